@@ -1,0 +1,134 @@
+// Real databases for the tests: a fresh SQLite file, or a fresh MariaDB/MySQL database on NATTER_TEST_MYSQL (mysql://root@127.0.0.1:3306).
+
+import type { Store, StoreLimits } from "../../src/store/store.ts";
+
+export type DatabaseKind = "sqlite" | "mysql";
+
+/** A database of its own, gone when it is disposed of; so are the stores that {@linkcode TestDatabase.open} gave and that are still open then. */
+export interface TestDatabase {
+  readonly kind: DatabaseKind;
+  /** For `--database`. */
+  readonly url: string;
+  /** Another store on this database, as another process would open it. It has not joined. */
+  open(limits?: Partial<StoreLimits>): Promise<Store>;
+  /** Looks into the database itself, past the store. The SQL must be understood by both kinds. */
+  query(sql: string): Promise<Record<string, unknown>[]>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const LIMITS: StoreLimits = { maxGroup: 2000, maxInbox: 100_000, maxContacts: 2000 };
+const server = new URL(Deno.env.get("NATTER_TEST_MYSQL") ?? "mysql://root@127.0.0.1:3306");
+const required = Deno.env.get("NATTER_TEST_REQUIRE") === "all";
+
+/** Whether a MySQL server answers. */
+export const hasMysql: boolean = await answers();
+if (!hasMysql && !required) console.error(`Tests on MySQL are left out: nothing answers at ${server.host}.`);
+
+async function answers(): Promise<boolean> {
+  const connecting = Deno.connect({ hostname: server.hostname.replace(/^\[|\]$/g, ""), port: Number(server.port || 3306) });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), 1000));
+  try {
+    const conn = await Promise.race([connecting, late]);
+    conn?.close();
+    if (!conn) connecting.then((c) => c.close(), () => {});
+    return conn !== undefined;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Registers one test for each kind of database. */
+export function databaseTest(name: string, fn: (t: TestDatabase) => Promise<void>): void {
+  for (const kind of ["sqlite", "mysql"] as const) {
+    Deno.test({
+      name: `${name} [${kind}]`,
+      ignore: kind === "mysql" && !hasMysql && !required,
+      fn: async () => {
+        await using t = await testDatabase(kind);
+        await fn(t);
+      },
+    });
+  }
+}
+
+/** A fresh database of that kind, still without tables. */
+export function testDatabase(kind: DatabaseKind): Promise<TestDatabase> {
+  return kind === "sqlite" ? sqliteDatabase() : mysqlDatabase();
+}
+
+async function sqliteDatabase(): Promise<TestDatabase> {
+  const { DatabaseSync } = await import("node:sqlite");
+  const { openSqlite } = await import("../../src/store/sqlite.ts");
+  const folder = await Deno.makeTempDir({ prefix: "natter_test_" });
+  const path = `${folder}/natter.db`;
+  const stores: Store[] = [];
+  return {
+    kind: "sqlite",
+    url: `sqlite:${path}`,
+    async open(limits) {
+      const store = await openSqlite(path, { ...LIMITS, ...limits });
+      stores.push(store);
+      return store;
+    },
+    query(sql) {
+      const db = new DatabaseSync(path);
+      try {
+        db.exec("PRAGMA busy_timeout = 5000");
+        return Promise.resolve(db.prepare(sql).all());
+      } finally {
+        db.close();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled(stores.map((s) => s.close()));
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+async function mysqlDatabase(): Promise<TestDatabase> {
+  if (!hasMysql) throw new Error(`nothing answers at ${server.host} (NATTER_TEST_MYSQL)`);
+  const { createConnection } = await import("mysql2/promise");
+  const { openMysql } = await import("../../src/store/mysql.ts");
+  const name = `natter_test_${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}`;
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  const stores: Store[] = [];
+
+  // One connection per statement: none is left open between the statements of a test.
+  async function run(database: string | undefined, sql: string): Promise<Record<string, unknown>[]> {
+    const connection = await createConnection({
+      host: server.hostname.replace(/^\[|\]$/g, ""),
+      port: Number(server.port || 3306),
+      user: decodeURIComponent(server.username),
+      password: decodeURIComponent(server.password),
+      charset: "utf8mb4",
+      database,
+    });
+    try {
+      const [rows] = await connection.query(sql);
+      return Array.isArray(rows) ? rows as Record<string, unknown>[] : [];
+    } finally {
+      await connection.end();
+    }
+  }
+
+  await run(undefined, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+  return {
+    kind: "mysql",
+    url: url.href,
+    async open(limits) {
+      const store = await openMysql(url.href, { ...LIMITS, ...limits });
+      stores.push(store);
+      return store;
+    },
+    query: (sql) => run(name, sql),
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled(stores.map((s) => s.close()));
+      await run(undefined, `DROP DATABASE ${name}`);
+    },
+  };
+}
