@@ -1,0 +1,252 @@
+/**
+ * The settings: one table of flags, from which parsing, `--help` and the README's table are made. Every flag is also an environment variable
+ * (`--tls-listen` = `NATTER_TLS_LISTEN`); flags win.
+ */
+
+import { parseArgs } from "node:util";
+import * as values from "./config_values.ts";
+import { type Address, ConfigError, type DatabaseConfig } from "./config_values.ts";
+
+export { type Address, ConfigError, type DatabaseConfig };
+
+/** What happens at a second login of a user. */
+export type OnConflict = "probe" | "refuse" | "replace";
+
+/** How the log is written. */
+export type LogFormat = "pretty" | "json";
+
+/** From which level on the log is written. */
+export type LogLevel = "debug" | "info" | "warning" | "error";
+
+/** Every setting, checked. Addresses that are undefined are not listened on. */
+export interface Config {
+  listen: Address;
+  tlsListen: Address | undefined;
+  /** PEM files. */
+  tlsCert: string | undefined;
+  tlsKey: string | undefined;
+  http: Address | undefined;
+  https: Address | undefined;
+  metrics: Address | undefined;
+  database: DatabaseConfig;
+  /** `redis://…` or `rediss://…` */
+  redis: string | undefined;
+  node: string;
+  /** Seconds. */
+  heartbeat: number;
+  onConflict: OnConflict;
+  limits: boolean;
+  /** IP addresses. */
+  trustedProxy: string[];
+  /** Such as `https://chat.example.org`. */
+  allowOrigin: string[];
+  /** Days; undefined: for ever. */
+  keepDays: number | undefined;
+  maxConnections: number;
+  /** Bytes. */
+  maxLine: number;
+  /** Members. */
+  maxGroup: number;
+  /** Messages. */
+  maxInbox: number;
+  /** Seconds. */
+  loginTimeout: number;
+  /** Bytes. */
+  sendQueue: number;
+  log: LogFormat;
+  logLevel: LogLevel;
+}
+
+/** One row of the table of flags. */
+export interface Flag<T> {
+  /** What stands for the value in the help. */
+  value: string;
+  /** What the help says of the default; parsed like a given value, unless {@linkcode Flag.otherwise} is there. */
+  default: string;
+  help: string;
+  /** Throws {@linkcode ConfigError} saying what the value is not ("is not …"). */
+  parse: (text: string) => T;
+  /** The default, where it is not a text to be parsed. */
+  otherwise?: () => T;
+}
+
+/** All flags, in the order of the help. */
+export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
+  listen: { value: "HOST:PORT", default: "127.0.0.1:6000", help: "TCP address; port 0 picks one", parse: values.address },
+  tlsListen: { value: "HOST:PORT", default: "off", help: "the same protocol over TLS", parse: values.orOff(values.address) },
+  tlsCert: { value: "FILE", default: "none", help: "certificate chain for TLS (PEM)", parse: values.path, otherwise: none },
+  tlsKey: { value: "FILE", default: "none", help: "its private key (PEM)", parse: values.path, otherwise: none },
+  http: {
+    value: "HOST:PORT",
+    default: "127.0.0.1:6080",
+    help: "web page, /ws, /healthz, /readyz, and /metrics to loopback callers; off closes it",
+    parse: values.orOff(values.address),
+  },
+  https: { value: "HOST:PORT", default: "off", help: "the page over TLS", parse: values.orOff(values.address) },
+  metrics: { value: "HOST:PORT", default: "off", help: "a listener of its own for /metrics", parse: values.orOff(values.address) },
+  database: { value: "URL", default: "sqlite:natter.db", help: "sqlite:FILE or mysql://USER:PASSWORD@HOST:3306/NAME", parse: values.database },
+  redis: { value: "URL", default: "off", help: "redis://HOST:6379: nodes talk", parse: values.orOff(values.redis) },
+  node: { value: "NAME", default: "the host name", help: "this node's name, unique in the cluster", parse: values.node, otherwise: hostName },
+  heartbeat: {
+    value: "SECONDS",
+    default: "10",
+    help: "silence before a PING; twice that without a word: gone",
+    parse: values.number({ above: 0, most: 3600, unit: "seconds" }),
+  },
+  onConflict: {
+    value: "MODE",
+    default: "probe",
+    help: "second login of a user: probe, refuse or replace",
+    parse: values.oneOf("probe", "refuse", "replace"),
+  },
+  limits: {
+    value: "on|off",
+    default: "on",
+    help: "off lifts rate limits and the limits per address",
+    parse: (text) => values.oneOf("on", "off")(text) === "on",
+  },
+  trustedProxy: {
+    value: "IP,…",
+    default: "none",
+    help: "addresses whose PROXY header or X-Forwarded-For is believed",
+    parse: values.list(values.ip),
+  },
+  allowOrigin: { value: "ORIGIN,…", default: "none", help: "origins for /ws beside the page's own", parse: values.list(values.origin) },
+  keepDays: { value: "DAYS", default: "forever", help: "how long confirmed messages stay", parse: values.keepDays },
+  maxConnections: { value: "N", default: "10000", help: "connections at once", parse: values.number({ least: 1, most: 10_000_000, whole: true }) },
+  maxLine: { value: values.size, default: "65536", help: "longest line", parse: values.bytes(1024, 16 * 1024 * 1024) },
+  maxGroup: { value: "N", default: "2000", help: "members of a group", parse: values.number({ least: 2, most: 1_000_000, whole: true }) },
+  maxInbox: {
+    value: "N",
+    default: "100000",
+    help: "unconfirmed messages of a user",
+    parse: values.number({ least: 1, most: 1_000_000_000, whole: true }),
+  },
+  loginTimeout: {
+    value: "SECONDS",
+    default: "300",
+    help: "how long a connection may stay without a login",
+    parse: values.number({ above: 0, most: 86_400, unit: "seconds" }),
+  },
+  sendQueue: {
+    value: values.size,
+    default: "1MiB",
+    help: "what may wait for a slow reader in memory",
+    parse: values.bytes(1024, 1024 * 1024 * 1024),
+  },
+  log: {
+    value: "FORMAT",
+    default: "pretty on a terminal, else json",
+    help: "pretty or json",
+    parse: values.oneOf("pretty", "json"),
+    otherwise: () => Deno.stderr.isTerminal() ? "pretty" : "json",
+  },
+  logLevel: { value: "LEVEL", default: "info", help: "debug, info, warning or error", parse: values.oneOf("debug", "info", "warning", "error") },
+};
+
+/** Flags of features that do not exist yet: refused, so that none silently does nothing, and left out of the help. */
+export const notYet: readonly (keyof Config)[] = [
+  "tlsListen",
+  "tlsCert",
+  "tlsKey",
+  "http",
+  "https",
+  "metrics",
+  "redis",
+  "limits",
+  "trustedProxy",
+  "allowOrigin",
+  "keepDays",
+];
+
+/** The fields of {@linkcode Config} in the order of the help. */
+export const fields = Object.keys(flags) as (keyof Config)[];
+
+/** `tlsListen` as it is written on the command line, without the dashes: `tls-listen`. */
+export function flagName(field: keyof Config): string {
+  return field.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
+}
+
+/** `tlsListen` as an environment variable: `NATTER_TLS_LISTEN`. */
+export function variableName(field: keyof Config): string {
+  return "NATTER_" + flagName(field).replaceAll("-", "_").toUpperCase();
+}
+
+/**
+ * Reads the settings from the command line and the environment (an empty variable counts as none).
+ *
+ * @param args the arguments after the command's name
+ * @param env looks a variable up
+ * @param unavailable flags to be refused
+ * @throws {ConfigError} at the first thing wrong; never with a password in it
+ */
+export function parseConfig(args: string[], env: (name: string) => string | undefined, unavailable = notYet): Config {
+  const given = parseFlags(args);
+  const config: Partial<Config> = {};
+  const set = new Set<keyof Config>();
+  function read<K extends keyof Config>(field: K): void {
+    const flag = flags[field];
+    const fromArgs = given.get(field);
+    const text = fromArgs ?? (env(variableName(field)) || undefined);
+    const source = fromArgs === undefined ? variableName(field) : "--" + flagName(field);
+    if (text === undefined || unavailable.includes(field)) {
+      if (text !== undefined && text !== "off") throw new ConfigError(`${source} is not available yet`);
+      config[field] = flag.otherwise ? flag.otherwise() : flag.parse(flag.default);
+      return;
+    }
+    set.add(field);
+    try {
+      config[field] = flag.parse(text);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      throw new ConfigError(`${source}: ${error.message}`);
+    }
+  }
+  fields.forEach((field) => read(field));
+  const complete = config as Config;
+  checkTogether(complete, set);
+  return complete;
+}
+
+/** What flags ask of each other. */
+function checkTogether(config: Config, set: Set<keyof Config>): void {
+  const overTls = config.tlsListen ? "--tls-listen" : config.https ? "--https" : undefined;
+  if (overTls && !(config.tlsCert && config.tlsKey)) throw new ConfigError(`${overTls} needs --tls-cert and --tls-key`);
+  if (!overTls && (set.has("tlsCert") || set.has("tlsKey"))) {
+    throw new ConfigError("--tls-cert and --tls-key are for --tls-listen or --https, and neither is set");
+  }
+  if (config.redis && config.database.kind !== "mysql") {
+    throw new ConfigError("--redis joins nodes that share one --database mysql://…, and this one is SQLite");
+  }
+}
+
+/** The flags among the arguments, each with its text; the last of several counts. */
+function parseFlags(args: string[]): Map<keyof Config, string> {
+  const byName = new Map(fields.map((field) => [flagName(field), field]));
+  const options = Object.fromEntries([...byName.keys()].map((name) => [name, { type: "string" as const }]));
+  const given = new Map<keyof Config, string>();
+  for (const token of parseArgs({ args, options, strict: false, tokens: true }).tokens) {
+    if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional") throw new ConfigError(`unexpected argument ${values.quote(token.value)}; natter --help lists what there is`);
+    const field = byName.get(token.name);
+    if (!field) throw new ConfigError(`unknown flag ${values.quote(token.rawName)}; natter --help lists them`);
+    if (token.value === undefined || token.value === "" || (!token.inlineValue && token.value.startsWith("--"))) {
+      throw new ConfigError(`${token.rawName} needs a value: ${flags[field].value}`);
+    }
+    given.set(field, token.value);
+  }
+  return given;
+}
+
+function none(): undefined {
+  return undefined;
+}
+
+/** The host name, or "natter" where it is unknown, unfit as a node's name, or kept from us. */
+function hostName(): string {
+  try {
+    return values.node(Deno.hostname());
+  } catch {
+    return "natter";
+  }
+}

@@ -1,0 +1,127 @@
+/** The kinds of values that flags take. Each parser throws {@linkcode ConfigError} saying what the text is not; the caller puts the flag's name before it. */
+
+import { isIP } from "node:net";
+
+/** A bad setting, said in one clear line. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+/** Where to listen. */
+export interface Address {
+  /** A name or an IP address, IPv6 without brackets. */
+  hostname: string;
+  /** 0 picks a free one. */
+  port: number;
+}
+
+/** The database, checked as far as that goes without opening it. */
+export type DatabaseConfig = { kind: "sqlite"; path: string } | { kind: "mysql"; url: string };
+
+/** How {@linkcode bytes} is asked for in the help. */
+export const size = "BYTES, 64KiB or 1MiB";
+
+/** What a person typed, made harmless: short, one line, no terminal escapes, no password of a URL. */
+export function quote(text: string): string {
+  const masked = text.replace(/:\/\/.*@/s, "://…@");
+  const short = masked.length > 100 ? masked.slice(0, 100) + "…" : masked;
+  return JSON.stringify(short).replace(/[^\P{C}\n]|[\u2028\u2029]/gu, "�");
+}
+
+export function orOff<T>(parse: (text: string) => T): (text: string) => T | undefined {
+  return (text) => text === "off" ? undefined : parse(text);
+}
+
+export function list(parse: (text: string) => string): (text: string) => string[] {
+  return (text) => text === "none" ? [] : text.split(",").map((item) => parse(item.trim()));
+}
+
+export function oneOf<T extends string>(...words: T[]): (text: string) => T {
+  return (text) => {
+    const word = words.find((word) => word === text);
+    if (word === undefined) throw new ConfigError(`${quote(text)} is none of ${words.join(", ")}`);
+    return word;
+  };
+}
+
+export function number(range: { least?: number; above?: number; most: number; unit?: string; whole?: boolean }): (text: string) => number {
+  const { least = -Infinity, above = -Infinity, most, unit, whole } = range;
+  const from = range.above === undefined ? `from ${least}` : `above ${above}`;
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+    if (!(value >= least && value > above && value <= most) || (whole && !Number.isInteger(value))) {
+      throw new ConfigError(`${quote(text)} is not a ${whole ? "whole " : ""}number ${from} up to ${most}${unit ? ", in " + unit : ""}`);
+    }
+    return value;
+  };
+}
+
+export function bytes(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const [, digits, unit] = /^(\d+)(KiB|MiB)?$/.exec(text) ?? [];
+    const value = digits === undefined ? NaN : Number(digits) * (unit === "MiB" ? 1024 * 1024 : unit === "KiB" ? 1024 : 1);
+    if (!(value >= least && value <= most)) throw new ConfigError(`${quote(text)} is not a size from ${least} up to ${most} bytes (${size})`);
+    return value;
+  };
+}
+
+export function keepDays(text: string): number | undefined {
+  return text === "forever" ? undefined : number({ above: 0, most: 36_500, unit: "days" })(text);
+}
+
+/** `HOST:PORT`, IPv6 as `[::1]:6000`. */
+export function address(text: string): Address {
+  const [, six, other, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([\p{L}\p{N}._-]+)):(\d{1,5})$/u.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port > 65535 || (six !== undefined && isIP(six) !== 6)) {
+    throw new ConfigError(`${quote(text)} is not HOST:PORT, such as 127.0.0.1:6000 or [::1]:6000`);
+  }
+  return { hostname: six ?? other, port };
+}
+
+export function path(text: string): string {
+  if (text.includes("\0")) throw new ConfigError("not a path");
+  return text;
+}
+
+export function ip(text: string): string {
+  if (!isIP(text)) throw new ConfigError(`${quote(text)} is not an IP address`);
+  return text;
+}
+
+export function origin(text: string): string {
+  if (!URL.canParse(text) || new URL(text).origin !== text) {
+    throw new ConfigError(`${quote(text)} is not an origin, such as https://chat.example.org`);
+  }
+  return text;
+}
+
+/** Errors here never repeat the value: it may hold a password. */
+export function database(text: string): DatabaseConfig {
+  const file = text.startsWith("sqlite:") ? text.slice("sqlite:".length) : "";
+  if (file) return { kind: "sqlite", path: path(file) };
+  if (!url(text, ["mysql:"], /^\/[^/]+$/)) throw new ConfigError("neither sqlite:FILE nor mysql://USER:PASSWORD@HOST:3306/NAME");
+  return { kind: "mysql", url: text };
+}
+
+export function redis(text: string): string {
+  if (!url(text, ["redis:", "rediss:"], /^(\/\d*)?$/)) throw new ConfigError("not redis://HOST:6379");
+  return text;
+}
+
+/** Whether this is a URL with one of these protocols, a host, such a path, and proper percent encoding. */
+function url(text: string, protocols: string[], path: RegExp): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, pathname, username, password } = new URL(text);
+  try {
+    [username, password, pathname].forEach(decodeURIComponent);
+  } catch {
+    return false;
+  }
+  return protocols.includes(protocol) && hostname !== "" && path.test(pathname);
+}
+
+export function node(text: string): string {
+  if (!/^[A-Za-z0-9._-]{1,64}$/.test(text)) throw new ConfigError(`${quote(text)} is not 1 to 64 letters, digits, dots, dashes or underscores`);
+  return text;
+}
