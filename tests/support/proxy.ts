@@ -2,7 +2,8 @@
  * A TCP proxy for faults: freeze (a pulled cable: nothing is forwarded, nothing closed), cut (RST to both ends), refuse, and a look at every chunk, which may be
  * held, dropped, or be the last one.
  *
- * It stands on `node:net`, because only that can reset a connection on demand.
+ * It stands on `node:net`, because only that can reset a connection on demand. Deno 2.7's cuts a connection short whose peer half-closes while a write to it
+ * still waits: do not half-close through the proxy with megabytes on their way back.
  */
 
 import net from "node:net";
