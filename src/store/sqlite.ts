@@ -1,6 +1,39 @@
-import type { Store, StoreLimits } from "./store.ts";
+// The store on one SQLite file: the default, for one node.
 
-/** Opens the database file, and creates it if there is none. */
-export function openSqlite(_path: string, _limits: StoreLimits): Promise<Store> {
-  return Promise.reject(new Error("not written yet"));
+import type { Store, StoreLimits } from "./store.ts";
+import { accountStore } from "./sqlite/accounts.ts";
+import { contactStore } from "./sqlite/contacts.ts";
+import { Database } from "./sqlite/database.ts";
+import { groupStore } from "./sqlite/groups.ts";
+import { messageStore } from "./sqlite/messages.ts";
+import { Node, nodeStore } from "./sqlite/node.ts";
+import { migrate } from "./sqlite/schema.ts";
+import { sessionStore } from "./sqlite/sessions.ts";
+
+/**
+ * Opens the store on a SQLite file, which is created if there is none and brought to the newest schema.
+ *
+ * Throws {@linkcode StoreRefused} if the file cannot be used (no such folder, no rights, not a database, another program's tables, a newer schema), and
+ * {@linkcode StoreUnavailable} if another process keeps it locked.
+ */
+export function openSqlite(path: string, limits: StoreLimits): Promise<Store> {
+  return Promise.resolve().then(() => {
+    const db = new Database(path);
+    try {
+      migrate(db, path);
+      db.configure();
+    } catch (error) {
+      db.close();
+      throw db.refusal(error);
+    }
+    const node = new Node(db, path);
+    return {
+      ...nodeStore(db, node),
+      ...accountStore(db),
+      ...sessionStore(db, node),
+      ...messageStore(db, limits),
+      ...contactStore(db, limits),
+      ...groupStore(db, limits),
+    };
+  });
 }

@@ -1,0 +1,222 @@
+/**
+ * One SQLite file: its prepared statements, and the one way to write to it.
+ *
+ * Rules:
+ *
+ * 1. Reads are direct: `row` and `rows` run at once, on what is committed.
+ * 2. Nothing is written but through `write`. What is asked for in one turn of the event loop is committed together, in the order it was asked for
+ *    (group commit): one fsync for many. A promise resolves after the COMMIT.
+ * 3. A change is synchronous and rests on nothing but the database and its own arguments, for it may run twice: when one change fails, its transaction is
+ *    rolled back, that one is rejected, and the others run again without it.
+ * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most.
+ * 5. Another process that writes (an operator's command) is waited for without blocking the event loop.
+ */
+
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { clearImmediate, setImmediate } from "node:timers";
+import { StoreRefused, StoreUnavailable } from "../store.ts";
+
+/** What one transaction may hold. */
+export const COMMIT_COST = 100;
+/** How long a transaction waits for another process (ms), and how often it asks. */
+const LOCK_TIMEOUT = 5000;
+const LOCK_INTERVAL = 5;
+
+/** What the types of node:sqlite leave out yet: rows as arrays cost half of rows as objects. */
+type Statement = StatementSync & { setReturnArrays(enabled: boolean): void };
+
+interface Change {
+  run: () => unknown;
+  cost: number;
+  resolve: (result: unknown) => void;
+  reject: (reason: unknown) => void;
+}
+
+export class Database {
+  readonly #db: DatabaseSync;
+  readonly #path: string;
+  readonly #statements = new Map<string, Statement>();
+  #queue: Change[] = [];
+  #scheduled: ReturnType<typeof setImmediate> | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #lockedSince: number | undefined;
+  #closing = false;
+  #closed = false;
+
+  /** Opens the file, and creates it if there is none; changes nothing in it. Throws {@linkcode StoreRefused} or {@linkcode StoreUnavailable}. */
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      this.#db = new DatabaseSync(path, { timeout: LOCK_TIMEOUT });
+      this.#db.prepare("SELECT count(*) FROM sqlite_schema").get();
+    } catch (error) {
+      throw this.refusal(error);
+    }
+  }
+
+  /** That the file cannot be used, as one clear line; {@linkcode StoreUnavailable} where waiting may help. */
+  refusal(error: unknown): Error {
+    if (error instanceof StoreRefused) return error;
+    const reason = error instanceof Error ? error.message : String(error);
+    if (/locked|busy/.test(reason)) return new StoreUnavailable(`the database ${this.#path} is locked by another process`, { cause: error });
+    return new StoreRefused(`the database ${this.#path} cannot be used: ${reason.replace(`: ${this.#path}`, "")}`, { cause: error });
+  }
+
+  /** For a server's life: what is committed survives a power loss, and waiting for other processes happens in `write`. */
+  configure(): void {
+    this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 100");
+  }
+
+  /** Runs SQL of several statements; for the schema. */
+  exec(sql: string): void {
+    this.#db.exec(sql);
+  }
+
+  /** The first row of a statement as an array of its columns. Only in `read` and `write`. */
+  row<T extends unknown[]>(sql: string, ...values: SQLInputValue[]): T | undefined {
+    return this.#prepare(sql).get(...values) as unknown as T | undefined;
+  }
+
+  /** All rows of a statement. Only in `read` and `write`. */
+  rows<T extends unknown[]>(sql: string, ...values: SQLInputValue[]): T[] {
+    return this.#prepare(sql).all(...values) as unknown as T[];
+  }
+
+  /** The rows of a statement, one by one, as long as they are asked for. Only in `read` and `write`. */
+  iterate<T extends unknown[]>(sql: string, ...values: SQLInputValue[]): Iterable<T> {
+    return this.#prepare(sql).iterate(...values) as unknown as Iterable<T>;
+  }
+
+  /** Runs a statement. @returns how many rows it changed. Only in `write`. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+
+  /** Runs an INSERT. @returns the new row's id, undefined if a conflict kept it out. Only in `write`. */
+  insert(sql: string, ...values: SQLInputValue[]): number | undefined {
+    const { changes, lastInsertRowid } = this.#prepare(sql).run(...values);
+    return Number(changes) > 0 ? Number(lastInsertRowid) : undefined;
+  }
+
+  #prepare(sql: string): Statement {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql) as Statement;
+      statement.setReturnArrays(true);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** Reads at once. */
+  read<T>(query: () => T): Promise<T> {
+    try {
+      return Promise.resolve(query());
+    } catch (error) {
+      return Promise.reject(this.#translate(error));
+    }
+  }
+
+  /** Makes a change in the next transaction, by the rules above. */
+  write<T>(change: () => T, cost = 1): Promise<T> {
+    if (this.#closing) return Promise.reject(new StoreUnavailable("the database is closed"));
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ run: change, cost, resolve: resolve as (result: unknown) => void, reject });
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled !== undefined || this.#retry !== undefined || this.#queue.length === 0 || this.#closing) return;
+    this.#scheduled = setImmediate(() => {
+      this.#scheduled = undefined;
+      this.#commit();
+    });
+  }
+
+  /** Commits what stands first in the queue. */
+  #commit(): void {
+    const batch = this.#take();
+    try {
+      this.#prepare("BEGIN IMMEDIATE").run();
+    } catch (error) {
+      this.#blocked(batch, error);
+      return;
+    }
+    this.#lockedSince = undefined;
+    const results: unknown[] = [];
+    try {
+      for (const change of batch) results.push(change.run());
+      this.#prepare("COMMIT").run();
+    } catch (error) {
+      this.#failed(batch, batch[results.length], error);
+      return;
+    }
+    for (let i = 0; i < batch.length; i++) batch[i].resolve(results[i]);
+    this.#schedule();
+  }
+
+  #take(): Change[] {
+    let length = 0;
+    let cost = 0;
+    do cost += this.#queue[length++].cost; while (length < this.#queue.length && cost + this.#queue[length].cost <= COMMIT_COST);
+    return this.#queue.splice(0, length);
+  }
+
+  /** No transaction could be begun: another process writes (then try again soon), or the database is away. */
+  #blocked(batch: Change[], error: unknown): void {
+    const since = this.#lockedSince ??= performance.now();
+    const reason = this.#translate(error);
+    if (reason instanceof StoreUnavailable && performance.now() - since < LOCK_TIMEOUT && !this.#closing) {
+      this.#queue.unshift(...batch);
+      this.#retry = setTimeout(() => {
+        this.#retry = undefined;
+        this.#schedule();
+      }, LOCK_INTERVAL);
+      return;
+    }
+    for (const change of batch) change.reject(reason);
+    this.#schedule();
+  }
+
+  /** A change failed (`culprit`), or the COMMIT (no culprit), or the database under them. */
+  #failed(batch: Change[], culprit: Change | undefined, error: unknown): void {
+    // After some failures SQLite has rolled back by itself.
+    try {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    } catch {
+      // The failure that led here is the one to tell.
+    }
+    const reason = this.#translate(error);
+    if (culprit && !(reason instanceof StoreUnavailable)) {
+      culprit.reject(reason);
+      this.#queue.unshift(...batch.filter((change) => change !== culprit));
+    } else {
+      for (const change of batch) change.reject(reason);
+    }
+    this.#schedule();
+  }
+
+  /** What waiting may mend becomes {@linkcode StoreUnavailable}. SQLite's codes do not reach every error of node:sqlite, its texts do. */
+  #translate(error: unknown): unknown {
+    if (this.#closed) return new StoreUnavailable("the database is closed", { cause: error });
+    const known =
+      /^(database (table )?is locked|database or disk is full|disk I\/O error|unable to open database file|attempt to write a readonly database)/;
+    if (error instanceof Error && known.test(error.message)) {
+      return new StoreUnavailable(`the database ${this.#path}: ${error.message}`, { cause: error });
+    }
+    return error;
+  }
+
+  /** Commits what is under way, or rejects it, and closes the file. May be repeated. */
+  close(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    clearImmediate(this.#scheduled);
+    clearTimeout(this.#retry);
+    while (this.#queue.length > 0) this.#commit();
+    this.#closed = true;
+    this.#statements.clear();
+    this.#db.close();
+  }
+}

@@ -1,0 +1,102 @@
+// The life of the one process that serves a SQLite file.
+//
+// Rules:
+//
+// 1. Whoever serves the file holds an exclusive lock on `<file>.lock`, from `join` to `leave`; the death of the process frees it. An operator's command
+//    opens the file without it.
+// 2. There is no lease: while the lock is held, nobody else can claim a session, and whoever has not joined claims none.
+
+import { type SessionKey, type Store, StoreRefused, type UserId } from "../store.ts";
+import type { Database } from "./database.ts";
+
+/** This process as the rows name it. */
+export interface Joined {
+  name: string;
+  incarnation: number;
+}
+
+export class Node {
+  readonly #db: Database;
+  readonly #lockPath: string;
+  #lock: Deno.FsFile | undefined;
+  /** Undefined before `join` and after `leave`. */
+  joined: Joined | undefined;
+
+  constructor(db: Database, path: string) {
+    this.#db = db;
+    this.#lockPath = `${path}.lock`;
+  }
+
+  async join(name: string): Promise<number> {
+    this.#lock = await takeLock(this.#lockPath);
+    try {
+      const [incarnation, left] = await this.#db.write(() => {
+        const incarnation = this.#nextIncarnation(name);
+        const sql = `UPDATE user SET state = 'offline', session = NULL, node = NULL, incarnation = NULL, lastseen = ? WHERE state = 'online'`;
+        return [incarnation, this.#db.run(sql, Date.now())];
+      });
+      this.joined = { name, incarnation };
+      return left;
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
+  }
+
+  async rejoin(sessions: SessionKey[]): Promise<SessionKey[]> {
+    const { name } = this.#mustBeJoined();
+    const [incarnation, lost] = await this.#db.write(() => {
+      const incarnation = this.#nextIncarnation(name);
+      const sql = `UPDATE user SET state = 'online', session = ?1, node = ?2, incarnation = ?3 WHERE id = ?4 AND (state = 'offline' OR session = ?1)`;
+      return [incarnation, sessions.filter(({ userId, session }) => this.#db.run(sql, session, name, incarnation, userId) === 0)];
+    });
+    this.joined = { name, incarnation };
+    return lost;
+  }
+
+  leave(): void {
+    this.joined = undefined;
+    this.#lock?.close();
+    this.#lock = undefined;
+  }
+
+  #nextIncarnation(name: string): number {
+    const sql =
+      "INSERT INTO node (name, incarnation) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET incarnation = incarnation + 1 RETURNING incarnation";
+    return this.#db.row<[number]>(sql, name)![0];
+  }
+
+  #mustBeJoined(): Joined {
+    if (!this.joined) throw new Error("join() comes first");
+    return this.joined;
+  }
+}
+
+async function takeLock(path: string): Promise<Deno.FsFile> {
+  const file = await Deno.open(path, { create: true, read: true, write: true });
+  if (!await file.tryLock(true)) {
+    const pid = (await Deno.readTextFile(path)).trim();
+    file.close();
+    throw new StoreRefused(`the database ${path.slice(0, -".lock".length)} is in use by another natter (process ${pid})`);
+  }
+  await file.truncate();
+  await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+  return file;
+}
+
+/** The part of the store that is this node's life. */
+export function nodeStore(db: Database, node: Node): Pick<Store, "join" | "renew" | "rejoin" | "sweep" | "leave" | "close" | "ping"> {
+  return {
+    join: (name) => node.join(name),
+    renew: () => Promise.resolve(true),
+    rejoin: (sessions) => node.rejoin(sessions),
+    sweep: () => Promise.resolve<UserId[]>([]),
+    leave: () => Promise.resolve(node.leave()),
+    close() {
+      node.leave();
+      db.close();
+      return Promise.resolve();
+    },
+    ping: () => db.read(() => void db.row("PRAGMA user_version")),
+  };
+}
