@@ -114,7 +114,7 @@ export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
   allowOrigin: { value: "ORIGIN,…", default: "none", help: "origins for /ws beside the page's own", parse: values.list(values.origin) },
   keepDays: { value: "DAYS", default: "forever", help: "how long confirmed messages stay", parse: values.keepDays },
   maxConnections: { value: "N", default: "10000", help: "connections at once", parse: values.number({ least: 1, most: 10_000_000, whole: true }) },
-  maxLine: { value: values.size, default: "65536", help: "longest line", parse: values.bytes(1024, 16 * 1024 * 1024) },
+  maxLine: { value: "SIZE", default: "65536", help: "longest line, in bytes or such as 64KiB", parse: values.bytes(1024, 16 * 1024 * 1024) },
   maxGroup: { value: "N", default: "2000", help: "members of a group", parse: values.number({ least: 2, most: 1_000_000, whole: true }) },
   maxInbox: {
     value: "N",
@@ -129,9 +129,9 @@ export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
     parse: values.number({ above: 0, most: 86_400, unit: "seconds" }),
   },
   sendQueue: {
-    value: values.size,
+    value: "SIZE",
     default: "1MiB",
-    help: "what may wait for a slow reader in memory",
+    help: "what may wait in memory for a slow reader",
     parse: values.bytes(1024, 1024 * 1024 * 1024),
   },
   log: {

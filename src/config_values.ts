@@ -18,9 +18,6 @@ export interface Address {
 /** The database, checked as far as that goes without opening it. */
 export type DatabaseConfig = { kind: "sqlite"; path: string } | { kind: "mysql"; url: string };
 
-/** How {@linkcode bytes} is asked for in the help. */
-export const size = "BYTES, 64KiB or 1MiB";
-
 /** What a person typed, made harmless: short, one line, no terminal escapes, no password of a URL. */
 export function quote(text: string): string {
   const masked = text.replace(/:\/\/.*@/s, "://…@");
@@ -60,7 +57,9 @@ export function bytes(least: number, most: number): (text: string) => number {
   return (text) => {
     const [, digits, unit] = /^(\d+)(KiB|MiB)?$/.exec(text) ?? [];
     const value = digits === undefined ? NaN : Number(digits) * (unit === "MiB" ? 1024 * 1024 : unit === "KiB" ? 1024 : 1);
-    if (!(value >= least && value <= most)) throw new ConfigError(`${quote(text)} is not a size from ${least} up to ${most} bytes (${size})`);
+    if (!(value >= least && value <= most)) {
+      throw new ConfigError(`${quote(text)} is not a size from ${least} up to ${most} bytes, such as 65536, 64KiB or 1MiB`);
+    }
     return value;
   };
 }

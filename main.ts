@@ -1,0 +1,26 @@
+import { complain, print } from "./src/cli/output.ts";
+import deno from "./deno.json" with { type: "json" };
+
+/** The commands. Each is loaded when it is called, takes the arguments after its name, and resolves with the exit code. */
+const commands: Record<string, () => Promise<(args: string[]) => Promise<number>>> = {
+  serve: async () => (await import("./src/cli/serve.ts")).serve,
+};
+
+async function main(args: string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    print((await import("./src/cli/help.ts")).help());
+    return 0;
+  }
+  if (args.includes("--version")) {
+    print(`natter ${deno.version}`);
+    return 0;
+  }
+  const [name = "serve", ...rest] = args[0]?.startsWith("-") ? ["serve", ...args] : args;
+  if (!Object.hasOwn(commands, name)) {
+    complain(`unknown command ${JSON.stringify(name)}; natter --help lists them`);
+    return 2;
+  }
+  return await (await commands[name]())(rest);
+}
+
+Deno.exit(await main(Deno.args));

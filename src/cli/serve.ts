@@ -1,0 +1,72 @@
+/** `natter serve`: the server as a process, from its settings to its exit code. */
+
+import { ConfigError, parseConfig } from "../config.ts";
+import { formatAddress, ListenError } from "../net/listen.ts";
+import { configureLog, flushLog, log } from "../ops/log.ts";
+import type { Server } from "../server.ts";
+import { StoreRefused, StoreUnavailable } from "../store/store.ts";
+import { complain, print } from "./output.ts";
+
+/** Runs the server until a signal ends it. Resolves with the exit code: 0, 1 if it could not start or rows are left online, 2 for a bad setting. */
+export async function serve(args: string[]): Promise<number> {
+  try {
+    return await run(args);
+  } catch (error) {
+    const expected = error instanceof ConfigError || error instanceof StoreRefused || error instanceof StoreUnavailable ||
+      error instanceof ListenError;
+    if (!expected) log.error("the server failed", { error });
+    complain(oneLine(error));
+    return error instanceof ConfigError ? 2 : 1;
+  } finally {
+    await flushLog();
+  }
+}
+
+async function run(args: string[]): Promise<number> {
+  const config = parseConfig(args, (name) => Deno.env.get(name));
+  await configureLog(config.log, config.logLevel);
+  keepGoing();
+  const stopping = signalled();
+  const { start } = await import("../server.ts");
+  const server = await Promise.race([start(config), stopping]);
+  // Asked to stop while starting: nobody is online yet.
+  if (!server) return 0;
+  print(readyLine(server));
+  await stopping;
+  return await server.close() ? 0 : 1;
+}
+
+/** What is printed when connections are accepted; closed listeners are left out. */
+function readyLine(server: Server): string {
+  return `natter ready tcp=${formatAddress(server.address)}`;
+}
+
+/** Resolves at the first SIGTERM or SIGINT. The second ends the process at once. */
+function signalled(): Promise<undefined> {
+  return new Promise((resolve) => {
+    let first = true;
+    const stop = () => {
+      if (!first) Deno.exit(1);
+      first = false;
+      resolve(undefined);
+    };
+    Deno.addSignalListener("SIGINT", stop);
+    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+  });
+}
+
+/** A defect in the handling of one connection must not end all others: it is logged, and the server goes on. */
+function keepGoing(): void {
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log.error("unhandled rejection", { error: event.reason });
+  });
+  addEventListener("error", (event) => {
+    event.preventDefault();
+    log.error("uncaught exception", { error: event.error });
+  });
+}
+
+function oneLine(error: unknown): string {
+  return (error instanceof Error ? error.message || error.name : String(error)).replace(/\s*\n\s*/g, " ");
+}

@@ -1,0 +1,186 @@
+/**
+ * The log: one line per record on stderr, pretty or JSON. Silent until {@linkcode configureLog} is called, as it should be for whoever starts a server
+ * inside another program.
+ *
+ * Rules:
+ *
+ * 1. Logging never waits: a line is appended to a string, which is written in the background, one write in flight.
+ * 2. What waits is bounded; lines above that are dropped, and their number is logged when there is room again.
+ * 3. Messages are constants, everything that varies is a field. Fields may come from clients: control characters are escaped.
+ * 4. No password and no token is ever a field.
+ */
+
+import { configure, getLogger, type LogRecord } from "@logtape/logtape";
+import type { LogFormat, LogLevel } from "../config.ts";
+
+/** What a line says beside its message. Errors are written with their stack at level error, else by their message; undefined fields are left out. */
+export type Fields = Record<string, unknown>;
+
+/** Why and when a session ended: one line per departure, which answers "why was this user cut?". */
+export interface DepartureFields {
+  cause: string;
+  /** Absent for a connection that never logged in. */
+  user?: number;
+  session?: string;
+  /** The client's. */
+  address: string;
+  /** How long it lasted (ms). */
+  duration: number;
+}
+
+const logger = getLogger("natter");
+
+/** One function per level; `--log-level` says from which on lines are written. */
+export const log = {
+  debug: (message: string, fields: Fields = {}): void => logger.debug(message, fields),
+  info: (message: string, fields: Fields = {}): void => logger.info(message, fields),
+  warning: (message: string, fields: Fields = {}): void => logger.warning(message, fields),
+  error: (message: string, fields: Fields = {}): void => logger.error(message, fields),
+  /** The line of a departure: at info if a user is gone by it, else at debug. */
+  departure: (fields: DepartureFields): void => {
+    if (fields.user === undefined) logger.debug("departure", { ...fields });
+    else logger.info("departure", { ...fields });
+  },
+};
+
+let writer: LineWriter | undefined;
+
+/** Turns the log on, for the whole process. Once, before anything is logged. */
+export async function configureLog(format: LogFormat, level: LogLevel): Promise<void> {
+  const dropped = (lines: number) => log.warning("nobody took the log, so lines were dropped", { lines });
+  const lines = writer = new LineWriter((bytes) => Deno.stderr.write(bytes), dropped);
+  const colors = Deno.stderr.isTerminal() && !Deno.noColor;
+  const render = format === "json" ? formatJson : (record: LogRecord) => formatPretty(record, colors);
+  await configure({
+    sinks: { stderr: (record) => lines.write(render(record)) },
+    loggers: [
+      { category: "natter", sinks: ["stderr"], lowestLevel: level },
+      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
+    ],
+  });
+}
+
+/** Resolves when what was logged is written, or after a second if nobody takes it. The last thing before the process ends. */
+export async function flushLog(): Promise<void> {
+  await writer?.flushed(1000);
+}
+
+/** Writes lines in the background; rules 1 and 2 above. `dropped` is told how many lines were dropped, when there is room again. */
+export class LineWriter {
+  readonly #sink: (bytes: Uint8Array) => Promise<number>;
+  readonly #dropping: (lines: number) => void;
+  readonly #most: number;
+  #waiting = "";
+  #dropped = 0;
+  #writing: Promise<void> | undefined;
+
+  /** `most`: how many characters may wait. */
+  constructor(sink: (bytes: Uint8Array) => Promise<number>, dropped: (lines: number) => void, most = 1024 * 1024) {
+    this.#sink = sink;
+    this.#dropping = dropped;
+    this.#most = most;
+  }
+
+  /** Appends a line. */
+  write(line: string): void {
+    if (this.#waiting.length + line.length >= this.#most) {
+      this.#dropped++;
+      return;
+    }
+    this.#waiting += line + "\n";
+    this.#writing ??= this.#drain();
+  }
+
+  /** Resolves when nothing waits any more, at the latest after `ms`. */
+  async flushed(ms: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+    await Promise.race([this.#writing, late]);
+    clearTimeout(timer);
+  }
+
+  async #drain(): Promise<void> {
+    const encoder = new TextEncoder();
+    // The lines of one turn go together.
+    await Promise.resolve();
+    while (this.#waiting) {
+      let bytes = encoder.encode(this.#waiting);
+      this.#waiting = "";
+      if (this.#dropped > 0) {
+        const lines = this.#dropped;
+        this.#dropped = 0;
+        this.#dropping(lines);
+      }
+      try {
+        while (bytes.length > 0) bytes = bytes.subarray(await this.#sink(bytes));
+      } catch {
+        // Nobody reads stderr any more. There is nowhere to say so, and it is no reason to stop.
+      }
+    }
+    this.#writing = undefined;
+  }
+}
+
+/** One JSON object: `time`, `level`, `message`, then the fields. */
+export function formatJson(record: LogRecord): string {
+  const { timestamp, level, properties } = record;
+  const plain: Fields = { time: new Date(timestamp).toISOString(), level, message: record.message.join("") };
+  for (const [name, value] of Object.entries(properties)) plain[name] = value instanceof Error ? describe(value, level) : value;
+  return json(plain);
+}
+
+/** `12:34:56 info    departure cause=silent user=13`, in local time. */
+export function formatPretty(record: LogRecord, colors: boolean): string {
+  const { timestamp, level, properties } = record;
+  const color = colors ? COLORS[level] ?? "" : "";
+  const reset = color && "\x1b[0m";
+  let line = `${new Date(timestamp).toTimeString().slice(0, 8)} ${color}${level.padEnd(7)}${reset} ${escapeAll(record.message.join(""))}`;
+  let stack = "";
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined) continue;
+    if (value instanceof Error) {
+      line += ` ${name}=${quoted(`${value.name}: ${value.message}`)}`;
+      if (level === "error") stack += frames(value).map((frame) => "\n    " + escapeAll(frame)).join("");
+    } else {
+      line += ` ${name}=${typeof value === "string" ? quoted(value) : json(value)}`;
+    }
+  }
+  return line + stack;
+}
+
+const COLORS: Record<string, string> = { debug: "\x1b[90m", info: "\x1b[32m", warning: "\x1b[33m", error: "\x1b[31m" };
+
+/** What moves a terminal's cursor, changes its state or the order of its letters; and lone surrogates. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+function escape(character: string): string {
+  return [...character].map((c) => {
+    const code = c.codePointAt(0) ?? 0;
+    return code > 0xffff ? `\\u${c.charCodeAt(0).toString(16)}\\u${c.charCodeAt(1).toString(16)}` : `\\u${code.toString(16).padStart(4, "0")}`;
+  }).join("");
+}
+
+function json(value: unknown): string {
+  return escapeAll(JSON.stringify(value, (_, inner) => typeof inner === "bigint" ? String(inner) : inner) ?? String(value));
+}
+
+function escapeAll(text: string): string {
+  return text.replace(UNSAFE, escape);
+}
+
+/** As it is if it is one plain word, else as a JSON string: a value cannot pass for another field. */
+function quoted(text: string): string {
+  return /^[\p{L}\p{N}_.:@/[\]-]+$/u.test(text) ? text : json(text);
+}
+
+function describe(error: Error, level: string): string {
+  const said = `${error.name}: ${error.message}`;
+  return level === "error" ? [said, ...frames(error)].join("\n") : said;
+}
+
+/** Where an error came from. Its message, which a client may have shaped, is cut off first. */
+function frames(error: Error): string[] {
+  const { stack = "", name, message } = error;
+  const end = stack.indexOf(message) + message.length;
+  return stack.slice(stack.startsWith(name) ? end : 0).split("\n").map((line) => line.trim()).filter((line) => line.startsWith("at "));
+}
