@@ -5,6 +5,7 @@ import type { Store } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import type { Msg, Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
+import { hashingFor } from "./hashing.ts";
 import type { Passwords } from "./passwords.ts";
 
 export class Accounts {
@@ -21,7 +22,7 @@ export class Accounts {
     const key = comparableName(name);
     // A taken name is told without the cost of a hash; the database has the last word.
     if (await this.#store.findUser({ key })) throw new Refusal(Errno.INVALID, "the name is taken");
-    const hash = await this.#passwords.run(connection, (signal) => this.#passwords.hash(password, signal));
+    const hash = await hashingFor(connection, (signal) => this.#passwords.hash(password, signal));
     const id = await this.#store.createUser(name, key, hash);
     if (id === undefined) throw new Refusal(Errno.INVALID, "the name is taken");
     return { id };
@@ -31,9 +32,9 @@ export class Accounts {
   async changePassword(session: Session, request: Request<typeof Msg.CHANGE_PASSWORD>): Promise<void> {
     const account = await this.#store.findUser({ id: session.userId });
     const { connection } = session;
-    const ok = account && (await this.#passwords.run(connection, (signal) => this.#passwords.verify(account.password, request.old, signal))).ok;
+    const ok = account && (await hashingFor(connection, (signal) => this.#passwords.verify(account.password, request.old, signal))).ok;
     if (!ok) throw new Refusal(Errno.INVALID, "the old password is wrong");
-    const hash = await this.#passwords.run(connection, (signal) => this.#passwords.hash(request.new, signal));
+    const hash = await hashingFor(connection, (signal) => this.#passwords.hash(request.new, signal));
     if (!await this.#store.setPassword(session.userId, account.password, hash)) throw new Refusal(Errno.INVALID, "the old password is wrong");
     await this.#store.removeTokens(session.userId, session.tokenHash);
   }

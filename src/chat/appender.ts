@@ -1,0 +1,123 @@
+/**
+ * Group commit: what is to be stored, from all connections, in the order it came.
+ *
+ * 1. What arrives in one turn of the event loop, and while a commit runs, goes into one transaction; one is in flight at a time.
+ * 2. Only after the commit: REPLY to the sender, then delivery to the receivers who are here.
+ * 3. Answers leave in the order the requests came: a request that fails before it is stored still waits for its turn.
+ * 4. A message that makes its batch fail is tried alone, so that it fails alone.
+ * 5. The waiting queue is bounded; what does not fit is refused with errno 19.
+ */
+import { log } from "../ops/log.ts";
+import type { ConnectionTable } from "../presence/connection_table.ts";
+import type { Session } from "../presence/session.ts";
+import { type Append, type Appended, type Store, StoreUnavailable } from "../store/store.ts";
+import { chatHead } from "../wire/encode.ts";
+import { Errno, Refusal } from "../wire/errors.ts";
+import type { Delivery } from "./delivery.ts";
+
+/** Text in one transaction (characters). */
+const BATCH_SIZE = 1024 * 1024;
+/** What may wait: messages, and characters of text. */
+const MAX_WAITING = 20_000, MAX_WAITING_SIZE = 32 * 1024 * 1024;
+
+/** What a request waits for: its message's fate, or why it was refused before. */
+export type Outcome = Appended | Error;
+
+interface Entry {
+  session: Session;
+  /** Undefined: refused already, and only waiting for its turn to be answered. */
+  append: Append | undefined;
+  outcome: Outcome | undefined;
+  answer: (outcome: Outcome) => void;
+}
+
+export class Appender {
+  readonly #store: Store;
+  readonly #table: ConnectionTable;
+  readonly #delivery: Delivery;
+  #waiting: Entry[] = [];
+  #size = 0;
+  #running: Promise<void> | undefined;
+
+  constructor(store: Store, table: ConnectionTable, delivery: Delivery) {
+    this.#store = store;
+    this.#table = table;
+    this.#delivery = delivery;
+  }
+
+  /** Stores a message; `answer` is called when its turn has come. */
+  append(session: Session, append: Append, answer: (outcome: Outcome) => void): void {
+    if (this.#waiting.length >= MAX_WAITING || this.#size >= MAX_WAITING_SIZE) {
+      return this.refuse(session, new Refusal(Errno.UNAVAILABLE, "too many messages wait to be stored", { retry: 1000 }), answer);
+    }
+    this.#size += append.msg.length;
+    this.#enter({ session, append, outcome: undefined, answer });
+  }
+
+  /** Answers a request that will not be stored, in its turn. */
+  refuse(session: Session, error: Error, answer: (outcome: Outcome) => void): void {
+    if (session.unanswered === 0) answer(error);
+    else this.#enter({ session, append: undefined, outcome: error, answer });
+  }
+
+  /** Resolves when nothing waits. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  #enter(entry: Entry): void {
+    entry.session.unanswered++;
+    this.#waiting.push(entry);
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) {
+      const entries = this.#take();
+      const appends = entries.filter((e) => e.append !== undefined);
+      await this.#commit(appends);
+      for (const entry of entries) this.#finish(entry);
+    }
+    this.#running = undefined;
+  }
+
+  #take(): Entry[] {
+    let messages = 0, size = 0, end = 0;
+    for (; end < this.#waiting.length && messages < this.#store.appendLimit; end++) {
+      const { append } = this.#waiting[end]!;
+      if (!append) continue;
+      if (messages > 0 && size + append.msg.length > BATCH_SIZE) break;
+      messages++;
+      size += append.msg.length;
+    }
+    this.#size -= size;
+    return this.#waiting.splice(0, end);
+  }
+
+  async #commit(entries: Entry[]): Promise<void> {
+    if (entries.length === 0) return;
+    try {
+      const results = await this.#store.append(entries.map((e) => e.append!));
+      results.forEach((result, i) => entries[i]!.outcome = result);
+    } catch (error) {
+      if (error instanceof StoreUnavailable || entries.length === 1) { for (const entry of entries) entry.outcome = error as Error; }
+      else {
+        log.warning("a batch of messages failed, each is tried alone", { count: entries.length, error });
+        for (const entry of entries) await this.#commit([entry]);
+      }
+    }
+  }
+
+  #finish({ session, append, outcome, answer }: Entry): void {
+    session.unanswered--;
+    answer(outcome!);
+    if (!append || outcome instanceof Error || outcome!.errno !== 0) return;
+    const { messageid, receivers } = outcome!;
+    let head: string | undefined;
+    for (const { userId, seq } of receivers) {
+      const receiver = this.#table.get(userId);
+      if (receiver) this.#delivery.push(receiver, seq, head ??= chatHead({ ...append, messageid, id: session.userId, name: session.name }));
+    }
+  }
+}

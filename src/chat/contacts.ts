@@ -1,0 +1,42 @@
+/** Friends, blocks and lists: ADD_FRIEND, REMOVE_FRIEND, CONTACTS, BLOCK, UNBLOCK. */
+import type { Session } from "../presence/session.ts";
+import type { Store } from "../store/store.ts";
+import { Errno, Refusal } from "../wire/errors.ts";
+import type { Msg, Request } from "../wire/messages.ts";
+import { comparableName } from "../wire/names.ts";
+
+export class Contacts {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async addFriend(session: Session, { friendid, friendname }: Request<typeof Msg.ADD_FRIEND>) {
+    const self = friendid === undefined ? comparableName(friendname!) === comparableName(session.name) : friendid === session.userId;
+    if (self) throw new Refusal(Errno.BAD_FIELD, `${friendid === undefined ? "friendname" : "friendid"} is your own`);
+    const friend = await this.#store.addFriend(session.userId, friendid === undefined ? { key: comparableName(friendname!) } : { id: friendid });
+    if (typeof friend === "number") throw new Refusal(friend, friend === Errno.FULL ? "your list of friends is full" : undefined);
+    return { friend };
+  }
+
+  async removeFriend(session: Session, { friendid }: Request<typeof Msg.REMOVE_FRIEND>): Promise<void> {
+    await this.#store.removeFriend(session.userId, friendid);
+  }
+
+  async contacts(session: Session) {
+    const [friends, groups] = await Promise.all([this.#store.friends(session.userId), this.#store.groups(session.userId)]);
+    return { friends, groups };
+  }
+
+  async block(session: Session, { userid }: Request<typeof Msg.BLOCK>): Promise<void> {
+    if (userid === session.userId) throw new Refusal(Errno.BAD_FIELD, "userid is your own");
+    if (!await this.#store.block(session.userId, userid)) throw new Refusal(Errno.NO_USER);
+    session.blocked.add(userid);
+  }
+
+  async unblock(session: Session, { userid }: Request<typeof Msg.UNBLOCK>): Promise<void> {
+    await this.#store.unblock(session.userId, userid);
+    session.blocked.delete(userid);
+  }
+}

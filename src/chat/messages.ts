@@ -1,0 +1,69 @@
+/** CHAT and GROUP_CHAT: messages that are stored. */
+import type { Session } from "../presence/session.ts";
+import type { Append, Store, UserId } from "../store/store.ts";
+import { Errno, Refusal } from "../wire/errors.ts";
+import { Msg, type Request } from "../wire/messages.ts";
+import { comparableName } from "../wire/names.ts";
+import type { Appender, Outcome } from "./appender.ts";
+
+/** What the sender is told of a stored message. */
+export interface Stored {
+  messageid: number;
+  ts: number;
+  mid?: string;
+}
+
+/** Called once with what goes into the answer. */
+export type Answer = (result: Stored | Error) => void;
+
+export class Chat {
+  readonly #store: Store;
+  readonly #appender: Appender;
+
+  constructor(store: Store, appender: Appender) {
+    this.#store = store;
+    this.#appender = appender;
+  }
+
+  /** One to one. Only a receiver given by name is waited for. */
+  chat(session: Session, request: Request<typeof Msg.CHAT>, answer: Answer): void | Promise<void> {
+    const { toid, toname } = request;
+    if (toid !== undefined) return this.#append(session, { toid }, request, answer);
+    return this.#find(toname!).then(
+      (id) => this.#append(session, { toid: id }, request, answer),
+      (error) => this.refuse(session, error, answer),
+    );
+  }
+
+  /** To a group. */
+  groupChat(session: Session, request: Request<typeof Msg.GROUP_CHAT>, answer: Answer): void {
+    this.#append(session, { groupid: request.groupid }, request, answer);
+  }
+
+  /** A request of these two that failed before it got here is answered in its turn as well. */
+  refuse(session: Session, error: Error, answer: Answer): void {
+    this.#appender.refuse(session, error, (outcome) => answer(resultOf(outcome, undefined)));
+  }
+
+  async #find(name: string): Promise<UserId> {
+    const account = await this.#store.findUser({ key: comparableName(name) });
+    if (!account) throw new Refusal(Errno.NO_USER);
+    return account.id;
+  }
+
+  #append(
+    session: Session,
+    to: { toid: UserId } | { groupid: number },
+    { msg, mid }: { msg: string; mid?: string | undefined },
+    answer: Answer,
+  ): void {
+    const append: Append = { sender: session.userId, ...to, msg, ts: Date.now(), ...(mid === undefined ? {} : { mid }) };
+    this.#appender.append(session, append, (outcome) => answer(resultOf(outcome, mid)));
+  }
+}
+
+function resultOf(outcome: Outcome, mid: string | undefined): Stored | Error {
+  if (outcome instanceof Error) return outcome;
+  if (outcome.errno !== 0) return new Refusal(outcome.errno);
+  return { messageid: outcome.messageid, ts: outcome.ts, ...(mid === undefined ? {} : { mid }) };
+}

@@ -1,0 +1,212 @@
+/**
+ * From a line to its handler, and back to an answer. The commands are one table of data: msgid, who may send it, when it is answered, handler;
+ * the schemas stand in `wire/messages.ts`.
+ *
+ * 1. One connection's messages are handled in the order they came: the next one waits for the promise of the one before, if there is one.
+ * 2. Where several errors apply, the first of 10, 11, 12 (21), 13, 15, 22 is told, then the rest.
+ * 3. Whatever a handler throws becomes an answer. The server never dies of a line.
+ */
+import type { Accounts } from "./auth/accounts.ts";
+import type { Contacts } from "./chat/contacts.ts";
+import type { Groups } from "./chat/groups.ts";
+import type { History } from "./chat/history.ts";
+import type { Answer, Chat } from "./chat/messages.ts";
+import type { Confirmation } from "./chat/confirmation.ts";
+import type { Signals } from "./chat/signals.ts";
+import type { Connection, Outgoing } from "./net/connection.ts";
+import { log } from "./ops/log.ts";
+import type { Session } from "./presence/session.ts";
+import { StoreUnavailable } from "./store/store.ts";
+import { ERRMSG, Errno, Refusal } from "./wire/errors.ts";
+import { check, isRef, Msg, type Ref, type Request, type RequestId } from "./wire/messages.ts";
+
+/** Malformed lines in a row that close a connection. */
+const MAX_BAD_LINES = 10;
+/** When to ask again after errno 19 (ms). */
+const RETRY_MS = 1000;
+
+/** What the handler of a request gives for its answer; nothing: only errno 0. */
+type Fields = Outgoing | void;
+
+interface Command<M extends RequestId> {
+  /** Who may send it: those logged in, those not logged in, or all. */
+  from: "session" | "no session" | "all";
+  /** When success is answered: always, if there is a `ref`, or never (the handler does it, or there is nothing to say). */
+  answer: "always" | "ref" | "never";
+  /** The msgid of its answer. */
+  as?: number;
+  /** Its answers keep the order of the requests, also across commits: this handler gives them itself, when their turn has come. */
+  ordered?: boolean;
+  handle: (context: Context, request: Request<M>) => Fields | Promise<Fields>;
+}
+
+/** What a handler knows besides the request. */
+interface Context {
+  connection: Connection;
+  /** For commands from "session" only. */
+  session: Session;
+  ref: Ref | undefined;
+  /** For ordered commands only. */
+  answered: Answer;
+}
+
+/** What the commands are made of. */
+export interface Handlers {
+  accounts: Accounts;
+  chat: Chat;
+  contacts: Contacts;
+  groups: Groups;
+  history: History;
+  signals: Signals;
+  confirmation: Confirmation;
+  login: (connection: Connection, request: Request<typeof Msg.LOGIN>, ref: Ref | undefined) => Promise<void>;
+  logout: (session: Session) => Promise<void>;
+  /** Malformed input that ends the connection. */
+  badInput: (connection: Connection) => void;
+}
+
+/** The commands. */
+function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
+  return {
+    [Msg.LOGIN]: { from: "no session", answer: "never", as: Msg.LOGIN_ACK, handle: (c, r) => h.login(c.connection, r, c.ref) },
+    [Msg.LOGOUT]: {
+      from: "session",
+      answer: "ref",
+      handle: (c, r) => {
+        if (r.id !== undefined && r.id !== c.session.userId) throw new Refusal(Errno.NOT_YOURS);
+        return h.logout(c.session);
+      },
+    },
+    [Msg.REGISTER]: { from: "all", answer: "always", as: Msg.REGISTER_ACK, handle: (c, r) => h.accounts.register(c.connection, r) },
+    [Msg.CHAT]: { from: "session", answer: "ref", ordered: true, handle: (c, r) => h.chat.chat(c.session, r, c.answered) },
+    [Msg.ADD_FRIEND]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.addFriend(c.session, r) },
+    [Msg.CREATE_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.groups.create(c.session, r) },
+    [Msg.JOIN_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.groups.join(c.session, r) },
+    [Msg.GROUP_CHAT]: { from: "session", answer: "ref", ordered: true, handle: (c, r) => h.chat.groupChat(c.session, r, c.answered) },
+    [Msg.RECEIVED]: { from: "session", answer: "never", handle: (c, r) => h.confirmation.received(c.session, r.seq) },
+    [Msg.PING]: { from: "all", answer: "never", handle: (c) => c.connection.send(withRef({ msgid: Msg.PONG }, c.ref)) },
+    [Msg.PONG]: { from: "all", answer: "never", handle: () => {} },
+    [Msg.HISTORY]: { from: "session", answer: "always", handle: (c, r) => h.history.history(c.session, r) },
+    [Msg.CONTACTS]: { from: "session", answer: "always", handle: (c) => h.contacts.contacts(c.session) },
+    [Msg.REMOVE_FRIEND]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.removeFriend(c.session, r) },
+    [Msg.LEAVE_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.groups.leave(c.session, r) },
+    [Msg.SIGNAL]: { from: "session", answer: "never", handle: (c, r) => h.signals.signal(c.session, r) },
+    [Msg.CHANGE_PASSWORD]: { from: "session", answer: "ref", handle: (c, r) => h.accounts.changePassword(c.session, r) },
+    [Msg.BLOCK]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.block(c.session, r) },
+    [Msg.UNBLOCK]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.unblock(c.session, r) },
+  };
+}
+
+type AnyCommand = Command<RequestId> & { msgid: RequestId };
+
+export class Dispatcher {
+  readonly #commands: Map<unknown, AnyCommand>;
+  readonly #handlers: Handlers;
+
+  constructor(handlers: Handlers) {
+    this.#handlers = handlers;
+    const rows = Object.entries(commandsOf(handlers)).map(([msgid, command]) => [Number(msgid), { ...command, msgid: Number(msgid) }]);
+    this.#commands = new Map(rows as [unknown, AnyCommand][]);
+  }
+
+  /** Handles one line. Never throws. */
+  dispatch(connection: Connection, line: string): void | Promise<void> {
+    if (line.trim() === "") return;
+    const fields = parse(line);
+    if (!fields) return this.#bad(connection, undefined, new Refusal(Errno.NOT_JSON));
+    const ref = isRef(fields.ref) ? fields.ref : undefined;
+    const command = this.#commands.get(fields.msgid);
+    if (!command) return this.#bad(connection, { msgid: fields.msgid, ref }, new Refusal(Errno.UNKNOWN_MSGID));
+    const { session } = connection;
+    session?.acted?.();
+    const context: Context = { connection, session: session!, ref, answered: (result) => this.#answered(connection, command, ref, result) };
+    if (command.from === "session" && !session) return this.#fail(context, command, new Refusal(Errno.LOGIN_FIRST));
+    if (command.from === "no session" && session) return this.#fail(context, command, new Refusal(Errno.LOGGED_IN));
+    const request = fields.ref !== undefined && ref === undefined
+      ? "ref must be an integer or a string of at most 64 characters"
+      : check(command.msgid, fields);
+    if (typeof request === "string") {
+      return this.#bad(connection, { msgid: command.msgid, ref, context, command }, new Refusal(Errno.BAD_FIELD, request));
+    }
+    connection.badLines = 0;
+    return this.#run(context, command, request);
+  }
+
+  #run(context: Context, command: AnyCommand, request: Request<RequestId>): void | Promise<void> {
+    try {
+      const result = command.handle(context, request);
+      if (result instanceof Promise) {
+        return result.then((fields) => this.#succeed(context, command, fields), (error) => this.#fail(context, command, error));
+      }
+      this.#succeed(context, command, result);
+    } catch (error) {
+      this.#fail(context, command, error);
+    }
+  }
+
+  #succeed({ connection, ref }: Context, command: AnyCommand, fields: Fields): void {
+    if (command.ordered || command.answer === "never" || (command.answer === "ref" && ref === undefined)) return;
+    connection.send(replyTo(command, ref, 0, fields ?? {}));
+  }
+
+  #fail(context: Context, command: AnyCommand, error: unknown): void {
+    const refusal = asRefusal(error, command.msgid);
+    // What was stored before must be answered before.
+    if (command.ordered && context.session) this.#handlers.chat.refuse(context.session, refusal, context.answered);
+    else this.#refuse(context.connection, command, context.ref, refusal);
+  }
+
+  #answered(connection: Connection, command: AnyCommand, ref: Ref | undefined, result: Parameters<Answer>[0]): void {
+    if (result instanceof Error) this.#refuse(connection, command, ref, asRefusal(result, command.msgid));
+    else if (ref !== undefined) connection.send(replyTo(command, ref, 0, { ...result }));
+  }
+
+  #refuse(connection: Connection, command: AnyCommand, ref: Ref | undefined, { errno, message, extra }: Refusal): void {
+    connection.send(replyTo(command, ref, errno, { errmsg: message, ...extra }));
+  }
+
+  /** A malformed line: answered, and counted. */
+  #bad(
+    connection: Connection,
+    about: { msgid: unknown; ref: Ref | undefined; context?: Context; command?: AnyCommand } | undefined,
+    refusal: Refusal,
+  ): void {
+    if (about?.context && about.command) this.#fail(about.context, about.command, refusal);
+    else {
+      const re = typeof about?.msgid === "number" ? { re: about.msgid } : {};
+      connection.send(withRef({ msgid: Msg.REPLY, errno: refusal.errno, errmsg: refusal.message, ...re }, about?.ref));
+    }
+    if (++connection.badLines >= MAX_BAD_LINES) this.#handlers.badInput(connection);
+  }
+}
+
+function parse(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function withRef(message: Outgoing, ref: Ref | undefined): Outgoing {
+  return ref === undefined ? message : { ...message, ref };
+}
+
+function replyTo(command: AnyCommand, ref: Ref | undefined, errno: Errno, fields: Outgoing): Outgoing {
+  const msgid = command.as ?? Msg.REPLY;
+  return { msgid, ...(ref === undefined ? {} : { ref }), errno, ...(msgid === Msg.REPLY ? { re: command.msgid } : {}), ...fields };
+}
+
+/** What a client is told of an error. What it cannot be told goes into the log, under an incident number that it is told. */
+function asRefusal(error: unknown, msgid: number): Refusal {
+  if (error instanceof Refusal) return error.errno === Errno.UNAVAILABLE && error.extra.retry === undefined ? unavailable(error.message) : error;
+  if (error instanceof StoreUnavailable) return unavailable();
+  const incident = crypto.randomUUID().slice(0, 8);
+  log.error("a request failed", { incident, msgid, error });
+  return new Refusal(Errno.FAILED, ERRMSG[Errno.FAILED], { incident });
+}
+
+function unavailable(errmsg?: string): Refusal {
+  return new Refusal(Errno.UNAVAILABLE, errmsg, { retry: RETRY_MS });
+}

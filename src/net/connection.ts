@@ -1,0 +1,260 @@
+/**
+ * One client's connection: who it is, when it was last heard of, and its outgoing queue. What carries the bytes is a {@linkcode Transport}.
+ *
+ * The outgoing queue
+ *
+ * 1. `send` never blocks, never reorders, never drops, and appends whole lines.
+ * 2. All connections that have something to send are flushed together, once per turn of the event loop, with one write in flight each:
+ *    seven times the messages per second of a write per message (docs/performance.md).
+ * 3. A classic client gets every line in a write of its own: it expects one JSON object per read.
+ * 4. The queue is not bounded here. Whoever sends what can wait (messages, signals) looks at `congested` first; and while it is, no request of the client is read.
+ * 5. The peer counts as heard when something is read from it, and when a write that had been stuck goes on: then it has taken something.
+ *
+ * Its end
+ *
+ * 6. `finish` is the orderly way: what is queued goes out, then FIN, then a short time to read on (closing with unread input would make the kernel
+ *    send RST, and the last line could be lost). `destroy` is the other one: at once.
+ * 7. `closed` resolves exactly once, whoever ended it; `lost` is set from then on.
+ */
+import type { Session } from "../presence/session.ts";
+
+/** What carries the bytes of one connection. */
+export interface Transport {
+  readonly kind: "tcp" | "tls" | "websocket";
+  /** The peer's address, for logs and limits. */
+  readonly address: string;
+  /** Resolves when all bytes were taken by the kernel; calls `progress` whenever some were. Rejects when the connection is lost. */
+  write(lines: string, progress: () => void): Promise<void>;
+  /** Says that nothing more will be sent. What comes in is still read. */
+  closeWrite(): Promise<void>;
+  /** Ends the connection at once; pending reads and writes end. May be called again. */
+  close(): void;
+}
+
+/** Why a connection ended, as logs, metrics and GOODBYE name it. */
+export type Cause =
+  | "fin"
+  | "reset"
+  | "logout"
+  | "silent"
+  | "slow"
+  | "replaced"
+  | "kicked"
+  | "badinput"
+  | "full"
+  | "limits"
+  | "stopping"
+  | "lost";
+
+/** How long `finish` lets the last lines take, and then the peer to answer with its own FIN (ms). */
+const FINISH_MS = 2000, LINGER_MS = 1000;
+/** A write pending for longer (ms) has met a full buffer; on its way through an empty one it takes microseconds. */
+const STUCK_MS = 250;
+
+let lastId = 0;
+const dirty: Connection[] = [];
+
+function flushAll(): void {
+  for (const connection of dirty.splice(0)) connection.flush();
+}
+
+/** Anything that can stand in one line to a client. */
+export type Outgoing = Readonly<Record<string, unknown>>;
+
+export class Connection {
+  readonly id: number = ++lastId;
+  readonly since: number = performance.now();
+  /** Set between login and departure; written by `presence/` only. */
+  session: Session | undefined;
+  /** When the peer was last heard of (performance.now). */
+  heard: number = this.since;
+  /** Since when it has had no session (performance.now); means nothing while it has one. */
+  anonymousSince: number = this.since;
+  /** When it was last sent a PING because of its silence, if it is classic (performance.now). */
+  pinged = 0;
+  /** When the write in flight began or last went on; 0 if none is. */
+  writingSince = 0;
+  /** The peer has sent its FIN: no more requests will come. */
+  inputEnded = false;
+  /** The connection is gone. */
+  lost = false;
+  /** Why it ended; set once its end has begun. */
+  cause: Cause | undefined;
+  /** Every line goes out in a write of its own. */
+  classic = false;
+  /** Malformed lines since the last good one. */
+  badLines = 0;
+  /** Called at the next sign of life ("heard") or of the end ("ended"): what a probe waits for. */
+  onSign: ((sign: "heard" | "ended") => void) | undefined;
+  /** Called when the connection is gone without its consent (RST, destroyed), not after FIN: takes a login out of the queue for hashing. */
+  onLost: (() => void) | undefined;
+  /** Called after each write that was taken, with `written`. */
+  onWritten: (() => void) | undefined;
+  readonly closed: Promise<void>;
+  #resolveClosed!: () => void;
+  #transport: Transport;
+  #sendQueue: number;
+  #out = "";
+  #inFlight = 0;
+  #dirty = false;
+  #finishing = false;
+  #appended = 0;
+  #waiting: { level: number; resolve: () => void }[] = [];
+
+  /** @param sendQueue from how many queued characters on it is `congested` */
+  constructor(transport: Transport, sendQueue: number) {
+    this.#transport = transport;
+    this.#sendQueue = sendQueue;
+    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+  }
+
+  get kind(): Transport["kind"] {
+    return this.#transport.kind;
+  }
+  get address(): string {
+    return this.#transport.address;
+  }
+  /** Characters that the kernel has not taken yet. */
+  get queued(): number {
+    return this.#out.length + this.#inFlight;
+  }
+  get congested(): boolean {
+    return this.queued > this.#sendQueue;
+  }
+  /** Characters ever given to `send`, and how many of them the kernel has taken. */
+  get appended(): number {
+    return this.#appended;
+  }
+  get written(): number {
+    return this.#appended - this.queued;
+  }
+  /** No more requests of this client are to be handled. */
+  get ending(): boolean {
+    return this.#finishing || this.lost;
+  }
+
+  /** Queues one message. After the end has begun it is nothing. */
+  send(message: Outgoing): void {
+    this.sendLine(JSON.stringify(message));
+  }
+
+  /** Queues one line that is JSON already (without its LF). */
+  sendLine(line: string): void {
+    if (this.#finishing || this.lost) return;
+    this.#append(line);
+  }
+
+  /** Resolves when the outgoing queue is at most half of what makes it `congested`, or the connection is gone. */
+  drained(): Promise<void> {
+    return this.#below(this.#sendQueue / 2);
+  }
+
+  /** Something came from the peer. */
+  hear(): void {
+    this.heard = performance.now();
+    if (this.onSign) this.onSign("heard");
+  }
+
+  /** The peer's FIN came. */
+  endInput(): void {
+    this.inputEnded = true;
+    this.onSign?.("ended");
+  }
+
+  /** The orderly end: `last` (a GOODBYE, an error) and all that is queued go out, then FIN. Resolves when the connection is gone. */
+  finish(cause: Cause, last?: Outgoing): Promise<void> {
+    if (this.ending) return this.closed;
+    if (last) this.#append(JSON.stringify(last));
+    this.#finishing = true;
+    this.cause ??= cause;
+    void this.#finish();
+    return this.closed;
+  }
+
+  /** The end at once: what is queued is dropped. */
+  destroy(cause: Cause): void {
+    if (this.lost) return;
+    this.cause ??= cause;
+    this.lost = true;
+    this.#out = "";
+    this.#transport.close();
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
+    this.onSign?.("ended");
+    this.onLost?.();
+    this.#resolveClosed();
+  }
+
+  /** Starts a write if there is something to write and none is in flight. Called by the common flush. */
+  flush(): void {
+    this.#dirty = false;
+    if (this.#inFlight === 0 && this.#out !== "" && !this.lost) void this.#write();
+  }
+
+  #append(line: string): void {
+    this.#out += line + "\n";
+    this.#appended += line.length + 1;
+    if (this.#dirty || this.#inFlight > 0) return;
+    this.#dirty = true;
+    if (dirty.push(this) === 1) setImmediate(flushAll);
+  }
+
+  async #write(): Promise<void> {
+    const progress = () => {
+      const now = performance.now();
+      if (now - this.writingSince > STUCK_MS) {
+        this.heard = now;
+        this.onSign?.("heard");
+      }
+      this.writingSince = now;
+    };
+    try {
+      while (this.#out !== "") {
+        const end = this.classic ? this.#out.indexOf("\n") + 1 : this.#out.length;
+        const lines = this.classic ? this.#out.slice(0, end) : this.#out;
+        this.#out = this.classic ? this.#out.slice(end) : "";
+        this.#inFlight = lines.length;
+        this.writingSince = performance.now();
+        await this.#transport.write(lines, progress);
+        this.#inFlight = 0;
+        this.onWritten?.();
+        if (this.#waiting.length > 0) this.#wake();
+      }
+      this.writingSince = 0;
+    } catch {
+      // BrokenPipe, ConnectionReset, or Interrupted by our own close: the peer takes nothing more.
+      this.#inFlight = 0;
+      this.destroy("reset");
+    }
+  }
+
+  async #finish(): Promise<void> {
+    const limit = setTimeout(() => this.destroy("slow"), FINISH_MS);
+    try {
+      this.flush();
+      await this.#below(0);
+      if (!this.lost) await this.#transport.closeWrite();
+    } catch {
+      this.destroy("reset");
+    } finally {
+      clearTimeout(limit);
+    }
+    if (this.lost) return;
+    if (this.inputEnded) return this.destroy("fin");
+    const linger = setTimeout(() => this.destroy("fin"), LINGER_MS);
+    this.onSign = (sign) => sign === "ended" && this.destroy("fin");
+    await this.closed;
+    clearTimeout(linger);
+  }
+
+  #below(level: number): Promise<void> {
+    if (this.lost || this.queued <= level) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ level, resolve }));
+  }
+
+  #wake(): void {
+    const ready = this.#waiting.filter((w) => this.queued <= w.level);
+    if (ready.length === 0) return;
+    this.#waiting = this.#waiting.filter((w) => this.queued > w.level);
+    for (const { resolve } of ready) resolve();
+  }
+}

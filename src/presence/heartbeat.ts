@@ -1,0 +1,114 @@
+/**
+ * Who has been silent for too long. Reads pend for ever on a dead peer, and writes succeed until a buffer is full: only a deadline on what was last heard tells.
+ *
+ * 1. One timer and one wheel for all connections: each stands in the slot of its next deadline. What is heard meanwhile only writes a number; the deadline moves
+ *    when its slot comes up.
+ * 2. Modern: silent for one heartbeat, it is sent a PING; for two, it is gone. Classic: a PING after five minutes, which it may ignore, so that the kernel finds out.
+ * 3. While the outgoing queue is over its limit, no requests are read, and only one rule applies: who takes nothing for 60 s is gone.
+ * 4. A wheel that turned late (a suspended machine, a blocked loop) grants everyone one more interval first: what they said may wait unread.
+ */
+import type { Cause, Connection } from "../net/connection.ts";
+import { Msg } from "../wire/messages.ts";
+
+/** Silence after which a classic client is sent a PING (ms). */
+const CLASSIC_PING_MS = 300_000;
+/** A reader that takes nothing for this long is gone (ms). */
+const STUCK_MS = 60_000;
+/** Slots per heartbeat. With 40, silence is seen at most 5 % of a heartbeat late. */
+const SLOTS = 40;
+/** The coarsest and the finest turn of the wheel (ms). */
+const MAX_TICK_MS = 250, MIN_TICK_MS = 10;
+/** A turn that comes this much late (ms) means that the process did not run. */
+const LATE_MS = 1000;
+
+export class Heartbeat {
+  readonly #interval: number;
+  readonly #loginTimeout: number;
+  readonly #tick: number;
+  readonly #gone: (connection: Connection, cause: Cause) => void;
+  readonly #slots = new Map<number, Connection[]>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #slot: number;
+  /** No silence counts from before this. */
+  #graceFrom = 0;
+
+  /**
+   * @param interval `--heartbeat` (ms)
+   * @param loginTimeout how long a connection may stay without a session (ms)
+   * @param gone ends a connection: `silent`, `slow`, or `limits` (never logged in)
+   */
+  constructor(interval: number, loginTimeout: number, gone: (connection: Connection, cause: Cause) => void) {
+    this.#interval = interval;
+    this.#loginTimeout = loginTimeout;
+    this.#gone = gone;
+    this.#tick = Math.max(MIN_TICK_MS, Math.min(MAX_TICK_MS, interval / SLOTS));
+    this.#slot = this.#slotOf(performance.now());
+    this.#timer = setInterval(() => this.turn(performance.now()), this.#tick);
+  }
+
+  /** Watches a connection until it is gone. */
+  add(connection: Connection): void {
+    this.#put(connection, performance.now() + Math.min(this.#interval, this.#loginTimeout));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#slots.clear();
+  }
+
+  /** Turns the wheel up to `now`. The timer calls it; tests may, with a time of their own. */
+  turn(now: number): void {
+    const slot = this.#slotOf(now);
+    if ((slot - this.#slot) * this.#tick > LATE_MS) this.#graceFrom = now;
+    while (this.#slot < slot) {
+      const due = this.#slots.get(++this.#slot);
+      if (!due) continue;
+      this.#slots.delete(this.#slot);
+      for (const connection of due) if (!connection.lost) this.#put(connection, this.#check(connection, now));
+    }
+  }
+
+  #slotOf(time: number): number {
+    return Math.floor(time / this.#tick);
+  }
+
+  #put(connection: Connection, due: number): void {
+    // Never into the slot that is being worked off, and never into one that has passed.
+    const slot = Math.max(this.#slotOf(due) + 1, this.#slot + 1);
+    const there = this.#slots.get(slot);
+    if (there) there.push(connection);
+    else this.#slots.set(slot, [connection]);
+  }
+
+  /** Does what is due for one connection. @returns when to look at it again */
+  #check(connection: Connection, now: number): number {
+    const later = now + this.#interval;
+    if (connection.ending) return later;
+    if (connection.writingSince > 0) {
+      const stuck = Math.max(connection.writingSince, this.#graceFrom);
+      if (now - stuck >= STUCK_MS) return this.#gone(connection, "slow"), later;
+      if (connection.congested) return Math.min(later, stuck + STUCK_MS);
+    }
+    const { session } = connection;
+    if (!session) {
+      const until = Math.max(connection.anonymousSince, this.#graceFrom) + this.#loginTimeout;
+      if (now >= until) return this.#gone(connection, "silent"), later;
+      return Math.min(later, until);
+    }
+    // Nothing precedes LOGIN_ACK.
+    if (session.cursor === undefined) return later;
+    if (!session.modern) {
+      if (now - Math.max(connection.heard, connection.pinged) >= CLASSIC_PING_MS) {
+        connection.pinged = now;
+        connection.send({ msgid: Msg.PING });
+      }
+      return later;
+    }
+    const heard = Math.max(connection.heard, this.#graceFrom);
+    const silence = now - heard;
+    if (silence >= 2 * this.#interval) return this.#gone(connection, "silent"), later;
+    if (silence < this.#interval) return heard + this.#interval;
+    connection.send({ msgid: Msg.PING });
+    return heard + 2 * this.#interval;
+  }
+}

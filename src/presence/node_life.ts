@@ -1,0 +1,153 @@
+/**
+ * This node's standing in the database: the lease that says it lives, the sweep that buries other nodes, and the reconciling of rows with the table.
+ *
+ * 1. One loop does all three, one after the other; nothing here runs beside itself.
+ * 2. The lease is renewed every 3 s. A node that was reaped takes a new incarnation and claims its sessions anew; those it lost are closed, the others notice nothing.
+ * 3. Only a node whose own link has been up for a whole lease sweeps others: an outage must not make everyone reap everyone.
+ * 4. Reconciling: a row that names this node and a session that the table does not hold is released by that session, unless a login of that user is under way.
+ *    A session whose row names another is closed, if reading that row again confirms it; if the row names nobody, the session is claimed anew.
+ * 5. A turn that came late (the process was stopped) grants everyone one more interval: it renews, and leaves sweeping and reconciling to the next.
+ */
+import { log } from "../ops/log.ts";
+import { type Store, StoreRefused, StoreUnavailable, type UserId } from "../store/store.ts";
+import type { ConnectionTable } from "./connection_table.ts";
+import type { OfflineWriter } from "./offline_writer.ts";
+import type { Session } from "./session.ts";
+import type { Turns } from "./turns.ts";
+import { within } from "../within.ts";
+
+/** Between two renewals of the lease (ms). It is 10 s long: three may fail. */
+export const RENEW_MS = 3000;
+/** How long the link must have been up before others are swept (ms): a whole lease. */
+const LEASE_MS = 10_000;
+/** Between two passes of reconciling (ms). */
+export const RECONCILE_MS = 15_000;
+/** Rows read at once by a pass. */
+const PAGE = 1000;
+
+/** The intervals (ms); tests shorten them. */
+export interface NodeTimes {
+  renew: number;
+  reconcile: number;
+}
+
+export class NodeLife {
+  readonly #stop = Promise.withResolvers<void>();
+  #stopping = false;
+  #loop: Promise<void> | undefined;
+  /** Since when every renewal has succeeded (performance.now). */
+  #upSince = performance.now();
+  #reconciledAt = performance.now();
+
+  constructor(
+    private readonly parts: {
+      store: Store;
+      table: ConnectionTable;
+      turns: Turns<UserId>;
+      offline: OfflineWriter;
+      times: NodeTimes;
+      /** Closes a session that is not this node's any more. */
+      lose: (session: Session) => void;
+      /** What stands in the inbox of a user who is here, as the database sees it. */
+      noticed: (session: Session, lastSeq: number) => void;
+      /** This node cannot go on: another process has its name. */
+      fatal: (error: Error) => void;
+    },
+  ) {}
+
+  /** Begins the loop. */
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  /** Ends the loop; what is under way is finished. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    this.#stop.resolve();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    const { renew, reconcile } = this.parts.times;
+    for (;;) {
+      const before = performance.now();
+      await within(this.#stop.promise, renew);
+      if (this.#stopping) return;
+      const now = performance.now();
+      const late = now - before > 2 * renew;
+      try {
+        await this.#renew();
+        if (late) {
+          this.#upSince = this.#reconciledAt = performance.now();
+          continue;
+        }
+        if (now - this.#upSince >= LEASE_MS) await this.#sweep();
+        if (now - this.#reconciledAt >= reconcile) {
+          await this.reconcile();
+          this.#reconciledAt = performance.now();
+        }
+      } catch (error) {
+        this.#upSince = performance.now();
+        if (error instanceof StoreUnavailable) log.warning("the database is away", { error });
+        else if (error instanceof StoreRefused) return this.parts.fatal(error);
+        else log.error("the node's loop failed", { error });
+      }
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { store, table, lose } = this.parts;
+    if (await store.renew()) return;
+    const held = table.all();
+    const lost = new Set((await store.rejoin(held.map((s) => ({ userId: s.userId, session: s.id })))).map((key) => key.session));
+    log.warning("this node was taken for dead, and has a new incarnation", { kept: held.length - lost.size, lost: lost.size });
+    // The rows of those that departed meanwhile were claimed anew: release them again.
+    for (const session of held) {
+      if (lost.has(session.id)) lose(session);
+      else if (session.departed) this.parts.offline.release({ userId: session.userId, session: session.id, lastseen: Date.now() });
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const swept = await this.parts.store.sweep();
+    if (swept.length > 0) log.warning("users of nodes whose lease ran out are offline now", { count: swept.length });
+  }
+
+  /** One pass. Throws what the store throws. */
+  async reconcile(): Promise<void> {
+    const { store, table, turns, offline, noticed } = this.parts;
+    const unseen = new Set(table.all());
+    for (let after = 0;;) {
+      const rows = await store.sessions(after, PAGE);
+      for (const row of rows) {
+        const session = table.get(row.userId);
+        if (session?.id === row.session) {
+          unseen.delete(session);
+          noticed(session, row.lastSeq);
+        } else if (!turns.busy(row.userId)) {
+          log.warning("a user was online without a session, and is released", { user: row.userId, session: row.session });
+          offline.release({ userId: row.userId, session: row.session, lastseen: Date.now() });
+        }
+      }
+      if (rows.length < PAGE) break;
+      after = rows[rows.length - 1]!.userId;
+    }
+    for (const session of unseen) await this.#check(session);
+  }
+
+  /** The pass saw no row for this session: is it still one of ours? */
+  async #check(session: Session): Promise<void> {
+    const { store, table, turns, lose } = this.parts;
+    const { userId, id } = session;
+    const current = () => table.get(userId) === session && !session.departed && !turns.busy(userId);
+    if (!current()) return;
+    await turns.run(userId, async () => {
+      const holder = await store.holder(userId);
+      if (session.departed || holder?.session === id) return;
+      const claim = holder ? undefined : await store.claim(userId, id);
+      // Whoever departed while the claim ran is released after it.
+      if (claim?.result === "claimed" && session.departed) this.parts.offline.release({ userId, session: id, lastseen: Date.now() });
+      if (claim?.result === "held" || holder) lose(session);
+    });
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Sets users offline in the database, for all departures together.
+ *
+ * 1. What was handed in is retried until the database has taken it, however long that is away.
+ * 2. At most 500 sessions go in one transaction, and one is in flight at a time.
+ * 3. A release names its session, so a late or repeated one can never end a newer session.
+ */
+import { log } from "../ops/log.ts";
+import { within } from "../within.ts";
+import { type Release, type Store, StoreUnavailable, type UserId } from "../store/store.ts";
+
+/** Sessions per transaction. */
+const BATCH = 500;
+/** Pause before the next try after the first failure, and the longest one (ms): the database is asked often enough that 5 s after its return all is done. */
+const PAUSE_MIN = 50, PAUSE_MAX = 1000;
+
+export class OfflineWriter {
+  readonly #store: Store;
+  #waiting: Release[] = [];
+  /** Users with a release that is waiting or in flight, and how many. */
+  readonly #users = new Map<UserId, number>();
+  #running: Promise<void> | undefined;
+  /** Resolved, and replaced, whenever the database has taken a batch. */
+  #taken = Promise.withResolvers<void>();
+  readonly #stopped = Promise.withResolvers<void>();
+  #stopping = false;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Releases that the database has not taken yet. */
+  get backlog(): number {
+    return this.#users.size;
+  }
+
+  /** Hands in one session that ended. */
+  release(release: Release): void {
+    this.#waiting.push(release);
+    this.#users.set(release.userId, (this.#users.get(release.userId) ?? 0) + 1);
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when nothing of this user is waiting or in flight, or after `ms`. */
+  async settled(userId: UserId, ms: number): Promise<void> {
+    const until = performance.now() + ms;
+    while (this.#users.has(userId) && performance.now() < until) await within(this.#taken.promise, until - performance.now());
+  }
+
+  /** Resolves to true when nothing is left, to false after `ms`; then it stops trying. */
+  async close(ms: number): Promise<boolean> {
+    if (this.#running) await within(this.#running, ms);
+    const done = this.#users.size === 0;
+    this.#stopping = true;
+    this.#stopped.resolve();
+    return done;
+  }
+
+  async #run(): Promise<void> {
+    // One turn later: the departures of one moment share the first transaction.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    let pause = PAUSE_MIN;
+    while (this.#waiting.length > 0 && !this.#stopping) {
+      const batch = this.#waiting.splice(0, BATCH);
+      try {
+        await this.#store.release(batch);
+        for (const { userId } of batch) this.#done(userId);
+        this.#taken.resolve();
+        this.#taken = Promise.withResolvers<void>();
+        pause = PAUSE_MIN;
+      } catch (error) {
+        this.#waiting.unshift(...batch);
+        if (error instanceof StoreUnavailable) log.warning("the database is away, users wait to be set offline", { backlog: this.#waiting.length });
+        else log.error("setting users offline failed", { error });
+        await within(this.#stopped.promise, pause);
+        pause = Math.min(pause * 2, PAUSE_MAX);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  #done(userId: UserId): void {
+    const left = (this.#users.get(userId) ?? 1) - 1;
+    if (left > 0) this.#users.set(userId, left);
+    else this.#users.delete(userId);
+  }
+}

@@ -1,0 +1,31 @@
+/** Is the one who holds this account still there? */
+import { Msg } from "../wire/messages.ts";
+import type { Session } from "./session.ts";
+
+/** How long a modern client may take to say anything (ms): two worldwide round trips, and a slow phone. */
+const MODERN_MS = 1500;
+/** A classic client cannot be asked: for how long after its last line it counts as alive (ms) … */
+const CLASSIC_ALIVE_MS = 30_000;
+/** … and how long its FIN or RST may take that is already on its way (ms). */
+const CLASSIC_MS = 250;
+
+/**
+ * Resolves to whether a session's client gives a sign of life. Only one probe of a session may run at a time
+ * (the logins of one user run one after another).
+ */
+export async function isAlive(session: Session): Promise<boolean> {
+  const { connection, modern } = session;
+  if (connection.ending || connection.inputEnded) return false;
+  // Its own login is not answered yet, and nothing precedes LOGIN_ACK.
+  if (session.cursor === undefined) return true;
+  if (!modern && performance.now() - connection.heard > CLASSIC_ALIVE_MS) return false;
+  if (modern) connection.send({ msgid: Msg.PING });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const sign = await new Promise<"heard" | "ended" | "nothing">((resolve) => {
+    connection.onSign = resolve;
+    timer = setTimeout(() => resolve("nothing"), modern ? MODERN_MS : CLASSIC_MS);
+  });
+  clearTimeout(timer);
+  connection.onSign = undefined;
+  return sign === "heard" || (sign === "nothing" && !modern);
+}

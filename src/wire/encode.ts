@@ -1,0 +1,55 @@
+/** Messages to clients that are encoded often. */
+type UserId = number;
+type GroupId = number;
+import { Msg } from "./messages.ts";
+
+let second = -1;
+let formatted = "";
+
+/** `YYYY-MM-DD HH:MM:SS` in UTC. */
+export function formatTime(ts: number): string {
+  const now = Math.floor(ts / 1000);
+  if (now !== second) {
+    second = now;
+    formatted = new Date(ts).toISOString().slice(0, 19).replace("T", " ");
+  }
+  return formatted;
+}
+
+/** The fields of a CHAT or GROUP_CHAT to a receiver, but for `seq`. */
+export interface ChatFields {
+  messageid: number;
+  /** The sender. */
+  id: UserId;
+  name: string;
+  toid?: UserId | undefined;
+  groupid?: GroupId | undefined;
+  msg: string;
+  ts: number;
+  mid?: string | undefined;
+}
+
+/** The same as a plain object, in the order of the protocol's table; without `seq` as in HISTORY. */
+export function chatMessage(m: ChatFields): Record<string, unknown> {
+  return {
+    msgid: m.groupid === undefined ? Msg.CHAT : Msg.GROUP_CHAT,
+    id: m.id,
+    name: m.name,
+    ...(m.groupid === undefined ? { toid: m.toid } : { groupid: m.groupid }),
+    msg: m.msg,
+    time: formatTime(m.ts),
+    ts: m.ts,
+    messageid: m.messageid,
+    ...(m.mid === undefined ? {} : { mid: m.mid }),
+  };
+}
+
+/** A line for a receiver up to its `seq`, which {@linkcode chatLine} adds: a group's message is encoded once for all its members. */
+export function chatHead(m: ChatFields): string {
+  return JSON.stringify(chatMessage(m)).slice(0, -1) + ',"seq":';
+}
+
+/** The line for the receiver with this `seq`. */
+export function chatLine(head: string, seq: number): string {
+  return head + seq + "}";
+}

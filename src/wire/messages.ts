@@ -1,0 +1,159 @@
+/** The messages a client may send: their numbers, and the schema of each. What the dispatcher does with them stands in its own table. */
+import * as v from "valibot";
+import { faultOfName } from "./names.ts";
+
+/** Every msgid of `docs/protocol.md`. */
+export const Msg = {
+  LOGIN: 1,
+  LOGIN_ACK: 2,
+  LOGOUT: 3,
+  REGISTER: 4,
+  REGISTER_ACK: 5,
+  CHAT: 6,
+  ADD_FRIEND: 7,
+  CREATE_GROUP: 8,
+  JOIN_GROUP: 9,
+  GROUP_CHAT: 10,
+  REPLY: 11,
+  RECEIVED: 12,
+  PING: 13,
+  PONG: 14,
+  PRESENCE: 15,
+  HISTORY: 16,
+  CONTACTS: 17,
+  REMOVE_FRIEND: 18,
+  LEAVE_GROUP: 19,
+  GOODBYE: 20,
+  SIGNAL: 21,
+  CHANGE_PASSWORD: 22,
+  BLOCK: 23,
+  UNBLOCK: 24,
+} as const;
+
+/** Most characters of a group's description; the course's column is as wide. */
+export const MAX_GROUPDESC = 200;
+/** Most bytes of a password. */
+export const MAX_PASSWORD = 256;
+/** Most bytes of a `mid`. */
+export const MAX_MID = 64;
+/** Most characters of a `ref`. */
+export const MAX_REF = 64;
+/** Most characters of a signal. */
+export const MAX_SIGNAL = 1024;
+
+const encoder = new TextEncoder();
+const bytesOf = (text: string) => encoder.encode(text).length;
+/** SQLite cuts strings at U+0000, and a lone surrogate has no UTF-8. */
+const isSound = (text: string) => !text.includes("\0") && text.isWellFormed();
+
+const id = v.pipe(v.number("must be a positive integer"), v.safeInteger("must be a positive integer"), v.minValue(1, "must be a positive integer"));
+const seq = v.pipe(
+  v.number("must be an integer, 0 or more"),
+  v.safeInteger("must be an integer, 0 or more"),
+  v.minValue(0, "must be an integer, 0 or more"),
+);
+const text = v.pipe(v.string("must be a string"), v.check(isSound, "has U+0000 or a lone surrogate"));
+const name = v.pipe(
+  text,
+  v.rawCheck(({ dataset, addIssue }) => {
+    const fault = dataset.typed ? faultOfName(dataset.value) : undefined;
+    if (fault) addIssue({ message: fault });
+  }),
+);
+/** A name that is looked for, not made: any will do, it is found or not. */
+const lookup = v.pipe(text, v.minLength(1, "is empty"), v.maxLength(200, "is too long"));
+const secret = v.pipe(text, v.minLength(1, "is empty"), v.check((s) => bytesOf(s) <= MAX_PASSWORD, `has more than ${MAX_PASSWORD} bytes`));
+const msg = v.pipe(text, v.minLength(1, "is empty"));
+const mid = v.optional(v.pipe(text, v.minLength(1, "is empty"), v.check((s) => bytesOf(s) <= MAX_MID, `has more than ${MAX_MID} bytes`)));
+const groupdesc = v.pipe(
+  text,
+  v.check((s) => s.length <= MAX_GROUPDESC || [...s].length <= MAX_GROUPDESC, `has more than ${MAX_GROUPDESC} characters`),
+);
+
+/** At least one of the fields must be there; the error names the first of them. */
+function oneOf<T extends Record<string, unknown>>(...fields: (keyof T & string)[]) {
+  return v.rawCheck<T>(({ dataset, addIssue }) => {
+    if (!dataset.typed || fields.some((f) => dataset.value[f] !== undefined)) return;
+    addIssue({ message: `${fields.join(" or ")} is missing` });
+  });
+}
+
+/** The schema of each msgid that a client may send. */
+export const schemas = {
+  [Msg.LOGIN]: v.pipe(
+    v.object({
+      id: v.optional(id),
+      name: v.optional(lookup),
+      password: v.optional(secret),
+      token: v.optional(v.pipe(text, v.minLength(1, "is empty"), v.maxLength(256, "is too long"))),
+      proto: v.optional(
+        v.pipe(
+          v.number("must be an integer, 2 or more"),
+          v.safeInteger("must be an integer, 2 or more"),
+          v.minValue(2, "must be an integer, 2 or more"),
+        ),
+      ),
+    }),
+    oneOf("id", "name"),
+    oneOf("password", "token"),
+  ),
+  [Msg.LOGOUT]: v.object({ id: v.optional(id) }),
+  [Msg.REGISTER]: v.object({ name, password: secret }),
+  [Msg.CHAT]: v.pipe(v.object({ toid: v.optional(id), toname: v.optional(lookup), msg, mid }), oneOf("toid", "toname")),
+  [Msg.ADD_FRIEND]: v.pipe(v.object({ friendid: v.optional(id), friendname: v.optional(lookup) }), oneOf("friendid", "friendname")),
+  [Msg.CREATE_GROUP]: v.object({ groupname: name, groupdesc }),
+  [Msg.JOIN_GROUP]: v.pipe(v.object({ groupid: v.optional(id), groupname: v.optional(lookup) }), oneOf("groupid", "groupname")),
+  [Msg.GROUP_CHAT]: v.object({ groupid: id, msg, mid }),
+  [Msg.RECEIVED]: v.object({ seq }),
+  [Msg.PING]: v.object({}),
+  [Msg.PONG]: v.object({}),
+  [Msg.HISTORY]: v.pipe(
+    v.object({
+      toid: v.optional(id),
+      toname: v.optional(lookup),
+      groupid: v.optional(id),
+      before: v.optional(id),
+      limit: v.optional(v.pipe(id, v.maxValue(100, "must be 1 to 100")), 50),
+    }),
+    oneOf("toid", "toname", "groupid"),
+  ),
+  [Msg.CONTACTS]: v.object({}),
+  [Msg.REMOVE_FRIEND]: v.object({ friendid: id }),
+  [Msg.LEAVE_GROUP]: v.object({ groupid: id }),
+  [Msg.SIGNAL]: v.pipe(
+    v.object({
+      toid: v.optional(id),
+      groupid: v.optional(id),
+      msg: v.optional(v.pipe(text, v.check((s) => s.length <= MAX_SIGNAL || [...s].length <= MAX_SIGNAL, `has more than ${MAX_SIGNAL} characters`))),
+    }),
+    oneOf("toid", "groupid"),
+  ),
+  [Msg.CHANGE_PASSWORD]: v.object({ old: secret, new: secret }),
+  [Msg.BLOCK]: v.object({ userid: id }),
+  [Msg.UNBLOCK]: v.object({ userid: id }),
+} as const;
+
+/** A msgid that a client may send. */
+export type RequestId = keyof typeof schemas;
+/** The checked fields of a request. */
+export type Request<M extends RequestId> = v.InferOutput<(typeof schemas)[M]>;
+
+/** What carries an answer back to its request. */
+export type Ref = number | string;
+
+/** A `ref` that may be given back: an integer, or a sound string of at most 64 characters. */
+export function isRef(ref: unknown): ref is Ref {
+  return typeof ref === "number"
+    ? Number.isSafeInteger(ref)
+    : typeof ref === "string" && ref.length <= 2 * MAX_REF && [...ref].length <= MAX_REF && isSound(ref);
+}
+
+/** Checks the fields of a request. The string that comes back instead names the field and what is wrong with it. */
+export function check<M extends RequestId>(msgid: M, fields: Record<string, unknown>): Request<M> | string {
+  const result = v.safeParse(schemas[msgid], fields, { abortEarly: true });
+  if (result.success) return result.output as Request<M>;
+  const issue = result.issues[0];
+  const field = issue.path?.map((p) => String(p.key)).join(".");
+  if (!field) return issue.message;
+  return issue.received === "undefined" ? `${field} is missing` : `${field} ${issue.message}`;
+}
