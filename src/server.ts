@@ -15,6 +15,7 @@ import type { Address, Config } from "./config.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Cause, Connection } from "./net/connection.ts";
 import type { LineHandler } from "./net/line_handler.ts";
+import { listen } from "./net/listen.ts";
 import { serveTcp } from "./net/tcp.ts";
 import { log } from "./ops/log.ts";
 import { ConnectionTable } from "./presence/connection_table.ts";
@@ -57,7 +58,7 @@ export interface Overrides {
 
 /**
  * Opens the database, takes the node's name, sets users of a former life offline, and listens.
- * Throws {@linkcode StoreRefused}, {@linkcode StoreUnavailable}, or what `Deno.listen` throws.
+ * Throws {@linkcode StoreRefused}, {@linkcode StoreUnavailable} or {@linkcode ListenError}.
  */
 export async function start(config: Config, overrides: Overrides = {}): Promise<Server> {
   const opened = await openStore(config);
@@ -108,7 +109,7 @@ class NatterServer implements Server, LineHandler {
     this.#config = config;
     this.#store = store;
     // First, so that a port in use is noticed before anything runs.
-    this.#listener = Deno.listen({ ...config.listen, transport: "tcp" });
+    this.#listener = listen(config.listen);
     const { hostname, port } = this.#listener.addr;
     this.address = { hostname, port };
 

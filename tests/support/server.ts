@@ -1,0 +1,153 @@
+// A real server for a test: in this process, or as one of its own.
+
+import { deadline } from "@std/async/deadline";
+import { createHash, randomBytes } from "node:crypto";
+import { Passwords } from "../../src/auth/passwords.ts";
+import { type Config, parseConfig } from "../../src/config.ts";
+import { type Overrides, type Server, start } from "../../src/server.ts";
+import type { State } from "../../src/store/store.ts";
+import type { TestDatabase } from "./databases.ts";
+import { RawClient } from "./raw_client.ts";
+
+/** Someone who may log in. */
+export interface TestUser {
+  id: number;
+  name: string;
+  token: string;
+}
+
+/** How long a test waits for what must happen (ms), where it has no tighter bound. */
+const PATIENCE = 10_000;
+
+/** A server in this process, on port 0. */
+export class TestServer implements AsyncDisposable {
+  constructor(readonly server: Server, readonly db: TestDatabase) {}
+
+  get port(): number {
+    return this.server.address.port;
+  }
+
+  connect(): Promise<RawClient> {
+    return RawClient.connect(this.port);
+  }
+
+  /** A modern client that is logged in. */
+  async client(user: TestUser, fields: object = { proto: 2 }): Promise<RawClient> {
+    const client = await this.connect();
+    const ack = await client.login({ id: user.id, token: user.token, ...fields });
+    if (ack.errno !== 0) throw new Error(`login of ${user.name} refused: ${JSON.stringify(ack)}`);
+    return client;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close();
+  }
+}
+
+/** Starts a server in this process. `settings` are flags, as on the command line, without their dashes. Hashing is cheap. */
+export async function startServer(db: TestDatabase, settings: Record<string, string | number> = {}, overrides: Overrides = {}): Promise<TestServer> {
+  const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
+  return new TestServer(await start(testConfig(db, settings), { passwords, ...overrides }), db);
+}
+
+/** The settings of a test's server. */
+export function testConfig(db: TestDatabase, settings: Record<string, string | number> = {}): Config {
+  return parseConfig(flagsOf(db, settings), () => undefined);
+}
+
+function flagsOf(db: TestDatabase, settings: Record<string, string | number>): string[] {
+  const all = { listen: "127.0.0.1:0", http: "off", database: db.url, node: "test", ...settings };
+  return Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
+}
+
+/** A server as a process of its own, which a test may kill. */
+export class ServerProcess implements AsyncDisposable {
+  constructor(readonly process: Deno.ChildProcess, readonly port: number, readonly log: Promise<string>) {}
+
+  get pid(): number {
+    return this.process.pid;
+  }
+
+  connect(): Promise<RawClient> {
+    return RawClient.connect(this.port);
+  }
+
+  /** Sends a signal and waits for the end. @returns the exit code */
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    try {
+      this.process.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+    const [{ code }] = await Promise.all([this.process.status, this.log]);
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop("SIGKILL");
+  }
+}
+
+/** Starts `natter serve` as a process, and waits for its ready line. Throws an Error with its stderr if it ends before. */
+export async function spawnServer(db: TestDatabase, settings: Record<string, string | number> = {}): Promise<ServerProcess> {
+  const main = new URL("../../main.ts", import.meta.url).pathname;
+  const args = ["run", "-A", "--quiet", main, "serve", "--log", "json", ...flagsOf(db, settings)];
+  const process = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+  const log = new Response(process.stderr).text();
+  const ready = await firstLine(process.stdout);
+  const port = /^natter ready tcp=\S*:(\d+)/.exec(ready)?.[1];
+  if (port === undefined) {
+    await process.status;
+    throw new Error(`the server did not start: ${await log}`);
+  }
+  return new ServerProcess(process, Number(port), log);
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!text.includes("\n")) {
+    const { value, done } = await deadline(reader.read(), 30_000);
+    if (done) break;
+    text += value;
+  }
+  await reader.cancel();
+  return text.split("\n")[0] ?? "";
+}
+
+/** Makes users straight in the database, with a token each: no hashing. Their password is none. The tables must be there. */
+export async function makeUsers(db: TestDatabase, count: number, prefix = "user"): Promise<TestUser[]> {
+  const store = await db.open();
+  const users = await Promise.all(Array.from({ length: count }, async (_, i) => {
+    const name = `${prefix}${i + 1}`;
+    const token = randomBytes(32).toString("base64url");
+    const id = await store.createUser(name, name, "none");
+    if (id === undefined) throw new Error(`${name} exists`);
+    await store.addToken(id, createHash("sha256").update(token).digest(), Date.now() + 3600_000);
+    return { id, name, token };
+  }));
+  await store.close();
+  return users;
+}
+
+/** What the database says of a user. */
+export async function stateOf(db: TestDatabase, id: number): Promise<State> {
+  const [row] = await db.query(`select state from user where id = ${id}`);
+  return row?.state as State;
+}
+
+/** How many users the database calls online. */
+export async function countOnline(db: TestDatabase): Promise<number> {
+  const [row] = await db.query("select count(*) as n from user where state = 'online'");
+  return Number(row?.n);
+}
+
+/** Resolves, to how long it took (ms), when `holds` does; it is asked every few milliseconds. Throws an Error after `ms`. */
+export async function eventually(holds: () => boolean | Promise<boolean>, what: string, ms = PATIENCE): Promise<number> {
+  const begun = performance.now();
+  while (!await holds()) {
+    if (performance.now() - begun > ms) throw new Error(`not within ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return performance.now() - begun;
+}
