@@ -32,7 +32,7 @@ async function run(args: string[]): Promise<number> {
   // Asked to stop while starting: nobody is online yet.
   if (!server) return 0;
   print(readyLine(server));
-  await stopping;
+  await Promise.race([stopping, server.failed]);
   return await server.close() ? 0 : 1;
 }
 
