@@ -7,6 +7,7 @@
  * 4. A message that makes its batch fail is tried alone, so that it fails alone.
  * 5. The waiting queue is bounded; what does not fit is refused with errno 19.
  */
+import { setImmediate } from "node:timers";
 import { log } from "../ops/log.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { Session } from "../presence/session.ts";

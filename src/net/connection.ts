@@ -16,6 +16,7 @@
  *    send RST, and the last line could be lost). `destroy` is the other one: at once.
  * 7. `closed` resolves exactly once, whoever ended it; `lost` is set from then on.
  */
+import { setImmediate } from "node:timers";
 import type { Session } from "../presence/session.ts";
 
 /** What carries the bytes of one connection. */
