@@ -1,0 +1,72 @@
+/**
+ * The store on MySQL or MariaDB, shared by several nodes. Its parts are in `mysql/`: `link.ts` and `pool.ts` (connections, deadlines, retries), `schema.ts`,
+ * `node.ts` (name, incarnation, lease, sweep), `sessions.ts`, `append.ts`, `messages.ts`, `accounts.ts`, `contacts.ts`, `groups.ts`.
+ */
+
+import { accounts } from "./mysql/accounts.ts";
+import { appending } from "./mysql/append.ts";
+import { contacts } from "./mysql/contacts.ts";
+import { groups } from "./mysql/groups.ts";
+import type { Target } from "./mysql/link.ts";
+import { messages } from "./mysql/messages.ts";
+import { NodeLife } from "./mysql/node.ts";
+import { Pool } from "./mysql/pool.ts";
+import { prepareDatabase } from "./mysql/schema.ts";
+import { sessions } from "./mysql/sessions.ts";
+import { type Store, type StoreLimits, StoreRefused } from "./store.ts";
+
+/**
+ * Opens `mysql://user:password@host:3306/name`, creates the database and its tables if it may.
+ * With `?ssl=true` the connection is encrypted, and the server's certificate must be valid for the host's name.
+ *
+ * Throws {@linkcode StoreRefused} or {@linkcode StoreUnavailable}.
+ */
+export async function openMysql(url: string, limits: StoreLimits): Promise<Store> {
+  const target = parseUrl(url);
+  const driver = await import("mysql2");
+  await prepareDatabase(driver, target);
+  const db = new Pool(driver, target);
+  const node = new NodeLife(db);
+  return {
+    appendLimit: 500,
+
+    join: (name) => node.join(name),
+    renew: () => node.renew(),
+    rejoin: (held) => node.rejoin(held),
+    sweep: () => node.sweep(),
+    leave: () => node.leave(),
+    close: () => db.close(),
+    ping: async () => void await db.read("SELECT 1"),
+
+    ...accounts(db),
+    ...sessions(db, node),
+    ...appending(db, limits),
+    ...messages(db),
+    ...contacts(db, limits),
+    ...groups(db, limits),
+  };
+}
+
+function parseUrl(text: string): Target {
+  let url: URL;
+  let target: Target;
+  try {
+    url = new URL(text);
+    target = {
+      host: url.hostname.replace(/^\[|\]$/g, ""),
+      port: Number(url.port || 3306),
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+      database: decodeURIComponent(url.pathname.slice(1)),
+      ssl: url.searchParams.get("ssl") === "true",
+    };
+  } catch {
+    throw new StoreRefused("the database's URL must read mysql://user:password@host:3306/name");
+  }
+  if (url.protocol !== "mysql:" || target.host === "" || target.database === "") {
+    throw new StoreRefused("the database's URL must read mysql://user:password@host:3306/name");
+  }
+  const unknown = [...url.searchParams].find(([name, value]) => name !== "ssl" || !["true", "false"].includes(value));
+  if (unknown) throw new StoreRefused(`the database's URL knows ssl=true and ssl=false, not "${unknown[0]}=${unknown[1]}"`);
+  return target;
+}

@@ -1,0 +1,90 @@
+// Users, passwords, tokens.
+
+import { Buffer } from "node:buffer";
+import type { Account, Store } from "../store.ts";
+import { isDuplicate } from "./errors.ts";
+import type { Pool } from "./pool.ts";
+
+type Accounts = Pick<
+  Store,
+  | "createUser"
+  | "findUser"
+  | "findUserByToken"
+  | "setPassword"
+  | "setClosed"
+  | "addToken"
+  | "extendToken"
+  | "removeToken"
+  | "removeTokens"
+  | "expireTokens"
+>;
+
+interface UserRow {
+  id: number;
+  name: string;
+  password: string;
+  closed: number;
+}
+
+function account({ id, name, password, closed }: UserRow): Account {
+  return { id, name, password, closed: closed === 1 };
+}
+
+export function accounts(db: Pool): Accounts {
+  return {
+    async createUser(name, key, password) {
+      try {
+        const { insertId } = await db.write("INSERT INTO user (name, namekey, password) VALUES (?, ?, ?)", [name, Buffer.from(key), password]);
+        return insertId;
+      } catch (error) {
+        if (isDuplicate(error)) return undefined;
+        throw error;
+      }
+    },
+
+    async findUser(by) {
+      const where = "id" in by ? "id = ?" : "namekey = ?";
+      const rows = await db.read<UserRow>(`SELECT id, name, password, closed FROM user WHERE ${where}`, ["id" in by ? by.id : Buffer.from(by.key)]);
+      return rows.length > 0 ? account(rows[0]) : undefined;
+    },
+
+    async findUserByToken(hash, now) {
+      const rows = await db.read<UserRow & { expires: number }>(
+        "SELECT u.id, u.name, u.password, u.closed, t.expires FROM token t JOIN user u ON u.id = t.userid WHERE t.hash = ? AND t.expires > ?",
+        [Buffer.from(hash), now],
+      );
+      return rows.length > 0 ? { account: account(rows[0]), expires: rows[0].expires } : undefined;
+    },
+
+    async setPassword(userId, old, password) {
+      const { affectedRows } = await db.write("UPDATE user SET password = ? WHERE id = ? AND password = ?", [password, userId, old]);
+      return affectedRows === 1;
+    },
+
+    async setClosed(userId, closed) {
+      const { affectedRows } = await db.write("UPDATE user SET closed = ? WHERE id = ?", [closed, userId]);
+      return affectedRows === 1;
+    },
+
+    async addToken(userId, hash, expires) {
+      await db.write("INSERT INTO token (hash, userid, expires) VALUES (?, ?, ?)", [Buffer.from(hash), userId, expires]);
+    },
+
+    async extendToken(hash, expires) {
+      await db.write("UPDATE token SET expires = ? WHERE hash = ?", [expires, Buffer.from(hash)]);
+    },
+
+    async removeToken(hash) {
+      await db.write("DELETE FROM token WHERE hash = ?", [Buffer.from(hash)]);
+    },
+
+    async removeTokens(userId, except) {
+      if (except) await db.write("DELETE FROM token WHERE userid = ? AND hash <> ?", [userId, Buffer.from(except)]);
+      else await db.write("DELETE FROM token WHERE userid = ?", [userId]);
+    },
+
+    async expireTokens(now) {
+      await db.write("DELETE FROM token WHERE expires < ?", [now]);
+    },
+  };
+}

@@ -1,0 +1,192 @@
+/**
+ * Storing messages: one transaction for a whole batch, and a constant number of statements however many receivers.
+ *
+ * 1. The rows of all groups of the batch are locked first, then those of all senders and receivers, each in the order of their ids. So batches of different
+ *    nodes that share a conversation run one after another: `seq` has no gap, and `messageid` rises within a conversation.
+ * 2. Everything else is read after that, each statement with a snapshot of its own (READ COMMITTED): what was committed by whoever held the locks before is seen.
+ * 3. All ids and seqs are known before the COMMIT is sent. If its answer does not come, one message's row tells whether it happened: a locking read
+ *    waits for a commit that is still under way.
+ */
+
+import { type Append, type Appended, type GroupId, type Receiver, type Store, type StoreLimits, StoreUnavailable, type UserId } from "../store.ts";
+import { CommitUnknown } from "./errors.ts";
+import type { Link } from "./link.ts";
+import type { Pool } from "./pool.ts";
+import { insertPieces, lockOrder, marks, padded, pieces, valueTable } from "./sql.ts";
+import { lockUsers, setLastSeq } from "./users.ts";
+
+/** How long the outcome of a COMMIT is looked for: longer than the 15 s (wait_timeout) after which a transaction ends whose connection went silent. */
+const LOOK_UP_MS = 20_000;
+const LOOK_UP_PAUSE_MS = 250;
+/** A batch whose COMMIT got lost, and that was not found, is stored again so many times. */
+const ATTEMPTS = 3;
+
+/** A message that will be stored, or was. */
+interface Planned {
+  append: Append;
+  /** Known once the row is inserted. */
+  messageid: number;
+  receivers: Receiver[];
+}
+
+type Outcome = Planned | { repeats: Planned } | Appended;
+
+export function appending(db: Pool, limits: StoreLimits): Pick<Store, "append"> {
+  return {
+    async append(batch) {
+      for (let attempt = 1;; attempt++) {
+        let outcomes: Outcome[] = [];
+        try {
+          await db.transaction(async (tx) => {
+            outcomes = await store(tx, batch, limits);
+          });
+          return outcomes.map(result);
+        } catch (error) {
+          if (!(error instanceof CommitUnknown)) throw error;
+          const stored = outcomes.find((outcome) => "append" in outcome);
+          if (!stored || await isStored(db, stored)) return outcomes.map(result);
+          if (attempt === ATTEMPTS) throw error;
+        }
+      }
+    },
+  };
+}
+
+function result(outcome: Outcome): Appended {
+  if ("errno" in outcome) return outcome;
+  const { append, messageid, receivers } = "repeats" in outcome ? outcome.repeats : outcome;
+  if ("repeats" in outcome) return { errno: 0, messageid, ts: append.ts, repeated: true, receivers: [] };
+  return { errno: 0, messageid, ts: append.ts, repeated: false, receivers };
+}
+
+/** Whether the transaction that inserted this message was committed. Waits while that is being decided. */
+async function isStored(db: Pool, message: Planned): Promise<boolean> {
+  const giveUp = Date.now() + LOOK_UP_MS;
+  for (;;) {
+    try {
+      const rows = await db.read<{ sender: number; ts: number }>("SELECT sender, ts FROM message WHERE id = ? LOCK IN SHARE MODE", [
+        message.messageid,
+      ]);
+      return rows.some(({ sender, ts }) => sender === message.append.sender && ts === message.append.ts);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || db.closed || Date.now() > giveUp) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_UP_PAUSE_MS));
+  }
+}
+
+async function store(tx: Link, batch: Append[], limits: StoreLimits): Promise<Outcome[]> {
+  const members = await lockGroups(tx, batch.flatMap((append) => append.groupid ?? []));
+  const users = await lockUsers(tx, [
+    ...batch.flatMap(({ sender, toid }) => toid === undefined ? [sender] : [sender, toid]),
+    ...[...members.values()].flat(),
+  ]);
+  const known = await knownMids(tx, batch);
+  const blocks = await blocked(tx, batch);
+  const seqs = new Map<UserId, number>();
+
+  const outcomes = batch.map((append): Outcome => {
+    const { sender, toid, groupid, mid } = append;
+    const group = groupid === undefined ? undefined : members.get(groupid);
+    if (toid !== undefined && !users.has(toid)) return { errno: 16 };
+    if (groupid !== undefined && !group) return { errno: 17 };
+    const repeats = mid === undefined ? undefined : known.get(pair(sender, mid));
+    if (repeats) return { repeats };
+    if (group && !group.includes(sender)) return { errno: 18 };
+    if (toid !== undefined && blocks.has(pair(toid, sender))) return { errno: 23 };
+
+    const planned: Planned = { append, messageid: 0, receivers: [] };
+    for (const userId of group ? group.filter((member) => member !== sender) : toid === undefined ? [] : [toid]) {
+      const user = users.get(userId);
+      if (!user) continue;
+      const seq = (seqs.get(userId) ?? user.last_seq) + 1;
+      if (seq - user.confirmed_seq > limits.maxInbox) continue;
+      seqs.set(userId, seq);
+      planned.receivers.push({ userId, seq, node: user.node });
+    }
+    if (toid !== undefined && planned.receivers.length === 0) return { errno: 24 };
+    if (mid !== undefined) known.set(pair(sender, mid), planned);
+    return planned;
+  });
+
+  const stored = outcomes.filter((outcome) => "append" in outcome);
+  await insertMessages(tx, stored);
+  await insertInboxes(tx, stored);
+  await setLastSeq(tx, [...seqs].map(([id, seq]) => ({ id, seq })));
+  return outcomes;
+}
+
+function pair(a: number, b: number | string): string {
+  return `${a} ${b}`;
+}
+
+/** Locks these groups. @returns their members. */
+async function lockGroups(tx: Link, ids: GroupId[]): Promise<Map<GroupId, UserId[]>> {
+  const members = new Map<GroupId, UserId[]>();
+  for (const piece of pieces(lockOrder(ids))) {
+    const list = padded(piece);
+    const groups = await tx.rows<{ id: number }>(
+      `SELECT id FROM allgroup FORCE INDEX (PRIMARY) WHERE id IN (${marks(list.length)}) ORDER BY id FOR UPDATE`,
+      list,
+    );
+    for (const { id } of groups) members.set(id, []);
+    const rows = await tx.rows<{ groupid: number; userid: number }>(
+      `SELECT groupid, userid FROM groupuser WHERE groupid IN (${marks(list.length)})`,
+      list,
+    );
+    for (const { groupid, userid } of rows) members.get(groupid)?.push(userid);
+  }
+  return members;
+}
+
+/** The messages that are stored already, by sender and mid. */
+async function knownMids(tx: Link, batch: Append[]): Promise<Map<string, Planned>> {
+  const known = new Map<string, Planned>();
+  const asked = batch.flatMap((append) => append.mid === undefined ? [] : [{ append, mid: append.mid }]);
+  for (const piece of pieces(asked)) {
+    const list = padded(piece);
+    const rows = await tx.rows<{ id: number; sender: number; mid: string; ts: number }>(
+      `SELECT m.id, m.sender, CONVERT(m.mid USING utf8mb4) AS mid, m.ts FROM (${valueTable(list.length, { sender: "SIGNED", mid: "BINARY" })}) v ` +
+        "STRAIGHT_JOIN message m ON m.sender = v.sender AND m.mid = v.mid",
+      list.flatMap(({ append, mid }) => [append.sender, mid]),
+    );
+    for (const { id, sender, mid, ts } of rows) {
+      known.set(pair(sender, mid), { append: { sender, mid, ts, msg: "" }, messageid: id, receivers: [] });
+    }
+  }
+  return known;
+}
+
+/** Which receivers block the senders who write to them. */
+async function blocked(tx: Link, batch: Append[]): Promise<Set<string>> {
+  const asked = new Map(batch.flatMap(({ sender, toid }) => toid === undefined ? [] : [[pair(toid, sender), [toid, sender]]]));
+  const blocks = new Set<string>();
+  for (const piece of pieces([...asked.values()])) {
+    const list = padded(piece);
+    const rows = await tx.rows<{ userid: number; blockedid: number }>(
+      `SELECT b.userid, b.blockedid FROM (${valueTable(list.length, { userid: "SIGNED", blockedid: "SIGNED" })}) v ` +
+        "STRAIGHT_JOIN block b ON b.userid = v.userid AND b.blockedid = v.blockedid",
+      list.flat(),
+    );
+    for (const { userid, blockedid } of rows) blocks.add(pair(userid, blockedid));
+  }
+  return blocks;
+}
+
+/** One row per message. The ids of one statement are consecutive, those of a later one higher. */
+async function insertMessages(tx: Link, messages: Planned[]): Promise<void> {
+  for (const piece of insertPieces(messages)) {
+    const { insertId } = await tx.change(
+      `INSERT INTO message (sender, toid, groupid, ts, mid, msg) VALUES ${marks(piece.length, "(?, ?, ?, ?, ?, ?)")}`,
+      piece.flatMap(({ append: { sender, toid, groupid, ts, mid, msg } }) => [sender, toid ?? null, groupid ?? null, ts, mid ?? null, msg]),
+    );
+    for (const [i, message] of piece.entries()) message.messageid = insertId + i;
+  }
+}
+
+async function insertInboxes(tx: Link, messages: Planned[]): Promise<void> {
+  const rows = messages.flatMap(({ messageid, receivers }) => receivers.map(({ userId, seq }) => [userId, seq, messageid]));
+  for (const piece of insertPieces(rows)) {
+    await tx.change(`INSERT INTO inbox (userid, seq, messageid) VALUES ${marks(piece.length, "(?, ?, ?)")}`, piece.flat());
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * A node's life: its name, incarnation and lease, and the sweep that sets the users of dead nodes offline.
+ *
+ * 1. The name is a lock of the database (GET_LOCK), held by one connection that does nothing else but renew the lease: lock and lease live and die together.
+ * 2. A node's row holds its incarnation and `lease_until`, by the database's clock alone. A claim writes node and incarnation into the user's row, if the
+ *    incarnation is the node's row's and the lease has not run out. A cleared lease (NULL) means: left, or reaped.
+ * 3. Incarnations only rise: with every start, with every return after a reaping, and with the reaping and the leaving, both of which clear the lease. So nothing
+ *    that an older incarnation sends late can claim.
+ * 4. Reaping is one statement, on nodes whose lease ran out, never on oneself.
+ * 5. A user's row of an incarnation older than its node's row is a leftover. It is swept when the node's lease is cleared, or when the present incarnation is
+ *    older than a lease. So a node that comes back has that long to claim its sessions anew before anybody touches them; what a claim left that
+ *    slipped in beside a reaping is gone after it.
+ * 6. Whatever sweeps or claims anew locks the users' rows first and decides on what it reads then. A sweep that finds the node's incarnation changed leaves the
+ *    rest alone. A node that comes back takes rows that still name its session, and rows that are offline; so it makes no difference who comes first.
+ */
+
+import { type SessionKey, StoreRefused, StoreUnavailable, type UserId } from "../store.ts";
+import { LockConflict, reason } from "./errors.ts";
+import type { Link } from "./link.ts";
+import type { Pool } from "./pool.ts";
+import { pieces } from "./sql.ts";
+import { lockUsers, setOffline, setOnline } from "./users.ts";
+
+/** Longer than the 15 s (wait_timeout) that the connection of a machine that died holds the name. */
+const JOIN_WAIT_S = 20;
+const REJOIN_WAIT_S = 2;
+
+const NOW = "UTC_TIMESTAMP(3)";
+const LEASE = "INTERVAL 10 SECOND";
+const NAME_LOCK = "CONCAT('natter.node.', SHA1(CONCAT(DATABASE(), '/', ?)))";
+
+export class NodeLife {
+  /** Undefined before {@linkcode join}, and after {@linkcode leave}: claims are fenced. */
+  identity: { name: string; incarnation: number } | undefined;
+  #link: Link | undefined;
+  #connecting: Promise<Link> | undefined;
+  /** The server's numbers of the connections that may still hold the name for us. */
+  #threads = new Set<number>();
+  /** A reaping was found, and {@linkcode rejoin} has not come to its end. */
+  #reaped = false;
+
+  constructor(private readonly db: Pool) {}
+
+  async join(name: string): Promise<number> {
+    this.#link = await this.#takeName(name, JOIN_WAIT_S);
+    const incarnation = await this.#begin(name);
+    const left = await this.#sweepNode(name, incarnation);
+    return left.length;
+  }
+
+  async renew(): Promise<boolean> {
+    const { name, incarnation } = this.#joined();
+    const { affectedRows } = await this.#onLink((link) =>
+      link.change(`UPDATE node SET lease_until = ${NOW} + ${LEASE} WHERE name = ? AND incarnation = ? AND lease_until IS NOT NULL`, [
+        name,
+        incarnation,
+      ])
+    );
+    if (affectedRows === 0) this.#reaped = true;
+    return !this.#reaped;
+  }
+
+  async rejoin(sessions: SessionKey[]): Promise<SessionKey[]> {
+    const { name } = this.#joined();
+    this.#reaped = true;
+    const incarnation = await this.#begin(name);
+    const lost: SessionKey[] = [];
+    for (const piece of pieces(sessions.toSorted((a, b) => a.userId - b.userId))) {
+      lost.push(
+        ...await this.db.transaction(async (tx) => {
+          const users = await lockUsers(tx, piece.map((s) => s.userId));
+          const kept = piece.filter(({ userId, session }) => {
+            const user = users.get(userId);
+            return user !== undefined && (user.state === "offline" || user.session === session);
+          });
+          await setOnline(tx, kept.map(({ userId, session }) => ({ id: userId, session })), name, incarnation);
+          return piece.filter((s) => !kept.includes(s));
+        }),
+      );
+    }
+    this.#reaped = false;
+    return lost;
+  }
+
+  async sweep(): Promise<UserId[]> {
+    await this.db.write(
+      `UPDATE node SET incarnation = incarnation + 1, since = ${NOW}, lease_until = NULL WHERE lease_until <= ${NOW} AND name <> ?`,
+      [this.identity?.name ?? ""],
+    );
+    const nodes = await this.db.read<{ name: string; incarnation: number }>(
+      `SELECT name, incarnation FROM node WHERE lease_until IS NULL OR since <= ${NOW} - ${LEASE}`,
+    );
+    const swept: UserId[] = [];
+    try {
+      for (const { name, incarnation } of nodes) swept.push(...await this.#sweepNode(name, incarnation));
+    } catch (error) {
+      // What was swept must be told to friends; the next sweep goes on.
+      if (swept.length === 0) throw error;
+    }
+    return swept;
+  }
+
+  async leave(): Promise<void> {
+    if (!this.identity) return;
+    const { name, incarnation } = this.identity;
+    await this.#onLink(async (link) => {
+      await link.change("UPDATE node SET incarnation = incarnation + 1, lease_until = NULL WHERE name = ? AND incarnation = ?", [name, incarnation]);
+      await link.rows(`SELECT RELEASE_LOCK(${NAME_LOCK})`, [name]);
+    });
+    this.identity = undefined;
+    this.#link?.destroy();
+  }
+
+  /** Sets the users offline that former incarnations of this node left. */
+  async #sweepNode(name: string, incarnation: number): Promise<UserId[]> {
+    const swept: UserId[] = [];
+    for (;;) {
+      const leftovers = await this.db.read<{ id: number }>("SELECT id FROM user WHERE node = ? AND incarnation < ? LIMIT 500", [name, incarnation]);
+      if (leftovers.length === 0) return swept;
+      const gone = await this.db.transaction(async (tx) => {
+        const users = await lockUsers(tx, leftovers.map((row) => row.id));
+        const [node] = await tx.rows<{ incarnation: number; now: number }>(
+          "SELECT incarnation, CAST(UNIX_TIMESTAMP(CURRENT_TIMESTAMP(3)) * 1000 AS SIGNED) AS now FROM node WHERE name = ?",
+          [name],
+        );
+        if (node?.incarnation !== incarnation) return undefined;
+        const ids = [...users.values()].filter((user) => user.node === name && user.incarnation !== null && user.incarnation < incarnation).map((
+          user,
+        ) => user.id);
+        await setOffline(tx, ids.map((id) => ({ id, lastseen: node.now })));
+        return ids;
+      });
+      if (gone === undefined) return swept;
+      swept.push(...gone);
+    }
+  }
+
+  /** Takes a new incarnation and a lease. */
+  async #begin(name: string): Promise<number> {
+    const { insertId } = await this.#onLink((link) =>
+      link.change(
+        `INSERT INTO node (name, incarnation, since, lease_until) VALUES (?, LAST_INSERT_ID(1), ${NOW}, ${NOW} + ${LEASE}) ` +
+          `ON DUPLICATE KEY UPDATE incarnation = LAST_INSERT_ID(incarnation + 1), since = ${NOW}, lease_until = ${NOW} + ${LEASE}`,
+        [name],
+      )
+    );
+    this.identity = { name, incarnation: insertId };
+    return insertId;
+  }
+
+  #joined(): { name: string; incarnation: number } {
+    if (!this.identity) throw new Error("the node has not joined");
+    return this.identity;
+  }
+
+  /** Runs what may run twice on the connection that holds the name; if it is gone, on a new one that took the name again. */
+  async #onLink<T>(work: (link: Link) => Promise<T>): Promise<T> {
+    for (let attempt = 1;; attempt++) {
+      const link = await this.#connected();
+      try {
+        return await work(link);
+      } catch (error) {
+        if (error instanceof LockConflict) {
+          if (attempt === 3) throw new StoreUnavailable(`the database is overloaded: ${reason(error)}`, { cause: error });
+        } else if (attempt > 1 || !link.lost || link.timedOut) throw error;
+      }
+    }
+  }
+
+  async #connected(): Promise<Link> {
+    if (this.#link && !this.#link.lost) return this.#link;
+    const { name } = this.#joined();
+    this.#connecting ??= this.#takeName(name, REJOIN_WAIT_S).finally(() => this.#connecting = undefined);
+    return this.#link = await this.#connecting;
+  }
+
+  /** A new connection that holds the name. */
+  async #takeName(name: string, wait: number): Promise<Link> {
+    const link = await this.db.dedicated();
+    try {
+      // Our own former connection may hold the name until the database notices that it is gone.
+      const [{ holder }] = await link.rows<{ holder: number | null }>(`SELECT IS_USED_LOCK(${NAME_LOCK}) AS holder`, [name]);
+      if (holder !== null && this.#threads.has(holder)) await link.command(`KILL CONNECTION ${holder}`).catch(() => {});
+      this.#threads.add(link.threadId);
+      const [{ taken }] = await link.rows<{ taken: number | null }>(`SELECT GET_LOCK(${NAME_LOCK}, ${wait}) AS taken`, [name], (wait + 5) * 1000);
+      if (taken !== 1) throw new StoreRefused(`another natter named "${name}" runs on this database: give each its own --node`);
+      this.#threads = new Set([link.threadId]);
+      return link;
+    } catch (error) {
+      link.destroy();
+      throw error;
+    }
+  }
+}

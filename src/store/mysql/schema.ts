@@ -1,0 +1,92 @@
+// Finds the database, creates it if it may, and brings its tables to the newest version: schema.sql is version 1, each migration leads one further.
+
+import { StoreRefused, StoreUnavailable } from "../store.ts";
+import { type DriverError, isLost, reason } from "./errors.ts";
+import { type Driver, Link, type Target } from "./link.ts";
+
+/** The statements that lead from version 1 to 2, from 2 to 3, and so on. Each must bear being interrupted and run again (`IF NOT EXISTS`). */
+const MIGRATIONS: string[][] = [];
+const NEWEST = 1 + MIGRATIONS.length;
+
+/** How long a second process waits for the first one's migration. */
+const LOCK_S = 20;
+
+// Access denied (1044, 1045, 1142, 1227, 1370, 1698), unknown database (1049), host not allowed (1130), no common way to log in (1251, 1524, 2061),
+// password expired or account locked (1820, 1862, 3118, 4151).
+const REFUSED = new Set([1044, 1045, 1049, 1130, 1142, 1227, 1251, 1370, 1524, 1698, 1820, 1862, 2061, 3118, 4151]);
+
+/**
+ * Throws {@linkcode StoreRefused} if this database is not ours to use, {@linkcode StoreUnavailable} if it cannot be reached now; each with one line that
+ * names host and port, never the password.
+ */
+export async function prepareDatabase(driver: Driver, target: Target): Promise<void> {
+  let link: Link | undefined;
+  try {
+    link = await connect(driver, target);
+    await applySchema(link, target.database);
+  } catch (error) {
+    if (error instanceof StoreRefused || error instanceof StoreUnavailable) throw error;
+    const line = `the database at ${target.host}:${target.port}: ${reason(error)}`;
+    const { errno, code } = error as DriverError;
+    if (errno !== undefined && REFUSED.has(errno)) throw new StoreRefused(line, { cause: error });
+    if (code?.startsWith("HANDSHAKE_") || code?.startsWith("AUTH_")) throw new StoreRefused(line, { cause: error });
+    if (isLost(error as DriverError)) throw new StoreUnavailable(line, { cause: error });
+    throw error;
+  } finally {
+    link?.destroy();
+    await link?.closed;
+  }
+}
+
+async function connect(driver: Driver, target: Target): Promise<Link> {
+  try {
+    return await Link.connect(driver, target);
+  } catch (error) {
+    if ((error as DriverError).errno !== 1049) throw error;
+  }
+  const link = await Link.connect(driver, { ...target, database: "" });
+  try {
+    const name = "`" + target.database.replaceAll("`", "``") + "`";
+    await link.command(`CREATE DATABASE IF NOT EXISTS ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`);
+    await link.command(`USE ${name}`);
+    return link;
+  } catch (error) {
+    link.destroy();
+    await link.closed;
+    throw error;
+  }
+}
+
+async function applySchema(link: Link, database: string): Promise<void> {
+  const lock = "CONCAT('natter.schema.', SHA1(DATABASE()))";
+  const [{ locked }] = await link.rows<{ locked: number | null }>(`SELECT GET_LOCK(${lock}, ${LOCK_S}) AS locked`, [], (LOCK_S + 5) * 1000);
+  if (locked !== 1) throw new StoreUnavailable(`another process is changing the tables of the database "${database}"`);
+
+  const found = await link.rows<{ name: string }>("SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()");
+  const tables = new Set(found.map((row) => row.name.toLowerCase()));
+  if (!tables.has("schema_version")) {
+    const foreign = ["user", "friend", "allgroup", "groupuser", "offlinemessage", "message", "inbox", "node", "token", "block"].filter((name) =>
+      tables.has(name)
+    );
+    if (foreign.length > 0) {
+      throw new StoreRefused(
+        `the database "${database}" holds tables that natter did not make (${foreign.join(", ")}): give natter a database of its own`,
+      );
+    }
+    // Version 0 says that schema.sql is under way: should it be interrupted, the next start goes on.
+    await link.command("CREATE TABLE schema_version (version INT NOT NULL) ENGINE = InnoDB SELECT 0 AS version");
+  }
+  const [{ version }] = await link.rows<{ version: number }>("SELECT version FROM schema_version");
+  if (version > NEWEST) {
+    throw new StoreRefused(`the database "${database}" has schema version ${version}, this natter knows up to ${NEWEST}: a newer natter made it`);
+  }
+  for (let next = version + 1; next <= NEWEST; next++) {
+    for (const sql of next === 1 ? await firstSchema() : MIGRATIONS[next - 2]) await link.command(sql);
+    await link.change("UPDATE schema_version SET version = ?", [next]);
+  }
+}
+
+async function firstSchema(): Promise<string[]> {
+  const text = await Deno.readTextFile(new URL("../../../schema.sql", import.meta.url));
+  return text.replace(/--.*$/gm, "").split(";").map((sql) => sql.trim()).filter((sql) => sql !== "");
+}

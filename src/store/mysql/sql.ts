@@ -1,0 +1,46 @@
+// Lists in prepared statements. Every length of a list would be a statement of its own, so lists come in few lengths: what may be repeated without harm
+// (IN, joins with a list of values) is padded with its last element to a power of two, what may not (INSERT) is cut into few sizes.
+
+/** What a placeholder may stand for. */
+export type Value = string | number | boolean | null | Uint8Array;
+
+/** Longest list of one statement. MariaDB turns an IN of more than 1,000 into a join, which would lock in an order of its own. */
+export const LONGEST = 512;
+
+/** The list in pieces of at most {@linkcode LONGEST}. */
+export function* pieces<T>(list: readonly T[]): Generator<T[]> {
+  for (let i = 0; i < list.length; i += LONGEST) yield list.slice(i, i + LONGEST);
+}
+
+/** The list, its last element repeated up to the next power of two. */
+export function padded<T>(list: readonly T[]): T[] {
+  const size = 2 ** Math.ceil(Math.log2(list.length));
+  return [...list, ...Array<T>(size - list.length).fill(list[list.length - 1])];
+}
+
+/** `n` times `mark`, joined by commas. */
+export function marks(n: number, mark = "?"): string {
+  return Array<string>(n).fill(mark).join(", ");
+}
+
+/** A derived table of a padded list of rows: `SELECT CAST(? AS SIGNED) AS id, … UNION ALL …`. */
+export function valueTable(rows: number, columns: Record<string, "SIGNED" | "CHAR" | "BINARY">): string {
+  const named = Object.entries(columns).map(([name, type]) => `CAST(? AS ${type}) AS ${name}`).join(", ");
+  const plain = Object.values(columns).map((type) => `CAST(? AS ${type})`).join(", ");
+  return [`SELECT ${named}`, ...Array<string>(rows - 1).fill(`SELECT ${plain}`)].join(" UNION ALL ");
+}
+
+/** The list cut into powers of two, and a rest of at most 8. */
+export function* insertPieces<T>(list: readonly T[]): Generator<T[]> {
+  for (let i = 0; i < list.length;) {
+    const rest = list.length - i;
+    const size = rest <= 8 ? rest : Math.min(LONGEST, 2 ** Math.floor(Math.log2(rest)));
+    yield list.slice(i, i + size);
+    i += size;
+  }
+}
+
+/** Sorted, each once: the order in which rows are locked everywhere. */
+export function lockOrder(ids: Iterable<number>): number[] {
+  return [...new Set(ids)].sort((a, b) => a - b);
+}
