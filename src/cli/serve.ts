@@ -5,7 +5,11 @@ import { formatAddress, ListenError } from "../net/listen.ts";
 import { configureLog, flushLog, log } from "../ops/log.ts";
 import type { Server } from "../server.ts";
 import { StoreRefused, StoreUnavailable } from "../store/store.ts";
+import { within } from "../within.ts";
 import { complain, print } from "./output.ts";
+
+/** How long a stop may take (ms); supervisors kill after 10 s. */
+const STOP_MS = 9000;
 
 /** Runs the server until a signal ends it. Resolves with the exit code: 0, 1 if it could not start or rows are left online, 2 for a bad setting. */
 export async function serve(args: string[]): Promise<number> {
@@ -33,7 +37,14 @@ async function run(args: string[]): Promise<number> {
   if (!server) return 0;
   print(readyLine(server));
   await Promise.race([stopping, server.failed]);
-  return await server.close() ? 0 : 1;
+  return await close(server) ? 0 : 1;
+}
+
+/** Closes the server, within {@linkcode STOP_MS}. False: rows may be left online. */
+async function close(server: Server): Promise<boolean> {
+  let clean = false;
+  await within(server.close().then((result) => clean = result), STOP_MS);
+  return clean;
 }
 
 /** What is printed when connections are accepted; closed listeners are left out. */

@@ -1,0 +1,207 @@
+// natter as a process: what it says and its exit code, whatever it is started with.
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import deno from "../deno.json" with { type: "json" };
+import { fields, flagName, notYet } from "../src/config.ts";
+import { databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
+import { asTask, type Ended, Program, run, type RunOptions } from "./support/program.ts";
+import { startProxy } from "./support/proxy.ts";
+import { RawClient } from "./support/raw_client.ts";
+import { countOnline, makeUsers } from "./support/server.ts";
+
+const anyPort = ["--listen", "127.0.0.1:0"];
+
+/** A folder of the test's own. */
+async function temporary(): Promise<{ path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempDir({ prefix: "natter_test_" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** Runs what must be refused: nothing on stdout, and on stderr one line, which is returned without its "natter: ". */
+async function refused(code: number, args: string[], options?: RunOptions): Promise<string> {
+  const ended: Ended = await run(args, options);
+  assertEquals(ended.code, code, ended.stderr);
+  assertEquals(ended.stdout, "");
+  const [line, ...more] = ended.stderr.trimEnd().split("\n");
+  assertEquals(more, []);
+  assert(line.startsWith("natter: "), line);
+  return line.slice("natter: ".length);
+}
+
+databaseTest("start: one ready line on stdout; SIGTERM and SIGINT set users offline, exit code 0", async (db) => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    await using server = new Program([...anyPort, "--database", db.url]);
+    const { tcp } = await server.ready();
+    const [user] = await makeUsers(db, 1, signal);
+    await using client = await RawClient.connect(tcp);
+    assertEquals((await client.login({ id: user.id, token: user.token, proto: 2 })).errno, 0);
+    assertEquals(await countOnline(db), 1);
+    server.kill(signal);
+    assertEquals((await client.next((m) => m.msgid === 20)).reason, "stopping");
+    const { code, stdout, stderr } = await server.ended();
+    assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
+    assertEquals(await countOnline(db), 0);
+  }
+});
+
+Deno.test("start: everything by environment variables", async () => {
+  await using folder = await temporary();
+  await using server = new Program([], { env: { NATTER_LISTEN: "127.0.0.1:0", NATTER_DATABASE: "sqlite:env.db" }, cwd: folder.path });
+  await server.ready();
+  assert((await Deno.stat(`${folder.path}/env.db`)).isFile);
+  server.kill("SIGTERM");
+  assertEquals((await server.ended()).code, 0);
+});
+
+Deno.test("start: as a task, without deno on the PATH; arguments are handed on; the ready line is all of stdout", async () => {
+  await using folder = await temporary();
+  await using server = new Program([...anyPort, "--database", `sqlite:${folder.path}/natter.db`], { program: asTask });
+  const { tcp } = await server.ready();
+  // The task's own process hands the signal on.
+  server.kill("SIGTERM");
+  const { code, stdout, stderr } = await server.ended();
+  assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
+});
+
+Deno.test("start: a port in use is named", async () => {
+  await using folder = await temporary();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = `127.0.0.1:${taken.addr.port}`;
+  const line = await refused(1, ["--listen", address], { cwd: folder.path });
+  assertEquals(line, `cannot listen on ${address}: another program listens there already`);
+});
+
+Deno.test("start: a database file that cannot be made or used is named", async () => {
+  await using folder = await temporary();
+  const file = `${folder.path}/file`;
+  await Deno.writeTextFile(
+    file,
+    "this is no database, and longer than the header of one would be, which is a hundred bytes at least, so here are some more",
+  );
+  for (const path of [`${file}/natter.db`, `${folder.path}/none/natter.db`, folder.path, file]) {
+    assertStringIncludes(await refused(1, [...anyPort, "--database", `sqlite:${path}`]), path);
+  }
+});
+
+Deno.test("start: a second server on the same SQLite file is refused, the first goes on", async () => {
+  await using folder = await temporary();
+  const args = [...anyPort, "--database", `sqlite:${folder.path}/natter.db`];
+  await using first = new Program(args);
+  const { tcp } = await first.ready();
+  assertStringIncludes(await refused(1, args), `${folder.path}/natter.db is in use by another natter`);
+  await using client = await RawClient.connect(tcp);
+  assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+});
+
+Deno.test("start: a MySQL server that refuses connections", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const line = await refused(1, [...anyPort, "--database", `mysql://root:secret@127.0.0.1:${port}/natter`]);
+  assertStringIncludes(line, `127.0.0.1:${port}`);
+  assert(!line.includes("secret"), line);
+});
+
+Deno.test("start: a MySQL server that never says a word", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const accepted: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const conn of listener) accepted.push(conn);
+  })();
+  const line = await refused(1, [...anyPort, "--database", `mysql://root:secret@127.0.0.1:${port}/natter`]);
+  assertStringIncludes(line, `127.0.0.1:${port}`);
+  assert(!line.includes("secret"), line);
+  assert(accepted.length > 0);
+  listener.close();
+  await accepting;
+  accepted.forEach((conn) => conn.close());
+});
+
+Deno.test({
+  name: "start: a MySQL user without rights",
+  ignore: !hasMysql,
+  fn: async () => {
+    await using db = await testDatabase("mysql");
+    const url = new URL(db.url);
+    url.username = "nobody_of_natter";
+    url.password = "secret";
+    const line = await refused(1, [...anyPort, "--database", url.href]);
+    assert(!line.includes("secret"), line);
+  },
+});
+
+Deno.test({
+  name: "start: a stop while MySQL is away leaves rows, exit code 1 within 10 s; a second signal ends at once; the next start cleans up",
+  ignore: !hasMysql,
+  fn: async () => {
+    await using db = await testDatabase("mysql");
+    const url = new URL(db.url);
+    for (const signals of [1, 2]) {
+      await using proxy = await startProxy({ hostname: url.hostname, port: Number(url.port || 3306) });
+      await using server = new Program([...anyPort, "--database", `mysql://${url.username}@127.0.0.1:${proxy.port}${url.pathname}`]);
+      const { tcp } = await server.ready();
+      assertEquals(await countOnline(db), 0, "what the one before left is offline");
+      const [user] = await makeUsers(db, 1, `stop${signals}_`);
+      await using client = await RawClient.connect(tcp);
+      assertEquals((await client.login({ id: user.id, token: user.token, proto: 2 })).errno, 0);
+      proxy.freeze();
+      const begun = performance.now();
+      server.kill("SIGTERM");
+      await client.next((m) => m.msgid === 20);
+      if (signals === 2) server.kill("SIGINT");
+      const { code, stderr } = await server.ended();
+      assertEquals(code, 1, stderr);
+      const took = performance.now() - begun;
+      assert(took < (signals === 2 ? 2000 : 10_000), `${took} ms`);
+      assertEquals(await countOnline(db), 1);
+    }
+  },
+});
+
+Deno.test("start: bad settings and unknown commands, exit code 2, nothing begun", async () => {
+  await using folder = await temporary();
+  const cwd = folder.path;
+  assertMatch(await refused(2, ["--listen", "6000"], { cwd }), /^--listen: "6000" is not HOST:PORT/);
+  assertMatch(await refused(2, ["serve", "--heartbeat=0"], { cwd }), /^--heartbeat: /);
+  assertMatch(await refused(2, [], { cwd, env: { NATTER_MAX_LINE: "long" } }), /^NATTER_MAX_LINE: /);
+  assertMatch(await refused(2, ["--frobnicate"], { cwd }), /^unknown flag "--frobnicate"/);
+  assertMatch(await refused(2, ["frobnicate"], { cwd }), /^unknown command "frobnicate"/);
+  assertMatch(await refused(2, ["toString"], { cwd }), /^unknown command "toString"/);
+  assertMatch(await refused(2, ["serve", "serve"], { cwd }), /^unexpected argument "serve"/);
+  assertEquals([...Deno.readDirSync(cwd)], []);
+});
+
+Deno.test("start: --help and --version", async () => {
+  for (const args of [["--help"], ["serve", "--help"], ["-h"]]) {
+    const { code, stdout, stderr } = await run(args);
+    assertEquals([code, stderr], [0, ""]);
+    for (const field of fields) assertEquals(stdout.includes(`  --${flagName(field)} `), !notYet.includes(field), field);
+  }
+  assertEquals(await run(["--version"]), { code: 0, stdout: `natter ${deno.version}\n`, stderr: "" });
+});
+
+/** Whether this machine has IPv6. */
+function hasIpv6(): boolean {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: "start: IPv6",
+  ignore: !hasIpv6(),
+  fn: async () => {
+    await using folder = await temporary();
+    await using server = new Program(["--listen", "[::1]:0"], { cwd: folder.path });
+    const { tcp } = await server.ready();
+    await using client = await RawClient.connect(tcp, { hostname: "::1" });
+    assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+    server.kill("SIGTERM");
+    const { code, stdout } = await server.ended();
+    assertEquals([code, stdout], [0, `natter ready tcp=[::1]:${tcp}\n`]);
+  },
+});
