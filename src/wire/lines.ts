@@ -28,6 +28,8 @@ export class LineDecoder {
   #held: Uint8Array | undefined;
   /** Bytes since the last line's end. */
   #unfinished = 0;
+  /** The last byte fed was a CR. */
+  #afterCr = false;
   #linesFed = 0;
   #linesRead = 0;
   #fault: Fault | undefined;
@@ -101,8 +103,9 @@ export class LineDecoder {
     let start = 0;
     for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, start)) {
       const length = this.#unfinished + at - start;
-      // A CR before the LF belongs to the line's end. Exactly at the limit + 1, the CR may have come with an earlier chunk.
-      if (length > this.#maxLine + 1 || (length > this.#maxLine && at > 0 && chunk[at - 1] !== CR)) {
+      // A CR before the LF belongs to the line's end; it may have come with the chunk before.
+      const cr = at > 0 ? chunk[at - 1] === CR : this.#afterCr;
+      if (length > this.#maxLine + (cr ? 1 : 0)) {
         this.#fault = "too long";
         return start;
       }
@@ -111,6 +114,7 @@ export class LineDecoder {
       start = at + 1;
     }
     this.#unfinished += chunk.length - start;
+    this.#afterCr = chunk[chunk.length - 1] === CR;
     if (this.#unfinished > this.#maxLine + 1) {
       this.#fault = "too long";
       return start;
