@@ -1,6 +1,6 @@
 // Real databases for the tests: a fresh SQLite file, or a fresh MariaDB/MySQL database on NATTER_TEST_MYSQL (mysql://root@127.0.0.1:3306).
 
-import type { Store, StoreLimits } from "../../src/store/store.ts";
+import type { Store, StoreLimits, UserId } from "../../src/store/store.ts";
 
 export type DatabaseKind = "sqlite" | "mysql";
 
@@ -54,6 +54,15 @@ export function databaseTest(name: string, fn: (t: TestDatabase) => Promise<void
   }
 }
 
+/** Users of these names, whose keys are the same names and whose password is "secret" in the clear. */
+export async function addUsers(store: Store, ...names: string[]): Promise<UserId[]> {
+  const ids = await Promise.all(names.map((name) => store.createUser(name, name, "secret")));
+  return ids.map((id, i) => {
+    if (id === undefined) throw new Error(`there is a user ${names[i]} already`);
+    return id;
+  });
+}
+
 /** A fresh database of that kind, still without tables. */
 export function testDatabase(kind: DatabaseKind): Promise<TestDatabase> {
   return kind === "sqlite" ? sqliteDatabase() : mysqlDatabase();
@@ -77,7 +86,7 @@ async function sqliteDatabase(): Promise<TestDatabase> {
       const db = new DatabaseSync(path);
       try {
         db.exec("PRAGMA busy_timeout = 5000");
-        return Promise.resolve(db.prepare(sql).all());
+        return Promise.resolve(db.prepare(sql).all().map((row) => ({ ...row })));
       } finally {
         db.close();
       }
