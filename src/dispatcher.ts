@@ -14,6 +14,7 @@ import type { Answer, Chat } from "./chat/messages.ts";
 import type { Confirmation } from "./chat/confirmation.ts";
 import type { Signals } from "./chat/signals.ts";
 import type { Connection, Outgoing } from "./net/connection.ts";
+import type { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
 import type { Session } from "./presence/session.ts";
 import { StoreUnavailable } from "./store/store.ts";
@@ -35,6 +36,8 @@ interface Command<M extends RequestId> {
   answer: "always" | "ref" | "never";
   /** The msgid of its answer. */
   as?: number;
+  /** It is not counted against the limit of requests: what a client must say, and what it does at its end. */
+  free?: boolean;
   /** Its answers keep the order of the requests, also across commits: this handler gives them itself, when their turn has come. */
   ordered?: boolean;
   handle: (context: Context, request: Request<M>) => Fields | Promise<Fields>;
@@ -59,6 +62,7 @@ export interface Handlers {
   history: History;
   signals: Signals;
   confirmation: Confirmation;
+  limits: Limits;
   login: (connection: Connection, request: Request<typeof Msg.LOGIN>, ref: Ref | undefined) => Promise<void>;
   logout: (session: Session) => Promise<void>;
   /** Malformed input that ends the connection. */
@@ -72,6 +76,7 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     [Msg.LOGOUT]: {
       from: "session",
       answer: "ref",
+      free: true,
       handle: (c, r) => {
         if (r.id !== undefined && r.id !== c.session.userId) throw new Refusal(Errno.NOT_YOURS);
         return h.logout(c.session);
@@ -83,9 +88,9 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     [Msg.CREATE_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.groups.create(c.session, r) },
     [Msg.JOIN_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.groups.join(c.session, r) },
     [Msg.GROUP_CHAT]: { from: "session", answer: "ref", ordered: true, handle: (c, r) => h.chat.groupChat(c.session, r, c.answered) },
-    [Msg.RECEIVED]: { from: "session", answer: "never", handle: (c, r) => h.confirmation.received(c.session, r.seq) },
+    [Msg.RECEIVED]: { from: "session", answer: "never", free: true, handle: (c, r) => h.confirmation.received(c.session, r.seq) },
     [Msg.PING]: { from: "all", answer: "never", handle: (c) => c.connection.send(withRef({ msgid: Msg.PONG }, c.ref)) },
-    [Msg.PONG]: { from: "all", answer: "never", handle: () => {} },
+    [Msg.PONG]: { from: "all", answer: "never", free: true, handle: () => {} },
     [Msg.HISTORY]: { from: "session", answer: "always", handle: (c, r) => h.history.history(c.session, r) },
     [Msg.CONTACTS]: { from: "session", answer: "always", handle: (c) => h.contacts.contacts(c.session) },
     [Msg.REMOVE_FRIEND]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.removeFriend(c.session, r) },
@@ -129,6 +134,9 @@ export class Dispatcher {
       return this.#bad(connection, { msgid: command.msgid, ref, context, command }, new Refusal(Errno.BAD_FIELD, request));
     }
     connection.badLines = 0;
+    // Before login a connection counts for itself; its number cannot be a user's.
+    const retry = command.free ? 0 : this.#handlers.limits.request(session ? session.userId : -connection.id);
+    if (retry > 0) return this.#fail(context, command, new Refusal(Errno.TOO_MANY, undefined, { retry }));
     return this.#run(context, command, request);
   }
 

@@ -14,10 +14,14 @@ import { Welcome } from "./chat/welcome.ts";
 import type { Address, Config } from "./config.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Cause, Connection } from "./net/connection.ts";
+import { Http, type Routes } from "./net/http.ts";
 import type { LineHandler } from "./net/line_handler.ts";
-import { listen } from "./net/listen.ts";
-import { serveTcp } from "./net/tcp.ts";
+import { TcpListener } from "./net/tcp.ts";
+import { readCertificate, TlsListener } from "./net/tls.ts";
+import { WebSockets } from "./net/websocket.ts";
+import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
+import { pageOf } from "./ops/pages.ts";
 import { ConnectionTable } from "./presence/connection_table.ts";
 import { Departure } from "./presence/departure.ts";
 import { Heartbeat } from "./presence/heartbeat.ts";
@@ -40,12 +44,22 @@ const RETRY_MS = 500;
 
 /** A running server. */
 export interface Server extends AsyncDisposable {
-  /** Where it listens, with the port that was picked. */
-  readonly address: Address;
+  /** Where it listens, with the ports that were picked. */
+  readonly addresses: Readonly<Addresses>;
   /** Rejects when the server cannot go on: another process has its name. It has stopped then. */
   readonly failed: Promise<never>;
   /** Stops in order: GOODBYE, flush, users offline. Resolves to whether no user was left online. */
   close(): Promise<boolean>;
+  /** Reads the certificate again, for handshakes from now on. Throws if it cannot be read or does not fit; then the old one stays. */
+  renewCertificate(): Promise<void>;
+}
+
+/** Where a server listens. */
+export interface Addresses {
+  tcp: Address;
+  tls?: Address;
+  http?: Address;
+  https?: Address;
 }
 
 /** What a test may put in place of the real thing. */
@@ -66,12 +80,18 @@ export async function start(config: Config, overrides: Overrides = {}): Promise<
   try {
     const left = await store.join(config.node);
     if (left > 0) log.warning("users that a former life had left online are offline now", { users: left });
-    return new NatterServer(config, store, overrides);
   } catch (error) {
-    await store.leave().catch(() => {});
     await store.close();
     throw error;
   }
+  const server = new NatterServer(config, store, overrides);
+  try {
+    await server.listen();
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return server;
 }
 
 async function openStore(config: Config): Promise<Store> {
@@ -81,11 +101,12 @@ async function openStore(config: Config): Promise<Store> {
 }
 
 class NatterServer implements Server, LineHandler {
-  readonly address: Address;
+  addresses!: Addresses;
   readonly failed: Promise<never>;
   readonly #config: Config;
   readonly #store: Store;
-  readonly #listener: Deno.TcpListener;
+  readonly #limits: Limits;
+  #listeners: { tcp?: TcpListener; tls?: TlsListener; http?: Http; https?: Http } = {};
   readonly #connections = new Set<Connection>();
   readonly #table = new ConnectionTable();
   readonly #offline: OfflineWriter;
@@ -99,7 +120,6 @@ class NatterServer implements Server, LineHandler {
   readonly #welcome: Welcome;
   readonly #node: NodeLife;
   readonly #dispatcher: Dispatcher;
-  #accepting: Promise<void>;
   #closing: Promise<boolean> | undefined;
 
   constructor(config: Config, store: Store, overrides: Overrides) {
@@ -108,11 +128,7 @@ class NatterServer implements Server, LineHandler {
     this.failed = failed.promise;
     this.#config = config;
     this.#store = store;
-    // First, so that a port in use is noticed before anything runs.
-    this.#listener = listen(config.listen);
-    const { hostname, port } = this.#listener.addr;
-    this.address = { hostname, port };
-
+    this.#limits = new Limits(config.limits);
     const table = this.#table;
     const passwords = overrides.passwords ?? new Passwords();
     this.#offline = new OfflineWriter(store);
@@ -123,7 +139,7 @@ class NatterServer implements Server, LineHandler {
     this.#appender = new Appender(store, table, this.#delivery);
     this.#heartbeat = new Heartbeat(config.heartbeat * 1000, config.loginTimeout * 1000, (connection, cause) => this.#cut(connection, cause));
     const shared = { store, table, departure: this.#departure, offline: this.#offline };
-    this.#login = new Login({ ...shared, node: config.node, onConflict: config.onConflict, passwords, listener: this.#news });
+    this.#login = new Login({ ...shared, node: config.node, onConflict: config.onConflict, passwords, listener: this.#news, limits: this.#limits });
     this.#welcome = new Welcome({
       store,
       delivery: this.#delivery,
@@ -140,19 +156,63 @@ class NatterServer implements Server, LineHandler {
     });
     const groups = new Groups(store);
     this.#dispatcher = new Dispatcher({
-      accounts: new Accounts(store, passwords),
+      accounts: new Accounts(store, passwords, this.#limits),
       chat: new Chat(store, this.#appender),
       contacts: new Contacts(store),
       groups,
       history: new History(store),
       signals: new Signals(store, table, groups),
       confirmation: this.#confirmation,
+      limits: this.#limits,
       login: (connection, request, ref) => this.#logIn(connection, request, ref),
       logout: (session) => this.#logOut(session),
       badInput: (connection) => this.#cut(connection, "badinput"),
     });
     this.#node.start();
-    this.#accepting = this.#accept();
+  }
+
+  /** Opens all listeners. Throws {@linkcode ListenError}. */
+  async listen(): Promise<void> {
+    const { listen, tlsListen, http, https, tlsCert, tlsKey, trustedProxy, allowOrigin } = this.#config;
+    const listeners = this.#listeners;
+    const webSockets = new WebSockets(this.#config, this);
+    const routes: Routes = {
+      get: (path, address) => pageOf(path, address, { ready: () => this.#store.ping() }),
+      webSocket: (request, socket, head, address) => webSockets.upgrade(request, socket, head, address),
+    };
+    const certificate = tlsCert && tlsKey ? await readCertificate(tlsCert, tlsKey) : undefined;
+    if (http) listeners.http = await Http.listen(http, undefined, { allowOrigin, trustedProxy }, routes);
+    if (https) listeners.https = await Http.listen(https, certificate, { allowOrigin, trustedProxy }, routes);
+    if (tlsListen && certificate) listeners.tls = await TlsListener.listen(tlsListen, certificate, this.#config, this);
+    listeners.tcp = new TcpListener(listen, trustedProxy, this.#config, this);
+    this.addresses = { tcp: listeners.tcp.address };
+    if (listeners.tls) this.addresses.tls = listeners.tls.address;
+    if (listeners.http) this.addresses.http = listeners.http.address;
+    if (listeners.https) this.addresses.https = listeners.https.address;
+  }
+
+  async renewCertificate(): Promise<void> {
+    const { tlsCert, tlsKey } = this.#config;
+    if (!tlsCert || !tlsKey) return;
+    const certificate = await readCertificate(tlsCert, tlsKey);
+    this.#listeners.tls?.renew(certificate);
+    this.#listeners.https?.renew(certificate);
+  }
+
+  opened(connection: Connection): void {
+    this.#connections.add(connection);
+    const { address } = connection;
+    const welcome = this.#limits.connected(address);
+    void connection.closed.then(() => {
+      this.#limits.disconnected(address);
+      this.#gone(connection);
+    });
+    const { maxConnections } = this.#config;
+    // Those who have not logged in may hold at most a quarter, so that they cannot keep out those who want to.
+    const full = this.#connections.size > maxConnections || this.#connections.size - this.#table.size > Math.max(1, maxConnections / 4);
+    if (!welcome) this.#cut(connection, "limits");
+    else if (full || this.#closing) this.#cut(connection, this.#closing ? "stopping" : "full");
+    else this.#heartbeat.add(connection);
   }
 
   line(connection: Connection, line: string): void | Promise<void> {
@@ -181,26 +241,6 @@ class NatterServer implements Server, LineHandler {
     await this.close();
   }
 
-  async #accept(): Promise<void> {
-    for (;;) {
-      let conn: Deno.TcpConn;
-      try {
-        conn = await this.#listener.accept();
-      } catch (error) {
-        if (this.#closing) return;
-        // A client that went away between SYN and accept, or no file descriptor left: those connected are served on.
-        log.warning("accepting a connection failed", { error });
-        await new Promise((resolve) => setTimeout(resolve, 50));
-        continue;
-      }
-      const connection = serveTcp(conn, this.#config, this);
-      this.#connections.add(connection);
-      void connection.closed.then(() => this.#gone(connection));
-      if (this.#connections.size > this.#config.maxConnections) this.#cut(connection, "full");
-      else this.#heartbeat.add(connection);
-    }
-  }
-
   #gone(connection: Connection): void {
     this.#connections.delete(connection);
     if (connection.session) void this.#departure.depart(connection.session, connection.cause ?? "lost");
@@ -225,7 +265,7 @@ class NatterServer implements Server, LineHandler {
 
   /** Ends a connection that breaks the rules, or is not heard of. */
   #cut(connection: Connection, cause: Cause): void {
-    const comesBack = cause === "silent" || cause === "slow" || cause === "full" || cause === "stopping";
+    const comesBack = cause === "silent" || cause === "slow" || cause === "full" || cause === "stopping" || cause === "limits";
     const goodbye = { msgid: Msg.GOODBYE, reason: cause, ...(comesBack ? { retry: Math.round(RETRY_MS * (1 + Math.random())) } : {}) };
     // The session ends now, not when the last line has gone out: a silent client takes none.
     if (connection.session) void this.#departure.depart(connection.session, cause);
@@ -239,14 +279,15 @@ class NatterServer implements Server, LineHandler {
   }
 
   async #close(): Promise<boolean> {
-    this.#listener.close();
-    await this.#accepting;
+    const { tcp, tls, http, https } = this.#listeners;
+    await Promise.all([tcp?.close(), tls?.close()]);
     await this.#node.close();
     await within(this.#appender.idle(), STORE_MS);
     const all = [...this.#connections];
     for (const connection of all) this.#cut(connection, "stopping");
     await within(Promise.all(all.map((connection) => connection.closed)), GOODBYE_MS);
     for (const connection of this.#connections) connection.destroy("stopping");
+    await Promise.all([http?.close(), https?.close()]);
     await within(this.#appender.idle(), STORE_MS);
     this.#heartbeat.close();
     this.#confirmation.close();

@@ -1,5 +1,6 @@
 /** REGISTER and CHANGE_PASSWORD. */
 import type { Connection } from "../net/connection.ts";
+import type { Limits } from "../ops/limits.ts";
 import type { Session } from "../presence/session.ts";
 import type { Store } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
@@ -11,15 +12,19 @@ import type { Passwords } from "./passwords.ts";
 export class Accounts {
   readonly #store: Store;
   readonly #passwords: Passwords;
+  readonly #limits: Limits;
 
-  constructor(store: Store, passwords: Passwords) {
+  constructor(store: Store, passwords: Passwords, limits: Limits) {
     this.#store = store;
     this.#passwords = passwords;
+    this.#limits = limits;
   }
 
   /** @returns the new user's id. Throws {@linkcode Refusal} 1 if the name is taken. */
   async register(connection: Connection, { name, password }: Request<typeof Msg.REGISTER>) {
     const key = comparableName(name);
+    const retry = this.#limits.registration(connection.address);
+    if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many registrations from your address", { retry });
     // A taken name is told without the cost of a hash; the database has the last word.
     if (await this.#store.findUser({ key })) throw new Refusal(Errno.INVALID, "the name is taken");
     const hash = await hashingFor(connection, (signal) => this.#passwords.hash(password, signal));
@@ -30,10 +35,13 @@ export class Accounts {
 
   /** Ends all other tokens of the user. */
   async changePassword(session: Session, request: Request<typeof Msg.CHANGE_PASSWORD>): Promise<void> {
-    const account = await this.#store.findUser({ id: session.userId });
-    const { connection } = session;
+    const { connection, userId } = session;
+    const account = await this.#store.findUser({ id: userId });
+    const retry = this.#limits.loginTried(String(userId), connection.address);
+    if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many wrong passwords", { retry });
     const ok = account && (await hashingFor(connection, (signal) => this.#passwords.verify(account.password, request.old, signal))).ok;
     if (!ok) throw new Refusal(Errno.INVALID, "the old password is wrong");
+    this.#limits.loginSucceeded(String(userId), connection.address);
     const hash = await hashingFor(connection, (signal) => this.#passwords.hash(request.new, signal));
     if (!await this.#store.setPassword(session.userId, account.password, hash)) throw new Refusal(Errno.INVALID, "the old password is wrong");
     await this.#store.removeTokens(session.userId, session.tokenHash);

@@ -36,6 +36,7 @@ async function run(args: string[]): Promise<number> {
   // Asked to stop while starting: nobody is online yet.
   if (!server) return 0;
   print(readyLine(server));
+  renewOnHangUp(server);
   await Promise.race([stopping, server.failed]);
   return await close(server) ? 0 : 1;
 }
@@ -49,7 +50,7 @@ async function close(server: Server): Promise<boolean> {
 
 /** What is printed when connections are accepted; closed listeners are left out. */
 function readyLine(server: Server): string {
-  return `natter ready tcp=${formatAddress(server.address)}`;
+  return "natter ready" + Object.entries(server.addresses).map(([name, address]) => ` ${name}=${formatAddress(address)}`).join("");
 }
 
 /** Resolves at the first SIGTERM or SIGINT. The second ends the process at once. */
@@ -63,6 +64,14 @@ function signalled(): Promise<undefined> {
     };
     Deno.addSignalListener("SIGINT", stop);
     if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+  });
+}
+
+/** SIGHUP reads the certificate again. */
+function renewOnHangUp(server: Server): void {
+  if (Deno.build.os === "windows") return;
+  Deno.addSignalListener("SIGHUP", () => {
+    server.renewCertificate().then(() => log.info("the certificate was read again"), (error) => log.error("the certificate stays as it was", { error }));
   });
 }
 

@@ -20,13 +20,21 @@ export function listen(address: Address): Deno.TcpListener {
   try {
     return Deno.listen({ hostname: address.hostname, port: address.port });
   } catch (error) {
-    throw new ListenError(`cannot listen on ${formatAddress(address)}: ${reason(error)}`, { cause: error });
+    throw listenError(address, error);
   }
 }
 
+/** Says which address cannot be listened on, and why. */
+export function listenError(address: Address, error: unknown): ListenError {
+  return new ListenError(`cannot listen on ${formatAddress(address)}: ${reason(error)}`, { cause: error });
+}
+
 function reason(error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) return "another program listens there already";
-  if (error instanceof Deno.errors.AddrNotAvailable) return "this machine does not have that address";
-  if (error instanceof Deno.errors.PermissionDenied) return "the system does not permit it (ports below 1024 are often reserved)";
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (error instanceof Deno.errors.AddrInUse || code === "EADDRINUSE") return "another program listens there already";
+  if (error instanceof Deno.errors.AddrNotAvailable || code === "EADDRNOTAVAIL") return "this machine does not have that address";
+  if (error instanceof Deno.errors.PermissionDenied || code === "EACCES") {
+    return "the system does not permit it (ports below 1024 are often reserved)";
+  }
   return error instanceof Error ? error.message : String(error);
 }

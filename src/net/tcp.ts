@@ -1,10 +1,18 @@
-/** TCP: reads bytes into lines for the handler, one after the other, and writes what the connection has queued. */
+/** TCP: accepts, reads bytes into lines for the handler, and writes what a connection has queued. */
+import type { Address } from "../config.ts";
+import { log } from "../ops/log.ts";
 import { LineDecoder } from "../wire/lines.ts";
 import { Connection, type Transport } from "./connection.ts";
-import type { LineHandler } from "./line_handler.ts";
+import { handleLines, type LineHandler, type LineLimits } from "./line_handler.ts";
+import { listen } from "./listen.ts";
+import { readProxyHeader } from "./proxy_header.ts";
 
 /** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it. Bytes. */
 const SMALL = 1024, LARGE = 16384;
+/** Pause after an accept that failed (ms): no file descriptor may be left, and those connected are to be served on. */
+const PAUSE_MS = 50;
+/** How long a trusted proxy may take for its header (ms). */
+const PROXY_HEADER_MS = 3000;
 
 const encoder = new TextEncoder();
 
@@ -36,15 +44,85 @@ class TcpTransport implements Transport {
   }
 }
 
-/** Serves one accepted connection until it ends. */
-export function serveTcp(conn: Deno.TcpConn, options: { maxLine: number; sendQueue: number }, handler: LineHandler): Connection {
-  conn.setNoDelay(true);
-  conn.setKeepAlive(true);
-  const connection = new Connection(new TcpTransport(conn, (conn.remoteAddr as Deno.NetAddr).hostname), options.sendQueue);
-  const lines = new LineDecoder(options.maxLine);
+/** A TCP listener. */
+export class TcpListener {
+  readonly address: Address;
+  readonly #listener: Deno.TcpListener;
+  readonly #limits: LineLimits;
+  readonly #trusted: ReadonlySet<string>;
+  readonly #handler: LineHandler;
+  readonly #accepting: Promise<void>;
+  #closed = false;
+
+  /** Listens. Throws {@linkcode ListenError}. `trustedProxy`: addresses whose connections begin with a PROXY header. */
+  constructor(address: Address, trustedProxy: readonly string[], limits: LineLimits, handler: LineHandler) {
+    this.#listener = listen(address);
+    const { hostname, port } = this.#listener.addr;
+    this.address = { hostname, port };
+    this.#limits = limits;
+    this.#trusted = new Set(trustedProxy);
+    this.#handler = handler;
+    this.#accepting = this.#accept();
+  }
+
+  /** Accepts no more; those connected stay. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#listener.close();
+    await this.#accepting;
+  }
+
+  async #accept(): Promise<void> {
+    let pausing = false;
+    while (!this.#closed) {
+      try {
+        const conn = await this.#listener.accept();
+        pausing = false;
+        const { hostname } = conn.remoteAddr;
+        if (this.#trusted.has(hostname)) void this.#serveProxied(conn);
+        else serve(conn, hostname, undefined, this.#limits, this.#handler);
+      } catch (error) {
+        if (this.#closed) return;
+        if (!pausing) log.warning("accepting a connection failed", { error });
+        pausing = true;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+  }
+
+  async #serveProxied(conn: Deno.TcpConn): Promise<void> {
+    const late = setTimeout(() => conn.close(), PROXY_HEADER_MS);
+    try {
+      const proxied = await readProxyHeader(conn);
+      clearTimeout(late);
+      if (proxied && !this.#closed) return serve(conn, proxied.address, proxied.rest, this.#limits, this.#handler);
+      log.warning("a trusted proxy sent no PROXY header", { address: conn.remoteAddr.hostname });
+      conn.close();
+    } catch {
+      clearTimeout(late);
+      try {
+        conn.close();
+      } catch {
+        // It was too late, and is closed.
+      }
+    }
+  }
+}
+
+/** Serves one connection until it ends. `first` are bytes that were read already. */
+function serve(conn: Deno.TcpConn, address: string, first: Uint8Array | undefined, limits: LineLimits, handler: LineHandler): void {
+  try {
+    conn.setNoDelay(true);
+    conn.setKeepAlive(true);
+  } catch {
+    // It was reset before it was served; reading tells.
+  }
+  const connection = new Connection(new TcpTransport(conn, address), limits.sendQueue);
+  const lines = new LineDecoder(limits.maxLine);
+  handler.opened(connection);
+  if (first) lines.feed(first);
   void readBytes(conn, connection, lines);
   void handleLines(connection, lines, handler);
-  return connection;
 }
 
 async function readBytes(conn: Deno.TcpConn, connection: Connection, lines: LineDecoder): Promise<void> {
@@ -68,23 +146,5 @@ async function readBytes(conn: Deno.TcpConn, connection: Connection, lines: Line
     if (connection.ending) connection.endInput();
     else connection.destroy("reset");
     lines.cancel();
-  }
-}
-
-async function handleLines(connection: Connection, lines: LineDecoder, handler: LineHandler): Promise<void> {
-  try {
-    for (;;) {
-      const line = await lines.read();
-      if (line === undefined || connection.ending) break;
-      // The fast way is the one without an await.
-      if (connection.congested) await connection.drained();
-      const busy = handler.line(connection, line);
-      if (busy) await busy;
-    }
-    if (connection.ending) lines.cancel();
-    else if (lines.fault) handler.fault(connection, lines.fault);
-    else await handler.end(connection);
-  } catch {
-    // The stream was cancelled by the reading side, which has destroyed the connection.
   }
 }

@@ -12,6 +12,7 @@ import { hashingFor } from "../auth/hashing.ts";
 import type { Passwords } from "../auth/passwords.ts";
 import { hashToken } from "../auth/tokens.ts";
 import type { Connection } from "../net/connection.ts";
+import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import type { Account, Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
@@ -61,6 +62,7 @@ export class Login {
       departure: Departure;
       offline: OfflineWriter;
       listener: PresenceListener;
+      limits: Limits;
     },
   ) {}
 
@@ -82,15 +84,20 @@ export class Login {
   }
 
   async #byPassword(connection: Connection, request: Request<typeof Msg.LOGIN>): Promise<Identity> {
-    const { store, passwords } = this.parts;
+    const { store, passwords, limits } = this.parts;
     const password = request.password ?? "";
-    const account = await store.findUser(request.id === undefined ? { key: comparableName(request.name ?? "") } : { id: request.id });
+    const key = comparableName(request.name ?? "");
+    const account = await store.findUser(request.id === undefined ? { key } : { id: request.id });
+    const who = String(account?.id ?? request.id ?? key);
+    const retry = limits.loginTried(who, connection.address);
+    if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many wrong passwords", { retry });
     const result = await hashingFor(connection, async (signal) => {
       if (account) return await passwords.verify(account.password, password, signal);
       // An unknown user costs the same time as a wrong password, and reads the same.
       await passwords.verifyNothing(password, signal);
     });
     if (!account || !result?.ok) throw new Refusal(Errno.INVALID);
+    limits.loginSucceeded(who, connection.address);
     if (result.rehash !== undefined) {
       store.setPassword(account.id, account.password, result.rehash).catch((error) =>
         log.warning("a new hash was not stored", { user: account.id, error })

@@ -24,7 +24,7 @@ export class TestServer implements AsyncDisposable {
   constructor(readonly server: Server, readonly db: TestDatabase) {}
 
   get port(): number {
-    return this.server.address.port;
+    return this.server.addresses.tcp.port;
   }
 
   connect(): Promise<RawClient> {

@@ -1,0 +1,153 @@
+/** HTTP: the page, `/ws`, and what a monitoring system asks. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
+import type { Duplex } from "node:stream";
+import type { Address } from "../config.ts";
+import { listenError } from "./listen.ts";
+import type { Certificate } from "./tls.ts";
+
+/** What answers a GET. */
+export interface Answer {
+  status: number;
+  type: string;
+  body: string | Uint8Array;
+  /** Further headers. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** What the server gives to HTTP. */
+export interface Routes {
+  /** The answer to a GET of this path; undefined: 404. */
+  get(path: string, address: string): Answer | undefined | Promise<Answer | undefined>;
+  /** A WebSocket wants in, and its Origin is fine. */
+  webSocket(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
+}
+
+/** How long a request's head may take (ms), and how long an idle connection is kept for the next request (ms). */
+const HEAD_MS = 10_000, IDLE_MS = 5000;
+/** Most bytes of a request's head. */
+const MAX_HEAD = 16_384;
+
+const HEADERS = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+};
+
+/** How an {@linkcode Http} is made. */
+export interface HttpOptions {
+  /** Origins other than the page's own whose WebSockets are let in. */
+  allowOrigin: readonly string[];
+  /** Addresses whose `X-Forwarded-For` is believed. */
+  trustedProxy: readonly string[];
+}
+
+/** An HTTP or HTTPS listener. */
+export class Http {
+  readonly #server: Server | SecureServer;
+  readonly #routes: Routes;
+  readonly #allowOrigin: ReadonlySet<string>;
+  readonly #trusted: ReadonlySet<string>;
+  #address: Address;
+
+  private constructor(address: Address, certificate: Certificate | undefined, options: HttpOptions, routes: Routes) {
+    this.#address = address;
+    this.#routes = routes;
+    this.#allowOrigin = new Set(options.allowOrigin);
+    this.#trusted = new Set(options.trustedProxy);
+    const times = { headersTimeout: HEAD_MS, requestTimeout: HEAD_MS, keepAliveTimeout: IDLE_MS, maxHeaderSize: MAX_HEAD };
+    this.#server = certificate ? createSecureServer({ ...times, ...certificate }) : createServer(times);
+    this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => void this.#request(request, response));
+    this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => this.#upgrade(request, socket, head));
+    this.#server.on("clientError", (_error: Error, socket: Duplex) => socket.destroy());
+  }
+
+  /** Listens. Throws {@linkcode ListenError}. With a certificate it is HTTPS. */
+  static async listen(address: Address, certificate: Certificate | undefined, options: HttpOptions, routes: Routes): Promise<Http> {
+    try {
+      const http = new Http(address, certificate, options, routes);
+      const server = http.#server;
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen({ host: address.hostname, port: address.port }, resolve);
+      });
+      const bound = server.address();
+      if (bound && typeof bound === "object") http.#address = { hostname: bound.address, port: bound.port };
+      return http;
+    } catch (error) {
+      throw listenError(address, error);
+    }
+  }
+
+  /** Where it listens, with the port that was picked. */
+  get address(): Address {
+    return this.#address;
+  }
+
+  /** From now on handshakes use this certificate. Throws if certificate and key do not fit. HTTPS only. */
+  renew(certificate: Certificate): void {
+    if ("setSecureContext" in this.#server) this.#server.setSecureContext(certificate);
+  }
+
+  /** Stops listening; resolves when all requests are answered. WebSockets are the server's. */
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const answer = await this.#answer(request);
+      const { status, type, body, headers } = answer;
+      response.writeHead(status, { ...HEADERS, "content-type": type, "cache-control": "no-cache", ...headers });
+      response.end(request.method === "HEAD" ? undefined : body);
+    } catch {
+      response.destroy();
+    }
+  }
+
+  async #answer(request: IncomingMessage): Promise<Answer> {
+    if (request.method !== "GET" && request.method !== "HEAD") return text(405, "method not allowed");
+    const path = (request.url ?? "/").split("?")[0]!;
+    return await this.#routes.get(path, this.#addressOf(request)) ?? text(404, "not found");
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+    socket.on("error", () => socket.destroy());
+    if ((request.url ?? "").split("?")[0] !== "/ws") return refuse(socket, "404 Not Found");
+    if (!this.#mayConnect(request)) return refuse(socket, "403 Forbidden");
+    this.#routes.webSocket(request, socket, head, this.#addressOf(request));
+  }
+
+  /** Browsers say which page opened the WebSocket: ours, or one that is allowed. Other programs say nothing, and are let in. */
+  #mayConnect({ headers: { origin, host } }: IncomingMessage): boolean {
+    if (origin === undefined) return true;
+    if (this.#allowOrigin.has(origin)) return true;
+    return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
+  }
+
+  /** Whose request this is: the peer, or, behind trusted proxies, the last address that no trusted one vouches for. */
+  #addressOf(request: IncomingMessage): string {
+    let address = plainAddress(request.socket.remoteAddress ?? "");
+    const forwarded = String(request.headers["x-forwarded-for"] ?? "").split(",").map((a) => a.trim()).filter((a) => a !== "");
+    while (this.#trusted.has(address) && forwarded.length > 0) address = plainAddress(forwarded.pop()!);
+    return address;
+  }
+}
+
+/** A plain answer. */
+export function text(status: number, body: string): Answer {
+  return { status, type: "text/plain; charset=utf-8", body: body + "\n" };
+}
+
+/** IPv4 in IPv6 is IPv4. */
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, "");
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+}

@@ -1,0 +1,108 @@
+/** WebSocket: the same lines in text frames. A frame holds one or more lines, its end ends the last of them. npm's `ws` does the frames. */
+import { Buffer } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+// @ts-types="npm:@types/ws@^8.18.2"
+import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import { Connection, type Transport } from "./connection.ts";
+import type { LineHandler, LineLimits } from "./line_handler.ts";
+
+/** Frames that may wait for the handler before reading is paused. */
+const READ_AHEAD = 8;
+/** Close codes of RFC 6455: all is well; and what stands for "no close frame came". */
+const NORMAL = 1000, ABNORMAL = 1006;
+
+class WebSocketTransport implements Transport {
+  readonly kind = "websocket";
+  readonly #socket: WebSocket;
+
+  constructor(socket: WebSocket, readonly address: string) {
+    this.#socket = socket;
+  }
+
+  write(lines: string, progress: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.send(lines, (error?: Error | null) => {
+        progress();
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+
+  closeWrite(): Promise<void> {
+    this.#socket.close(NORMAL);
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.#socket.terminate();
+  }
+}
+
+/** Turns upgrade requests into connections. */
+export class WebSockets {
+  readonly #server: WebSocketServer;
+  readonly #limits: LineLimits;
+  readonly #handler: LineHandler;
+
+  constructor(limits: LineLimits, handler: LineHandler) {
+    this.#limits = limits;
+    this.#handler = handler;
+    // A frame a little too long is answered (errno 14); one far too long is cut off before it is in memory.
+    this.#server = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: 2 * limits.maxLine });
+  }
+
+  /** Completes the handshake. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void {
+    this.#server.handleUpgrade(request, socket, Buffer.from(head), (webSocket) => this.#serve(webSocket, address));
+  }
+
+  #serve(socket: WebSocket, address: string): void {
+    const connection = new Connection(new WebSocketTransport(socket, address), this.#limits.sendQueue);
+    const frames: string[] = [];
+    let running: Promise<void> | undefined;
+    let paused = false;
+    const handle = async () => {
+      for (let frame = frames.shift(); frame !== undefined; frame = frames.shift()) {
+        if (paused && frames.length < READ_AHEAD) {
+          paused = false;
+          socket.resume();
+        }
+        await this.#handle(connection, frame);
+      }
+      running = undefined;
+    };
+    socket.on("message", (data: RawData, isBinary: boolean) => {
+      connection.hear();
+      if (connection.ending) return;
+      if (isBinary) return this.#handler.fault(connection, "not UTF-8");
+      const bytes = data as Uint8Array;
+      if (bytes.byteLength > this.#limits.maxLine) return this.#handler.fault(connection, "too long");
+      frames.push(bytes.toString());
+      if (frames.length >= READ_AHEAD && !paused) {
+        paused = true;
+        socket.pause();
+      }
+      running ??= handle();
+    });
+    socket.on("pong", () => connection.hear());
+    socket.on("error", () => connection.destroy("badinput"));
+    socket.on("close", async (code: number) => {
+      if (code === ABNORMAL) return connection.destroy("reset");
+      connection.endInput();
+      await running;
+      await this.#handler.end(connection);
+    });
+    this.#handler.opened(connection);
+  }
+
+  async #handle(connection: Connection, frame: string): Promise<void> {
+    for (const line of frame.split(/\r?\n|\0/)) {
+      if (connection.ending) return;
+      if (connection.congested) await connection.drained();
+      const busy = this.#handler.line(connection, line);
+      if (busy) await busy;
+    }
+  }
+}

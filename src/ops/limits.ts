@@ -1,0 +1,112 @@
+/** Rate limits: token buckets by key. Each answers how long to wait, so that the client can be told. */
+
+/** What may be done at once (`burst`), and how soon one of it comes back (`refill`, ms). */
+export interface Rate {
+  burst: number;
+  refill: number;
+}
+
+/** Buckets that nobody has drawn from are full, and need not be kept; from this many on it is looked for them. */
+const SWEEP_FROM = 10_000;
+
+/** One bucket per key. The time is performance.now's. */
+export class Limiter<K> {
+  readonly #rate: Rate;
+  /** When the bucket will be full again. A bucket is this one number: what is missing is the time until then, over the refill. */
+  readonly #fullAt = new Map<K, number>();
+  #sweepAt = SWEEP_FROM;
+
+  constructor(rate: Rate) {
+    this.#rate = rate;
+  }
+
+  /** Takes one. @returns 0, or how long (ms) until there is one to take */
+  take(key: K, now: number = performance.now()): number {
+    const { burst, refill } = this.#rate;
+    const fullAt = Math.max(this.#fullAt.get(key) ?? 0, now);
+    const over = fullAt + refill - now - burst * refill;
+    if (over > 0) return Math.ceil(over);
+    this.#fullAt.set(key, fullAt + refill);
+    if (this.#fullAt.size >= this.#sweepAt) this.#sweep(now);
+    return 0;
+  }
+
+  /** Gives one back. */
+  giveBack(key: K): void {
+    const fullAt = this.#fullAt.get(key);
+    if (fullAt !== undefined) this.#fullAt.set(key, fullAt - this.#rate.refill);
+  }
+
+  /** How many keys are remembered. */
+  get size(): number {
+    return this.#fullAt.size;
+  }
+
+  #sweep(now: number): void {
+    for (const [key, fullAt] of this.#fullAt) if (fullAt <= now) this.#fullAt.delete(key);
+    this.#sweepAt = Math.max(SWEEP_FROM, 2 * this.#fullAt.size);
+  }
+}
+
+/** Requests of a user: 20 a second, 50 at once. */
+const REQUESTS: Rate = { burst: 50, refill: 50 };
+/** Failed password logins of an account from an address: 5 a minute. */
+const FAILED_LOGINS: Rate = { burst: 5, refill: 12_000 };
+/** Registrations from an address: 30 in 10 minutes. */
+const REGISTRATIONS: Rate = { burst: 30, refill: 20_000 };
+/** Connections from an address at the same time. */
+const CONNECTIONS = 64;
+
+/** All limits of a server that `--limits off` lifts. Loopback is exempt from those per address. */
+export class Limits {
+  readonly #on: boolean;
+  readonly #requests = new Limiter<number>(REQUESTS);
+  readonly #failedLogins = new Limiter<string>(FAILED_LOGINS);
+  readonly #registrations = new Limiter<string>(REGISTRATIONS);
+  readonly #connections = new Map<string, number>();
+
+  constructor(on: boolean) {
+    this.#on = on;
+  }
+
+  /** A request of a connection, or of the user who is logged in on it. @returns 0, or when to retry (ms) */
+  request(userId: number): number {
+    return this.#on ? this.#requests.take(userId) : 0;
+  }
+
+  /** A password is about to be checked; if it is right, {@linkcode loginSucceeded} follows. So it cannot be outrun by asking many at once. */
+  loginTried(account: string, address: string): number {
+    return this.#holdsFor(address) ? this.#failedLogins.take(`${account} ${address}`) : 0;
+  }
+
+  loginSucceeded(account: string, address: string): void {
+    if (this.#holdsFor(address)) this.#failedLogins.giveBack(`${account} ${address}`);
+  }
+
+  registration(address: string): number {
+    return this.#holdsFor(address) ? this.#registrations.take(address) : 0;
+  }
+
+  /** A connection has come. @returns whether the address may have it; {@linkcode disconnected} follows in any case */
+  connected(address: string): boolean {
+    const count = (this.#connections.get(address) ?? 0) + 1;
+    this.#connections.set(address, count);
+    return count <= CONNECTIONS || !this.#holdsFor(address);
+  }
+
+  disconnected(address: string): void {
+    const count = (this.#connections.get(address) ?? 1) - 1;
+    if (count > 0) this.#connections.set(address, count);
+    else this.#connections.delete(address);
+  }
+
+  #holdsFor(address: string): boolean {
+    return this.#on && !isLoopback(address);
+  }
+}
+
+/** 127.0.0.0/8 and ::1, also written as IPv4 in IPv6. */
+export function isLoopback(address: string): boolean {
+  const plain = address.replace(/^::ffff:/i, "");
+  return plain === "::1" || plain.startsWith("127.");
+}
