@@ -2,7 +2,7 @@
 import type { Session } from "../presence/session.ts";
 import type { Append, Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import { Msg, type Request } from "../wire/messages.ts";
+import type { Msg, Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
 import type { Appender, Outcome } from "./appender.ts";
 
