@@ -37,11 +37,11 @@ CREATE TABLE IF NOT EXISTS friend (
   KEY friend_friendid (friendid)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- userid takes nothing from blockedid.
+-- userid takes nothing from blocked.
 CREATE TABLE IF NOT EXISTS block (
-  userid    INT NOT NULL,
-  blockedid INT NOT NULL,
-  PRIMARY KEY (userid, blockedid)
+  userid  INT NOT NULL,
+  blocked INT NOT NULL,
+  PRIMARY KEY (userid, blocked)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS allgroup (
@@ -56,9 +56,8 @@ CREATE TABLE IF NOT EXISTS groupuser (
   groupid   INT NOT NULL,
   userid    INT NOT NULL,
   grouprole ENUM('creator', 'normal') NOT NULL,
-  joined    BIGINT NOT NULL AUTO_INCREMENT,              -- the order in which members came
+  joined    INT NOT NULL,                                -- 1, 2, 3 … in the order in which members came
   PRIMARY KEY (groupid, userid),
-  UNIQUE KEY groupuser_joined (joined),
   KEY groupuser_userid (userid)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 

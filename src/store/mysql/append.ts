@@ -82,7 +82,7 @@ async function store(tx: Link, batch: Append[], limits: StoreLimits): Promise<Ou
     ...[...members.values()].flat(),
   ]);
   const known = await knownMids(tx, batch);
-  const blocks = await blocked(tx, batch);
+  const blocks = await blocksAmong(tx, batch);
   const seqs = new Map<UserId, number>();
 
   const outcomes = batch.map((append): Outcome => {
@@ -158,17 +158,17 @@ async function knownMids(tx: Link, batch: Append[]): Promise<Map<string, Planned
 }
 
 /** Which receivers block the senders who write to them. */
-async function blocked(tx: Link, batch: Append[]): Promise<Set<string>> {
+async function blocksAmong(tx: Link, batch: Append[]): Promise<Set<string>> {
   const asked = new Map(batch.flatMap(({ sender, toid }) => toid === undefined ? [] : [[pair(toid, sender), [toid, sender]]]));
   const blocks = new Set<string>();
   for (const piece of pieces([...asked.values()])) {
     const list = padded(piece);
-    const rows = await tx.rows<{ userid: number; blockedid: number }>(
-      `SELECT b.userid, b.blockedid FROM (${valueTable(list.length, { userid: "SIGNED", blockedid: "SIGNED" })}) v ` +
-        "STRAIGHT_JOIN block b ON b.userid = v.userid AND b.blockedid = v.blockedid",
+    const rows = await tx.rows<{ userid: number; blocked: number }>(
+      `SELECT b.userid, b.blocked FROM (${valueTable(list.length, { userid: "SIGNED", blocked: "SIGNED" })}) v ` +
+        "STRAIGHT_JOIN block b ON b.userid = v.userid AND b.blocked = v.blocked",
       list.flat(),
     );
-    for (const { userid, blockedid } of rows) blocks.add(pair(userid, blockedid));
+    for (const { userid, blocked } of rows) blocks.add(pair(userid, blocked));
   }
   return blocks;
 }

@@ -10,7 +10,7 @@ type Contacts = Pick<Store, "friends" | "addFriend" | "removeFriend" | "watchers
 
 /** The friend `f` as the user (the one parameter) sees it: offline if blocked by it. */
 const CONTACT = "f.id, f.name, IF(b.userid IS NULL, f.state, 'offline') AS state, IF(b.userid IS NULL, f.lastseen, NULL) AS lastseen";
-const BLOCKS = "LEFT JOIN block b ON b.userid = f.id AND b.blockedid = ?";
+const BLOCKS = "LEFT JOIN block b ON b.userid = f.id AND b.blocked = ?";
 
 export function contacts(db: Pool, limits: StoreLimits): Contacts {
   return {
@@ -53,8 +53,8 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
         found.push(
           ...await db.read<Watcher>(
             "SELECT f.friendid AS userId, f.userid AS watcher, w.node FROM friend f JOIN user w ON w.id = f.userid AND w.state = 'online' " +
-              "LEFT JOIN block his ON his.userid = f.friendid AND his.blockedid = f.userid " +
-              "LEFT JOIN block theirs ON theirs.userid = f.userid AND theirs.blockedid = f.friendid " +
+              "LEFT JOIN block his ON his.userid = f.friendid AND his.blocked = f.userid " +
+              "LEFT JOIN block theirs ON theirs.userid = f.userid AND theirs.blocked = f.friendid " +
               `WHERE f.friendid IN (${marks(list.length)}) AND his.userid IS NULL AND theirs.userid IS NULL`,
             list,
           ),
@@ -64,19 +64,19 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
     },
 
     async blocked(userId) {
-      const rows = await db.read<{ blockedid: number }>("SELECT blockedid FROM block WHERE userid = ? ORDER BY blockedid", [userId]);
-      return rows.map((row) => row.blockedid);
+      const rows = await db.read<{ blocked: number }>("SELECT blocked FROM block WHERE userid = ? ORDER BY blocked", [userId]);
+      return rows.map((row) => row.blocked);
     },
 
     async block(userId, other) {
       const found = await db.read("SELECT 1 FROM user WHERE id = ?", [other]);
       if (found.length === 0) return false;
-      await db.write("INSERT INTO block (userid, blockedid) VALUES (?, ?) ON DUPLICATE KEY UPDATE blockedid = ?", [userId, other, other]);
+      await db.write("INSERT INTO block (userid, blocked) VALUES (?, ?) ON DUPLICATE KEY UPDATE blocked = ?", [userId, other, other]);
       return true;
     },
 
     async unblock(userId, other) {
-      await db.write("DELETE FROM block WHERE userid = ? AND blockedid = ?", [userId, other]);
+      await db.write("DELETE FROM block WHERE userid = ? AND blocked = ?", [userId, other]);
     },
   };
 }

@@ -35,9 +35,9 @@ const PASSING = new Set([
   ...[1792, 1836, 1927, 1969, 3024, 3101, 4031],
 ]);
 
-/** Whether the connection that gave this error is not to be used again. */
+/** Whether the connection that gave this error is gone, or not to be used again. */
 export function isLost(error: DriverError): boolean {
-  return error.fatal === true || error.errno === undefined || PASSING.has(error.errno);
+  return error.fatal === true || (error.errno !== undefined && PASSING.has(error.errno));
 }
 
 /** A deadlock (1213) or a lock wait that ran out (1205). */

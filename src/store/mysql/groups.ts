@@ -50,7 +50,7 @@ export function groups(db: Pool, limits: StoreLimits): Groups {
       if (rows.length === 0) return [];
       const members = await db.read<MemberRow>(
         `SELECT ${MEMBER} FROM groupuser me JOIN groupuser gu ON gu.groupid = me.groupid JOIN user u ON u.id = gu.userid ` +
-          "WHERE me.userid = ? ORDER BY gu.joined",
+          "WHERE me.userid = ? ORDER BY gu.groupid, gu.joined",
         [userId],
       );
       return assemble(rows, members);
@@ -65,7 +65,7 @@ export function groups(db: Pool, limits: StoreLimits): Groups {
             [groupname, Buffer.from(key), groupdesc],
           );
           if (await inTooMany(tx, creator)) throw new Full();
-          await tx.change("INSERT INTO groupuser (groupid, userid, grouprole) VALUES (?, ?, 'creator')", [insertId, creator]);
+          await tx.change("INSERT INTO groupuser (groupid, userid, grouprole, joined) VALUES (?, ?, 'creator', 1)", [insertId, creator]);
           return { groupid: insertId };
         });
       } catch (error) {
@@ -82,13 +82,13 @@ export function groups(db: Pool, limits: StoreLimits): Groups {
       return await db.transaction(async (tx) => {
         const [group] = await tx.rows<GroupRow>("SELECT id, groupname, groupdesc FROM allgroup WHERE id = ? FOR UPDATE", [found.id]);
         if (!group) return 17;
-        const [{ members, known }] = await tx.rows<{ members: number; known: number }>(
-          "SELECT COUNT(*) AS members, COUNT(IF(userid = ?, 1, NULL)) AS known FROM groupuser WHERE groupid = ?",
+        const [{ members, newest, known }] = await tx.rows<{ members: number; newest: number; known: number }>(
+          "SELECT COUNT(*) AS members, MAX(joined) AS newest, COUNT(IF(userid = ?, 1, NULL)) AS known FROM groupuser WHERE groupid = ?",
           [userId, group.id],
         );
         if (known === 0) {
           if (members >= limits.maxGroup || await inTooMany(tx, userId)) return 24;
-          await tx.change("INSERT INTO groupuser (groupid, userid, grouprole) VALUES (?, ?, 'normal')", [group.id, userId]);
+          await tx.change("INSERT INTO groupuser (groupid, userid, grouprole, joined) VALUES (?, ?, 'normal', ?)", [group.id, userId, newest + 1]);
         }
         const users = await tx.rows<MemberRow>(
           `SELECT ${MEMBER} FROM groupuser gu JOIN user u ON u.id = gu.userid WHERE gu.groupid = ? ORDER BY gu.joined`,

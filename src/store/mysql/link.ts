@@ -130,15 +130,24 @@ export class Link {
         reject(error);
       };
       this.#waiting.add(giveUp);
-      send((error, result) => {
+      const done = (error: DriverError | null, result: unknown) => {
         clearTimeout(timer);
         this.#waiting.delete(giveUp);
         if (!error) return resolve(result);
         if (isLockConflict(error)) return reject(new LockConflict(reason(error), { cause: error }));
-        if (!isLost(error)) return reject(error);
-        this.destroy(error);
-        reject(this.#unavailable(error));
-      });
+        if (isLost(error)) {
+          this.destroy(error);
+          return reject(this.#unavailable(error));
+        }
+        if (error.errno === undefined) this.destroy(error);
+        reject(error);
+      };
+      try {
+        send(done);
+      } catch (error) {
+        // A value that cannot be sent: a defect.
+        done(error as Error, undefined);
+      }
     });
   }
 

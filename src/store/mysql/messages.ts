@@ -1,5 +1,6 @@
 // Reading what was stored, and removing what is too old.
 
+import { Buffer } from "node:buffer";
 import type { InboxMessage, Store, StoredMessage } from "../store.ts";
 import type { Pool } from "./pool.ts";
 import { marks, padded, pieces, type Value } from "./sql.ts";
@@ -42,9 +43,9 @@ export function messages(db: Pool): Messages {
           [userId, found.at(-1)?.seq ?? after, String(wanted)],
         );
         for (const row of rows) {
+          size += Buffer.byteLength(row.msg);
+          if (found.length > 0 && size > bytes) return found;
           found.push({ ...stored(row), seq: row.seq });
-          size += row.msg.length;
-          if (size >= bytes) return found;
         }
         if (rows.length < wanted) break;
         wanted = Math.min(limit - found.length, Math.ceil((bytes - size) / (size / found.length)), found.length * 4);
@@ -75,7 +76,7 @@ export function messages(db: Pool): Messages {
 
     async prune(before, limit) {
       const rows = await db.read<{ id: number }>(
-        "SELECT id FROM message WHERE ts < ? AND NOT EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id) LIMIT ?",
+        "SELECT id FROM message WHERE ts < ? AND NOT EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id) ORDER BY ts LIMIT ?",
         [before, String(limit)],
       );
       // A message without inbox rows never gets one again, so there is nothing to check a second time.

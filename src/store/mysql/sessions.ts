@@ -1,6 +1,6 @@
 // Who is online, where, and under which session.
 
-import { type Store, StoreUnavailable } from "../store.ts";
+import { type State, type Store, StoreUnavailable } from "../store.ts";
 import type { NodeLife } from "./node.ts";
 import type { Pool } from "./pool.ts";
 import { marks, padded, pieces } from "./sql.ts";
@@ -24,21 +24,24 @@ export function sessions(db: Pool, node: NodeLife): Sessions {
             "AND EXISTS (SELECT 1 FROM node own WHERE own.name = ? AND own.incarnation = ? AND own.lease_until > UTC_TIMESTAMP(3))",
           [session, name, incarnation, userId, takeover ?? null, name, name, incarnation],
         );
-        const [row] = await db.read<
-          { state: string; session: string | null; node: string | null; last_seq: number; confirmed_seq: number; own: number; held: number }
-        >(
-          "SELECT state, session, node, last_seq, confirmed_seq, " +
+        if (affectedRows === 1) {
+          const [row] = await db.read<{ last_seq: number; confirmed_seq: number }>(
+            "SELECT last_seq, confirmed_seq FROM user WHERE id = ? AND session = ?",
+            [userId, session],
+          );
+          if (row) return { result: "claimed", lastSeq: row.last_seq, confirmedSeq: row.confirmed_seq };
+        }
+        const [row] = await db.read<{ state: State; session: string | null; node: string | null; own: number; alive: number }>(
+          "SELECT state, session, node, " +
             "EXISTS (SELECT 1 FROM node own WHERE own.name = ? AND own.incarnation = ? AND own.lease_until > UTC_TIMESTAMP(3)) AS own, " +
-            "EXISTS (SELECT 1 FROM node holder WHERE holder.name = user.node AND holder.lease_until > UTC_TIMESTAMP(3)) AS held FROM user WHERE id = ?",
+            "EXISTS (SELECT 1 FROM node holder WHERE holder.name = user.node AND holder.lease_until > UTC_TIMESTAMP(3)) AS alive FROM user WHERE id = ?",
           [name, incarnation, userId],
         );
         if (!row) throw new Error(`there is no user ${userId}`);
-        if (affectedRows === 1 && row.session === session) return { result: "claimed", lastSeq: row.last_seq, confirmedSeq: row.confirmed_seq };
         if (row.own === 0) return { result: "fenced" };
-        if (
-          row.state === "online" && row.session !== null && row.session !== takeover && row.node !== null && (row.held === 1 || row.node === name)
-        ) {
-          return { result: "held", session: row.session, node: row.node };
+        const { session: other, node: holder } = row;
+        if (row.state === "online" && other !== null && other !== takeover && holder !== null && (row.alive === 1 || holder === name)) {
+          return { result: "held", session: other, node: holder };
         }
       }
       throw new StoreUnavailable(`the session of user ${userId} changes all the time`);
