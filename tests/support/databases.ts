@@ -54,13 +54,15 @@ export function databaseTest(name: string, fn: (t: TestDatabase) => Promise<void
   }
 }
 
-/** Users of these names, whose keys are the same names and whose password is "secret" in the clear. */
+/** Users of these names, whose keys are the same names and whose password is "secret" in the clear; their ids rise. */
 export async function addUsers(store: Store, ...names: string[]): Promise<UserId[]> {
-  const ids = await Promise.all(names.map((name) => store.createUser(name, name, "secret")));
-  return ids.map((id, i) => {
-    if (id === undefined) throw new Error(`there is a user ${names[i]} already`);
-    return id;
-  });
+  const ids: UserId[] = [];
+  for (const name of names) {
+    const id = await store.createUser(name, name, "secret");
+    if (id === undefined) throw new Error(`there is a user ${name} already`);
+    ids.push(id);
+  }
+  return ids;
 }
 
 /** A fresh database of that kind, still without tables. */
