@@ -1,0 +1,215 @@
+// What only the SQLite store has: its file, the lock beside it, group commit, and other processes at the same file.
+
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { openSqlite } from "../src/store/sqlite.ts";
+import { Database } from "../src/store/sqlite/database.ts";
+import { StoreRefused, StoreUnavailable } from "../src/store/store.ts";
+import { addUsers, testDatabase } from "./support/databases.ts";
+
+const LIMITS = { maxGroup: 10, maxInbox: 10, maxContacts: 10 };
+
+async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "natter_test_" });
+  try {
+    await fn(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function refused(path: string): Promise<string> {
+  const error = await assertRejects(() => openSqlite(path, LIMITS), StoreRefused);
+  assert(!error.message.includes("\n"), error.message);
+  assertStringIncludes(error.message, path);
+  return error.message;
+}
+
+Deno.test("the file is created, and found again", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/new file.db`;
+    const first = await openSqlite(path, LIMITS);
+    const id = await first.createUser("ada", "ada", "secret");
+    await first.close();
+    const second = await openSqlite(path, LIMITS);
+    assertEquals((await second.findUser({ key: "ada" }))?.id, id);
+    await second.close();
+    await second.close();
+  }));
+
+Deno.test("a file that cannot be used is refused in one line", () =>
+  withFolder(async (folder) => {
+    assertStringIncludes(await refused(`${folder}/nowhere/natter.db`), "unable to open");
+    await refused(folder);
+    await refused("/proc/natter.db");
+    const text = `${folder}/text.db`;
+    await Deno.writeTextFile(text, "This is not a database. ".repeat(100));
+    assertStringIncludes(await refused(text), "not a database");
+    assertEquals(await Deno.readTextFile(text), "This is not a database. ".repeat(100));
+  }));
+
+Deno.test("a file with the course's tables, or any other program's, is refused and left untouched", () =>
+  withFolder(async (folder) => {
+    for (
+      const [name, sql] of [["course", "CREATE TABLE user (id INTEGER); CREATE TABLE offlinemessage (a)"], [
+        "other",
+        "CREATE TABLE t (a); PRAGMA user_version = 1",
+      ]]
+    ) {
+      const path = `${folder}/${name}.db`;
+      const db = new DatabaseSync(path);
+      db.exec(sql);
+      db.close();
+      const before = await Deno.readFile(path);
+      assertStringIncludes(await refused(path), "natter did not make");
+      assertEquals(await Deno.readFile(path), before);
+    }
+  }));
+
+Deno.test("a file of a newer schema is refused and left untouched", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/natter.db`;
+    await (await openSqlite(path, LIMITS)).close();
+    const db = new DatabaseSync(path);
+    db.exec("PRAGMA user_version = 1000");
+    db.close();
+    const before = await Deno.readFile(path);
+    assertStringIncludes(await refused(path), "newer");
+    assertEquals(await Deno.readFile(path), before);
+  }));
+
+Deno.test("a second server on the file is refused, by name of the process, and let in when the first has gone", async () => {
+  await using t = await testDatabase("sqlite");
+  const first = await t.open();
+  await first.join("n1");
+  const [ada] = await addUsers(first, "ada");
+  await first.claim(ada, "s1");
+  const second = await t.open();
+  const error = await assertRejects(() => second.join("another"), StoreRefused);
+  assertStringIncludes(error.message, `is in use by another natter (process ${Deno.pid})`);
+  assertEquals(await second.holder(ada), { session: "s1", node: "n1" });
+  await first.close();
+  assertEquals(await second.join("another"), 1);
+});
+
+Deno.test("the lock of a process that was killed is free", async () => {
+  await using t = await testDatabase("sqlite");
+  const module = new URL("../src/store/sqlite.ts", import.meta.url).href;
+  const code = `const { openSqlite } = await import(${JSON.stringify(module)});
+    const store = await openSqlite(${JSON.stringify(t.url.slice("sqlite:".length))}, ${JSON.stringify(LIMITS)});
+    await store.join("n1");
+    await store.claim(await store.createUser("ada", "ada", "secret"), "s1");
+    console.log("joined");
+    setInterval(() => {}, 1000);`;
+  const config = new URL("../deno.json", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), { args: ["eval", "--no-check", "--config", config, code], stdout: "piped", stderr: "inherit" })
+    .spawn();
+  const reader = child.stdout.getReader();
+  assertEquals(new TextDecoder().decode((await reader.read()).value), "joined\n");
+  const store = await t.open();
+  const error = await assertRejects(() => store.join("n1"), StoreRefused);
+  assertStringIncludes(error.message, `process ${child.pid}`);
+  child.kill("SIGKILL");
+  await child.status;
+  await reader.cancel();
+  assertEquals(await store.join("n1"), 1);
+});
+
+Deno.test("what is written in one turn is committed at once, in order, about 100 at a time", () =>
+  withFolder(async (folder) => {
+    const db = new Database(`${folder}/t.db`);
+    db.configure();
+    db.exec("CREATE TABLE t (n INTEGER, turn INTEGER)");
+    let turn = 0;
+    const order: number[] = [];
+    const writes = Array.from({ length: 250 }, (_, n) => db.write(() => db.run("INSERT INTO t VALUES (?, ?)", n, turn)).then(() => order.push(n)));
+    const other = new DatabaseSync(`${folder}/t.db`);
+    const visible = () => other.prepare("SELECT count(*) AS n FROM t").get()?.n;
+    assertEquals(visible(), 0);
+    const steps: unknown[] = [];
+    for (const n of [0, 100, 200]) writes[n].then(() => steps.push([turn++, visible()]));
+    await Promise.all(writes);
+    assertEquals(steps, [[0, 100], [1, 200], [2, 250]]);
+    assertEquals(order, Array.from({ length: 250 }, (_, n) => n));
+    other.close();
+    db.close();
+  }));
+
+Deno.test("a change that fails is rejected alone, and nothing of it stays", () =>
+  withFolder(async (folder) => {
+    const db = new Database(`${folder}/t.db`);
+    db.configure();
+    db.exec("CREATE TABLE t (n INTEGER NOT NULL)");
+    const add = (n: number | null) => db.run("INSERT INTO t VALUES (?)", n);
+    const results = await Promise.allSettled([
+      db.write(() => add(1)),
+      db.write(() => [add(2), add(null)]),
+      db.write(() => add(3)),
+      db.write(() => {
+        add(4);
+        throw new RangeError("mine");
+      }),
+      db.write(() => add(5)),
+    ]);
+    assertEquals(results.map((r) => r.status), ["fulfilled", "rejected", "fulfilled", "rejected", "fulfilled"]);
+    assert(results[3].status === "rejected" && results[3].reason instanceof RangeError);
+    assertEquals(db.rows("SELECT n FROM t ORDER BY n"), [[1], [3], [5]]);
+    db.close();
+  }));
+
+Deno.test("another process that writes is waited for, without blocking the event loop, but not for ever", async () => {
+  await using t = await testDatabase("sqlite");
+  const store = await t.open();
+  const other = new DatabaseSync(t.url.slice("sqlite:".length));
+  other.exec("BEGIN IMMEDIATE");
+  let created: number | undefined;
+  const creating = store.createUser("ada", "ada", "secret").then((id) => created = id);
+  // The event loop turns, and reads are answered, while the write waits.
+  const started = performance.now();
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert(performance.now() - started < 1000);
+  assertEquals(await store.findUser({ key: "ada" }), undefined);
+  assertEquals(created, undefined);
+  other.exec("COMMIT");
+  await creating;
+  assertEquals((await store.findUser({ key: "ada" }))?.id, created);
+  other.exec("BEGIN IMMEDIATE");
+  await assertRejects(() => store.createUser("bob", "bob", "secret"), StoreUnavailable);
+  other.exec("COMMIT");
+  other.close();
+  assert(await store.createUser("cy", "cy", "secret") !== undefined);
+});
+
+Deno.test("closing commits what was asked for, and rejects what cannot be", async () => {
+  await using t = await testDatabase("sqlite");
+  const first = await t.open();
+  const creating = first.createUser("ada", "ada", "secret");
+  await first.close();
+  const id = await creating;
+  await assertRejects(() => first.createUser("bob", "bob", "secret"), StoreUnavailable);
+  await assertRejects(() => first.findUser({ key: "ada" }), StoreUnavailable);
+  const second = await t.open();
+  assertEquals((await second.findUser({ key: "ada" }))?.id, id);
+  const other = new DatabaseSync(t.url.slice("sqlite:".length));
+  other.exec("BEGIN IMMEDIATE");
+  const blocked = assertRejects(() => second.createUser("cy", "cy", "secret"), StoreUnavailable);
+  await second.close();
+  await blocked;
+  other.close();
+});
+
+Deno.test("a full disk is an outage: nothing of the transaction is stored, and all goes on when there is room", () =>
+  withFolder(async (folder) => {
+    const db = new Database(`${folder}/t.db`);
+    db.configure();
+    db.exec("CREATE TABLE t (text TEXT); PRAGMA max_page_count = 20");
+    const add = (size: number) => db.write(() => db.run("INSERT INTO t VALUES (?)", "x".repeat(size)));
+    await add(1);
+    const results = await Promise.allSettled([add(2), add(1_000_000), add(3)]);
+    for (const r of results) assert(r.status === "rejected" && r.reason instanceof StoreUnavailable);
+    assertEquals(db.rows("SELECT length(text) FROM t"), [[1]]);
+    db.exec("PRAGMA max_page_count = 100000");
+    await Promise.all([add(2), add(1_000_000)]);
+    assertEquals(db.rows("SELECT length(text) FROM t"), [[1], [2], [1_000_000]]);
+    db.close();
+  }));
