@@ -23,5 +23,6 @@ export function faultOfName(name: string): string | undefined {
 
 /** Two names with the same comparable form are the same name: without regard to case and compatible forms (NFKC). */
 export function comparableName(name: string): string {
-  return name.normalize("NFKC").toLowerCase().normalize("NFKC").replace(VARIATION_SELECTORS, "");
+  // There and back, since some letters have two small forms (σ, ς), and some a capital form of two letters (ß, SS).
+  return name.normalize("NFKC").toLowerCase().toUpperCase().toLowerCase().normalize("NFKC").replace(VARIATION_SELECTORS, "");
 }
