@@ -38,7 +38,7 @@ for (const [how, program] of [["deno task compile", byTask], ["deno compile -A",
     ignore: program === undefined,
     fn: async () => {
       const place = await emptyPlace(program ?? "");
-      await using server = new Program(["--listen", "127.0.0.1:0"], place);
+      await using server = new Program(["--listen", "127.0.0.1:0", "--http", "off"], place);
       const { tcp } = await server.ready();
       await using client = await RawClient.connect(tcp);
       const { id, errno } = await client.register("张三", "secret");
@@ -59,7 +59,7 @@ Deno.test({
   ignore: byTask === undefined || !hasMysql,
   fn: async () => {
     await using db = await testDatabase("mysql");
-    await using server = new Program(["--listen", "127.0.0.1:0", "--database", db.url], await emptyPlace(byTask ?? ""));
+    await using server = new Program(["--listen", "127.0.0.1:0", "--http", "off", "--database", db.url], await emptyPlace(byTask ?? ""));
     const { tcp } = await server.ready();
     await using client = await RawClient.connect(tcp);
     const { id, errno } = await client.register("李四", "secret");

@@ -9,7 +9,7 @@ import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { countOnline, makeUsers } from "./support/server.ts";
 
-const anyPort = ["--listen", "127.0.0.1:0"];
+const anyPort = ["--listen", "127.0.0.1:0", "--http", "off"];
 
 /** A folder of the test's own. */
 async function temporary(): Promise<{ path: string } & AsyncDisposable> {
@@ -46,11 +46,13 @@ databaseTest("start: one ready line on stdout; SIGTERM and SIGINT set users offl
 
 Deno.test("start: everything by environment variables", async () => {
   await using folder = await temporary();
-  await using server = new Program([], { env: { NATTER_LISTEN: "127.0.0.1:0", NATTER_DATABASE: "sqlite:env.db" }, cwd: folder.path });
-  await server.ready();
+  const env = { NATTER_LISTEN: "127.0.0.1:0", NATTER_HTTP: "127.0.0.1:0", NATTER_DATABASE: "sqlite:env.db" };
+  await using server = new Program([], { env, cwd: folder.path });
+  const { tcp, http } = await server.ready();
   assert((await Deno.stat(`${folder.path}/env.db`)).isFile);
   server.kill("SIGTERM");
-  assertEquals((await server.ended()).code, 0);
+  const { code, stdout } = await server.ended();
+  assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp} http=127.0.0.1:${http}\n`]);
 });
 
 Deno.test("start: as a task, without deno on the PATH; arguments are handed on; the ready line is all of stdout", async () => {
@@ -67,8 +69,9 @@ Deno.test("start: a port in use is named", async () => {
   await using folder = await temporary();
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const address = `127.0.0.1:${taken.addr.port}`;
-  const line = await refused(1, ["--listen", address], { cwd: folder.path });
-  assertEquals(line, `cannot listen on ${address}: another program listens there already`);
+  for (const args of [["--listen", address, "--http", "off"], ["--listen", "127.0.0.1:0", "--http", address]]) {
+    assertEquals(await refused(1, args, { cwd: folder.path }), `cannot listen on ${address}: another program listens there already`);
+  }
 });
 
 Deno.test("start: a database file that cannot be made or used is named", async () => {
@@ -196,7 +199,7 @@ Deno.test({
   ignore: !hasIpv6(),
   fn: async () => {
     await using folder = await temporary();
-    await using server = new Program(["--listen", "[::1]:0"], { cwd: folder.path });
+    await using server = new Program(["--listen", "[::1]:0", "--http", "off"], { cwd: folder.path });
     const { tcp } = await server.ready();
     await using client = await RawClient.connect(tcp, { hostname: "::1" });
     assertEquals((await client.request({ msgid: 13 })).msgid, 14);

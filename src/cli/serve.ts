@@ -71,7 +71,10 @@ function signalled(): Promise<undefined> {
 function renewOnHangUp(server: Server): void {
   if (Deno.build.os === "windows") return;
   Deno.addSignalListener("SIGHUP", () => {
-    server.renewCertificate().then(() => log.info("the certificate was read again"), (error) => log.error("the certificate stays as it was", { error }));
+    server.renewCertificate().then(
+      () => log.info("the certificate was read again"),
+      (error) => log.error("the certificate stays as it was", { error }),
+    );
   });
 }
 
