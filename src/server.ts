@@ -11,6 +11,8 @@ import { Chat } from "./chat/messages.ts";
 import { PresenceNews } from "./chat/presence_news.ts";
 import { Signals } from "./chat/signals.ts";
 import { Welcome } from "./chat/welcome.ts";
+import type { Bus, BusListener } from "./cluster/bus.ts";
+import { LocalHub } from "./cluster/local.ts";
 import type { Address, Config } from "./config.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Cause, Connection } from "./net/connection.ts";
@@ -22,12 +24,14 @@ import { WebSockets } from "./net/websocket.ts";
 import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
 import { pageOf } from "./ops/pages.ts";
+import { Peers } from "./peers.ts";
 import { ConnectionTable } from "./presence/connection_table.ts";
 import { Departure } from "./presence/departure.ts";
 import { Heartbeat } from "./presence/heartbeat.ts";
 import { Login } from "./presence/login.ts";
 import { NodeLife, type NodeTimes, RECONCILE_MS, RENEW_MS } from "./presence/node_life.ts";
 import { OfflineWriter } from "./presence/offline_writer.ts";
+import { RemoteHolders } from "./presence/remote_holders.ts";
 import type { Session } from "./presence/session.ts";
 import type { Store, StoreLimits } from "./store/store.ts";
 import { Errno } from "./wire/errors.ts";
@@ -68,7 +72,11 @@ export interface Overrides {
   store?: (store: Store) => Store;
   passwords?: Passwords;
   times?: Partial<NodeTimes>;
+  bus?: JoinBus;
 }
+
+/** How a node joins its bus. */
+type JoinBus = (node: string, listener: BusListener) => Bus;
 
 /**
  * Opens the database, takes the node's name, sets users of a former life offline, and listens.
@@ -86,7 +94,7 @@ export async function start(config: Config, overrides: Overrides = {}): Promise<
   }
   const server = new NatterServer(config, store, overrides);
   try {
-    await server.listen();
+    await server.listen(overrides.bus ?? await busOf(config));
   } catch (error) {
     await server.close();
     throw error;
@@ -98,6 +106,15 @@ async function openStore(config: Config): Promise<Store> {
   const limits: StoreLimits = { maxGroup: config.maxGroup, maxInbox: config.maxInbox, maxContacts: MAX_CONTACTS };
   if (config.database.kind === "sqlite") return await (await import("./store/sqlite.ts")).openSqlite(config.database.path, limits);
   return await (await import("./store/mysql.ts")).openMysql(config.database.url, limits);
+}
+
+/** Without Redis a node is alone on its bus. */
+async function busOf({ redis, database }: Config): Promise<JoinBus> {
+  if (!redis) return (node, listener) => new LocalHub().join(node, listener);
+  const { joinRedis } = await import("./cluster/redis.ts");
+  // Clusters on one Redis are told apart by the name of their database.
+  const name = database.kind === "mysql" ? new URL(database.url).pathname.slice(1) : database.path;
+  return (node, listener) => joinRedis(redis, `natter:${name}:`, node, listener);
 }
 
 class NatterServer implements Server, LineHandler {
@@ -120,6 +137,10 @@ class NatterServer implements Server, LineHandler {
   readonly #welcome: Welcome;
   readonly #node: NodeLife;
   readonly #dispatcher: Dispatcher;
+  readonly #peers: Peers;
+  /** Those who send to other nodes. */
+  readonly #talkers: { use(bus: Bus): void }[];
+  #bus: Bus | undefined;
   #closing: Promise<boolean> | undefined;
 
   constructor(config: Config, store: Store, overrides: Overrides) {
@@ -132,14 +153,25 @@ class NatterServer implements Server, LineHandler {
     const table = this.#table;
     const passwords = overrides.passwords ?? new Passwords();
     this.#offline = new OfflineWriter(store);
-    this.#news = new PresenceNews(store, table);
+    this.#news = new PresenceNews(store, table, config.node);
     this.#departure = new Departure(table, this.#offline, this.#news);
     this.#delivery = new Delivery(store);
     this.#confirmation = new Confirmation(store);
-    this.#appender = new Appender(store, table, this.#delivery);
+    this.#appender = new Appender(store, table, this.#delivery, config.node);
     this.#heartbeat = new Heartbeat(config.heartbeat * 1000, config.loginTimeout * 1000, (connection, cause) => this.#cut(connection, cause));
-    const shared = { store, table, departure: this.#departure, offline: this.#offline };
-    this.#login = new Login({ ...shared, node: config.node, onConflict: config.onConflict, passwords, listener: this.#news, limits: this.#limits });
+    const remote = new RemoteHolders(config.node);
+    const replaced = (session: Session) => this.#replaced(session);
+    const shared = { store, table, offline: this.#offline, replaced };
+    this.#login = new Login({
+      ...shared,
+      node: config.node,
+      onConflict: config.onConflict,
+      passwords,
+      listener: this.#news,
+      limits: this.#limits,
+      remote,
+      replaced,
+    });
     this.#welcome = new Welcome({
       store,
       delivery: this.#delivery,
@@ -150,18 +182,21 @@ class NatterServer implements Server, LineHandler {
       ...shared,
       turns: this.#login.turns,
       times: { renew: RENEW_MS, reconcile: RECONCILE_MS, ...overrides.times },
-      lose: (session) => this.#lose(session),
       noticed: (session, lastSeq) => this.#delivery.noticed(session, lastSeq),
       fatal: (error) => void this.close().then(() => failed.reject(error)),
     });
     const groups = new Groups(store);
+    const signals = new Signals(store, table, groups, config.node);
+    const { turns } = this.#login;
+    this.#peers = new Peers({ table, turns, delivery: this.#delivery, news: this.#news, signals, remote, node: this.#node, replaced });
+    this.#talkers = [remote, this.#news, signals, this.#appender];
     this.#dispatcher = new Dispatcher({
       accounts: new Accounts(store, passwords, this.#limits),
       chat: new Chat(store, this.#appender),
       contacts: new Contacts(store),
       groups,
       history: new History(store),
-      signals: new Signals(store, table, groups),
+      signals,
       confirmation: this.#confirmation,
       limits: this.#limits,
       login: (connection, request, ref) => this.#logIn(connection, request, ref),
@@ -171,13 +206,15 @@ class NatterServer implements Server, LineHandler {
     this.#node.start();
   }
 
-  /** Opens all listeners. Throws {@linkcode ListenError}. */
-  async listen(): Promise<void> {
+  /** Joins the bus and opens all listeners. Throws {@linkcode ListenError}. */
+  async listen(joinBus: JoinBus): Promise<void> {
+    this.#bus = joinBus(this.#config.node, this.#peers);
+    for (const talker of this.#talkers) talker.use(this.#bus);
     const { listen, tlsListen, http, https, tlsCert, tlsKey, trustedProxy, allowOrigin } = this.#config;
     const listeners = this.#listeners;
     const webSockets = new WebSockets(this.#config, this);
     const routes: Routes = {
-      get: (path, address) => pageOf(path, address, { ready: () => this.#store.ping() }),
+      get: (path, address) => pageOf(path, address, { ready: () => Promise.all([this.#store.ping(), this.#bus?.ping()]) }),
       webSocket: (request, socket, head, address) => webSockets.upgrade(request, socket, head, address),
     };
     const certificate = tlsCert && tlsKey ? await readCertificate(tlsCert, tlsKey) : undefined;
@@ -273,8 +310,8 @@ class NatterServer implements Server, LineHandler {
   }
 
   /** This session's row names another by now. */
-  #lose(session: Session): void {
-    void this.#departure.depart(session, "lost", true);
+  #replaced(session: Session): void {
+    void this.#departure.depart(session, "replaced", true);
     this.#cut(session.connection, "replaced");
   }
 
@@ -288,13 +325,14 @@ class NatterServer implements Server, LineHandler {
     await within(Promise.all(all.map((connection) => connection.closed)), GOODBYE_MS);
     for (const connection of this.#connections) connection.destroy("stopping");
     await Promise.all([http?.close(), https?.close()]);
-    await within(this.#appender.idle(), STORE_MS);
+    await within(Promise.all([this.#appender.idle(), this.#login.turns.idle()]), STORE_MS);
     this.#heartbeat.close();
     this.#confirmation.close();
     this.#delivery.close();
     await this.#news.close();
     await this.#table.close();
     const clean = await this.#offline.close(OFFLINE_MS);
+    await this.#bus?.close();
     await this.#store.leave().catch((error) => log.warning("the lease was not given up", { error }));
     await this.#store.close();
     return clean;

@@ -9,9 +9,10 @@
  */
 import { setImmediate } from "node:timers";
 import { log } from "../ops/log.ts";
+import type { Bus } from "../cluster/bus.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { Session } from "../presence/session.ts";
-import { type Append, type Appended, type Store, StoreUnavailable } from "../store/store.ts";
+import { type Append, type Appended, type Store, StoreUnavailable, type UserId } from "../store/store.ts";
 import { chatHead } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import type { Delivery } from "./delivery.ts";
@@ -36,14 +37,22 @@ export class Appender {
   readonly #store: Store;
   readonly #table: ConnectionTable;
   readonly #delivery: Delivery;
+  readonly #node: string;
+  #bus: Bus | undefined;
   #waiting: Entry[] = [];
   #size = 0;
   #running: Promise<void> | undefined;
 
-  constructor(store: Store, table: ConnectionTable, delivery: Delivery) {
+  constructor(store: Store, table: ConnectionTable, delivery: Delivery, node: string) {
     this.#store = store;
     this.#table = table;
     this.#delivery = delivery;
+    this.#node = node;
+  }
+
+  /** Sets the way to receivers on other nodes. */
+  use(bus: Bus): void {
+    this.#bus = bus;
   }
 
   /** Stores a message; `answer` is called when its turn has come. */
@@ -115,10 +124,19 @@ export class Appender {
     answer(outcome!);
     if (!append || outcome instanceof Error || outcome!.errno !== 0) return;
     const { messageid, receivers } = outcome!;
-    let head: string | undefined;
-    for (const { userId, seq } of receivers) {
+    if (receivers.length === 0) return;
+    const head = chatHead({ ...append, messageid, id: session.userId, name: session.name });
+    /** By node: who is there. */
+    let elsewhere: Map<string, [UserId, number][]> | undefined;
+    for (const { userId, seq, node } of receivers) {
       const receiver = this.#table.get(userId);
-      if (receiver) this.#delivery.push(receiver, seq, head ??= chatHead({ ...append, messageid, id: session.userId, name: session.name }));
+      if (receiver) this.#delivery.push(receiver, seq, head);
+      else if (node !== null && node !== this.#node) {
+        const there = (elsewhere ??= new Map()).get(node);
+        if (there) there.push([userId, seq]);
+        else elsewhere.set(node, [[userId, seq]]);
+      }
     }
+    elsewhere?.forEach((to, node) => this.#bus?.send(node, { type: "deliver", head, receivers: to }));
   }
 }

@@ -11,7 +11,7 @@ const REMEMBER_MS = 5000, MAX_REMEMBERED = 1000;
 export class Groups {
   readonly #store: Store;
   /** The members of groups that signals went to lately; joining and leaving here forgets the group. */
-  readonly #members = new Map<GroupId, { until: number; users: Promise<Set<UserId> | undefined> }>();
+  readonly #members = new Map<GroupId, { until: number; users: Promise<Map<UserId, string | null> | undefined> }>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -37,12 +37,12 @@ export class Groups {
     this.#members.delete(groupid);
   }
 
-  /** The members of a group, up to 5 s old; undefined: no such group. */
-  members(groupid: GroupId): Promise<Set<UserId> | undefined> {
+  /** The members of a group, and where they are online, up to 5 s old; undefined: no such group. */
+  members(groupid: GroupId): Promise<Map<UserId, string | null> | undefined> {
     const now = performance.now();
     const known = this.#members.get(groupid);
     if (known && known.until > now) return known.users;
-    const users = this.#store.members(groupid).then((members) => members && new Set(members.map((m) => m.userId)));
+    const users = this.#store.members(groupid).then((members) => members && new Map(members.map((m) => [m.userId, m.node])));
     users.catch(() => this.#members.delete(groupid));
     this.#members.delete(groupid);
     this.#members.set(groupid, { until: now + REMEMBER_MS, users });

@@ -2,9 +2,11 @@
  * Tells friends who came and who went.
  *
  * 1. Told 2 s late, so that a takeover, a reconnect or a storm does not flap: a change that is undone by then is not told.
- * 2. Looked up in batches, for all that changed in the same moment.
+ * 2. Only what the database confirms by then is told: a user who is back on another node was not gone.
+ * 3. Looked up in batches, for all that changed in the same moment.
  */
 import { log } from "../ops/log.ts";
+import type { Bus } from "../cluster/bus.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { PresenceListener } from "../presence/departure.ts";
 import type { State, Store, UserId } from "../store/store.ts";
@@ -24,18 +26,33 @@ interface Change {
   due: number;
 }
 
+/** What friends are told. */
+export interface News {
+  id: UserId;
+  state: State;
+  lastseen: number;
+}
+
 export class PresenceNews implements PresenceListener {
   readonly #store: Store;
   readonly #table: ConnectionTable;
+  readonly #node: string;
+  #bus: Bus | undefined;
   /** In the order they are due. */
   readonly #changes = new Map<UserId, Change>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
 
-  constructor(store: Store, table: ConnectionTable) {
+  constructor(store: Store, table: ConnectionTable, node: string) {
     this.#store = store;
     this.#table = table;
+    this.#node = node;
+  }
+
+  /** Sets the way to friends on other nodes. */
+  use(bus: Bus): void {
+    this.#bus = bus;
   }
 
   changed(userId: UserId, state: State, at: number): void {
@@ -72,21 +89,53 @@ export class PresenceNews implements PresenceListener {
     }
     if (due.size === 0) return;
     try {
-      for (const { userId, watcher } of await this.#store.watchers([...due.keys()])) this.#send(watcher, due.get(userId)!);
+      await this.#check(due);
+      const watchers = due.size > 0 ? await this.#store.watchers([...due.keys()]) : [];
+      /** By node and user: whom to tell. */
+      const elsewhere = new Map<string, Map<UserId, UserId[]>>();
+      for (const { userId, watcher, node } of watchers) {
+        if (node === this.#node) this.tellHere(watcher, newsOf(due.get(userId)!));
+        else {
+          const users = elsewhere.get(node) ?? elsewhere.set(node, new Map()).get(node)!;
+          users.set(userId, [...users.get(userId) ?? [], watcher]);
+        }
+      }
+      for (const [node, users] of elsewhere) {
+        for (const [userId, to] of users) this.#bus?.send(node, { type: "presence", watchers: to, ...newsOf(due.get(userId)!) });
+      }
     } catch (error) {
       log.warning("news of users are late", { count: due.size, error });
-      // What changed again meanwhile knows better what it is now, but not what friends were told.
-      for (const [userId, change] of due) {
-        const newer = this.#changes.get(userId);
-        if (newer) newer.told = change.told;
-        else this.#changes.set(userId, { ...change, due: now + DELAY_MS });
-      }
+      for (const change of due.values()) this.#again(change);
     }
   }
 
-  #send(watcher: UserId, change: Change): void {
+  /** Drops what the database does not say (any more): the user has come back, perhaps on another node, or gone again. */
+  async #check(due: Map<UserId, Change>): Promise<void> {
+    const nodes = await this.#store.nodesOf([...due.keys()]);
+    for (const [userId, change] of due) {
+      const node = nodes.get(userId);
+      if ((node === undefined ? "offline" : "online") === change.state) continue;
+      due.delete(userId);
+      // Gone from here, and the database was not told yet.
+      if (node === this.#node && !this.#table.get(userId)) this.#again(change);
+    }
+  }
+
+  /** What changed again meanwhile knows better what it is now, but not what friends were told. */
+  #again(change: Change): void {
+    const newer = this.#changes.get(change.userId);
+    if (newer) newer.told = change.told;
+    else this.#changes.set(change.userId, { ...change, due: performance.now() + DELAY_MS });
+  }
+
+  /** Tells one who is logged in here. */
+  tellHere(watcher: UserId, { id, state, lastseen }: News): void {
     const session = this.#table.get(watcher);
     if (!session?.modern || session.cursor === undefined || session.connection.congested) return;
-    session.connection.send({ msgid: Msg.PRESENCE, id: change.userId, state: change.state, lastseen: change.at });
+    session.connection.send({ msgid: Msg.PRESENCE, id, state, lastseen });
   }
+}
+
+function newsOf({ userId, state, at }: Change): News {
+  return { id: userId, state, lastseen: at };
 }

@@ -71,7 +71,7 @@ export class Connection {
   heard: number = this.since;
   /** Since when it has had no session (performance.now); means nothing while it has one. */
   anonymousSince: number = this.since;
-  /** When it was last sent a PING because of its silence, if it is classic (performance.now). */
+  /** When it was last sent a PING because of its silence (performance.now). */
   pinged = 0;
   /** When the write in flight began or last went on; 0 if none is. */
   writingSince = 0;

@@ -3,8 +3,10 @@
  *
  * 1. One timer and one wheel for all connections: each stands in the slot of its next deadline. What is heard meanwhile only writes a number; the deadline moves
  *    when its slot comes up.
- * 2. Modern: silent for one heartbeat, it is sent a PING; for two, it is gone. Classic: a PING after five minutes, which it may ignore, so that the kernel finds out.
- * 3. While the outgoing queue is over its limit, no requests are read, and only one rule applies: who takes nothing for 60 s is gone.
+ * 2. Modern: silent for one heartbeat, it is sent a PING; for two, it is gone, but never without having had one heartbeat for its answer. Classic: a PING after
+ *    five minutes, which it may ignore, so that the kernel finds out.
+ * 3. While the outgoing queue is over its limit, no requests are read, and only one rule applies: who takes nothing for 60 s is gone. What it was asked before
+ *    does not count afterwards.
  * 4. A wheel that turned late (a suspended machine, a blocked loop) grants everyone one more interval first: what they said may wait unread.
  */
 import type { Cause, Connection } from "../net/connection.ts";
@@ -87,7 +89,10 @@ export class Heartbeat {
     if (connection.writingSince > 0) {
       const stuck = Math.max(connection.writingSince, this.#graceFrom);
       if (now - stuck >= STUCK_MS) return this.#gone(connection, "slow"), later;
-      if (connection.congested) return Math.min(later, stuck + STUCK_MS);
+      if (connection.congested) {
+        connection.pinged = 0;
+        return Math.min(later, stuck + STUCK_MS);
+      }
     }
     const { session } = connection;
     if (!session) {
@@ -105,10 +110,11 @@ export class Heartbeat {
       return later;
     }
     const heard = Math.max(connection.heard, this.#graceFrom);
-    const silence = now - heard;
-    if (silence >= 2 * this.#interval) return this.#gone(connection, "silent"), later;
-    if (silence < this.#interval) return heard + this.#interval;
-    connection.send({ msgid: Msg.PING });
-    return heard + 2 * this.#interval;
+    if (now - heard < this.#interval) return heard + this.#interval;
+    if (connection.pinged <= heard) {
+      connection.pinged = now;
+      connection.send({ msgid: Msg.PING });
+    } else if (now - connection.pinged >= this.#interval) this.#gone(connection, "silent");
+    return connection.pinged + this.#interval;
   }
 }

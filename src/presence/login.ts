@@ -6,7 +6,8 @@
  * 2. The claim in the database decides, in one conditional statement. A claim that failed may still be committed later: its session is released, and
  *    reconciling finds what slips through.
  * 3. A row that names this node and a session that the table does not hold is no conflict: that session is over, its release is on its way or was lost.
- * 4. If the connection dies at any step, the session is released: before `bind` here, after it by the departure.
+ * 4. The holder on another node is asked over the bus. No answer while that node's lease is valid: the account is in use.
+ * 5. If the connection dies at any step, the session is released: before `bind` here, after it by the departure.
  */
 import { hashingFor } from "../auth/hashing.ts";
 import type { Passwords } from "../auth/passwords.ts";
@@ -19,9 +20,10 @@ import { Errno, Refusal } from "../wire/errors.ts";
 import { Msg, type Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
 import type { ConnectionTable } from "./connection_table.ts";
-import type { Departure, PresenceListener } from "./departure.ts";
+import type { PresenceListener } from "./departure.ts";
 import type { OfflineWriter } from "./offline_writer.ts";
 import { isAlive } from "./probe.ts";
+import type { RemoteHolders } from "./remote_holders.ts";
 import { newSessionId, Session } from "./session.ts";
 import { Turns } from "./turns.ts";
 
@@ -59,10 +61,12 @@ export class Login {
       store: Store;
       table: ConnectionTable;
       passwords: Passwords;
-      departure: Departure;
       offline: OfflineWriter;
       listener: PresenceListener;
       limits: Limits;
+      remote: RemoteHolders;
+      /** Ends a session whose account another has taken over. */
+      replaced: (session: Session) => void;
     },
   ) {}
 
@@ -107,10 +111,10 @@ export class Login {
   }
 
   async #enter(connection: Connection, { account, tokenHash, expires }: Identity, modern: boolean): Promise<LoggedIn> {
-    const { table, departure, listener } = this.parts;
+    const { table, listener, remote, replaced } = this.parts;
     const session = new Session(newSessionId(), account.id, account.name, connection, modern);
     session.tokenHash = tokenHash;
-    const { claim, displaced } = await this.#claim(session);
+    const { claim, displaced, moved } = await this.#claim(session);
     if (connection.lost) {
       this.#release(session);
       throw new Refusal(Errno.UNAVAILABLE, "the connection is gone");
@@ -119,20 +123,20 @@ export class Login {
     connection.session = session;
     connection.classic = !modern;
     const before = await table.bind(session);
-    if (displaced) {
-      void departure.depart(displaced, "replaced", true);
-      void displaced.connection.finish("replaced", { msgid: Msg.GOODBYE, reason: "replaced" });
-    }
-    if (!before) listener.changed(account.id, "online", Date.now());
+    if (displaced) replaced(displaced);
+    if (moved) remote.replaced(moved.node, account.id, moved.session);
+    // Friends see no change when one session takes over from another.
+    if (!before && !moved) listener.changed(account.id, "online", Date.now());
     log.info("login", { user: account.id, session: session.id, address: connection.address, modern, token: tokenHash !== undefined });
     return { session, inbox: { confirmed: claim.confirmedSeq, last: claim.lastSeq }, tokenExpires: expires };
   }
 
   async #claim(session: Session) {
-    const { store, table, offline, node } = this.parts;
+    const { store, table, offline, node, remote, onConflict } = this.parts;
     const { connection, userId } = session;
     let takeover: string | undefined;
     let displaced: Session | undefined;
+    let moved: { node: string; session: string } | undefined;
     for (let i = 0; i < CLAIM_TRIES; i++) {
       await offline.settled(userId, SETTLE_MS);
       const holder = table.get(userId);
@@ -147,9 +151,12 @@ export class Login {
         this.#release(session);
         throw error;
       });
-      if (claim.result === "claimed") return { claim, displaced };
+      if (claim.result === "claimed") return { claim, displaced, moved: moved?.session === takeover ? moved : undefined };
       if (claim.result === "fenced") throw new Refusal(Errno.UNAVAILABLE, "this node has lost its lease", { retry: 1000 });
-      if (claim.node !== node) throw new Refusal(Errno.IN_USE);
+      if (claim.node !== node) {
+        if (await remote.holds(claim.node, userId, claim.session, onConflict)) throw new Refusal(Errno.IN_USE);
+        moved = claim;
+      }
       takeover = claim.session;
     }
     throw new Refusal(Errno.UNAVAILABLE, "the account changes hands too often", { retry: 1000 });

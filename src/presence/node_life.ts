@@ -46,8 +46,8 @@ export class NodeLife {
       turns: Turns<UserId>;
       offline: OfflineWriter;
       times: NodeTimes;
-      /** Closes a session that is not this node's any more. */
-      lose: (session: Session) => void;
+      /** Ends a session that is not this node's any more. */
+      replaced: (session: Session) => void;
       /** What stands in the inbox of a user who is here, as the database sees it. */
       noticed: (session: Session, lastSeq: number) => void;
       /** This node cannot go on: another process has its name. */
@@ -58,6 +58,11 @@ export class NodeLife {
   /** Begins the loop. */
   start(): void {
     this.#loop = this.#run();
+  }
+
+  /** Something may have been lost: the next turn of the loop reconciles. */
+  reconcileSoon(): void {
+    this.#reconciledAt = -Infinity;
   }
 
   /** Ends the loop; what is under way is finished. */
@@ -96,14 +101,14 @@ export class NodeLife {
   }
 
   async #renew(): Promise<void> {
-    const { store, table, lose } = this.parts;
+    const { store, table, replaced } = this.parts;
     if (await store.renew()) return;
     const held = table.all();
     const lost = new Set((await store.rejoin(held.map((s) => ({ userId: s.userId, session: s.id })))).map((key) => key.session));
     log.warning("this node was taken for dead, and has a new incarnation", { kept: held.length - lost.size, lost: lost.size });
     // The rows of those that departed meanwhile were claimed anew: release them again.
     for (const session of held) {
-      if (lost.has(session.id)) lose(session);
+      if (lost.has(session.id)) replaced(session);
       else if (session.departed) this.parts.offline.release({ userId: session.userId, session: session.id, lastseen: Date.now() });
     }
   }
@@ -137,7 +142,7 @@ export class NodeLife {
 
   /** The pass saw no row for this session: is it still one of ours? */
   async #check(session: Session): Promise<void> {
-    const { store, table, turns, lose } = this.parts;
+    const { store, table, turns, replaced } = this.parts;
     const { userId, id } = session;
     const current = () => table.get(userId) === session && !session.departed && !turns.busy(userId);
     if (!current()) return;
@@ -147,7 +152,7 @@ export class NodeLife {
       const claim = holder ? undefined : await store.claim(userId, id);
       // Whoever departed while the claim ran is released after it.
       if (claim?.result === "claimed" && session.departed) this.parts.offline.release({ userId, session: id, lastseen: Date.now() });
-      if (claim?.result === "held" || holder) lose(session);
+      if (claim?.result === "held" || holder) replaced(session);
     });
   }
 }

@@ -7,6 +7,11 @@ export class Turns<K> {
     return this.#last.has(key);
   }
 
+  /** Resolves when nothing of any key is under way. */
+  async idle(): Promise<void> {
+    while (this.#last.size > 0) await Promise.all(this.#last.values());
+  }
+
   /** Runs `work` when all that came before it for this key has ended, however it ended. */
   async run<T>(key: K, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key);

@@ -1,0 +1,20 @@
+/** The bus of nodes in one process. A server without `--redis` is alone on one; tests put several on it. */
+import type { Bus, BusListener, BusMessage } from "./bus.ts";
+
+/** Joins the buses of one process. */
+export class LocalHub {
+  readonly #nodes = new Map<string, BusListener>();
+
+  /** A bus for the node of this name. */
+  join(node: string, listener: BusListener): Bus {
+    this.#nodes.set(node, listener);
+    return {
+      send: (to: string, message: BusMessage) => queueMicrotask(() => this.#nodes.get(to)?.received(message)),
+      ping: () => Promise.resolve(),
+      close: () => {
+        if (this.#nodes.get(node) === listener) this.#nodes.delete(node);
+        return Promise.resolve();
+      },
+    };
+  }
+}

@@ -1,0 +1,103 @@
+/** The bus over Redis: publish and subscribe, one channel per node. */
+import { createClient } from "@redis/client";
+import { setImmediate } from "node:timers";
+import { log } from "../ops/log.ts";
+import type { Bus, BusListener, BusMessage } from "./bus.ts";
+
+/** Longest pause between two tries to connect (ms), and how long one may take. */
+const RETRY_MS = 1000, CONNECT_MS = 3000;
+/** A link that carries nothing is asked this often (ms): a dead one is noticed. */
+const PING_MS = 5000;
+/** What may be on its way to Redis (messages): beyond it the bus counts as away. */
+const MAX_PENDING = 10_000;
+
+type Client = ReturnType<typeof createClient>;
+
+/**
+ * Joins the bus. Resolves at once, whether Redis answers or not: a node starts without its bus too.
+ *
+ * @param url `redis://…` or `rediss://…`
+ * @param prefix what tells this cluster's channels from another's on the same Redis
+ */
+export function joinRedis(url: string, prefix: string, node: string, listener: BusListener): Bus {
+  return new RedisBus(url, prefix, node, listener);
+}
+
+class RedisBus implements Bus {
+  readonly #publisher: Client;
+  readonly #subscriber: Client;
+  readonly #prefix: string;
+  readonly #listener: BusListener;
+  /** By node: what goes out at the end of this turn. */
+  readonly #waiting = new Map<string, BusMessage[]>();
+  #pending = 0;
+  #away = true;
+  #closed = false;
+
+  constructor(url: string, prefix: string, node: string, listener: BusListener) {
+    this.#prefix = prefix;
+    this.#listener = listener;
+    const options = {
+      url,
+      disableOfflineQueue: true,
+      pingInterval: PING_MS,
+      socket: { connectTimeout: CONNECT_MS, socketTimeout: 2 * PING_MS, reconnectStrategy: (tries: number) => Math.min(50 * 2 ** tries, RETRY_MS) },
+    };
+    this.#publisher = createClient(options);
+    this.#subscriber = createClient(options);
+    for (const client of [this.#publisher, this.#subscriber]) client.on("error", (error: Error) => this.#lost(error));
+    this.#subscriber.on("ready", () => this.#returned());
+    void this.#start(node);
+  }
+
+  send(node: string, message: BusMessage): void {
+    if (this.#away || this.#pending >= MAX_PENDING) return;
+    const waiting = this.#waiting.get(node);
+    if (waiting) waiting.push(message);
+    else this.#waiting.set(node, [message]);
+    if (this.#waiting.size === 1 && !waiting) setImmediate(() => this.#flush());
+  }
+
+  async ping(): Promise<void> {
+    await this.#publisher.ping();
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#publisher.destroy();
+    this.#subscriber.destroy();
+    return Promise.resolve();
+  }
+
+  async #start(node: string): Promise<void> {
+    try {
+      await Promise.all([this.#publisher.connect(), this.#subscriber.connect()]);
+      await this.#subscriber.subscribe(this.#prefix + node, (text) => this.#received(text));
+    } catch (error) {
+      if (!this.#closed) log.error("the bus could not be joined", { error });
+    }
+  }
+
+  #flush(): void {
+    for (const [node, messages] of this.#waiting) {
+      this.#pending += messages.length;
+      this.#publisher.publish(this.#prefix + node, JSON.stringify(messages)).catch(() => {}).finally(() => this.#pending -= messages.length);
+    }
+    this.#waiting.clear();
+  }
+
+  #received(text: string): void {
+    for (const message of JSON.parse(text) as BusMessage[]) this.#listener.received(message);
+  }
+
+  #lost(error: Error): void {
+    if (!this.#away) log.warning("the bus is away; messages come by way of the inbox", { error });
+    this.#away = true;
+  }
+
+  #returned(): void {
+    if (this.#away) log.info("the bus is there");
+    this.#away = false;
+    this.#listener.returned();
+  }
+}
