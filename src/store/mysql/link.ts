@@ -114,8 +114,8 @@ export class Link {
   }
 
   /** A prepared INSERT, UPDATE or DELETE. `affectedRows` counts the rows found, changed or not. */
-  async change(sql: string, params: Value[] = []): Promise<{ affectedRows: number; insertId: number }> {
-    return await this.#answer((done) => this.connection.execute(sql, params, done), STATEMENT_MS) as ResultSetHeader;
+  async change(sql: string, params: Value[] = [], deadline = STATEMENT_MS): Promise<{ affectedRows: number; insertId: number }> {
+    return await this.#answer((done) => this.connection.execute(sql, params, done), deadline) as ResultSetHeader;
   }
 
   #answer(send: (done: (error: DriverError | null, result: unknown) => void) => void, deadline: number): Promise<unknown> {

@@ -24,6 +24,8 @@ import { lockUsers, setOffline, setOnline } from "./users.ts";
 /** Longer than the 15 s (wait_timeout) that the connection of a machine that died holds the name. */
 const JOIN_WAIT_S = 20;
 const REJOIN_WAIT_S = 2;
+/** A renewal that hangs fails early enough for the next one to save the lease. */
+const RENEW_MS = 3000;
 
 const NOW = "UTC_TIMESTAMP(3)";
 const LEASE = "INTERVAL 10 SECOND";
@@ -51,10 +53,7 @@ export class NodeLife {
   async renew(): Promise<boolean> {
     const { name, incarnation } = this.#joined();
     const { affectedRows } = await this.#onLink((link) =>
-      link.change(`UPDATE node SET lease_until = ${NOW} + ${LEASE} WHERE name = ? AND incarnation = ? AND lease_until IS NOT NULL`, [
-        name,
-        incarnation,
-      ])
+      link.change(`UPDATE node SET lease_until = ${NOW} + ${LEASE} WHERE name = ? AND incarnation = ?`, [name, incarnation], RENEW_MS)
     );
     if (affectedRows === 0) this.#reaped = true;
     return !this.#reaped;

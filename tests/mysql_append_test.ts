@@ -1,0 +1,235 @@
+// Storing messages on MySQL: several nodes at once, COMMITs of unknown outcome, deadlocks, the number of statements.
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Append, type Store, StoreUnavailable } from "../src/store/store.ts";
+import { addUsers } from "./support/databases.ts";
+import { type Admin, type MysqlTest, mysqlTest } from "./support/mysql.ts";
+import type { Chunk } from "./support/proxy.ts";
+
+const text = new TextDecoder("latin1");
+
+/** Whether this chunk sends the statement in the clear (COMMIT is not prepared). */
+function sends(chunk: Chunk, sql: string): boolean {
+  return chunk.direction === "up" && text.decode(chunk.data).endsWith(sql);
+}
+
+async function two(t: MysqlTest): Promise<{ store: Store; admin: Admin; ada: number; bob: number }> {
+  const store = await t.openProxied();
+  const [ada, bob] = await addUsers(store, "ada", "bob");
+  return { store, admin: await t.admin(), ada, bob };
+}
+
+function batchOf(ada: number, bob: number, n: number): Append[] {
+  return Array.from({ length: n }, (_, i) => ({ sender: ada, toid: bob, msg: `message ${i}`, ts: 1000 + i }));
+}
+
+/** The inbox has every message of the batch once, in order, as the answers say. */
+async function assertStoredOnce(store: Store, bob: number, batch: Append[], answers: Awaited<ReturnType<Store["append"]>>): Promise<void> {
+  const inbox = await store.inbox(bob, 0, 1000, 1e6);
+  assertEquals(inbox.map((m) => [m.seq, m.msg]), batch.map((m, i) => [i + 1, m.msg]));
+  assertEquals(
+    answers,
+    inbox.map((m) => ({ errno: 0, messageid: m.messageid, ts: m.ts, repeated: false, receivers: [{ userId: bob, seq: m.seq, node: null }] })),
+  );
+}
+
+mysqlTest("a COMMIT that was done, and whose answer got lost: stored once, and answered", async (t) => {
+  const { store, admin, ada, bob } = await two(t);
+  let committing: number | undefined;
+  t.proxy.inspect = (chunk) => {
+    if (sends(chunk, "COMMIT")) committing ??= chunk.connection;
+    return chunk.direction === "down" && chunk.connection === committing ? "cut" : "pass";
+  };
+  const batch = batchOf(ada, bob, 20);
+  await assertStoredOnce(store, bob, batch, await store.append(batch));
+  assert(committing !== undefined);
+  assertEquals(await admin.query("SELECT COUNT(*) AS n FROM message"), [{ n: 20 }]);
+});
+
+mysqlTest("a COMMIT that never arrived: stored once, and answered", async (t) => {
+  const { store, admin, ada, bob } = await two(t);
+  let cut = 0;
+  t.proxy.inspect = (chunk) => sends(chunk, "COMMIT") && cut++ < 2 ? "cut" : "pass";
+  const batch = batchOf(ada, bob, 20);
+  await assertStoredOnce(store, bob, batch, await store.append(batch));
+  assertEquals(cut, 3);
+  assertEquals(await admin.query("SELECT COUNT(*) AS n FROM message"), [{ n: 20 }]);
+});
+
+mysqlTest("a COMMIT that is still under way is waited for", async (t) => {
+  const { store, admin, ada, bob } = await two(t);
+  const arriving = Promise.withResolvers<"pass">();
+  let held = false;
+  t.proxy.inspect = (chunk) => {
+    if (held || !sends(chunk, "COMMIT")) return "pass";
+    held = true;
+    return arriving.promise;
+  };
+  // The statement's deadline passes while the COMMIT is held; the question comes on another connection, and waits for the row's lock.
+  const batch = batchOf(ada, bob, 3);
+  const appending = store.append(batch);
+  await admin.lockWaits(1);
+  arriving.resolve("pass");
+  await assertStoredOnce(store, bob, batch, await appending);
+});
+
+mysqlTest("a COMMIT of unknown outcome while the database stays away: unavailable; the same mid tells later", async (t) => {
+  const { store, ada, bob } = await two(t);
+  const closed = Promise.withResolvers<void>();
+  t.proxy.inspect = (chunk) => {
+    if (!sends(chunk, "COMMIT")) return "pass";
+    t.proxy.refuse = true;
+    closed.resolve();
+    return "passAndCut";
+  };
+  const append = { sender: ada, toid: bob, msg: "once", ts: 5, mid: "m" };
+  const appending = assertRejects(() => store.append([append]), StoreUnavailable);
+  await closed.promise;
+  await store.close();
+  await appending;
+  const other = await t.open();
+  const [answer] = await other.append([{ ...append, ts: 6 }]);
+  assert(answer.errno === 0);
+  assertEquals((await other.inbox(bob, 0, 10, 1e6)).map((m) => [m.seq, m.msg, m.messageid]), [[1, "once", answer.messageid]]);
+});
+
+mysqlTest("two nodes in the same conversations: no gap, and the ids rise as the seqs do", async (t) => {
+  const stores = [await t.open(), await t.open()];
+  const users = await addUsers(stores[0], ..."abcdef");
+  const created = await stores[0].createGroup(users[0], "g", "g", "");
+  assert(typeof created === "object");
+  for (const user of users.slice(1)) await stores[0].joinGroup(user, { id: created.groupid });
+  const sent = new Map<number, number>(users.map((user) => [user, 0]));
+  await Promise.all(stores.flatMap((store, s) =>
+    [0, 1].map(async (lane) => {
+      for (let round = 0; round < 25; round++) {
+        const batch: Append[] = Array.from({ length: 8 }, (_, i) => {
+          const sender = users[(s + lane + i + round) % users.length];
+          const base = { sender, msg: "x", ts: round };
+          return i % 4 === 0 ? { ...base, groupid: created.groupid } : { ...base, toid: users[(s * 3 + i * round) % users.length] };
+        });
+        for (const answer of await store.append(batch)) {
+          assert(answer.errno === 0);
+          for (const { userId } of answer.receivers) sent.set(userId, sent.get(userId)! + 1);
+        }
+      }
+    })
+  ));
+  for (const user of users) {
+    const inbox = await stores[1].inbox(user, 0, 10_000, 1e7);
+    assertEquals(inbox.map((m) => m.seq), Array.from({ length: sent.get(user)! }, (_, i) => i + 1));
+    for (
+      const conversation of [
+        ...users.map((peer) => inbox.filter((m) => m.toid !== undefined && m.id === peer)),
+        inbox.filter((m) => m.groupid !== undefined),
+      ]
+    ) {
+      const ids = conversation.map((m) => m.messageid);
+      assertEquals(ids, ids.toSorted((a, b) => a - b));
+    }
+  }
+});
+
+mysqlTest("appends, claims, releases and confirmations of the same users at once: no error comes out, nothing is lost", async (t) => {
+  const stores = [await t.open(), await t.open()];
+  const names = Array.from({ length: 40 }, (_, i) => `user${i}`);
+  const users = await addUsers(stores[0], ...names);
+  await Promise.all(stores.map((store, i) => store.join(`node${i}`)));
+  let appended = 0;
+  const random = (n: number) => Math.floor(Math.random() * n);
+  const writers = stores.map(async (store) => {
+    for (let round = 0; round < 60; round++) {
+      const batch = Array.from({ length: 30 }, () => ({ sender: users[random(40)], toid: users[random(40)], msg: "x", ts: round }));
+      for (const answer of await store.append(batch)) {
+        assertEquals(answer.errno, 0);
+        appended++;
+      }
+    }
+  });
+  let writing = true;
+  const comers = stores.map(async (store, s) => {
+    for (let round = 0; writing; round++) {
+      const chosen = users.filter(() => random(2) === 0).sort(() => random(3) - 1);
+      const held = await Promise.all(chosen.map(async (userId) => {
+        const claim = await store.claim(userId, `${s}-${round}-${userId}`);
+        return claim.result === "claimed" ? [{ userId, session: `${s}-${round}-${userId}`, seq: claim.lastSeq, lastseen: round }] : [];
+      }));
+      await Promise.all([
+        store.confirm(held.flat()),
+        store.release(held.flat().map((h) => ({ ...h, confirmed: h.seq }))),
+        store.release(held.flat().reverse()),
+      ]);
+    }
+  });
+  await Promise.all(writers);
+  writing = false;
+  await Promise.all(comers);
+  const admin = await t.admin();
+  const sums = await admin.query(
+    "SELECT CAST(SUM(last_seq) AS SIGNED) AS appended, CAST(SUM(last_seq - confirmed_seq) AS SIGNED) AS waiting, SUM(state = 'online') AS online FROM user",
+  );
+  const [{ n }] = await admin.query("SELECT COUNT(*) AS n FROM inbox");
+  assertEquals([Number(sums[0].appended), Number(sums[0].online)], [appended, 0]);
+  assertEquals(n, sums[0].waiting);
+});
+
+mysqlTest("a deadlock is tried again", async (t) => {
+  const { store, admin, ada, bob } = await two(t);
+  await admin.query("START TRANSACTION");
+  await admin.query(`SELECT id FROM user WHERE id = ${bob} FOR UPDATE`);
+  const appending = store.append(batchOf(ada, bob, 1));
+  await admin.lockWaits(1);
+  // The append holds ada and waits for bob. Whoever is the victim, the append comes through.
+  await admin.query(`UPDATE user SET closed = FALSE WHERE id = ${ada}`).catch(() => {});
+  await admin.query("COMMIT");
+  assertEquals((await appending)[0].errno, 0);
+  assertEquals((await store.inbox(bob, 0, 10, 100)).length, 1);
+});
+
+mysqlTest("a group of 1,000: one row in message, and a handful of statements", async (t) => {
+  const { store, admin, ada } = await two(t);
+  await admin.query(
+    "INSERT INTO user (name, namekey, password) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 998) SELECT CONCAT('u', i), CONCAT('u', i), 'x' FROM n",
+  );
+  await store.createGroup(ada, "g", "g", "");
+  await admin.query(`INSERT INTO groupuser (groupid, userid, grouprole, joined) SELECT 1, id, 'normal', id FROM user WHERE id <> ${ada}`);
+  await store.append([{ sender: ada, groupid: 1, msg: "first", ts: 1 }]);
+  let statements = 0;
+  const missing = new Map<number, number>();
+  // A command is a packet of its own: three bytes of length, a number, the command. Long ones come in several chunks.
+  t.proxy.inspect = ({ connection, direction, data }) => {
+    if (direction === "up") {
+      let rest = missing.get(connection) ?? 0;
+      if (rest === 0) {
+        statements++;
+        rest = 4 + data[0] + data[1] * 256 + data[2] * 65536;
+      }
+      missing.set(connection, Math.max(0, rest - data.length));
+    }
+    return "pass";
+  };
+  const [answer] = await store.append([{ sender: ada, groupid: 1, msg: "second", ts: 2 }]);
+  assert(answer.errno === 0);
+  assertEquals(answer.receivers.length, 999);
+  assert(statements >= 7 && statements <= 20, `${statements} statements`);
+  assertEquals(await admin.query("SELECT COUNT(*) AS n FROM message"), [{ n: 2 }]);
+  assertEquals(await admin.query("SELECT COUNT(*) AS n FROM inbox"), [{ n: 2 * 999 }]);
+});
+
+mysqlTest("mids and names are compared byte by byte, spaces at the end too", async (t) => {
+  const { store, ada, bob } = await two(t);
+  const mids = ["AbC", "aBc", "AbC ", "ábc", "abc", "😀", "😁"];
+  const answers = await store.append(mids.map((mid, i) => ({ sender: ada, toid: bob, msg: mid, ts: i, mid })));
+  assertEquals(answers.map((a) => a.errno === 0 && !a.repeated), mids.map(() => true));
+  assertEquals((await store.inbox(bob, 0, 100, 1e6)).map((m) => m.mid), mids);
+  for (const key of ["Bob", "bob ", "böb"]) assertEquals(typeof await store.createUser(key, key, "x"), "number");
+});
+
+mysqlTest("a message that the database refuses makes its batch reject, with nothing stored", async (t) => {
+  const { store, admin, ada, bob } = await two(t);
+  const batch = [...batchOf(ada, bob, 2), { sender: ada, toid: bob, msg: "x", ts: 1, mid: "m".repeat(65) }];
+  const error = await assertRejects(() => store.append(batch));
+  assert(!(error instanceof StoreUnavailable));
+  assertEquals(await admin.query("SELECT COUNT(*) AS n FROM message"), [{ n: 0 }]);
+  assertEquals((await store.append(batchOf(ada, bob, 2))).map((r) => r.errno), [0, 0]);
+});

@@ -1,0 +1,251 @@
+// Names, incarnations, leases and sweeps of several nodes on one MySQL database. Leases are not waited for: the tests let them run out in the database.
+
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
+import { addUsers } from "./support/databases.ts";
+import { type Admin, type MysqlTest, mysqlTest } from "./support/mysql.ts";
+
+/** Nodes a and b, three users, and a look into the database. */
+async function twoNodes(t: MysqlTest): Promise<{ a: Store; b: Store; users: number[]; admin: Admin }> {
+  const [a, b] = [await t.open(), await t.open()];
+  assertEquals(await a.join("a"), 0);
+  assertEquals(await b.join("b"), 0);
+  return { a, b, users: await addUsers(a, "ada", "bob", "cy"), admin: await t.admin() };
+}
+
+async function runOut(admin: Admin, node: string): Promise<void> {
+  await admin.query(`UPDATE node SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND WHERE name = '${node}'`);
+}
+
+/** As if the incarnation had begun a lease ago. */
+async function age(admin: Admin, node: string): Promise<void> {
+  await admin.query(`UPDATE node SET since = since - INTERVAL 11 SECOND WHERE name = '${node}'`);
+}
+
+async function claimed(store: Store, userId: number, session: string, takeover?: string): Promise<void> {
+  assertEquals((await store.claim(userId, session, takeover)).result, "claimed");
+}
+
+mysqlTest("while the lease holds, the account is held, and names its node", async (t) => {
+  const { a, b, users: [ada], admin } = await twoNodes(t);
+  await claimed(a, ada, "a1");
+  assertEquals(await b.claim(ada, "b1"), { result: "held", session: "a1", node: "a" });
+  assertEquals(await b.sweep(), []);
+  assertEquals(await b.holder(ada), { session: "a1", node: "a" });
+  const [row] = await admin.query(
+    `SELECT u.state, n.name, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), n.lease_until) / 1e6 AS lease FROM user u JOIN node n ON n.name = u.node AND n.incarnation = u.incarnation WHERE u.id = ${ada}`,
+  );
+  assertEquals([row.state, row.name], ["online", "a"]);
+  assert(Number(row.lease) > 5 && Number(row.lease) <= 10, `the lease is ${row.lease} s`);
+});
+
+mysqlTest("a lease that ran out: others may claim, the node itself is fenced until it renews", async (t) => {
+  const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
+  await claimed(a, ada, "a1");
+  await claimed(a, bob, "a2");
+  await runOut(admin, "a");
+  assertEquals(await a.claim(cy, "a3"), { result: "fenced" });
+  assertEquals(await a.claim(ada, "a4", "a1"), { result: "fenced" });
+  await claimed(b, ada, "b1");
+  assertEquals(await a.renew(), true);
+  await claimed(a, cy, "a3");
+  assertEquals(await b.claim(bob, "b2"), { result: "held", session: "a2", node: "a" });
+  assertEquals(await a.claim(ada, "a5"), { result: "held", session: "b1", node: "b" });
+});
+
+mysqlTest("a sweep reaps the node whose lease ran out; the node notices, and claims its sessions anew", async (t) => {
+  const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
+  for (const [i, user] of [ada, bob, cy].entries()) await claimed(a, user, `a${i}`);
+  await runOut(admin, "a");
+  assertEquals((await b.sweep()).toSorted(), [ada, bob, cy]);
+  assertEquals(await b.sweep(), []);
+  const [{ state, lastseen, now }] = await admin.query(`SELECT state, lastseen, UNIX_TIMESTAMP() * 1000 AS now FROM user WHERE id = ${ada}`);
+  assertEquals(state, "offline");
+  assert(Math.abs(Number(lastseen) - Number(now)) < 10_000);
+  await claimed(b, bob, "b1");
+  assertEquals(await a.renew(), false);
+  assertEquals(await a.renew(), false);
+  assertEquals(await a.claim(ada, "a9"), { result: "fenced" });
+  assertEquals(await a.rejoin([{ userId: cy, session: "a2" }, { userId: bob, session: "a1" }, { userId: ada, session: "a0" }]), [{
+    userId: bob,
+    session: "a1",
+  }]);
+  assertEquals(await a.renew(), true);
+  assertEquals(await a.sessions(0, 10), [{ userId: ada, session: "a0", lastSeq: 0 }, { userId: cy, session: "a2", lastSeq: 0 }]);
+  await age(admin, "a");
+  assertEquals(await b.sweep(), []);
+  assertEquals(await b.holder(bob), { session: "b1", node: "b" });
+});
+
+mysqlTest("a reaping and a return that meet in the middle lose no session", async (t) => {
+  const { a, b, users, admin } = await twoNodes(t);
+  const sessions = users.map((userId) => ({ userId, session: `a${userId}` }));
+  for (let round = 0; round < 10; round++) {
+    for (const { userId, session } of sessions) await claimed(a, userId, session, session);
+    await runOut(admin, "a");
+    // The sweep has bumped the incarnation and waits for a user; the node comes back meanwhile, and waits too.
+    await admin.query("START TRANSACTION");
+    await admin.query(`SELECT id FROM user WHERE id = ${users[round % 3]} FOR UPDATE`);
+    const sweeping = b.sweep();
+    await admin.lockWaits(1);
+    assertEquals(await a.renew(), false);
+    const rejoining = a.rejoin(sessions);
+    await admin.lockWaits(2);
+    await admin.query("COMMIT");
+    assertEquals(await rejoining, []);
+    await sweeping;
+    assertEquals(await a.sessions(0, 10), sessions.map((s) => ({ ...s, lastSeq: 0 })));
+    assertEquals(await b.sweep(), []);
+    assertEquals(await a.renew(), true);
+  }
+});
+
+mysqlTest("nobody touches the sessions of a node that has just come back, for a whole lease", async (t) => {
+  const { a, b, users: [ada], admin } = await twoNodes(t);
+  await claimed(a, ada, "a1");
+  // As rejoin() finds it between its new incarnation and its first claim.
+  await admin.query(
+    "UPDATE node SET incarnation = incarnation + 1, since = UTC_TIMESTAMP(3), lease_until = UTC_TIMESTAMP(3) + INTERVAL 10 SECOND WHERE name = 'a'",
+  );
+  assertEquals(await b.sweep(), []);
+  assertEquals(await a.renew(), false);
+  assertEquals(await b.claim(ada, "b1"), { result: "held", session: "a1", node: "a" });
+  await age(admin, "a");
+  assertEquals(await b.sweep(), [ada]);
+});
+
+mysqlTest("a claim that slipped in beside a reaping is kept by its node, or swept", async (t) => {
+  const { a, b, users: [ada], admin } = await twoNodes(t);
+  const reaper = await t.admin();
+  for (const kept of [true, false]) {
+    await admin.query("START TRANSACTION");
+    await admin.query(`SELECT id FROM user WHERE id = ${ada} FOR UPDATE`);
+    const claiming = a.claim(ada, "late");
+    await admin.lockWaits(1);
+    await runOut(reaper, "a");
+    assertEquals(await b.sweep(), []);
+    await admin.query("COMMIT");
+    // MariaDB looked at the lease before it waited for the row.
+    assertEquals((await claiming).result, "claimed");
+    assertEquals(await b.holder(ada), { session: "late", node: "a" });
+    if (!kept) assertEquals(await b.sweep(), [ada]);
+    assertEquals(await a.renew(), false);
+    assertEquals(await a.rejoin(kept ? [{ userId: ada, session: "late" }] : []), []);
+    assertEquals(await b.sweep(), []);
+    assertEquals(await b.holder(ada), kept ? { session: "late", node: "a" } : undefined);
+    await a.release([{ userId: ada, session: "late", lastseen: 1 }]);
+  }
+});
+
+mysqlTest("a node that leaves leaves nothing online", async (t) => {
+  const { a, b, users: [ada], admin } = await twoNodes(t);
+  await claimed(a, ada, "a1");
+  await a.leave();
+  assertEquals(await a.claim(ada, "a2"), { result: "fenced" });
+  assertEquals(await b.sweep(), [ada]);
+  const [{ lease_until }] = await admin.query("SELECT lease_until FROM node WHERE name = 'a'");
+  assertEquals(lease_until, null);
+});
+
+mysqlTest("a name is waited for, and free when its holder leaves", async (t) => {
+  const { a, users: [ada] } = await twoNodes(t);
+  await claimed(a, ada, "a1");
+  const second = await t.open();
+  let joined = false;
+  const joining = second.join("a").finally(() => joined = true);
+  const admin = await t.admin();
+  await admin.until("SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND state = 'User lock'", 1);
+  assertEquals(joined, false);
+  await a.leave();
+  assertEquals(await joining, 1);
+  assertEquals(await second.holder(ada), undefined);
+});
+
+mysqlTest("names are told apart by case", async (t) => {
+  const { users: [ada] } = await twoNodes(t);
+  const other = await t.open();
+  assertEquals(await other.join("A"), 0);
+  await claimed(other, ada, "s");
+  assertEquals((await other.holder(ada))?.node, "A");
+});
+
+mysqlTest("the connection that holds the name is killed: the name is taken again", async (t) => {
+  const { a, users: [ada], admin } = await twoNodes(t);
+  await claimed(a, ada, "a1");
+  for (let round = 0; round < 5; round++) {
+    await admin.killAll();
+    assertEquals(await a.renew(), true);
+    const [{ holder }] = await admin.query("SELECT IS_USED_LOCK(CONCAT('natter.node.', SHA1(CONCAT(DATABASE(), '/', 'a')))) AS holder");
+    assertNotEquals(holder, null);
+  }
+  assertEquals(await a.holder(ada), { session: "a1", node: "a" });
+});
+
+mysqlTest("another process took the name meanwhile: renewing and rejoining are refused", async (t) => {
+  const { a, users: [ada], admin } = await twoNodes(t);
+  await claimed(a, ada, "a1");
+  await admin.killAll();
+  const second = await t.open();
+  assertEquals(await second.join("a"), 1);
+  assertEquals(await a.claim(ada, "a2"), { result: "fenced" });
+  await Promise.all([assertRejects(() => a.renew(), StoreRefused), assertRejects(() => a.rejoin([]), StoreRefused)]);
+  await claimed(second, ada, "s1");
+});
+
+mysqlTest("a cable that was cut: the name is taken again although the database still sees the old connection", async (t) => {
+  const a = await t.openProxied();
+  await a.join("a");
+  const [ada] = await addUsers(a, "ada");
+  await claimed(a, ada, "a1");
+  const gone = Promise.withResolvers<"drop">();
+  const old = new Set<number>();
+  let cut = false;
+  // What comes on a connection of before is held, its end too: the database cannot know.
+  t.proxy.inspect = ({ connection, direction }) => {
+    if (!cut) old.add(connection);
+    return cut && direction === "up" && old.has(connection) ? gone.promise : "pass";
+  };
+  await a.renew();
+  cut = true;
+  await assertRejects(() => a.renew(), StoreUnavailable);
+  assertEquals(await a.renew(), true);
+  await a.ping().catch(() => {});
+  assertEquals(await a.holder(ada), { session: "a1", node: "a" });
+  gone.resolve("drop");
+});
+
+mysqlTest("a claim whose link broke in the middle may commit; it is found among the node's sessions, and released", async (t) => {
+  const a = await t.openProxied();
+  await a.join("a");
+  const [ada] = await addUsers(a, "ada");
+  const admin = await t.admin();
+  // The claim waits for the row; its connection is cut once it is there.
+  await admin.query("START TRANSACTION");
+  await admin.query(`SELECT id FROM user WHERE id = ${ada} FOR UPDATE`);
+  const claiming = assertRejects(() => a.claim(ada, "lost"), StoreUnavailable);
+  await admin.lockWaits(1);
+  t.proxy.cut();
+  await claiming;
+  assertEquals(await a.sessions(0, 10), []);
+  await admin.query("COMMIT");
+  await admin.until(`SELECT id FROM user WHERE id = ${ada} AND state = 'online'`, 1);
+  assertEquals(await a.sessions(0, 10), [{ userId: ada, session: "lost", lastSeq: 0 }]);
+  await a.release([{ userId: ada, session: "lost", lastseen: 5 }]);
+  assertEquals(await a.holder(ada), undefined);
+});
+
+mysqlTest("a thousand sessions are swept, and rejoined, in chunks", async (t) => {
+  const { a, b, admin } = await twoNodes(t);
+  await admin.query(
+    "INSERT INTO user (name, namekey, password) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999) SELECT CONCAT('u', i), CONCAT('u', i), 'x' FROM n",
+  );
+  await admin.query("UPDATE user SET state = 'online', session = CONCAT('s', id), node = 'a', incarnation = 1");
+  const sessions = (await a.sessions(0, 5000)).map(({ userId, session }) => ({ userId, session }));
+  assert(sessions.length > 1000);
+  await runOut(admin, "a");
+  assertEquals((await b.sweep()).length, sessions.length);
+  assertEquals(await a.renew(), false);
+  assertEquals(await a.rejoin(sessions.toReversed()), []);
+  assertEquals((await a.sessions(0, 5000)).length, sessions.length);
+  assertEquals(await (await t.open()).sweep(), []);
+});

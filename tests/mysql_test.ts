@@ -1,0 +1,214 @@
+// Opening a MySQL database, and what becomes of the store when the database or the way to it fails.
+
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { openMysql } from "../src/store/mysql.ts";
+import { insertPieces, padded } from "../src/store/mysql/sql.ts";
+import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
+import { addUsers } from "./support/databases.ts";
+import { mysqlTest } from "./support/mysql.ts";
+import { startProxy } from "./support/proxy.ts";
+
+const LIMITS = { maxGroup: 2000, maxInbox: 100_000, maxContacts: 2000 };
+
+async function refusal(url: string, kind: typeof StoreRefused | typeof StoreUnavailable): Promise<string> {
+  const { message } = await assertRejects(async () => await (await openMysql(url, LIMITS)).close(), kind);
+  assertEquals(message.split("\n").length, 1);
+  return message;
+}
+
+Deno.test("a URL that names no database, or asks for what there is not, is refused in one line without the password", async () => {
+  for (
+    const url of [
+      "mysql://root:sesame@127.0.0.1",
+      "mysql://root:sesame@127.0.0.1/",
+      "http://root:sesame@127.0.0.1/natter",
+      "mysql://root:sesame@:x/natter",
+    ]
+  ) {
+    const message = await refusal(url, StoreRefused);
+    assertStringIncludes(message, "mysql://user:password@host:3306/name");
+    assert(!message.includes("sesame"));
+  }
+  assertStringIncludes(await refusal("mysql://127.0.0.1/natter?ssl=maybe", StoreRefused), "ssl=maybe");
+});
+
+Deno.test("a server that nobody reaches is unavailable, and named", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  assertStringIncludes(await refusal(`mysql://root:sesame@127.0.0.1:${port}/natter`, StoreUnavailable), `127.0.0.1:${port}`);
+});
+
+mysqlTest("a database that does not exist is created", async (t) => {
+  const url = new URL(t.database.url);
+  url.pathname += "%60new";
+  await using admin = await t.admin();
+  const store = await openMysql(url.href, LIMITS);
+  assertEquals(typeof await store.createUser("张三 😀", "张三 😀", "secret"), "number");
+  await store.close();
+  const again = await openMysql(url.href, LIMITS);
+  assertEquals((await again.findUser({ key: "张三 😀" }))?.name, "张三 😀");
+  await again.close();
+  await admin.query(`DROP DATABASE \`${decodeURIComponent(url.pathname.slice(1)).replace("`", "``")}\``);
+});
+
+mysqlTest("who may not log in, or may not create the database, is refused in one line without the password", async (t) => {
+  await using admin = await t.admin();
+  const url = new URL(t.database.url);
+  const user = `natter_${crypto.randomUUID().slice(0, 8)}`;
+  await admin.query(`CREATE USER '${user}'@'%' IDENTIFIED BY 'sesame'`);
+  await admin.query(`CREATE USER '${user}'@'localhost' IDENTIFIED BY 'sesame'`);
+  try {
+    for (const [password, database] of [["wrongsesame", "mysql"], ["sesame", url.pathname.slice(1)], ["sesame", "natter_not_there"]]) {
+      const message = await refusal(`mysql://${user}:${password}@${url.host}/${database}`, StoreRefused);
+      assertMatch(message, /denied/);
+      assertStringIncludes(message, url.hostname);
+      assert(!message.includes("sesame"));
+    }
+  } finally {
+    await admin.query(`DROP USER '${user}'@'%', '${user}'@'localhost'`);
+  }
+});
+
+mysqlTest("the course's tables are refused, untouched", async (t) => {
+  await using admin = await t.admin();
+  await admin.query(
+    "CREATE TABLE User (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50) NOT NULL UNIQUE, password VARCHAR(50), state ENUM('online','offline'))",
+  );
+  await admin.query("CREATE TABLE AllGroup (id INT PRIMARY KEY AUTO_INCREMENT, groupname VARCHAR(50))");
+  assertStringIncludes((await assertRejects(() => t.open(), StoreRefused)).message, "user, allgroup");
+  assertEquals((await admin.query("SHOW TABLES")).length, 2);
+});
+
+mysqlTest("a newer schema is refused", async (t) => {
+  await t.open();
+  await using admin = await t.admin();
+  await admin.query("UPDATE schema_version SET version = 99");
+  assertStringIncludes((await assertRejects(() => t.open(), StoreRefused)).message, "99");
+});
+
+mysqlTest("a schema that was interrupted is completed, and several processes may open an empty database at once", async (t) => {
+  await using admin = await t.admin();
+  await Promise.all([t.open(), t.open(), t.open()]);
+  assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 1 }]);
+  await admin.query("UPDATE schema_version SET version = 0");
+  await admin.query("DROP TABLE node");
+  const store = await t.open();
+  assertEquals(await store.join("a"), 0);
+  assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 1 }]);
+});
+
+Deno.test("lists of any length need few statements", () => {
+  const inserts = new Set<number>();
+  const lists = new Set<number>();
+  for (let n = 1; n <= 1000; n++) {
+    const list = Array.from({ length: n }, (_, i) => i);
+    const pieces = [...insertPieces(list)];
+    assertEquals(pieces.flat(), list);
+    for (const piece of pieces) inserts.add(piece.length);
+    const long = padded(list);
+    assertEquals([...new Set(long)], list);
+    lists.add(long.length);
+  }
+  assert(inserts.size <= 15, `${inserts.size} lengths of inserts`);
+  assert(lists.size <= 11, `${lists.size} lengths of lists`);
+});
+
+mysqlTest("connections that die while they are idle are no error of reads and transactions", async (t) => {
+  const store = await t.openProxied();
+  const [ada, bob] = await addUsers(store, "ada", "bob");
+  await store.join("a");
+  const dead = new Set<number>();
+  let cutting = false;
+  // Every connection of before is reset when it is next used, and not a moment earlier.
+  t.proxy.inspect = ({ connection, direction }) => {
+    if (!cutting) dead.add(connection);
+    return cutting && direction === "up" && dead.has(connection) ? "cut" : "pass";
+  };
+  async function idle(): Promise<void> {
+    cutting = false;
+    await Promise.all(Array.from({ length: 10 }, () => store.ping()));
+    cutting = true;
+  }
+  await idle();
+  assertEquals((await store.findUser({ id: ada }))?.name, "ada");
+  await idle();
+  assertEquals((await store.append([{ sender: ada, toid: bob, msg: "hi", ts: 1 }])).map((r) => r.errno), [0]);
+  await idle();
+  await store.release([{ userId: ada, session: "x", lastseen: 1 }]);
+  await idle();
+  assertEquals(await store.renew(), true);
+  await idle();
+  await assertRejects(() => store.setClosed(ada, true), StoreUnavailable);
+});
+
+mysqlTest("killed connections are replaced", async (t) => {
+  const store = await t.open();
+  const [ada, bob] = await addUsers(store, "ada", "bob");
+  await using admin = await t.admin();
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(Array.from({ length: 20 }, () => store.ping()));
+    assert(await admin.killAll() > 0);
+    assertEquals((await store.append([{ sender: ada, toid: bob, msg: "hi", ts: 1 }]))[0].errno, 0);
+    assertEquals((await store.inbox(bob, 0, 100, 1e6)).length, round + 1);
+  }
+});
+
+mysqlTest("a database that accepts and never answers hangs nobody", async (t) => {
+  const store = await t.openProxied();
+  const [ada, bob] = await addUsers(store, "ada", "bob");
+  await store.join("a");
+  await Promise.all(Array.from({ length: 5 }, () => store.ping()));
+  t.proxy.freeze();
+  const started = performance.now();
+  const append = { sender: ada, toid: bob, msg: "hi", ts: 1 };
+  const calls: ((store: Store) => Promise<unknown>)[] = [
+    (s) => s.ping(),
+    (s) => s.renew(),
+    (s) => s.claim(ada, "s"),
+    (s) => s.append([append]),
+    (s) => s.release([{ userId: ada, session: "x", lastseen: 1 }]),
+  ];
+  const opening = openMysql(`mysql://root@127.0.0.1:${t.proxy.port}/natter`, LIMITS);
+  await Promise.all([
+    ...Array.from({ length: 4 }, () => calls.map((call) => assertRejects(() => call(store), StoreUnavailable))).flat(),
+    assertRejects(() => opening, StoreUnavailable),
+  ]);
+  const seconds = (performance.now() - started) / 1000;
+  assert(seconds < 12, `it took ${seconds} s`);
+  t.proxy.thaw();
+  await store.ping();
+  assertEquals(await store.renew(), true);
+});
+
+mysqlTest("closing ends what is under way", async (t) => {
+  const store = await t.openProxied();
+  await store.join("a");
+  await store.ping();
+  t.proxy.freeze();
+  const calls = Array.from({ length: 20 }, () => assertRejects(() => store.ping(), StoreUnavailable));
+  await store.close();
+  await Promise.all(calls);
+  t.proxy.thaw();
+});
+
+mysqlTest("TLS is asked for with ssl=true, and a server that has none, or no valid certificate, is refused", async (t) => {
+  const url = new URL(t.database.url);
+  url.searchParams.set("ssl", "true");
+  await assertRejects(() => openMysql(url.href, LIMITS), StoreRefused);
+});
+
+Deno.test("a server that speaks something else is unavailable or refused, and does not hang or crash the process", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const serving = (async () => {
+    for await (const conn of listener) {
+      await conn.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n"));
+      conn.close();
+    }
+  })();
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port });
+  await assertRejects(() => openMysql(`mysql://root@127.0.0.1:${proxy.port}/natter`, LIMITS));
+  listener.close();
+  await serving;
+});

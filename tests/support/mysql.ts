@@ -1,0 +1,113 @@
+// What tests of the MySQL store need beside a database: a connection of their own, a proxy before the server, and a look at who waits for a lock.
+
+import { createConnection } from "mysql2/promise";
+import { openMysql } from "../../src/store/mysql.ts";
+import type { Store, StoreLimits } from "../../src/store/store.ts";
+import { hasMysql, type TestDatabase, testDatabase } from "./databases.ts";
+import { type Proxy, startProxy } from "./proxy.ts";
+
+/** A connection past the store. */
+export interface Admin extends AsyncDisposable {
+  query(sql: string): Promise<Record<string, unknown>[]>;
+  /** Resolves when this query gives so many rows. */
+  until(sql: string, count: number): Promise<void>;
+  /** Ends the connections to this database but its own: how many there were. */
+  killAll(): Promise<number>;
+  /** Resolves when so many statements on this database wait for a lock. */
+  lockWaits(count: number): Promise<void>;
+}
+
+export interface MysqlTest extends AsyncDisposable {
+  database: TestDatabase;
+  proxy: Proxy;
+  /** A store on this database. */
+  open(limits?: Partial<StoreLimits>): Promise<Store>;
+  /** A store whose connections go through the proxy. */
+  openProxied(limits?: Partial<StoreLimits>): Promise<Store>;
+  admin(): Promise<Admin>;
+}
+
+const LIMITS: StoreLimits = { maxGroup: 2000, maxInbox: 100_000, maxContacts: 2000 };
+
+/** Registers a test on a fresh MySQL database. */
+export function mysqlTest(name: string, fn: (t: MysqlTest) => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: !hasMysql && Deno.env.get("NATTER_TEST_REQUIRE") !== "all",
+    fn: async () => {
+      await using database = await testDatabase("mysql");
+      await using t = await mysqlTestOn(database);
+      await fn(t);
+    },
+  });
+}
+
+async function mysqlTestOn(database: TestDatabase): Promise<MysqlTest> {
+  const url = new URL(database.url);
+  const proxy = await startProxy({ hostname: url.hostname, port: Number(url.port || 3306) });
+  const proxied = new URL(url);
+  proxied.hostname = "127.0.0.1";
+  proxied.port = String(proxy.port);
+  const stores: Store[] = [];
+  const admins: Admin[] = [];
+  return {
+    database,
+    proxy,
+    open: (limits) => database.open(limits),
+    async openProxied(limits) {
+      const store = await openMysql(proxied.href, { ...LIMITS, ...limits });
+      stores.push(store);
+      return store;
+    },
+    async admin() {
+      const admin = await connectAdmin(url);
+      admins.push(admin);
+      return admin;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const admin of admins) await admin[Symbol.asyncDispose]();
+      await Promise.allSettled(stores.map((store) => store.close()));
+      await proxy[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function connectAdmin(url: URL): Promise<Admin> {
+  const connection = await createConnection({
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(url.port || 3306),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    database: url.pathname.slice(1),
+    charset: "utf8mb4_bin",
+  });
+  async function query(sql: string): Promise<Record<string, unknown>[]> {
+    const [rows] = await connection.query(sql);
+    return Array.isArray(rows) ? rows as Record<string, unknown>[] : [];
+  }
+  const others = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+  async function until(sql: string, count: number, pause = 10): Promise<void> {
+    while ((await query(sql)).length !== count) await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+  return {
+    query,
+    until,
+    async killAll() {
+      const rows = await query(others);
+      for (const { id } of rows) await query(`KILL CONNECTION ${id}`).catch(() => {});
+      await until(others, 0);
+      return rows.length;
+    },
+    lockWaits: (count) =>
+      until(
+        "SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id " +
+          "WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'",
+        count,
+        // InnoDB shows the same picture again to whoever looks within 100 ms.
+        120,
+      ),
+    async [Symbol.asyncDispose]() {
+      await connection.end();
+    },
+  };
+}
