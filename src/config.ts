@@ -145,7 +145,7 @@ export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
 };
 
 /** Flags of features that do not exist yet: refused, so that none silently does nothing, and left out of the help. */
-export const notYet: readonly (keyof Config)[] = ["metrics", "keepDays"];
+export const notYet: readonly (keyof Config)[] = ["keepDays"];
 
 /** The fields of {@linkcode Config} in the order of the help. */
 export const fields = Object.keys(flags) as (keyof Config)[];

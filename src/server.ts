@@ -13,17 +13,16 @@ import { Signals } from "./chat/signals.ts";
 import { Welcome } from "./chat/welcome.ts";
 import type { Bus, BusListener } from "./cluster/bus.ts";
 import { LocalHub } from "./cluster/local.ts";
-import type { Address, Config } from "./config.ts";
+import type { Config } from "./config.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Cause, Connection } from "./net/connection.ts";
-import { Http, type Routes } from "./net/http.ts";
 import type { LineHandler } from "./net/line_handler.ts";
-import { TcpListener } from "./net/tcp.ts";
-import { readCertificate, TlsListener } from "./net/tls.ts";
-import { WebSockets } from "./net/websocket.ts";
+import { type Addresses, Listeners } from "./net/listeners.ts";
+import { Counters } from "./ops/counters.ts";
 import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
-import { pageOf } from "./ops/pages.ts";
+import type { Metrics } from "./ops/metrics.ts";
+import { metricsOf, pageOf, type PageParts } from "./ops/pages.ts";
 import { Peers } from "./peers.ts";
 import { ConnectionTable } from "./presence/connection_table.ts";
 import { Departure } from "./presence/departure.ts";
@@ -34,7 +33,7 @@ import { OfflineWriter } from "./presence/offline_writer.ts";
 import { RemoteHolders } from "./presence/remote_holders.ts";
 import type { Session } from "./presence/session.ts";
 import type { Store, StoreLimits } from "./store/store.ts";
-import { Errno } from "./wire/errors.ts";
+import { Errno, Refusal } from "./wire/errors.ts";
 import type { Fault } from "./wire/lines.ts";
 import { Msg, type Ref, type Request } from "./wire/messages.ts";
 import { within } from "./within.ts";
@@ -56,14 +55,6 @@ export interface Server extends AsyncDisposable {
   close(): Promise<boolean>;
   /** Reads the certificate again, for handshakes from now on. Throws if it cannot be read or does not fit; then the old one stays. */
   renewCertificate(): Promise<void>;
-}
-
-/** Where a server listens. */
-export interface Addresses {
-  tcp: Address;
-  tls?: Address;
-  http?: Address;
-  https?: Address;
 }
 
 /** What a test may put in place of the real thing. */
@@ -118,13 +109,14 @@ async function busOf({ redis, database }: Config): Promise<JoinBus> {
 }
 
 class NatterServer implements Server, LineHandler {
-  addresses!: Addresses;
   readonly failed: Promise<never>;
   readonly #config: Config;
   readonly #store: Store;
   readonly #limits: Limits;
-  #listeners: { tcp?: TcpListener; tls?: TlsListener; http?: Http; https?: Http } = {};
+  #listeners: Listeners | undefined;
   readonly #connections = new Set<Connection>();
+  readonly #counters = new Counters();
+  #metrics: Promise<Metrics> | undefined;
   readonly #table = new ConnectionTable();
   readonly #offline: OfflineWriter;
   readonly #news: PresenceNews;
@@ -154,10 +146,10 @@ class NatterServer implements Server, LineHandler {
     const passwords = overrides.passwords ?? new Passwords();
     this.#offline = new OfflineWriter(store);
     this.#news = new PresenceNews(store, table, config.node);
-    this.#departure = new Departure(table, this.#offline, this.#news);
+    this.#departure = new Departure(table, this.#offline, this.#news, this.#counters);
     this.#delivery = new Delivery(store);
     this.#confirmation = new Confirmation(store);
-    this.#appender = new Appender(store, table, this.#delivery, config.node);
+    this.#appender = new Appender(store, table, this.#delivery, config.node, this.#counters);
     this.#heartbeat = new Heartbeat(config.heartbeat * 1000, config.loginTimeout * 1000, (connection, cause) => this.#cut(connection, cause));
     const remote = new RemoteHolders(config.node);
     const replaced = (session: Session) => this.#replaced(session);
@@ -210,30 +202,19 @@ class NatterServer implements Server, LineHandler {
   async listen(joinBus: JoinBus): Promise<void> {
     this.#bus = joinBus(this.#config.node, this.#peers);
     for (const talker of this.#talkers) talker.use(this.#bus);
-    const { listen, tlsListen, http, https, tlsCert, tlsKey, trustedProxy, allowOrigin } = this.#config;
-    const listeners = this.#listeners;
-    const webSockets = new WebSockets(this.#config, this);
-    const routes: Routes = {
-      get: (path, address) => pageOf(path, address, { ready: () => Promise.all([this.#store.ping(), this.#bus?.ping()]) }),
-      webSocket: (request, socket, head, address) => webSockets.upgrade(request, socket, head, address),
-    };
-    const certificate = tlsCert && tlsKey ? await readCertificate(tlsCert, tlsKey) : undefined;
-    if (http) listeners.http = await Http.listen(http, undefined, { allowOrigin, trustedProxy }, routes);
-    if (https) listeners.https = await Http.listen(https, certificate, { allowOrigin, trustedProxy }, routes);
-    if (tlsListen && certificate) listeners.tls = await TlsListener.listen(tlsListen, certificate, this.#config, this);
-    listeners.tcp = new TcpListener(listen, trustedProxy, this.#config, this);
-    this.addresses = { tcp: listeners.tcp.address };
-    if (listeners.tls) this.addresses.tls = listeners.tls.address;
-    if (listeners.http) this.addresses.http = listeners.http.address;
-    if (listeners.https) this.addresses.https = listeners.https.address;
+    const parts: PageParts = { ready: () => Promise.all([this.#store.ping(), this.#bus?.ping()]), metrics: () => this.#measure() };
+    this.#listeners = await Listeners.open(this.#config, this, {
+      page: (path, address) => pageOf(path, address, parts),
+      metrics: (path) => metricsOf(path, parts),
+    });
+  }
+
+  get addresses(): Addresses {
+    return this.#listeners!.addresses;
   }
 
   async renewCertificate(): Promise<void> {
-    const { tlsCert, tlsKey } = this.#config;
-    if (!tlsCert || !tlsKey) return;
-    const certificate = await readCertificate(tlsCert, tlsKey);
-    this.#listeners.tls?.renew(certificate);
-    this.#listeners.https?.renew(certificate);
+    await this.#listeners?.renewCertificate();
   }
 
   opened(connection: Connection): void {
@@ -285,10 +266,16 @@ class NatterServer implements Server, LineHandler {
   }
 
   async #logIn(connection: Connection, request: Request<typeof Msg.LOGIN>, ref: Ref | undefined): Promise<void> {
-    const login = await this.#login.login(connection, request);
+    const { logins } = this.#counters;
+    const login = await this.#login.login(connection, request).catch((error) => {
+      logins.add(error instanceof Refusal ? String(error.errno) : "failed");
+      throw error;
+    });
     try {
       await this.#welcome.welcome(login, ref, request.token);
+      logins.add("ok");
     } catch (error) {
+      logins.add("failed");
       await this.#departure.depart(login.session, "lost");
       throw error;
     }
@@ -298,6 +285,19 @@ class NatterServer implements Server, LineHandler {
     if (session.tokenHash) await this.#store.removeToken(session.tokenHash);
     await this.#departure.depart(session, "logout");
     session.connection.anonymousSince = performance.now();
+  }
+
+  async #measure(): Promise<{ type: string; body: string }> {
+    this.#metrics ??= import("./ops/metrics.ts").then(({ Metrics }) =>
+      new Metrics({
+        counters: this.#counters,
+        connections: () => this.#connections,
+        sessions: () => this.#table.size,
+        delivered: () => this.#delivery.delivered,
+        offlineBacklog: () => this.#offline.backlog,
+      })
+    );
+    return await (await this.#metrics).text();
   }
 
   /** Ends a connection that breaks the rules, or is not heard of. */
@@ -316,16 +316,16 @@ class NatterServer implements Server, LineHandler {
   }
 
   async #close(): Promise<boolean> {
-    const { tcp, tls, http, https } = this.#listeners;
-    await Promise.all([tcp?.close(), tls?.close()]);
+    await this.#listeners?.stopAccepting();
     await this.#node.close();
     await within(this.#appender.idle(), STORE_MS);
     const all = [...this.#connections];
     for (const connection of all) this.#cut(connection, "stopping");
     await within(Promise.all(all.map((connection) => connection.closed)), GOODBYE_MS);
     for (const connection of this.#connections) connection.destroy("stopping");
-    await Promise.all([http?.close(), https?.close()]);
+    await this.#listeners?.close();
     await within(Promise.all([this.#appender.idle(), this.#login.turns.idle()]), STORE_MS);
+    (await this.#metrics)?.close();
     this.#heartbeat.close();
     this.#confirmation.close();
     this.#delivery.close();

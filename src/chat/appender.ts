@@ -10,6 +10,7 @@
 import { setImmediate } from "node:timers";
 import { log } from "../ops/log.ts";
 import type { Bus } from "../cluster/bus.ts";
+import type { Counters } from "../ops/counters.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { Session } from "../presence/session.ts";
 import { type Append, type Appended, type Store, StoreUnavailable, type UserId } from "../store/store.ts";
@@ -38,16 +39,18 @@ export class Appender {
   readonly #table: ConnectionTable;
   readonly #delivery: Delivery;
   readonly #node: string;
+  readonly #counters: Counters;
   #bus: Bus | undefined;
   #waiting: Entry[] = [];
   #size = 0;
   #running: Promise<void> | undefined;
 
-  constructor(store: Store, table: ConnectionTable, delivery: Delivery, node: string) {
+  constructor(store: Store, table: ConnectionTable, delivery: Delivery, node: string, counters: Counters) {
     this.#store = store;
     this.#table = table;
     this.#delivery = delivery;
     this.#node = node;
+    this.#counters = counters;
   }
 
   /** Sets the way to receivers on other nodes. */
@@ -107,8 +110,11 @@ export class Appender {
 
   async #commit(entries: Entry[]): Promise<void> {
     if (entries.length === 0) return;
+    const begun = performance.now();
     try {
       const results = await this.#store.append(entries.map((e) => e.append!));
+      this.#counters.commitMessages.observe(entries.length);
+      this.#counters.commitSeconds.observe((performance.now() - begun) / 1000);
       results.forEach((result, i) => entries[i]!.outcome = result);
     } catch (error) {
       if (error instanceof StoreUnavailable || entries.length === 1) { for (const entry of entries) entry.outcome = error as Error; }
@@ -123,7 +129,8 @@ export class Appender {
     session.unanswered--;
     answer(outcome!);
     if (!append || outcome instanceof Error || outcome!.errno !== 0) return;
-    const { messageid, receivers } = outcome!;
+    const { messageid, receivers, repeated } = outcome!;
+    if (!repeated) this.#counters.stored.add(append.groupid === undefined ? "chat" : "group_chat");
     if (receivers.length === 0) return;
     const head = chatHead({ ...append, messageid, id: session.userId, name: session.name });
     /** By node: who is there. */

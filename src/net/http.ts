@@ -19,8 +19,8 @@ export interface Answer {
 export interface Routes {
   /** The answer to a GET of this path; undefined: 404. */
   get(path: string, address: string): Answer | undefined | Promise<Answer | undefined>;
-  /** A WebSocket wants in, and its Origin is fine. */
-  webSocket(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
+  /** A WebSocket wants in, and its Origin is fine. Without this there are none. */
+  webSocket?(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
 }
 
 /** How long a request's head may take (ms), and how long an idle connection is kept for the next request (ms). */
@@ -117,7 +117,7 @@ export class Http {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
     socket.on("error", () => socket.destroy());
-    if ((request.url ?? "").split("?")[0] !== "/ws") return refuse(socket, "404 Not Found");
+    if (!this.#routes.webSocket || (request.url ?? "").split("?")[0] !== "/ws") return refuse(socket, "404 Not Found");
     if (!this.#mayConnect(request)) return refuse(socket, "403 Forbidden");
     this.#routes.webSocket(request, socket, head, this.#addressOf(request));
   }

@@ -1,15 +1,24 @@
 /** What HTTP GETs answer, but for the web page itself. */
 import { type Answer, text } from "../net/http.ts";
+import { isLoopback } from "./limits.ts";
 
 /** What the answers are made of. */
 export interface PageParts {
   /** Resolves when the database and, if there is one, the bus answer. */
-  ready: () => Promise<unknown>;
+  ready(): Promise<unknown>;
+  /** What `/metrics` tells, and its content type. */
+  metrics(): Promise<{ type: string; body: string }>;
 }
 
-/** The answer to a GET of this path; undefined: there is nothing. */
-export async function pageOf(path: string, _address: string, parts: PageParts): Promise<Answer | undefined> {
+/** The answer to a GET on the page's listener; undefined: there is nothing. Metrics are for callers on this machine. */
+export async function pageOf(path: string, address: string, parts: PageParts): Promise<Answer | undefined> {
   if (path === "/healthz") return text(200, "alive");
   if (path === "/readyz") return await parts.ready().then(() => text(200, "ready"), () => text(503, "the database or the bus is away"));
+  if (path === "/metrics" && isLoopback(address)) return await metricsOf(path, parts);
   return undefined;
+}
+
+/** The answer to a GET on the listener for metrics. */
+export async function metricsOf(path: string, parts: PageParts): Promise<Answer | undefined> {
+  return path === "/metrics" ? { status: 200, ...await parts.metrics() } : undefined;
 }

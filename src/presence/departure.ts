@@ -5,6 +5,7 @@
  * 2. First the table (`unbind`, in its queue), then the database, by way of the offline writer. A connection without a session costs the database nothing.
  * 3. A session that was taken over is not released: its row names the next one already.
  */
+import type { Counters } from "../ops/counters.ts";
 import { log } from "../ops/log.ts";
 import type { Cause } from "../net/connection.ts";
 import type { UserId } from "../store/store.ts";
@@ -21,11 +22,13 @@ export class Departure {
   readonly #table: ConnectionTable;
   readonly #offline: OfflineWriter;
   readonly #listener: PresenceListener;
+  readonly #counters: Counters;
 
-  constructor(table: ConnectionTable, offline: OfflineWriter, listener: PresenceListener) {
+  constructor(table: ConnectionTable, offline: OfflineWriter, listener: PresenceListener, counters: Counters) {
     this.#table = table;
     this.#offline = offline;
     this.#listener = listener;
+    this.#counters = counters;
   }
 
   /**
@@ -48,6 +51,7 @@ export class Departure {
       this.#offline.release({ userId, session: session.id, lastseen, ...confirmed });
     }
     if (wasBound) this.#listener.changed(userId, "offline", lastseen);
+    this.#counters.departures.add(cause);
     log.departure({ cause, user: userId, session: session.id, address: connection.address, duration: lastseen - session.since });
   }
 }

@@ -17,7 +17,7 @@ import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import type { Account, Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import { Msg, type Request } from "../wire/messages.ts";
+import type { Msg, Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
 import type { ConnectionTable } from "./connection_table.ts";
 import type { PresenceListener } from "./departure.ts";

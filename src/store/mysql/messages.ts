@@ -38,7 +38,7 @@ export function messages(db: Pool): Messages {
       let size = 0;
       for (let wanted = Math.min(limit, FIRST_READ); wanted > 0;) {
         const rows = await db.read<MessageRow & { seq: number }>(
-          `SELECT i.seq, ${COLUMNS} FROM inbox i JOIN message m ON m.id = i.messageid JOIN user u ON u.id = m.sender ` +
+          `SELECT i.seq, ${COLUMNS} FROM inbox i STRAIGHT_JOIN message m ON m.id = i.messageid STRAIGHT_JOIN user u ON u.id = m.sender ` +
             "WHERE i.userid = ? AND i.seq > ? ORDER BY i.seq LIMIT ?",
           [userId, found.at(-1)?.seq ?? after, String(wanted)],
         );

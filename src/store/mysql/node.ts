@@ -34,6 +34,8 @@ const NAME_LOCK = "CONCAT('natter.node.', SHA1(CONCAT(DATABASE(), '/', ?)))";
 export class NodeLife {
   /** Undefined before {@linkcode join}, and after {@linkcode leave}: claims are fenced. */
   identity: { name: string; incarnation: number } | undefined;
+  /** The name that {@linkcode join} took. */
+  #name: string | undefined;
   #link: Link | undefined;
   #connecting: Promise<Link> | undefined;
   /** The server's numbers of the connections that may still hold the name for us. */
@@ -45,9 +47,15 @@ export class NodeLife {
 
   async join(name: string): Promise<number> {
     this.#link = await this.#takeName(name, JOIN_WAIT_S);
-    const incarnation = await this.#begin(name);
-    const left = await this.#sweepNode(name, incarnation);
-    return left.length;
+    this.#name = name;
+    try {
+      const incarnation = await this.#begin(name);
+      const left = await this.#sweepNode(name, incarnation);
+      return left.length;
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
   }
 
   async renew(): Promise<boolean> {
@@ -55,7 +63,7 @@ export class NodeLife {
     const { affectedRows } = await this.#onLink((link) =>
       link.change(`UPDATE node SET lease_until = ${NOW} + ${LEASE} WHERE name = ? AND incarnation = ?`, [name, incarnation], RENEW_MS)
     );
-    if (affectedRows === 0) this.#reaped = true;
+    if (affectedRows === 0 && this.identity?.incarnation === incarnation) this.#reaped = true;
     return !this.#reaped;
   }
 
@@ -106,7 +114,12 @@ export class NodeLife {
       await link.change("UPDATE node SET incarnation = incarnation + 1, lease_until = NULL WHERE name = ? AND incarnation = ?", [name, incarnation]);
       await link.rows(`SELECT RELEASE_LOCK(${NAME_LOCK})`, [name]);
     });
+    this.#forget();
+  }
+
+  #forget(): void {
     this.identity = undefined;
+    this.#name = undefined;
     this.#link?.destroy();
   }
 
@@ -168,7 +181,8 @@ export class NodeLife {
 
   async #connected(): Promise<Link> {
     if (this.#link && !this.#link.lost) return this.#link;
-    const { name } = this.#joined();
+    const name = this.#name;
+    if (name === undefined) throw new StoreUnavailable("the node has left");
     this.#connecting ??= this.#takeName(name, REJOIN_WAIT_S).finally(() => this.#connecting = undefined);
     return this.#link = await this.#connecting;
   }

@@ -1,0 +1,42 @@
+/** What the server counts as it runs: plain numbers, so that counting costs next to nothing. `metrics.ts` tells them to a monitoring system. */
+
+/** How often something was, by one label. */
+export class Counter {
+  readonly values = new Map<string, number>();
+
+  add(label: string, count = 1): void {
+    this.values.set(label, (this.values.get(label) ?? 0) + count);
+  }
+}
+
+/** How large something was: counts per bucket (`le` = at most), their sum and number. */
+export class Histogram {
+  readonly counts: number[];
+  sum = 0;
+  count = 0;
+
+  constructor(readonly bounds: readonly number[]) {
+    this.counts = bounds.map(() => 0);
+  }
+
+  observe(value: number): void {
+    this.sum += value;
+    this.count++;
+    const bucket = this.bounds.findIndex((bound) => value <= bound);
+    if (bucket >= 0) this.counts[bucket]!++;
+  }
+}
+
+/** All that a server counts. */
+export class Counters {
+  /** By result: `ok`, or the errno. */
+  readonly logins: Counter = new Counter();
+  /** Sessions that ended, by cause. */
+  readonly departures: Counter = new Counter();
+  /** Stored messages, by kind: `chat`, `group_chat`. */
+  readonly stored: Counter = new Counter();
+  /** Messages per commit. */
+  readonly commitMessages: Histogram = new Histogram([1, 2, 5, 10, 20, 50, 100, 200, 500]);
+  /** Seconds per commit. */
+  readonly commitSeconds: Histogram = new Histogram([0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]);
+}

@@ -1,0 +1,104 @@
+/** `/metrics`, in Prometheus' text format. Loaded when it is first asked for: `prom-client` takes longer to load than the server to start. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import process from "node:process";
+import { type Metric, Registry } from "prom-client";
+import type { Connection } from "../net/connection.ts";
+import type { Counter, Counters, Histogram } from "./counters.ts";
+
+/** What is measured of a running server at the moment it is asked. */
+export interface Gauges {
+  counters: Counters;
+  /** All connections. */
+  connections(): Iterable<Connection>;
+  /** Users who are logged in. */
+  sessions(): number;
+  /** Messages put into outgoing queues. */
+  delivered(): number;
+  /** Users who wait to be set offline in the database. */
+  offlineBacklog(): number;
+}
+
+interface Sample {
+  value: number;
+  labels: Record<string, string | number>;
+  metricName?: string;
+}
+
+/** The metrics of one server. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #delay = monitorEventLoopDelay({ resolution: 10 });
+
+  constructor(gauges: Gauges) {
+    const { counters } = gauges;
+    this.#delay.enable();
+    this.#add("natter_connections", "gauge", "Open connections by kind", () => byKind(gauges.connections()));
+    this.#add("natter_sessions", "gauge", "Users logged in on this node", () => [plain(gauges.sessions())]);
+    this.#add("natter_send_queue_bytes", "gauge", "What connections have queued, in characters", () => [plain(queued(gauges.connections()))]);
+    this.#add("natter_offline_backlog", "gauge", "Users who are gone and not yet offline in the database", () => [plain(gauges.offlineBacklog())]);
+    this.#add("natter_logins_total", "counter", "Logins by result: ok, or the errno", () => samples(counters.logins, "result"));
+    this.#add("natter_departures_total", "counter", "Sessions that ended, by cause", () => samples(counters.departures, "cause"));
+    this.#add("natter_messages_stored_total", "counter", "Messages stored, by kind", () => samples(counters.stored, "kind"));
+    this.#add("natter_messages_delivered_total", "counter", "Messages put into outgoing queues", () => [plain(gauges.delivered())]);
+    this.#add("natter_commit_messages", "histogram", "Messages per commit", () => buckets("natter_commit_messages", counters.commitMessages));
+    this.#add("natter_commit_seconds", "histogram", "Duration of a commit", () => buckets("natter_commit_seconds", counters.commitSeconds));
+    this.#add("natter_event_loop_delay_seconds", "gauge", "Delay of the event loop since the last scrape", () => this.#delays());
+    this.#add("process_resident_memory_bytes", "gauge", "Resident memory", () => [plain(process.memoryUsage.rss())]);
+    this.#add("process_cpu_seconds_total", "counter", "User and system time", () => [plain(cpuSeconds())]);
+  }
+
+  /** The text, and its content type. */
+  async text(): Promise<{ type: string; body: string }> {
+    return { type: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+
+  close(): void {
+    this.#delay.disable();
+  }
+
+  #add(name: string, type: "gauge" | "counter" | "histogram", help: string, values: () => Sample[]): void {
+    // The registry asks a metric for its values and formats them; it need not be one of prom-client's own classes.
+    const metric = { name, get: () => Promise.resolve({ name, help, type, values: values(), aggregator: "sum" }) };
+    this.#registry.registerMetric(metric as unknown as Metric);
+  }
+
+  #delays(): Sample[] {
+    const seconds = (quantile: string, nanoseconds: number) => ({ value: nanoseconds / 1e9, labels: { quantile } });
+    const result = [seconds("0.5", this.#delay.percentile(50)), seconds("0.99", this.#delay.percentile(99)), seconds("1", this.#delay.max)];
+    this.#delay.reset();
+    return result;
+  }
+}
+
+function plain(value: number): Sample {
+  return { value, labels: {} };
+}
+
+function samples(counter: Counter, label: string): Sample[] {
+  return [...counter.values].map(([name, value]) => ({ value, labels: { [label]: name } }));
+}
+
+function byKind(connections: Iterable<Connection>): Sample[] {
+  const kinds = new Map<string, number>([["tcp", 0], ["tls", 0], ["websocket", 0]]);
+  for (const { kind } of connections) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  return [...kinds].map(([kind, value]) => ({ value, labels: { kind } }));
+}
+
+function queued(connections: Iterable<Connection>): number {
+  let sum = 0;
+  for (const connection of connections) sum += connection.queued;
+  return sum;
+}
+
+function buckets(name: string, { bounds, counts, sum, count }: Histogram): Sample[] {
+  let below = 0;
+  const rows: Sample[] = bounds.map((le, i) => ({ value: below += counts[i]!, labels: { le }, metricName: name + "_bucket" }));
+  rows.push({ value: count, labels: { le: "+Inf" }, metricName: name + "_bucket" });
+  rows.push({ value: sum, labels: {}, metricName: name + "_sum" }, { value: count, labels: {}, metricName: name + "_count" });
+  return rows;
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}

@@ -1,0 +1,61 @@
+/** Builds the page into `dist/`, when it is older than what it is made of: `deno run -A src/web/build.ts`. It says something only if it cannot. */
+
+const web = new URL("./", import.meta.url);
+const dist = new URL("dist/", web);
+/** What the page is made of, as far as we write it; the lockfile stands for the rest. */
+const sources = [web, new URL("../client/", web), new URL("../../deno.lock", web)];
+/** Goes into `dist/` as it is. The first of them is written last, and dates the build. */
+const plain = ["index.html", "styles.css", "chat.css", "icon.svg", "manifest.webmanifest"];
+
+/** Builds the page if it is not there or out of date. Throws an Error with what `deno bundle` said. */
+export async function buildPage(): Promise<void> {
+  if (await dateOf(new URL(plain[0], dist)) >= Math.max(...await Promise.all(sources.map(newest)))) return;
+  await Deno.mkdir(dist, { recursive: true });
+  // Whoever builds at the same moment writes the same; renaming lets nobody see half a file.
+  const script = part("app.js");
+  const args = ["bundle", "--quiet", "--platform", "browser", "--minify", "--output", path(script), path(new URL("app.tsx", web))];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "null", stderr: "piped" }).output();
+  if (!success) throw new Error(`deno bundle: ${new TextDecoder().decode(stderr).trim()}`);
+  await Deno.rename(script, new URL("app.js", dist));
+  for (const name of plain.toReversed()) {
+    await Deno.writeFile(part(name), await Deno.readFile(new URL(name, web)));
+    await Deno.rename(part(name), new URL(name, dist));
+  }
+}
+
+function part(name: string): URL {
+  return new URL(`${name}.${Deno.pid}`, dist);
+}
+
+/** When the newest file of a folder, or a file, was changed (ms). */
+async function newest(url: URL): Promise<number> {
+  if (!url.pathname.endsWith("/")) return await dateOf(url);
+  const dates = [0];
+  for await (const { name, isDirectory } of Deno.readDir(url)) {
+    if (name !== "dist") dates.push(await newest(new URL(isDirectory ? `${name}/` : name, url)));
+  }
+  return Math.max(...dates);
+}
+
+async function dateOf(url: URL): Promise<number> {
+  try {
+    return (await Deno.stat(url)).mtime?.getTime() ?? 0;
+  } catch {
+    return -1;
+  }
+}
+
+/** As programs take it. */
+function path(url: URL): string {
+  const { pathname } = url;
+  return decodeURIComponent(Deno.build.os === "windows" ? pathname.slice(1) : pathname);
+}
+
+if (import.meta.main) {
+  try {
+    await buildPage();
+  } catch (error) {
+    await Deno.stderr.write(new TextEncoder().encode(`natter: the page cannot be built: ${error instanceof Error ? error.message : error}\n`));
+    Deno.exit(1);
+  }
+}
