@@ -85,7 +85,12 @@ export class Signals {
 
   #send(receiver: Session, from: UserId, line: string): void {
     // A classic client does not know signals; nothing precedes LOGIN_ACK.
+<<<<<<< Updated upstream
     if (!receiver.modern || receiver.cursor === undefined || receiver.connection.congested || receiver.blocked.has(from)) return;
+=======
+    if (!receiver.modern || receiver.cursor === undefined || receiver.connection.congested) return;
+    if (receiver.blocked.has(sender.userId) || sender.blocked.has(receiver.userId)) return;
+>>>>>>> Stashed changes
     receiver.connection.sendLine(line);
   }
 }
