@@ -1,0 +1,91 @@
+// HISTORY: what was said, in pages, both directions, to those who took part.
+
+import { assertEquals } from "@std/assert";
+import { assertErrno, assertRefused, chats, upTo } from "./support/chat.ts";
+import { databaseTest } from "./support/databases.ts";
+import type { Message, RawClient } from "./support/raw_client.ts";
+import { makeUsers, startServer } from "./support/server.ts";
+
+/** Pages backwards to the beginning. @returns the pages' texts, the newest page first */
+async function pages(client: RawClient, of: object, limit?: number): Promise<string[][]> {
+  const all: string[][] = [];
+  for (let before: number | undefined, more = true; more;) {
+    const page = await client.request({ msgid: 16, ...of, before, limit });
+    assertErrno(page, 0);
+    const messages = page.messages as Message[];
+    all.push(messages.map((m) => m.msg!));
+    more = page.more as boolean;
+    before = messages[0]?.messageid;
+  }
+  return all;
+}
+
+databaseTest("HISTORY with a user shows both directions, oldest first, page by page", async (db) => {
+  await using s = await startServer(db, { limits: "off" });
+  const [ann, bob, cid] = await makeUsers(db, 3);
+  await using a = await s.client(ann);
+  await using b = await s.client(bob);
+  await using c = await s.client(cid);
+  assertEquals(await pages(a, { toid: bob.id }), [[]]);
+  const texts = upTo(125).map(String);
+  for (const [i, msg] of texts.entries()) {
+    // Lockstep, so that the order is one.
+    const [from, to] = i % 3 === 0 ? [b, ann] : [a, bob];
+    await from.request({ msgid: 6, toid: to.id, msg });
+    if (i % 10 === 0) await c.request({ msgid: 6, toid: ann.id, msg: "of another conversation" });
+  }
+  for (const [client, of] of [[a, { toid: bob.id }], [b, { toname: ann.name.toUpperCase() }]] as [RawClient, object][]) {
+    assertEquals(await pages(client, of), [texts.slice(75), texts.slice(25, 75), texts.slice(0, 25)]);
+    assertEquals(await pages(client, of, 100), [texts.slice(25), texts.slice(0, 25)]);
+  }
+  // A page that ends exactly at the beginning has nothing more.
+  assertEquals((await pages(a, { toid: bob.id }, 25)).length, 5);
+
+  // The fields of a message, but for the reader's own seq.
+  const reply = await a.request({ msgid: 6, toid: bob.id, msg: "last", mid: "m" });
+  const page = await b.request({ msgid: 16, toid: ann.id, limit: 1 });
+  const { seq, ...message } = (await chats(b, 84)).at(-1)!;
+  assertEquals(seq, 84);
+  assertEquals(page, { msgid: 11, ref: page.ref!, errno: 0, re: 16, messages: [message], more: true });
+  assertEquals([message.messageid, message.mid, message.id], [reply.messageid, "m", ann.id]);
+  // Confirmed or not, it stays.
+  b.send({ msgid: 12, seq: 84 });
+  await b.close();
+  await using b2 = await s.client(bob);
+  assertEquals((await pages(b2, { toid: ann.id }, 1))[0], ["last"]);
+  // With oneself: the notes.
+  await a.request({ msgid: 6, toid: ann.id, msg: "milk" });
+  assertEquals(await pages(a, { toid: ann.id }), [["milk"]]);
+});
+
+databaseTest("HISTORY of a group is for its members, and reaches back before they joined", async (db) => {
+  await using s = await startServer(db);
+  const [ann, bob, cid] = await makeUsers(db, 3);
+  await using a = await s.client(ann);
+  await using b = await s.client(bob);
+  const { groupid } = await a.request({ msgid: 8, groupname: "g", groupdesc: "" });
+  for (const msg of ["1", "2", "3"]) await a.request({ msgid: 10, groupid, msg });
+  await b.request({ msgid: 9, groupid });
+  await b.request({ msgid: 10, groupid, msg: "4", mid: "m" });
+  // A direct message of the two is not of the group, and none of the group's is of theirs.
+  await a.request({ msgid: 6, toid: bob.id, msg: "between us" });
+  assertEquals(await pages(b, { groupid }, 3), [["2", "3", "4"], ["1"]]);
+  assertEquals(await pages(b, { toid: ann.id }), [["between us"]]);
+  const { messages } = await b.request({ msgid: 16, groupid, limit: 1 });
+  const { seq: _, ...message } = (await chats(a, 1))[0];
+  assertEquals(messages, [message]);
+
+  await using c = await s.client(cid);
+  assertErrno(await c.request({ msgid: 16, groupid }), 18);
+  await b.request({ msgid: 19, groupid });
+  assertErrno(await b.request({ msgid: 16, groupid }), 18);
+  await assertRefused(c, [
+    [16, { msgid: 16, toid: 4711 }, "user"],
+    [16, { msgid: 16, toname: "nobody" }, "user"],
+    [17, { msgid: 16, groupid: 4711 }, "group"],
+    [13, { msgid: 16 }, "toid"],
+    [13, { msgid: 16, toid: ann.id, limit: 0 }, "limit"],
+    [13, { msgid: 16, toid: ann.id, limit: 101 }, "limit"],
+    [13, { msgid: 16, toid: ann.id, before: "x" }, "before"],
+  ]);
+});

@@ -1,0 +1,52 @@
+// PRESENCE: friends hear who came and who went, 2 to 3 s later, and nothing of what was undone by then.
+
+import { assert, assertEquals } from "@std/assert";
+import { nothingElse } from "./support/chat.ts";
+import { databaseTest } from "./support/databases.ts";
+import type { RawClient } from "./support/raw_client.ts";
+import { makeUsers, startServer } from "./support/server.ts";
+
+/** What waiting for news may take (ms). */
+const PATIENCE = 10_000;
+
+/** The next PRESENCE, and how long it took from `since` (performance.now). */
+async function news(client: RawClient, since: number) {
+  const message = await client.next((m) => m.msgid === 15, PATIENCE);
+  return { message, after: performance.now() - since };
+}
+
+databaseTest("PRESENCE: told late, to those who have the user as a friend, and not when it was undone", async (db) => {
+  await using s = await startServer(db, { "on-conflict": "replace" });
+  const [ann, bob, cid, dan, eve, fay] = await makeUsers(db, 6);
+  await using a = await s.client(ann);
+  await using c = await s.client(cid);
+  await using d = await s.client(dan, {});
+  await using e = await s.client(eve);
+  await using f = await s.client(fay);
+  for (const watcher of [a, d, e, f]) await watcher.request({ msgid: 7, friendid: bob.id });
+  // Eve blocks Bob, Bob blocks Fay: neither hears of him. Cid has not got him as a friend, Dan is classic.
+  await e.request({ msgid: 23, userid: bob.id });
+
+  let since = performance.now();
+  const b = await s.client(bob);
+  await b.request({ msgid: 23, userid: fay.id });
+  // Bob has nobody as a friend, but of him is told.
+  const came = await news(a, since);
+  assertEquals(came.message, { msgid: 15, id: bob.id, state: "online", lastseen: came.message.lastseen });
+  // 2 to 3 s; what the machine adds is its own affair.
+  assert(came.after >= 2000 && came.after < 3500, `online told after ${came.after} ms`);
+
+  // A takeover, and a reconnect within two seconds: nobody sees anything. What is told next is the end.
+  await using b2 = await s.client(bob);
+  assertEquals(await b.closed, "fin");
+  await b2.close();
+  await using b3 = await s.client(bob);
+  since = performance.now();
+  const at = Date.now();
+  await b3.rst();
+  const went = await news(a, since);
+  assertEquals(went.message, { msgid: 15, id: bob.id, state: "offline", lastseen: went.message.lastseen });
+  assert(Math.abs((went.message.lastseen as number) - at) < 1500, "lastseen is when it was");
+  assert(went.after >= 500 && went.after < 3500, `offline told after ${went.after} ms`);
+  for (const client of [a, c, d, e, f]) await nothingElse(client);
+});
