@@ -1,4 +1,4 @@
-/** SIGNAL: what is worth nothing later. Never stored, never merged; dropped only for a receiver over its send queue. */
+/** SIGNAL: what is worth nothing later. Never stored, never merged; dropped only for a receiver over its send queue, and where either blocks the other. */
 import type { Bus } from "../cluster/bus.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { Session } from "../presence/session.ts";
@@ -33,6 +33,7 @@ export class Signals {
   /** Only a receiver who is not here needs the database. */
   signal(session: Session, { toid, groupid, msg }: Request<typeof Msg.SIGNAL>): void | Promise<void> {
     if (groupid !== undefined) return this.#toGroup(session, groupid, msg);
+    if (session.blocked.has(toid!)) return;
     const receiver = this.#table.get(toid!);
     const line = JSON.stringify({ msgid: Msg.SIGNAL, id: session.userId, toid, msg });
     if (!receiver) return this.#toAbsent(toid!, session.userId, line);
@@ -54,7 +55,7 @@ export class Signals {
     /** By node: who is there. */
     const elsewhere = new Map<string, UserId[]>();
     for (const [userId, node] of members) {
-      if (userId === from) continue;
+      if (userId === from || session.blocked.has(userId)) continue;
       const receiver = this.#table.get(userId);
       if (receiver) this.#send(receiver, from, line);
       else if (node !== null && node !== this.#node) elsewhere.set(node, [...elsewhere.get(node) ?? [], userId]);
@@ -85,12 +86,7 @@ export class Signals {
 
   #send(receiver: Session, from: UserId, line: string): void {
     // A classic client does not know signals; nothing precedes LOGIN_ACK.
-<<<<<<< Updated upstream
     if (!receiver.modern || receiver.cursor === undefined || receiver.connection.congested || receiver.blocked.has(from)) return;
-=======
-    if (!receiver.modern || receiver.cursor === undefined || receiver.connection.congested) return;
-    if (receiver.blocked.has(sender.userId) || sender.blocked.has(receiver.userId)) return;
->>>>>>> Stashed changes
     receiver.connection.sendLine(line);
   }
 }
