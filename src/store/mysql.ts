@@ -3,6 +3,7 @@
  * `node.ts` (name, incarnation, lease, sweep), `sessions.ts`, `append.ts`, `messages.ts`, `accounts.ts`, `contacts.ts`, `groups.ts`.
  */
 
+import net from "node:net";
 import { accounts } from "./mysql/accounts.ts";
 import { appending } from "./mysql/append.ts";
 import { contacts } from "./mysql/contacts.ts";
@@ -10,6 +11,7 @@ import { groups } from "./mysql/groups.ts";
 import type { Target } from "./mysql/link.ts";
 import { messages } from "./mysql/messages.ts";
 import { NodeLife } from "./mysql/node.ts";
+import { operators } from "./mysql/operators.ts";
 import { Pool } from "./mysql/pool.ts";
 import { prepareDatabase } from "./mysql/schema.ts";
 import { sessions } from "./mysql/sessions.ts";
@@ -40,6 +42,7 @@ export async function openMysql(url: string, limits: StoreLimits): Promise<Store
 
     ...accounts(db),
     ...sessions(db, node),
+    ...operators(db, node),
     ...appending(db, limits),
     ...messages(db),
     ...contacts(db, limits),
@@ -65,6 +68,9 @@ function parseUrl(text: string): Target {
   }
   if (url.protocol !== "mysql:" || target.host === "" || target.database === "") {
     throw new StoreRefused("the database's URL must read mysql://user:password@host:3306/name");
+  }
+  if (target.ssl && net.isIP(target.host)) {
+    throw new StoreRefused("ssl=true needs the database's host by name: its certificate is checked against it");
   }
   const unknown = [...url.searchParams].find(([name, value]) => name !== "ssl" || !["true", "false"].includes(value));
   if (unknown) throw new StoreRefused(`the database's URL knows ssl=true and ssl=false, not "${unknown[0]}=${unknown[1]}"`);

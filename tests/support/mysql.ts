@@ -85,7 +85,7 @@ async function connectAdmin(url: URL): Promise<Admin> {
     const [rows] = await connection.query(sql);
     return Array.isArray(rows) ? rows as Record<string, unknown>[] : [];
   }
-  const others = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+  const others = "SELECT id AS id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()";
   async function until(sql: string, count: number, pause = 10): Promise<void> {
     while ((await query(sql)).length !== count) await new Promise((resolve) => setTimeout(resolve, pause));
   }

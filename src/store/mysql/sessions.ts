@@ -18,11 +18,11 @@ export function sessions(db: Pool, node: NodeLife): Sessions {
         if (!node.identity) return { result: "fenced" };
         const { name, incarnation } = node.identity;
         const { affectedRows } = await db.write(
-          "UPDATE user SET state = 'online', session = ?, node = ?, incarnation = ? WHERE id = ? " +
+          "UPDATE user SET state = 'online', session = ?, node = ?, incarnation = ?, since = ? WHERE id = ? " +
             "AND (state = 'offline' OR session = ? OR (node <> ? AND " +
             "NOT EXISTS (SELECT 1 FROM node holder WHERE holder.name = user.node AND holder.lease_until > UTC_TIMESTAMP(3)))) " +
             "AND EXISTS (SELECT 1 FROM node own WHERE own.name = ? AND own.incarnation = ? AND own.lease_until > UTC_TIMESTAMP(3))",
-          [session, name, incarnation, userId, takeover ?? null, name, name, incarnation],
+          [session, name, incarnation, Date.now(), userId, takeover ?? null, name, name, incarnation],
         );
         if (affectedRows === 1) {
           const [row] = await db.read<{ last_seq: number; confirmed_seq: number }>(
