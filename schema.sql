@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS user (
   incarnation   BIGINT NULL,
   last_seq      BIGINT NOT NULL DEFAULT 0,               -- the inbox: what stands after confirmed_seq, up to last_seq, waits
   confirmed_seq BIGINT NOT NULL DEFAULT 0,
+  since         BIGINT NULL,                             -- when the last session began
   lastseen      BIGINT NULL,                             -- when the last session ended
   UNIQUE KEY user_namekey (namekey),
   KEY user_node (node, incarnation)
@@ -27,6 +28,12 @@ CREATE TABLE IF NOT EXISTS token (
   expires BIGINT NOT NULL,
   KEY token_userid (userid),
   KEY token_expires (expires)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- Sessions that an operator wants ended; the node that holds one looks here every 2 s.
+CREATE TABLE IF NOT EXISTS kick (
+  userid  INT NOT NULL PRIMARY KEY,
+  session VARCHAR(64) NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- userid has friendid in the contact list.

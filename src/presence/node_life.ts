@@ -1,7 +1,8 @@
 /**
- * This node's standing in the database: the lease that says it lives, the sweep that buries other nodes, and the reconciling of rows with the table.
+ * This node's standing in the database: the lease that says it lives, the sweep that buries other nodes, the reconciling of rows with the table,
+ * and what operators ask.
  *
- * 1. One loop does all three, one after the other; nothing here runs beside itself.
+ * 1. One loop does all of it, one after the other; nothing here runs beside itself.
  * 2. The lease is renewed every 3 s. A node that was reaped takes a new incarnation and claims its sessions anew; those it lost are closed, the others notice nothing.
  * 3. Only a node whose own link has been up for a whole lease sweeps others: an outage must not make everyone reap everyone.
  * 4. Reconciling: a row that names this node and a session that the table does not hold is released by that session, unless a login of that user is under way.
@@ -25,9 +26,12 @@ export const RECONCILE_MS = 15_000;
 /** Rows read at once by a pass. */
 const PAGE = 1000;
 
+/** Between two looks for what an operator asked (ms). */
+export const KICKS_MS = 2000;
 /** The intervals (ms); tests shorten them. */
 export interface NodeTimes {
   renew: number;
+  kicks: number;
   reconcile: number;
 }
 
@@ -48,6 +52,8 @@ export class NodeLife {
       times: NodeTimes;
       /** Ends a session that is not this node's any more. */
       replaced: (session: Session) => void;
+      /** Ends a session that an operator does not want. */
+      kicked: (session: Session) => void;
       /** What stands in the inbox of a user who is here, as the database sees it. */
       noticed: (session: Session, lastSeq: number) => void;
       /** This node cannot go on: another process has its name. */
@@ -73,20 +79,28 @@ export class NodeLife {
   }
 
   async #run(): Promise<void> {
-    const { renew, reconcile } = this.parts.times;
+    const { renew, kicks, reconcile } = this.parts.times;
+    let renewedAt = performance.now(), kickedAt = renewedAt;
     for (;;) {
       const before = performance.now();
-      await within(this.#stop.promise, renew);
+      await within(this.#stop.promise, Math.min(renew, kicks) / 2);
       if (this.#stopping) return;
       const now = performance.now();
-      const late = now - before > 2 * renew;
       try {
-        await this.#renew();
-        if (late) {
-          this.#upSince = this.#reconciledAt = performance.now();
+        if (now - before > renew) {
+          await this.#renew();
+          renewedAt = this.#upSince = this.#reconciledAt = performance.now();
           continue;
         }
-        if (now - this.#upSince >= LEASE_MS) await this.#sweep();
+        if (now - renewedAt >= renew) {
+          renewedAt = now;
+          await this.#renew();
+          if (now - this.#upSince >= LEASE_MS) await this.#sweep();
+        }
+        if (now - kickedAt >= kicks) {
+          kickedAt = now;
+          await this.#kick();
+        }
         if (now - this.#reconciledAt >= reconcile) {
           await this.reconcile();
           this.#reconciledAt = performance.now();
@@ -97,6 +111,13 @@ export class NodeLife {
         else if (error instanceof StoreRefused) return this.parts.fatal(error);
         else log.error("the node's loop failed", { error });
       }
+    }
+  }
+
+  async #kick(): Promise<void> {
+    for (const { userId, session } of await this.parts.store.takeKicks()) {
+      const held = this.parts.table.get(userId);
+      if (held?.id === session) this.parts.kicked(held);
     }
   }
 

@@ -7,6 +7,7 @@ import { Database } from "./sqlite/database.ts";
 import { groupStore } from "./sqlite/groups.ts";
 import { messageStore } from "./sqlite/messages.ts";
 import { Node, nodeStore } from "./sqlite/node.ts";
+import { operatorStore } from "./sqlite/operators.ts";
 import { migrate } from "./sqlite/schema.ts";
 import { sessionStore } from "./sqlite/sessions.ts";
 
@@ -31,6 +32,7 @@ export function openSqlite(path: string, limits: StoreLimits): Promise<Store> {
       ...nodeStore(db, node),
       ...accountStore(db),
       ...sessionStore(db, node),
+      ...operatorStore(db, node),
       ...messageStore(db, limits),
       ...contactStore(db, limits),
       ...groupStore(db, limits),

@@ -133,6 +133,15 @@ export interface Watcher {
   node: string;
 }
 
+/** A user as an operator sees them. */
+export interface UserInfo extends Contact {
+  closed: boolean;
+  /** Where they are online. */
+  node: string | null;
+  /** When their last session began (ms), null if there was none. */
+  since: number | null;
+}
+
 /** Limits that only the database can check under its locks. */
 export interface StoreLimits {
   /** Most members of a group (`--max-group`). */
@@ -217,6 +226,15 @@ export interface Store {
   holder(userId: UserId): Promise<{ session: string; node: string } | undefined>;
   /** The nodes where these users are online; who is not, is absent. */
   nodesOf(userIds: UserId[]): Promise<Map<UserId, string>>;
+
+  // ---- For operators -------------------------------------------------------------------------------------------------------------------
+
+  /** Up to `limit` users with ids above `after`, in the order of their ids. */
+  users(after: UserId, limit: number): Promise<UserInfo[]>;
+  /** Asks the node that holds the user's session to end it. False: nobody holds the account. */
+  kick(userId: UserId): Promise<boolean>;
+  /** Takes what was asked of this node: the sessions to end. Requests that were overtaken (the session is another by now) are dropped. */
+  takeKicks(): Promise<SessionKey[]>;
 
   // ---- Messages ------------------------------------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ export function operators(db: Pool, node: NodeLife): Operators {
     },
 
     async takeKicks() {
-      if (!node.identity) return [];
+      if (!node.identity || (await db.read("SELECT 1 FROM kick LIMIT 1")).length === 0) return [];
       const rows = await db.read<{ userId: number; session: string }>(
         "SELECT k.userid AS userId, k.session FROM kick k JOIN user u ON u.id = k.userid WHERE u.session = k.session AND u.node = ?",
         [node.identity.name],

@@ -20,6 +20,7 @@ const MIGRATIONS: string[] = [
     incarnation INTEGER,
     last_seq INTEGER NOT NULL DEFAULT 0,
     confirmed_seq INTEGER NOT NULL DEFAULT 0,
+    since INTEGER,
     lastseen INTEGER,
     closed INTEGER NOT NULL DEFAULT 0
   );
@@ -86,6 +87,11 @@ const MIGRATIONS: string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX token_userid ON token (userid);
   CREATE INDEX token_expires ON token (expires);
+
+  CREATE TABLE kick (
+    userid INTEGER PRIMARY KEY,
+    session TEXT NOT NULL
+  );
 
   CREATE TABLE node (
     name TEXT PRIMARY KEY,

@@ -13,9 +13,10 @@ export function sessionStore(db: Database, node: Node): Pick<Store, "claim" | "r
   function claim(userId: UserId, session: string, takeover: string | undefined): Claim {
     if (!node.joined) return { result: "fenced" };
     const { name, incarnation } = node.joined;
-    const sql = `UPDATE user SET state = 'online', session = ?, node = ?, incarnation = ? WHERE id = ? AND (state = 'offline' OR session = ?)
+    const sql =
+      `UPDATE user SET state = 'online', session = ?, node = ?, incarnation = ?, since = ? WHERE id = ? AND (state = 'offline' OR session = ?)
       RETURNING last_seq, confirmed_seq`;
-    const row = db.row<[lastSeq: number, confirmedSeq: number]>(sql, session, name, incarnation, userId, takeover ?? null);
+    const row = db.row<[lastSeq: number, confirmedSeq: number]>(sql, session, name, incarnation, Date.now(), userId, takeover ?? null);
     if (row) return { result: "claimed", lastSeq: row[0], confirmedSeq: row[1] };
     const held = holder(userId);
     if (!held) throw new Error(`claim of user ${userId}, who does not exist`);
