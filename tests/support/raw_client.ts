@@ -67,6 +67,7 @@ export class RawClient implements AsyncDisposable {
   #unfinished = "";
   #end: End | undefined;
   #lastRef = 0;
+  #answersPings = false;
 
   private constructor(socket: net.Socket) {
     this.#socket = socket;
@@ -161,6 +162,12 @@ export class RawClient implements AsyncDisposable {
     return this.request({ msgid: 1, ...fields });
   }
 
+  /** From now on every PING is answered at once, and not seen otherwise. */
+  answerPings(): this {
+    this.#answersPings = true;
+    return this;
+  }
+
   /** Every message in turn, until the connection ends. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Message> {
     while (this.backlog.length > 0 || !this.#socket.destroyed) {
@@ -212,6 +219,10 @@ export class RawClient implements AsyncDisposable {
     for (const line of lines) {
       this.lines++;
       const message = JSON.parse(line) as Message;
+      if (this.#answersPings && message.msgid === 13) {
+        this.send({ msgid: 14 });
+        continue;
+      }
       const waiter = [...this.#waiters].find((w) => w.matches(message));
       if (waiter) waiter.resolve(message);
       else this.backlog.push(message);
