@@ -11,7 +11,7 @@ export interface Answer {
   status: number;
   type: string;
   body: string | Uint8Array;
-  /** Further headers. */
+  /** Further headers. With an `etag`, whoever has the body already is told so (304). */
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -102,8 +102,9 @@ export class Http {
     try {
       const answer = await this.#answer(request);
       const { status, type, body, headers } = answer;
-      response.writeHead(status, { ...HEADERS, "content-type": type, "cache-control": "no-cache", ...headers });
-      response.end(request.method === "HEAD" ? undefined : body);
+      const known = hasAlready(request, headers?.etag);
+      response.writeHead(known ? 304 : status, { ...HEADERS, "content-type": type, "cache-control": "no-cache", ...headers });
+      response.end(known || request.method === "HEAD" ? undefined : body);
     } catch {
       response.destroy();
     }
@@ -141,6 +142,11 @@ export class Http {
 /** A plain answer. */
 export function text(status: number, body: string): Answer {
   return { status, type: "text/plain; charset=utf-8", body: body + "\n" };
+}
+
+/** Whether the client has what this ETag names. A proxy that compresses makes it a weak one. */
+function hasAlready({ headers }: IncomingMessage, etag: string | undefined): boolean {
+  return etag !== undefined && (headers["if-none-match"] ?? "").split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
 }
 
 /** IPv4 in IPv6 is IPv4. */

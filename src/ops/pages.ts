@@ -1,6 +1,7 @@
-/** What HTTP GETs answer, but for the web page itself. */
+/** What HTTP GETs answer. */
 import { type Answer, text } from "../net/http.ts";
 import { isLoopback } from "./limits.ts";
+import { webPage } from "./web_page.ts";
 
 /** What the answers are made of. */
 export interface PageParts {
@@ -15,7 +16,7 @@ export async function pageOf(path: string, address: string, parts: PageParts): P
   if (path === "/healthz") return text(200, "alive");
   if (path === "/readyz") return await parts.ready().then(() => text(200, "ready"), () => text(503, "the database or the bus is away"));
   if (path === "/metrics" && isLoopback(address)) return await metricsOf(path, parts);
-  return undefined;
+  return await webPage(path);
 }
 
 /** The answer to a GET on the listener for metrics. */

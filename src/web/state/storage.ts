@@ -1,0 +1,142 @@
+/** What the browser keeps over a reload. All of it may be missing, or be anything: whoever reads checks. */
+import type { PendingSend, Snapshot } from "../../client/natter_client.ts";
+import { type Conversation, type Last, newConversation, parseKey } from "./model.ts";
+
+/** Who is logged in. Without a token: who was. */
+export interface Account {
+  id: number;
+  name: string;
+  token?: string | undefined;
+}
+
+/** A message that the server would not have. */
+export interface FailedSend extends PendingSend {
+  errno: number;
+  ts: number;
+}
+
+/** What must not be lost of a user: {@linkcode Snapshot}, and what failed. */
+export interface Box extends Snapshot {
+  failed: FailedSend[];
+}
+
+const PREFIX = "natter.";
+
+function read(key: string): unknown {
+  try {
+    return JSON.parse(localStorage.getItem(PREFIX + key) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+function write(key: string, value: unknown): void {
+  try {
+    if (value === undefined) localStorage.removeItem(PREFIX + key);
+    else localStorage.setItem(PREFIX + key, JSON.stringify(value));
+  } catch {
+    // The browser keeps nothing, or no more. The page works, until it is reloaded.
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+const isNumber = (value: unknown): value is number => typeof value === "number";
+const isString = (value: unknown): value is string => typeof value === "string";
+
+export function readAccount(): Account | undefined {
+  const account = read("account");
+  if (!isObject(account) || !isNumber(account.id) || !isString(account.name)) return undefined;
+  return { id: account.id, name: account.name, token: isString(account.token) ? account.token : undefined };
+}
+
+export function writeAccount(account: Account | undefined): void {
+  write("account", account);
+}
+
+export function readBox(id: number): Box {
+  const box = read(`box.${id}`);
+  if (!isObject(box) || !isNumber(box.seq)) return { id, seq: 0, pending: [], failed: [] };
+  const isSend = (send: unknown): send is PendingSend => isObject(send) && isString(send.mid) && isString(send.msg) && isObject(send.to);
+  const isFailed = (send: unknown): send is FailedSend =>
+    isSend(send) && "errno" in send && isNumber(send.errno) && "ts" in send && isNumber(send.ts);
+  return { id, seq: box.seq, pending: listOf(box.pending).filter(isSend), failed: listOf(box.failed).filter(isFailed) };
+}
+
+export function writeBox(box: Box): void {
+  write(`box.${box.id}`, box);
+}
+
+/** The conversations as they were left, without their messages. */
+export function readConversations(id: number): Conversation[] {
+  return listOf(read(`conversations.${id}`)).flatMap((kept) => {
+    if (!isObject(kept) || !isString(kept.key) || !isString(kept.name)) return [];
+    const key = parseKey(kept.key);
+    if (!key) return [];
+    const { unread, read, last } = kept;
+    return [{
+      ...newConversation(key, kept.name),
+      unread: isNumber(unread) ? unread : 0,
+      read: isNumber(read) ? read : 0,
+      last: isLast(last) ? last : undefined,
+    }];
+  });
+}
+
+function isLast(last: unknown): last is Last {
+  return isObject(last) && isNumber(last.messageid) && isNumber(last.id) && isString(last.name) && isString(last.msg) && isNumber(last.ts);
+}
+
+export function writeConversations(id: number, conversations: Iterable<Conversation>): void {
+  write(`conversations.${id}`, Array.from(conversations, ({ key, name, unread, read, last }) => ({ key, name, unread, read, last })));
+}
+
+export function readBlocked(id: number): Set<number> {
+  return new Set(listOf(read(`blocked.${id}`)).filter(isNumber));
+}
+
+export function writeBlocked(id: number, blocked: Iterable<number>): void {
+  write(`blocked.${id}`, [...blocked]);
+}
+
+/** Forgets what was said. Whom the user blocked stays: nobody else remembers. */
+export function forget(id: number): void {
+  for (const key of ["account", `box.${id}`, `conversations.${id}`]) write(key, undefined);
+  for (let i = sessionStorage.length - 1; i >= 0; i--) {
+    const key = sessionStorage.key(i);
+    if (key?.startsWith(PREFIX)) sessionStorage.removeItem(key);
+  }
+}
+
+/** What this browser's user likes. */
+export type Preference = "language" | "theme" | "notify";
+
+export function readPreference(name: Preference): string | undefined {
+  const value = read(name);
+  return isString(value) ? value : undefined;
+}
+
+export function writePreference(name: Preference, value: string | undefined): void {
+  write(name, value);
+}
+
+/** What was written into a conversation and not sent, in this tab. */
+export function readDraft(owner: number, key: string): string {
+  try {
+    return sessionStorage.getItem(`${PREFIX}draft.${owner}.${key}`) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+export function writeDraft(owner: number, key: string, text: string): void {
+  try {
+    if (text === "") sessionStorage.removeItem(`${PREFIX}draft.${owner}.${key}`);
+    else sessionStorage.setItem(`${PREFIX}draft.${owner}.${key}`, text);
+  } catch {
+    // Then it is gone at the next reload.
+  }
+}
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
