@@ -1,7 +1,11 @@
-/** `/metrics`, in Prometheus' text format. Loaded when it is first asked for: `prom-client` takes longer to load than the server to start. */
+/**
+ * `/metrics`, in Prometheus' text format (0.0.4). Loaded when it is first asked for.
+ *
+ * Written out here, since `prom-client` carries a 2 MB file of numbers (in `bintrees`, for its summaries) that `deno compile` takes for a program and
+ * overflows its stack on; all that natter would use of it are these few lines.
+ */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import process from "node:process";
-import { type Metric, Registry } from "prom-client";
 import type { Connection } from "../net/connection.ts";
 import type { Counter, Counters, Histogram } from "./counters.ts";
 
@@ -21,12 +25,20 @@ export interface Gauges {
 interface Sample {
   value: number;
   labels: Record<string, string | number>;
-  metricName?: string;
+  /** What follows the metric's name: `_bucket`, `_sum`, `_count` of a histogram. */
+  suffix?: string;
+}
+
+interface Metric {
+  name: string;
+  type: "gauge" | "counter" | "histogram";
+  help: string;
+  samples: () => Sample[];
 }
 
 /** The metrics of one server. */
 export class Metrics {
-  readonly #registry = new Registry();
+  readonly #metrics: Metric[] = [];
   readonly #delay = monitorEventLoopDelay({ resolution: 10 });
 
   constructor(gauges: Gauges) {
@@ -40,26 +52,24 @@ export class Metrics {
     this.#add("natter_departures_total", "counter", "Sessions that ended, by cause", () => samples(counters.departures, "cause"));
     this.#add("natter_messages_stored_total", "counter", "Messages stored, by kind", () => samples(counters.stored, "kind"));
     this.#add("natter_messages_delivered_total", "counter", "Messages put into outgoing queues", () => [plain(gauges.delivered())]);
-    this.#add("natter_commit_messages", "histogram", "Messages per commit", () => buckets("natter_commit_messages", counters.commitMessages));
-    this.#add("natter_commit_seconds", "histogram", "Duration of a commit", () => buckets("natter_commit_seconds", counters.commitSeconds));
+    this.#add("natter_commit_messages", "histogram", "Messages per commit", () => buckets(counters.commitMessages));
+    this.#add("natter_commit_seconds", "histogram", "Duration of a commit", () => buckets(counters.commitSeconds));
     this.#add("natter_event_loop_delay_seconds", "gauge", "Delay of the event loop since the last scrape", () => this.#delays());
     this.#add("process_resident_memory_bytes", "gauge", "Resident memory", () => [plain(process.memoryUsage.rss())]);
     this.#add("process_cpu_seconds_total", "counter", "User and system time", () => [plain(cpuSeconds())]);
   }
 
   /** The text, and its content type. */
-  async text(): Promise<{ type: string; body: string }> {
-    return { type: this.#registry.contentType, body: await this.#registry.metrics() };
+  text(): { type: string; body: string } {
+    return { type: "text/plain; version=0.0.4; charset=utf-8", body: this.#metrics.map(format).join("") };
   }
 
   close(): void {
     this.#delay.disable();
   }
 
-  #add(name: string, type: "gauge" | "counter" | "histogram", help: string, values: () => Sample[]): void {
-    // The registry asks a metric for its values and formats them; it need not be one of prom-client's own classes.
-    const metric = { name, get: () => Promise.resolve({ name, help, type, values: values(), aggregator: "sum" }) };
-    this.#registry.registerMetric(metric as unknown as Metric);
+  #add(name: string, type: Metric["type"], help: string, samples: () => Sample[]): void {
+    this.#metrics.push({ name, type, help, samples });
   }
 
   #delays(): Sample[] {
@@ -68,6 +78,18 @@ export class Metrics {
     this.#delay.reset();
     return result;
   }
+}
+
+function format({ name, type, help, samples }: Metric): string {
+  const lines = samples().map(({ value, labels, suffix = "" }) => {
+    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escape(String(text))}"`).join(",");
+    return `${name}${suffix}${pairs && `{${pairs}}`} ${value}\n`;
+  });
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
+}
+
+function escape(text: string): string {
+  return text.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n");
 }
 
 function plain(value: number): Sample {
@@ -90,11 +112,11 @@ function queued(connections: Iterable<Connection>): number {
   return sum;
 }
 
-function buckets(name: string, { bounds, counts, sum, count }: Histogram): Sample[] {
+function buckets({ bounds, counts, sum, count }: Histogram): Sample[] {
   let below = 0;
-  const rows: Sample[] = bounds.map((le, i) => ({ value: below += counts[i]!, labels: { le }, metricName: name + "_bucket" }));
-  rows.push({ value: count, labels: { le: "+Inf" }, metricName: name + "_bucket" });
-  rows.push({ value: sum, labels: {}, metricName: name + "_sum" }, { value: count, labels: {}, metricName: name + "_count" });
+  const rows: Sample[] = bounds.map((le, i) => ({ value: below += counts[i]!, labels: { le }, suffix: "_bucket" }));
+  rows.push({ value: count, labels: { le: "+Inf" }, suffix: "_bucket" });
+  rows.push({ value: sum, labels: {}, suffix: "_sum" }, { value: count, labels: {}, suffix: "_count" });
   return rows;
 }
 

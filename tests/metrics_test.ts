@@ -1,0 +1,58 @@
+// `/metrics`: Prometheus' text format, and what natter counts.
+
+import { assertEquals, assertGreater, assertMatch } from "@std/assert";
+import { Counters } from "../src/ops/counters.ts";
+import { Metrics } from "../src/ops/metrics.ts";
+import { testDatabase } from "./support/databases.ts";
+import { makeUsers, startServer } from "./support/server.ts";
+
+/** A sample line, as the format's description has it. */
+const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)+\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|NaN)$/;
+
+/** The samples by name and labels. Throws if anything is not in the format, or stands under another metric's TYPE. */
+function parse(body: string): Map<string, number> {
+  const found = new Map<string, number>();
+  let metric = "";
+  assertMatch(body, /\n$/);
+  for (const line of body.trimEnd().split("\n")) {
+    const [, declared] = /^# (?:HELP|TYPE) (\S+) \S/.exec(line) ?? [];
+    if (declared !== undefined) {
+      metric = declared;
+      continue;
+    }
+    const [, name, labels = "", value] = SAMPLE.exec(line) ?? [];
+    if (name === undefined) throw new Error(`not in the format: ${line}`);
+    assertEquals(name.replace(/_(bucket|sum|count)$/, ""), metric.replace(/_(bucket|sum|count)$/, ""), line);
+    found.set(name + labels, Number(value));
+  }
+  return found;
+}
+
+Deno.test("metrics: what a server counts, in Prometheus' format", async () => {
+  await using db = await testDatabase("sqlite");
+  await using s = await startServer(db, { http: "127.0.0.1:0" });
+  const [user] = await makeUsers(db, 1);
+  await using client = await s.client(user);
+  assertEquals((await client.request({ msgid: 6, toid: user.id, msg: "a note" })).errno, 0);
+  await client.next((m) => m.msgid === 6);
+
+  const response = await fetch(`http://127.0.0.1:${s.server.addresses.http?.port}/metrics`);
+  assertEquals(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  const metrics = parse(await response.text());
+  assertEquals(metrics.get('natter_connections{kind="tcp"}'), 1);
+  assertEquals(metrics.get("natter_sessions"), 1);
+  assertEquals(metrics.get('natter_logins_total{result="ok"}'), 1);
+  assertEquals(metrics.get("natter_messages_delivered_total"), 1);
+  assertEquals(metrics.get("natter_commit_messages_count"), 1);
+  assertEquals(metrics.get('natter_commit_messages_bucket{le="1"}'), 1);
+  assertEquals(metrics.get('natter_commit_messages_bucket{le="+Inf"}'), 1);
+  assertGreater(metrics.get("process_resident_memory_bytes") ?? 0, 1024 * 1024);
+});
+
+Deno.test("metrics: labels are escaped", () => {
+  const counters = new Counters();
+  counters.logins.add('a"b\\c\nd');
+  const metrics = new Metrics({ counters, connections: () => [], sessions: () => 0, delivered: () => 0, offlineBacklog: () => 0 });
+  assertEquals(parse(metrics.text().body).get('natter_logins_total{result="a\\"b\\\\c\\nd"}'), 1);
+  metrics.close();
+});
