@@ -4,6 +4,12 @@ import deno from "./deno.json" with { type: "json" };
 /** The commands. Each is loaded when it is called, takes the arguments after its name, and resolves with the exit code. */
 const commands: Record<string, () => Promise<(args: string[]) => Promise<number>>> = {
   serve: async () => (await import("./src/cli/serve.ts")).serve,
+  users: async () => (await import("./src/cli/operator.ts")).users,
+  passwd: async () => (await import("./src/cli/operator.ts")).passwd,
+  ban: async () => (await import("./src/cli/operator.ts")).ban,
+  unban: async () => (await import("./src/cli/operator.ts")).unban,
+  kick: async () => (await import("./src/cli/operator.ts")).kick,
+  backup: async () => (await import("./src/cli/operator.ts")).backup,
 };
 
 async function main(args: string[]): Promise<number> {

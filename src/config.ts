@@ -166,10 +166,11 @@ export function variableName(field: keyof Config): string {
  * @param args the arguments after the command's name
  * @param env looks a variable up
  * @param unavailable flags to be refused
+ * @param positionals takes what is no flag; without it such an argument is refused
  * @throws {ConfigError} at the first thing wrong; never with a password in it
  */
-export function parseConfig(args: string[], env: (name: string) => string | undefined, unavailable = notYet): Config {
-  const given = parseFlags(args);
+export function parseConfig(args: string[], env: (name: string) => string | undefined, unavailable = notYet, positionals?: string[]): Config {
+  const given = parseFlags(args, positionals);
   const config: Partial<Config> = {};
   const set = new Set<keyof Config>();
   function read<K extends keyof Config>(field: K): void {
@@ -209,12 +210,16 @@ function checkTogether(config: Config, set: Set<keyof Config>): void {
 }
 
 /** The flags among the arguments, each with its text; the last of several counts. */
-function parseFlags(args: string[]): Map<keyof Config, string> {
+function parseFlags(args: string[], positionals: string[] | undefined): Map<keyof Config, string> {
   const byName = new Map(fields.map((field) => [flagName(field), field]));
   const options = Object.fromEntries([...byName.keys()].map((name) => [name, { type: "string" as const }]));
   const given = new Map<keyof Config, string>();
   for (const token of parseArgs({ args, options, strict: false, tokens: true }).tokens) {
     if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional" && positionals) {
+      positionals.push(token.value);
+      continue;
+    }
     if (token.kind === "positional") throw new ConfigError(`unexpected argument ${values.quote(token.value)}; natter --help lists what there is`);
     const field = byName.get(token.name);
     if (!field) throw new ConfigError(`unknown flag ${values.quote(token.rawName)}; natter --help lists them`);

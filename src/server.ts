@@ -32,14 +32,13 @@ import { KICKS_MS, NodeLife, type NodeTimes, RECONCILE_MS, RENEW_MS } from "./pr
 import { OfflineWriter } from "./presence/offline_writer.ts";
 import { RemoteHolders } from "./presence/remote_holders.ts";
 import type { Session } from "./presence/session.ts";
-import type { Store, StoreLimits } from "./store/store.ts";
+import { openStore } from "./store/open.ts";
+import type { Store } from "./store/store.ts";
 import { Errno, Refusal } from "./wire/errors.ts";
 import type { Fault } from "./wire/lines.ts";
 import { Msg, type Ref, type Request } from "./wire/messages.ts";
 import { within } from "./within.ts";
 
-/** Most groups and most friends of a user: their lists go out at every login. */
-const MAX_CONTACTS = 1000;
 /** How long a stop may take to say goodbye, to store what waits, and to set users offline (ms); with what follows it stays below 10 s. */
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;
 /** A client cut by the server is asked to come back after this long (ms), and up to as much again, so that not all come at once. */
@@ -91,12 +90,6 @@ export async function start(config: Config, overrides: Overrides = {}): Promise<
     throw error;
   }
   return server;
-}
-
-async function openStore(config: Config): Promise<Store> {
-  const limits: StoreLimits = { maxGroup: config.maxGroup, maxInbox: config.maxInbox, maxContacts: MAX_CONTACTS };
-  if (config.database.kind === "sqlite") return await (await import("./store/sqlite.ts")).openSqlite(config.database.path, limits);
-  return await (await import("./store/mysql.ts")).openMysql(config.database.url, limits);
 }
 
 /** Without Redis a node is alone on its bus. */

@@ -1,0 +1,125 @@
+/** The operator's commands. They work on the configured database, beside a running server or without one. */
+import { Passwords } from "../auth/passwords.ts";
+import { type Config, ConfigError, parseConfig } from "../config.ts";
+import { openStore } from "../store/open.ts";
+import { type Account, type Store, StoreRefused, StoreUnavailable } from "../store/store.ts";
+import { MAX_PASSWORD } from "../wire/messages.ts";
+import { comparableName } from "../wire/names.ts";
+import { complain, print } from "./output.ts";
+import { readPassword } from "./password_prompt.ts";
+
+/** A command's work; resolves with what it prints. Throws {@linkcode CommandError} with what is wrong. */
+type Work = (store: Store, positionals: string[], config: Config) => Promise<string | void>;
+
+/** What the operator asked for cannot be done; one clear line. */
+class CommandError extends Error {
+  override name = "CommandError";
+}
+
+/** Users read at once. */
+const PAGE = 1000;
+
+/** `natter users`: everyone, a line each. */
+export function users(args: string[]): Promise<number> {
+  return command(args, [], async (store) => {
+    print(["id", "name", "state", "node", "since"].join("\t"));
+    for (let after = 0;;) {
+      const page = await store.users(after, PAGE);
+      for (const user of page) {
+        const state = user.closed ? `${user.state}, closed` : user.state;
+        const since = user.state === "online" ? user.since : user.lastseen;
+        print([user.id, user.name, state, user.node ?? "-", since === null ? "never" : new Date(since).toISOString()].join("\t"));
+      }
+      if (page.length < PAGE) return;
+      after = page[page.length - 1]!.id;
+    }
+  });
+}
+
+/** `natter passwd ID`: a new password, asked for on the terminal or read from stdin. Ends the user's tokens. */
+export function passwd(args: string[]): Promise<number> {
+  return command(args, ["ID"], async (store, [who]) => {
+    const account = await find(store, who!);
+    const password = await readPassword(`New password of ${account.name}: `);
+    const bytes = new TextEncoder().encode(password).length;
+    if (bytes < 1 || bytes > MAX_PASSWORD) throw new CommandError(`a password has 1 to ${MAX_PASSWORD} bytes`);
+    if (!await store.setPassword(account.id, account.password, await new Passwords().hash(password))) {
+      throw new CommandError("the password was changed by somebody else at the same moment; nothing was done");
+    }
+    await store.removeTokens(account.id);
+    return `the password of ${account.name} (${account.id}) is changed, and their tokens have ended`;
+  });
+}
+
+/** `natter ban ID`: closes an account and ends its session and tokens. */
+export function ban(args: string[]): Promise<number> {
+  return command(args, ["ID"], async (store, [who]) => {
+    const { id, name } = await find(store, who!);
+    await store.setClosed(id, true);
+    await store.removeTokens(id);
+    await store.kick(id);
+    return `${name} (${id}) is banned`;
+  });
+}
+
+/** `natter unban ID`: opens an account again. */
+export function unban(args: string[]): Promise<number> {
+  return command(args, ["ID"], async (store, [who]) => {
+    const { id, name } = await find(store, who!);
+    await store.setClosed(id, false);
+    return `${name} (${id}) may log in again`;
+  });
+}
+
+/** `natter kick ID`: ends a user's session on whichever node it is. */
+export function kick(args: string[]): Promise<number> {
+  return command(args, ["ID"], async (store, [who]) => {
+    const { id, name } = await find(store, who!);
+    if (!await store.kick(id)) throw new CommandError(`${name} (${id}) is not online`);
+    return `${name} (${id}) will be cut within 2 s`;
+  });
+}
+
+/** `natter backup FILE`: a consistent copy of the SQLite database, while the server runs. */
+export function backup(args: string[]): Promise<number> {
+  return command(args, ["FILE"], async (_store, [file], { database }) => {
+    if (database.kind !== "sqlite") throw new CommandError("backup copies SQLite files; use mysqldump --single-transaction for MySQL");
+    const { backupSqlite } = await import("../store/sqlite/backup.ts");
+    await backupSqlite(database.path, file!);
+    return `${database.path} is copied to ${file}`;
+  });
+}
+
+async function command(args: string[], expected: string[], work: Work): Promise<number> {
+  let store: Store | undefined;
+  try {
+    const positionals: string[] = [];
+    const config = parseConfig(args, (name) => Deno.env.get(name), undefined, positionals);
+    if (positionals.length !== expected.length) throw new ConfigError(`wanted: ${expected.join(" ") || "no arguments"} (and flags)`);
+    if (config.database.kind === "sqlite" && !await exists(config.database.path)) {
+      throw new CommandError(`there is no database ${config.database.path}`);
+    }
+    store = await openStore(config);
+    const said = await work(store, positionals, config);
+    if (said) print(said);
+    return 0;
+  } catch (error) {
+    const expected = error instanceof ConfigError || error instanceof CommandError || error instanceof StoreRefused ||
+      error instanceof StoreUnavailable;
+    complain(expected ? error.message : String(error));
+    return error instanceof ConfigError ? 2 : 1;
+  } finally {
+    await store?.close();
+  }
+}
+
+/** A user by number or by name. */
+async function find(store: Store, who: string): Promise<Account> {
+  const account = await store.findUser(/^\d+$/.test(who) ? { id: Number(who) } : { key: comparableName(who) });
+  if (!account) throw new CommandError(`there is no user ${who}`);
+  return account;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

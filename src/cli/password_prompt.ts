@@ -1,0 +1,45 @@
+/** Reads a password: from a terminal without showing it, else the first line of stdin. */
+
+const ENTER = new Set([10, 13]), BACKSPACE = new Set([8, 127]), CTRL_C = 3, CTRL_D = 4;
+
+/** Asks on stderr if stdin is a terminal. Throws an Error if it is given up (Ctrl-C). */
+export async function readPassword(prompt: string): Promise<string> {
+  const terminal = Deno.stdin.isTerminal();
+  const say = (text: string) => void Deno.stderr.writeSync(new TextEncoder().encode(text));
+  if (terminal) {
+    say(prompt);
+    Deno.stdin.setRaw(true);
+  }
+  try {
+    return await readLine();
+  } finally {
+    if (terminal) {
+      Deno.stdin.setRaw(false);
+      say("\n");
+    }
+  }
+}
+
+async function readLine(): Promise<string> {
+  const typed: number[] = [];
+  const buffer = new Uint8Array(256);
+  for (;;) {
+    const n = await Deno.stdin.read(buffer);
+    if (n === null) return decode(typed);
+    for (const byte of buffer.subarray(0, n)) {
+      if (ENTER.has(byte) || byte === CTRL_D) return decode(typed);
+      if (byte === CTRL_C) throw new Error("given up");
+      if (BACKSPACE.has(byte)) removeCharacter(typed);
+      else typed.push(byte);
+    }
+  }
+}
+
+/** Takes back one character, which may be several bytes. */
+function removeCharacter(bytes: number[]): void {
+  while (bytes.length > 0 && (bytes.pop()! & 0xc0) === 0x80);
+}
+
+function decode(bytes: number[]): string {
+  return new TextDecoder().decode(new Uint8Array(bytes));
+}

@@ -1,0 +1,18 @@
+import type { Store, StoreLimits } from "./store.ts";
+
+/** What must be known to open a store. */
+export interface StoreConfig {
+  database: { kind: "sqlite"; path: string } | { kind: "mysql"; url: string };
+  maxGroup: number;
+  maxInbox: number;
+}
+
+/** Most groups and most friends of a user: their lists go out at every login. */
+const MAX_CONTACTS = 1000;
+
+/** Opens the configured database; only its driver is loaded. Throws {@linkcode StoreRefused} or {@linkcode StoreUnavailable}. */
+export async function openStore({ database, maxGroup, maxInbox }: StoreConfig): Promise<Store> {
+  const limits: StoreLimits = { maxGroup, maxInbox, maxContacts: MAX_CONTACTS };
+  if (database.kind === "sqlite") return await (await import("./sqlite.ts")).openSqlite(database.path, limits);
+  return await (await import("./mysql.ts")).openMysql(database.url, limits);
+}
