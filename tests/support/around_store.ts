@@ -1,0 +1,54 @@
+import { setImmediate } from "node:timers";
+import type { Store } from "../../src/store/store.ts";
+
+/** One call of a method of the store, not made yet. */
+export interface StoreCall {
+  name: keyof Store;
+  args: unknown[];
+  /** Makes the call. */
+  run(): Promise<unknown>;
+}
+
+/** A store whose every call is handed to `around`, which makes it, holds it, doubles it or fails it; the caller gets what `around` gives. */
+export function aroundStore(store: Store, around: (call: StoreCall) => Promise<unknown>): Store {
+  return new Proxy(store, {
+    get(target, name: keyof Store) {
+      const method = target[name];
+      if (typeof method !== "function") return method;
+      return (...args: unknown[]) => around({ name, args, run: () => Reflect.apply(method, target, args) });
+    },
+  });
+}
+
+/** Follows which calls are under way. */
+export class StoreWatch {
+  /** Calls that were made, since the last {@linkcode StoreWatch.forget}. */
+  made: (keyof Store)[] = [];
+  /** What happens around each call; by default it is just made. */
+  around: (call: StoreCall) => Promise<unknown> = (call) => call.run();
+  #underWay = 0;
+
+  /** For `Overrides.store`. */
+  readonly wrap = (store: Store): Store =>
+    aroundStore(store, async (call) => {
+      this.made.push(call.name);
+      this.#underWay++;
+      try {
+        return await this.around(call);
+      } finally {
+        this.#underWay--;
+      }
+    });
+
+  forget(): void {
+    this.made = [];
+  }
+
+  /** Resolves when no call is under way and none follows: what a call led to has been done. */
+  async quiet(): Promise<void> {
+    for (let calm = 0; calm < 10; calm++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      if (this.#underWay > 0) calm = 0;
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { deadline } from "@std/async/deadline";
+import { configure, type LogRecord, reset } from "@logtape/logtape";
+
+/** What natter logs in this process, at any level, until it is disposed of. One at a time. */
+export class CapturedLog implements AsyncDisposable {
+  readonly records: LogRecord[] = [];
+  readonly #counts = new Map<string, number>();
+  #recorded = Promise.withResolvers<void>();
+
+  private constructor() {}
+
+  static async start(): Promise<CapturedLog> {
+    const log = new CapturedLog();
+    await configure({
+      reset: true,
+      sinks: { captured: (record) => log.#record(record) },
+      loggers: [
+        { category: "natter", sinks: ["captured"], lowestLevel: "debug" },
+        { category: ["logtape", "meta"], sinks: [], lowestLevel: "fatal" },
+      ],
+    });
+    return log;
+  }
+
+  /** How many records have this message. */
+  count(message: string): number {
+    return this.#counts.get(message) ?? 0;
+  }
+
+  /** Resolves when `message` has been logged at least `count` times in all. Rejects after 10 s. */
+  async until(message: string, count: number): Promise<void> {
+    while (this.count(message) < count) await deadline(this.#recorded.promise, 10_000);
+  }
+
+  #record(record: LogRecord): void {
+    this.records.push(record);
+    const message = record.message.join("");
+    this.#counts.set(message, this.count(message) + 1);
+    this.#recorded.resolve();
+    this.#recorded = Promise.withResolvers();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await reset();
+  }
+}
