@@ -1,8 +1,9 @@
 // The client library against a real server: what it promises when connections and servers die.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type ClientEvents, ConnectionLost, NatterClient, type NatterClientOptions, NatterError } from "../src/client/natter_client.ts";
+import { ConnectionLost, NatterClient, type NatterClientOptions, NatterError } from "../src/client/natter_client.ts";
 import { tcp } from "../src/client/tcp_transport.ts";
+import { event } from "./support/client_events.ts";
 import { databaseTest } from "./support/databases.ts";
 import { startProxy } from "./support/proxy.ts";
 import { eventually, makeUsers, spawnServer, startServer } from "./support/server.ts";
@@ -11,21 +12,6 @@ import { eventually, makeUsers, spawnServer, startServer } from "./support/serve
 function clientOf(port: number | (() => number), options: Partial<NatterClientOptions> = {}): NatterClient {
   const where = typeof port === "number" ? () => port : port;
   return new NatterClient({ connect: (events, signal) => tcp({ port: where() })(events, signal), backoff: { min: 20, max: 200 }, ...options });
-}
-
-/** The next event of that kind that `matches`. */
-function event<K extends keyof ClientEvents>(
-  client: NatterClient,
-  name: K,
-  matches: (event: ClientEvents[K]) => boolean = () => true,
-): Promise<ClientEvents[K]> {
-  return new Promise((resolve) => {
-    const off = client.on(name, (event) => {
-      if (!matches(event)) return;
-      off();
-      resolve(event);
-    });
-  });
 }
 
 databaseTest("client and server: two people find each other and talk", async (db) => {
