@@ -176,14 +176,47 @@ mysqlTest("appends, claims, releases and confirmations of the same users at once
 mysqlTest("a deadlock is tried again", async (t) => {
   const { store, admin, ada, bob } = await two(t);
   await admin.query("START TRANSACTION");
+  // The victim is the one that has changed less: the append.
+  await admin.query(
+    "INSERT INTO block (userid, blocked) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) SELECT 999, i FROM n",
+  );
   await admin.query(`SELECT id FROM user WHERE id = ${bob} FOR UPDATE`);
   const appending = store.append(batchOf(ada, bob, 1));
   await admin.lockWaits(1);
-  // The append holds ada and waits for bob. Whoever is the victim, the append comes through.
-  await admin.query(`UPDATE user SET closed = FALSE WHERE id = ${ada}`).catch(() => {});
+  // The append holds ada and waits for bob.
+  await admin.query(`UPDATE user SET closed = FALSE WHERE id = ${ada}`);
   await admin.query("COMMIT");
   assertEquals((await appending)[0].errno, 0);
   assertEquals((await store.inbox(bob, 0, 10, 100)).length, 1);
+});
+
+mysqlTest("a lock wait that runs out is tried again", async (t) => {
+  const { store, admin, ada, bob } = await two(t);
+  await admin.query("START TRANSACTION");
+  await admin.query(`SELECT id FROM user WHERE id = ${bob} FOR UPDATE`);
+  const calls = [store.append(batchOf(ada, bob, 1)), store.setClosed(bob, true)];
+  await admin.lockWaits(2);
+  // Longer than the 3 s of a lock wait.
+  await admin.query("DO SLEEP(4)");
+  await admin.query("COMMIT");
+  await Promise.all(calls);
+  assertEquals((await store.inbox(bob, 0, 10, 100)).length, 1);
+});
+
+mysqlTest("who left a group before the append had its lock gets nothing of it", async (t) => {
+  const { store, admin, ada, bob } = await two(t);
+  const created = await store.createGroup(ada, "g", "g", "");
+  assert(typeof created === "object");
+  await store.joinGroup(bob, { id: created.groupid });
+  await admin.query("START TRANSACTION");
+  await admin.query(`SELECT id FROM allgroup WHERE id = ${created.groupid} FOR UPDATE`);
+  await admin.query(`DELETE FROM groupuser WHERE groupid = ${created.groupid} AND userid = ${bob}`);
+  const appending = store.append([{ sender: ada, groupid: created.groupid, msg: "x", ts: 1 }]);
+  await admin.lockWaits(1);
+  await admin.query("COMMIT");
+  const [answer] = await appending;
+  assert(answer.errno === 0);
+  assertEquals(answer.receivers, []);
 });
 
 mysqlTest("a group of 1,000: one row in message, and a handful of statements", async (t) => {

@@ -72,6 +72,14 @@ async function mysqlTestOn(database: TestDatabase): Promise<MysqlTest> {
   };
 }
 
+async function poll(reached: () => Promise<boolean>, what: string): Promise<void> {
+  const giveUp = Date.now() + 20_000;
+  while (!await reached()) {
+    if (Date.now() > giveUp) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 async function connectAdmin(url: URL): Promise<Admin> {
   const connection = await createConnection({
     host: url.hostname.replace(/^\[|\]$/g, ""),
@@ -86,8 +94,8 @@ async function connectAdmin(url: URL): Promise<Admin> {
     return Array.isArray(rows) ? rows as Record<string, unknown>[] : [];
   }
   const others = "SELECT id AS id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()";
-  async function until(sql: string, count: number, pause = 10): Promise<void> {
-    while ((await query(sql)).length !== count) await new Promise((resolve) => setTimeout(resolve, pause));
+  async function until(sql: string, count: number): Promise<void> {
+    await poll(async () => (await query(sql)).length === count, `${count} rows of ${sql}`);
   }
   return {
     query,
@@ -98,14 +106,15 @@ async function connectAdmin(url: URL): Promise<Admin> {
       await until(others, 0);
       return rows.length;
     },
-    lockWaits: (count) =>
-      until(
-        "SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id " +
-          "WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'",
-        count,
-        // InnoDB shows the same picture again to whoever looks within 100 ms.
-        120,
-      ),
+    async lockWaits(count) {
+      await poll(async () => {
+        const own = new Set((await query(others)).map(({ id }) => Number(id)));
+        // Not information_schema.innodb_trx: whoever looks there within 100 ms of somebody else is shown the same picture again.
+        const [{ Status }] = await query("SHOW ENGINE INNODB STATUS");
+        const waiting = String(Status).split("---TRANSACTION").filter((transaction) => transaction.includes("LOCK WAIT"));
+        return waiting.filter((transaction) => own.has(Number(/thread id (\d+)/.exec(transaction)?.[1]))).length === count;
+      }, `${count} lock waits`);
+    },
     async [Symbol.asyncDispose]() {
       await connection.end();
     },
