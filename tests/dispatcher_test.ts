@@ -22,6 +22,20 @@ async function goodLine(client: RawClient): Promise<void> {
   assertEquals(await client.next(), { msgid: 14, ref: "good" });
 }
 
+/** Sends all this, and only then looks at what came. Throws if the connection is reset meanwhile. @returns what came until the server's FIN */
+async function flood(port: number, text: string): Promise<Message[]> {
+  const conn = await Deno.connect({ port });
+  try {
+    for (let bytes = new TextEncoder().encode(text); bytes.length > 0;) bytes = bytes.subarray(await conn.write(bytes));
+    let received = "";
+    const buffer = new Uint8Array(65536);
+    for (let n = await conn.read(buffer); n !== null; n = await conn.read(buffer)) received += new TextDecoder().decode(buffer.subarray(0, n));
+    return received.trimEnd().split("\n").map((line) => JSON.parse(line));
+  } finally {
+    conn.close();
+  }
+}
+
 databaseTest("dispatcher: of several errors the first of 10, 11, 12 (21), 13, 15, 22 is told", async (db) => {
   await using s = await startServer(db);
   const [user] = await makeUsers(db, 1);
@@ -104,13 +118,9 @@ databaseTest("dispatcher: who floods with bad lines is answered ten times, told 
   await using s = await startServer(db);
   const [user] = await makeUsers(db, 1);
   await using other = await s.client(user!);
-  for (const flood of ["x\n".repeat(1_000_000), '{"msgid":99}\n'.repeat(100_000), "\n".repeat(500_000) + "x\n".repeat(500_000)]) {
-    await using client = await s.connect();
-    client.sendBytes(flood);
-    for (let i = 0; i < 10; i++) assert((await client.next()).errno! >= 10);
-    assertEquals((await client.next()).reason, "badinput");
-    assertEquals(await client.closed, "fin");
-    assertEquals(client.backlog, []);
+  for (const bad of ["x\n".repeat(1_000_000), '{"msgid":99}\n'.repeat(100_000), "\n".repeat(500_000) + "x\n".repeat(500_000)]) {
+    const received = await flood(s.port, bad);
+    assertEquals(received.map((m) => m.errno! >= 10 || m.reason), [...Array(10).fill(true), "badinput"]);
     await goodLine(other);
   }
 });
@@ -127,13 +137,16 @@ databaseTest("dispatcher: a line that is too long: errno 14, then the end, and t
     assertEquals(await client.next(), { msgid: 20, reason: "badinput" });
     assertEquals(await client.closed, "fin");
   }
-  for (const size of [70_000, 1_000_000, 20_000_000]) {
-    await using client = await s.client(user!);
-    client.sendBytes('{"msgid":13,"ref":1}\n' + "x".repeat(size));
-    assertEquals(await client.next(), { msgid: 14, ref: 1 }, "the line before it is answered");
-    assertEquals((await client.next()).errno, 14);
-    assertEquals(await client.next(), { msgid: 20, reason: "badinput" });
-    assertEquals(await client.closed, "fin");
+  // All of it is taken, so that nothing resets the connection before the client has read.
+  const login = JSON.stringify({ msgid: 1, id: user!.id, token: user!.token, proto: 2 });
+  for (const size of [70_000, 1_000_000, 5_000_000]) {
+    const [ack, ...received] = await flood(s.port, login + '\n{"msgid":13,"ref":1}\n' + "x".repeat(size));
+    assertEquals(ack!.errno, 0);
+    assertEquals(received, [
+      { msgid: 14, ref: 1 },
+      { msgid: 11, errno: 14, errmsg: "the line is longer than 65536 bytes" },
+      { msgid: 20, reason: "badinput" },
+    ]);
     await eventually(async () => await stateOf(db, user!.id) === "offline", "offline", 1000);
   }
 });
@@ -192,7 +205,7 @@ databaseTest("dispatcher: any fields in any request: one answer, never errno 20,
     { weight: 3, arbitrary: fc.constantFrom<unknown>(1, 2, 50, "user1", "a", "张三 👩‍🚀", "x".repeat(50)) },
     {
       weight: 2,
-      arbitrary: fc.constantFrom<unknown>(0, -1, 1.5, 2 ** 31, 2 ** 53 - 1, 2 ** 53, "", "\0", "\ud800", "' or 1=1 --", "x".repeat(60_000), null),
+      arbitrary: fc.constantFrom<unknown>(0, -1, 1.5, 2 ** 31, 2 ** 53 - 1, 2 ** 53, "", "\0", "\ud800", "' or 1=1 --", "x".repeat(10_000), null),
     },
     { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
     { weight: 1, arbitrary: fc.string({ unit: "binary" }) },
