@@ -1,0 +1,45 @@
+// A claim whose outcome the server never learnt, and which is committed later, leaves nobody online.
+
+import { assertEquals } from "@std/assert";
+import { StoreUnavailable } from "../src/store/store.ts";
+import { type StoreCall, StoreWatch } from "./support/around_store.ts";
+import { databaseTest } from "./support/databases.ts";
+import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
+
+databaseTest("unknown outcome: a claim that is committed after its link broke is found by reconciling", async (db) => {
+  const watch = new StoreWatch();
+  let late: StoreCall | undefined;
+  watch.around = (call) => {
+    if (call.name !== "claim" || late) return call.run();
+    late = call;
+    return Promise.reject(new StoreUnavailable("the link broke"));
+  };
+  await using s = await startServer(db, {}, { store: watch.wrap, times: { renew: 100, reconcile: 200 } });
+  const [user] = await makeUsers(db, 1) as [TestUser];
+  await using c = await s.connect();
+  const ack = await c.login({ id: user.id, token: user.token, proto: 2 });
+  assertEquals(ack.errno, 19);
+  assertEquals(typeof ack.retry, "number");
+  // The release that follows a doubtful claim comes before the claim itself.
+  await eventually(() => watch.made.includes("release"), "the release");
+  await watch.quiet();
+  await late!.run();
+  assertEquals(await stateOf(db, user.id), "online");
+  await eventually(async () => await stateOf(db, user.id) === "offline", "reconciling", 5000);
+});
+
+databaseTest("unknown outcome: the user need not wait for reconciling", async (db) => {
+  const watch = new StoreWatch();
+  let done = false;
+  watch.around = async (call) => {
+    const result = await call.run();
+    if (call.name !== "claim" || done) return result;
+    done = true;
+    throw new StoreUnavailable("the answer was lost");
+  };
+  await using s = await startServer(db, {}, { store: watch.wrap });
+  const [user] = await makeUsers(db, 1) as [TestUser];
+  await using c = await s.connect();
+  assertEquals((await c.login({ id: user.id, token: user.token, proto: 2 })).errno, 19);
+  assertEquals((await c.login({ id: user.id, token: user.token, proto: 2 })).errno, 0);
+});
