@@ -118,6 +118,12 @@ databaseTest("groups are listed by name, their members in the order they joined"
     [zoo, "zoo", "", [[cy, "creator"], [bob, "normal"], [ada, "normal"]]],
   ]);
   assertEquals((await store.groups(bob)).map((g) => g.id), [zoo]);
+  await store.leaveGroup(bob, zoo);
+  await store.joinGroup(bob, { id: zoo });
+  assertEquals(roles((await store.groups(bob))[0]), [[cy, "creator"], [ada, "normal"], [bob, "normal"]]);
+  await store.leaveGroup(ada, zoo);
+  await store.joinGroup(ada, { id: zoo });
+  assertEquals(roles((await store.groups(bob))[0]), [[cy, "creator"], [bob, "normal"], [ada, "normal"]]);
   const members = await store.members(zoo);
   assertEquals(members?.map((m) => [m.userId, m.node]).sort(), [[ada, null], [bob, "n1"], [cy, null]].sort());
   assertEquals(await store.members(zoo + pub.groupid), undefined);

@@ -67,11 +67,9 @@ export function groupStore(db: Database, limits: StoreLimits): GroupStore {
         if (!isMember(userId, groupid)) return 18;
         db.run("DELETE FROM groupuser WHERE groupid = ? AND userid = ?", groupid, userId);
         const oldest = db.row<[UserId]>("SELECT userid FROM groupuser WHERE groupid = ? ORDER BY joined LIMIT 1", groupid);
-        if (!oldest) {
-          db.run("DELETE FROM allgroup WHERE id = ?", groupid);
-        } else if (!db.row("SELECT 1 FROM groupuser WHERE groupid = ? AND grouprole = 'creator'", groupid)) {
-          db.run("UPDATE groupuser SET grouprole = 'creator' WHERE groupid = ? AND userid = ?", groupid, oldest[0]);
-        }
+        if (!oldest) db.run("DELETE FROM allgroup WHERE id = ?", groupid);
+        // The creator is always the oldest member.
+        else db.run("UPDATE groupuser SET grouprole = 'creator' WHERE groupid = ? AND userid = ?", groupid, oldest[0]);
         return 0;
       });
     },
