@@ -5,6 +5,8 @@ import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.t
 import { addUsers } from "./support/databases.ts";
 import { type Admin, type MysqlTest, mysqlTest } from "./support/mysql.ts";
 
+const text = new TextDecoder("latin1");
+
 /** Nodes a and b, three users, and a look into the database. */
 async function twoNodes(t: MysqlTest): Promise<{ a: Store; b: Store; users: number[]; admin: Admin }> {
   const [a, b] = [await t.open(), await t.open()];
@@ -93,11 +95,46 @@ mysqlTest("a reaping and a return that meet in the middle lose no session", asyn
     await admin.lockWaits(2);
     await admin.query("COMMIT");
     assertEquals(await rejoining, []);
-    await sweeping;
+    assertEquals(await sweeping, []);
     assertEquals(await a.sessions(0, 10), sessions.map((s) => ({ ...s, lastSeq: 0 })));
     assertEquals(await b.sweep(), []);
     assertEquals(await a.renew(), true);
   }
+});
+
+mysqlTest("a return that was interrupted is asked for again", async (t) => {
+  const a = await t.openProxied();
+  const b = await t.open();
+  await a.join("a");
+  await b.join("b");
+  const [ada] = await addUsers(b, "ada");
+  const admin = await t.admin();
+  await claimed(a, ada, "a1");
+  await runOut(admin, "a");
+  assertEquals(await b.sweep(), [ada]);
+  assertEquals(await a.renew(), false);
+  await admin.query("START TRANSACTION");
+  await admin.query(`SELECT id FROM user WHERE id = ${ada} FOR UPDATE`);
+  const interrupted = assertRejects(() => a.rejoin([{ userId: ada, session: "a1" }]), StoreUnavailable);
+  await admin.lockWaits(1);
+  t.proxy.refuse = true;
+  t.proxy.cut();
+  await interrupted;
+  t.proxy.refuse = false;
+  await admin.query("COMMIT");
+  assertEquals(await a.renew(), false);
+  assertEquals(await a.rejoin([{ userId: ada, session: "a1" }]), []);
+  assertEquals(await a.renew(), true);
+  assertEquals(await b.holder(ada), { session: "a1", node: "a" });
+});
+
+mysqlTest("a node never reaps itself", async (t) => {
+  const { a, users: [ada], admin } = await twoNodes(t);
+  await claimed(a, ada, "a1");
+  await runOut(admin, "a");
+  assertEquals(await a.sweep(), []);
+  assertEquals(await a.renew(), true);
+  assertEquals(await a.holder(ada), { session: "a1", node: "a" });
 });
 
 mysqlTest("nobody touches the sessions of a node that has just come back, for a whole lease", async (t) => {
@@ -192,26 +229,35 @@ mysqlTest("another process took the name meanwhile: renewing and rejoining are r
   await claimed(second, ada, "s1");
 });
 
-mysqlTest("a cable that was cut: the name is taken again although the database still sees the old connection", async (t) => {
+mysqlTest("a cable that was cut, twice: the name is taken again although the database still sees the old connections", async (t) => {
   const a = await t.openProxied();
   await a.join("a");
   const [ada] = await addUsers(a, "ada");
   await claimed(a, ada, "a1");
-  const gone = Promise.withResolvers<"drop">();
-  const old = new Set<number>();
-  let cut = false;
-  // What comes on a connection of before is held, its end too: the database cannot know.
-  t.proxy.inspect = ({ connection, direction }) => {
-    if (!cut) old.add(connection);
-    return cut && direction === "up" && old.has(connection) ? gone.promise : "pass";
+  await a.renew();
+  const seen = new Set<number>();
+  const cut = new Set<number>();
+  const end = Promise.withResolvers<"drop">();
+  let locking = 0;
+  t.proxy.inspect = ({ connection, direction, data }) => {
+    // What the client sends there is held, its end too: the database cannot know.
+    if (cut.has(connection)) return direction === "up" ? end.promise : "drop";
+    seen.add(connection);
+    // The next connection is cut when it has asked for the name, before it hears that it has it.
+    if (cut.size > 0 && direction === "up") {
+      if (connection === locking) cut.add(connection);
+      else if (locking === 0 && text.decode(data).includes("GET_LOCK")) locking = connection;
+    }
+    return "pass";
   };
   await a.renew();
-  cut = true;
+  for (const connection of seen) cut.add(connection);
+  await assertRejects(() => a.renew(), StoreUnavailable);
   await assertRejects(() => a.renew(), StoreUnavailable);
   assertEquals(await a.renew(), true);
-  await a.ping().catch(() => {});
+  assert(cut.has(locking));
   assertEquals(await a.holder(ada), { session: "a1", node: "a" });
-  gone.resolve("drop");
+  end.resolve("drop");
 });
 
 mysqlTest("a claim whose link broke in the middle may commit; it is found among the node's sessions, and released", async (t) => {

@@ -195,7 +195,7 @@ export class NodeLife {
       const [{ holder }] = await link.rows<{ holder: number | null }>(`SELECT IS_USED_LOCK(${NAME_LOCK}) AS holder`, [name]);
       if (holder !== null && this.#threads.has(holder)) await link.command(`KILL CONNECTION ${holder}`).catch(() => {});
       this.#threads.add(link.threadId);
-      const [{ taken }] = await link.rows<{ taken: number | null }>(`SELECT GET_LOCK(${NAME_LOCK}, ${wait}) AS taken`, [name], (wait + 5) * 1000);
+      const [{ taken }] = await link.rows<{ taken: number | null }>(`SELECT GET_LOCK(${NAME_LOCK}, ${wait}) AS taken`, [name], (wait + 2) * 1000);
       if (taken !== 1) throw new StoreRefused(`another natter named "${name}" runs on this database: give each its own --node`);
       this.#threads = new Set([link.threadId]);
       return link;
