@@ -137,8 +137,8 @@ export class Login {
     let takeover: string | undefined;
     let displaced: Session | undefined;
     let moved: { node: string; session: string } | undefined;
+    await offline.settled(userId, SETTLE_MS);
     for (let i = 0; i < CLAIM_TRIES; i++) {
-      await offline.settled(userId, SETTLE_MS);
       const holder = table.get(userId);
       if (holder && holder !== displaced) {
         if (!await this.#mayTakeOver(holder)) throw new Refusal(Errno.IN_USE);
