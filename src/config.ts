@@ -144,9 +144,6 @@ export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
   logLevel: { value: "LEVEL", default: "info", help: "debug, info, warning or error", parse: values.oneOf("debug", "info", "warning", "error") },
 };
 
-/** Flags of features that do not exist yet: refused, so that none silently does nothing, and left out of the help. */
-export const notYet: readonly (keyof Config)[] = ["keepDays"];
-
 /** The fields of {@linkcode Config} in the order of the help. */
 export const fields = Object.keys(flags) as (keyof Config)[];
 
@@ -165,11 +162,10 @@ export function variableName(field: keyof Config): string {
  *
  * @param args the arguments after the command's name
  * @param env looks a variable up
- * @param unavailable flags to be refused
  * @param positionals takes what is no flag; without it such an argument is refused
  * @throws {ConfigError} at the first thing wrong; never with a password in it
  */
-export function parseConfig(args: string[], env: (name: string) => string | undefined, unavailable = notYet, positionals?: string[]): Config {
+export function parseConfig(args: string[], env: (name: string) => string | undefined, positionals?: string[]): Config {
   const given = parseFlags(args, positionals);
   const config: Partial<Config> = {};
   const set = new Set<keyof Config>();
@@ -178,8 +174,7 @@ export function parseConfig(args: string[], env: (name: string) => string | unde
     const fromArgs = given.get(field);
     const text = fromArgs ?? (env(variableName(field)) || undefined);
     const source = fromArgs === undefined ? variableName(field) : "--" + flagName(field);
-    if (text === undefined || unavailable.includes(field)) {
-      if (text !== undefined && text !== "off") throw new ConfigError(`${source} is not available yet`);
+    if (text === undefined) {
       config[field] = flag.otherwise ? flag.otherwise() : flag.parse(flag.default);
       return;
     }

@@ -9,6 +9,7 @@ import { Groups } from "./chat/groups.ts";
 import { History } from "./chat/history.ts";
 import { Chat } from "./chat/messages.ts";
 import { PresenceNews } from "./chat/presence_news.ts";
+import { Retention, RETENTION_MS } from "./chat/retention.ts";
 import { Signals } from "./chat/signals.ts";
 import { Welcome } from "./chat/welcome.ts";
 import type { Bus, BusListener } from "./cluster/bus.ts";
@@ -61,7 +62,7 @@ export interface Overrides {
   /** Wraps the store, to hold its steps open or to count them. */
   store?: (store: Store) => Store;
   passwords?: Passwords;
-  times?: Partial<NodeTimes>;
+  times?: Partial<NodeTimes & { retention: number }>;
   bus?: JoinBus;
 }
 
@@ -121,6 +122,7 @@ class NatterServer implements Server, LineHandler {
   readonly #login: Login;
   readonly #welcome: Welcome;
   readonly #node: NodeLife;
+  readonly #retention: Retention;
   readonly #dispatcher: Dispatcher;
   readonly #peers: Peers;
   /** Those who send to other nodes. */
@@ -190,6 +192,7 @@ class NatterServer implements Server, LineHandler {
       badInput: (connection) => this.#cut(connection, "badinput"),
     });
     this.#node.start();
+    this.#retention = new Retention(store, config.keepDays, overrides.times?.retention ?? RETENTION_MS);
   }
 
   /** Joins the bus and opens all listeners. Throws {@linkcode ListenError}. */
@@ -311,7 +314,7 @@ class NatterServer implements Server, LineHandler {
 
   async #close(): Promise<boolean> {
     await this.#listeners?.stopAccepting();
-    await this.#node.close();
+    await Promise.all([this.#node.close(), this.#retention.close()]);
     await within(this.#appender.idle(), STORE_MS);
     const all = [...this.#connections];
     for (const connection of all) this.#cut(connection, "stopping");

@@ -1,9 +1,8 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { type Config, ConfigError, fields, flagName, flags, notYet, parseConfig, variableName } from "../src/config.ts";
+import { type Config, ConfigError, fields, flagName, flags, parseConfig, variableName } from "../src/config.ts";
 
-/** Parses with every feature available, whatever {@linkcode notYet} says. */
 function parse(args: string[], env: Record<string, string> = {}): Config {
-  return parseConfig(args, (name) => env[name], []);
+  return parseConfig(args, (name) => env[name]);
 }
 
 /** The one line that these arguments are refused with. */
@@ -191,18 +190,6 @@ Deno.test("config: no error repeats a password or a control character", () => {
     assert(!/sec/.test(refusal(args)), refusal(args));
   }
   assertEquals(/\p{C}/u.test(refusal(["--listen", "\x1b[2J\x9b2J\n\u202e"])), false);
-});
-
-Deno.test("config: what is not there yet is refused, not ignored", () => {
-  const [first] = notYet;
-  if (first === undefined) return;
-  const flag = "--" + flagName(first);
-  assertEquals(assertThrows(() => parseConfig([flag, "a:1"], () => undefined), ConfigError).message, `${flag} is not available yet`);
-  assertEquals(
-    assertThrows(() => parseConfig([], (name) => name === variableName(first) ? "a:1" : undefined), ConfigError).message,
-    `${variableName(first)} is not available yet`,
-  );
-  parseConfig([flag, "off"], () => undefined);
 });
 
 Deno.test("config: every default that is a text is accepted as a value", () => {

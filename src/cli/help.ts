@@ -1,10 +1,10 @@
 /** `natter --help`, and the README's table, both made from the table of flags. */
 
-import { type Config, fields, flagName, flags, notYet } from "../config.ts";
+import { fields, flagName, flags } from "../config.ts";
 
 /** What `natter --help` prints. */
 export function help(): string {
-  const rows = available().map((field) => {
+  const rows = fields.map((field) => {
     const { value, default: usual, help } = flags[field];
     return [`  --${flagName(field)} ${value}`, `${help} (${usual})`];
   });
@@ -31,13 +31,9 @@ export function help(): string {
 
 /** The flags as a Markdown table, for the README. */
 export function flagTable(): string {
-  const rows = available().map((field) => {
+  const rows = fields.map((field) => {
     const { value, default: usual, help } = flags[field];
     return `| \`--${flagName(field)} ${value.replaceAll("|", "\\|")}\` | ${usual} | ${help} |`;
   });
   return ["| flag | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
-}
-
-function available(): (keyof Config)[] {
-  return fields.filter((field) => !notYet.includes(field));
 }

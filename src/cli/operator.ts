@@ -94,7 +94,7 @@ async function command(args: string[], expected: string[], work: Work): Promise<
   let store: Store | undefined;
   try {
     const positionals: string[] = [];
-    const config = parseConfig(args, (name) => Deno.env.get(name), undefined, positionals);
+    const config = parseConfig(args, (name) => Deno.env.get(name), positionals);
     if (positionals.length !== expected.length) throw new ConfigError(`wanted: ${expected.join(" ") || "no arguments"} (and flags)`);
     if (config.database.kind === "sqlite" && !await exists(config.database.path)) {
       throw new CommandError(`there is no database ${config.database.path}`);

@@ -1,0 +1,61 @@
+/**
+ * Forgets what need not be kept: tokens that expired, and, with `--keep-days`, messages that are old and wait in no inbox.
+ *
+ * In small steps with pauses between them, so that neither the event loop nor the database is kept from its work.
+ */
+import { log } from "../ops/log.ts";
+import { type Store, StoreUnavailable } from "../store/store.ts";
+import { within } from "../within.ts";
+
+/** Between two passes (ms). The first one comes after one interval: a start has other things to do. */
+export const RETENTION_MS = 3600_000;
+/** Messages per step, and the pause after each (ms). */
+const STEP = 200, PAUSE_MS = 50;
+const DAY_MS = 24 * 3600_000;
+
+export class Retention {
+  readonly #store: Store;
+  readonly #keepDays: number | undefined;
+  readonly #stop = Promise.withResolvers<void>();
+  #stopping = false;
+  readonly #running: Promise<void>;
+
+  /** @param keepDays undefined: messages are kept for ever */
+  constructor(store: Store, keepDays: number | undefined, interval: number) {
+    this.#store = store;
+    this.#keepDays = keepDays;
+    this.#running = this.#run(interval);
+  }
+
+  /** What is under way is finished. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    this.#stop.resolve();
+    await this.#running;
+  }
+
+  async #run(interval: number): Promise<void> {
+    for (;;) {
+      await within(this.#stop.promise, interval);
+      if (this.#stopping) return;
+      try {
+        await this.#pass();
+      } catch (error) {
+        if (error instanceof StoreUnavailable) log.warning("the database is away; what is old stays until the next pass", { error });
+        else log.error("forgetting what is old failed", { error });
+      }
+    }
+  }
+
+  async #pass(): Promise<void> {
+    await this.#store.expireTokens(Date.now());
+    if (this.#keepDays === undefined) return;
+    const before = Date.now() - this.#keepDays * DAY_MS;
+    let pruned = 0;
+    for (let count = STEP; count === STEP && !this.#stopping;) {
+      pruned += count = await this.#store.prune(before, STEP);
+      await within(this.#stop.promise, PAUSE_MS);
+    }
+    if (pruned > 0) log.info("old messages are forgotten", { messages: pruned });
+  }
+}
