@@ -20,6 +20,8 @@ import type { Delivery } from "./delivery.ts";
 
 /** Text in one transaction (characters). */
 const BATCH_SIZE = 1024 * 1024;
+/** A group's message counts as so many: it writes an inbox row per member, and a commit should not hold up the event loop. */
+const GROUP_WEIGHT = 10;
 /** What may wait: messages, and characters of text. */
 const MAX_WAITING = 20_000, MAX_WAITING_SIZE = 32 * 1024 * 1024;
 
@@ -96,12 +98,13 @@ export class Appender {
   }
 
   #take(): Entry[] {
-    let messages = 0, size = 0, end = 0;
-    for (; end < this.#waiting.length && messages < this.#store.appendLimit; end++) {
+    let messages = 0, size = 0, weight = 0, end = 0;
+    for (; end < this.#waiting.length && weight < this.#store.appendLimit; end++) {
       const { append } = this.#waiting[end]!;
       if (!append) continue;
       if (messages > 0 && size + append.msg.length > BATCH_SIZE) break;
       messages++;
+      weight += append.groupid === undefined ? 1 : GROUP_WEIGHT;
       size += append.msg.length;
     }
     this.#size -= size;
