@@ -39,6 +39,8 @@ export interface Conversation {
   unread: number;
   /** The last message that the user saw (messageid). */
   read: number;
+  /** The last message that came in (messageid), seen or not. */
+  heard: number;
   /** Messages above this were new when the user came to look: a line is drawn there. */
   divider?: number | undefined;
   /** An unbroken run of stored messages up to the newest, unless `history` is `unknown`. */
@@ -58,7 +60,7 @@ const PREVIEW = 160;
 const TOGETHER = 5 * 60_000;
 
 export function newConversation(key: Key, name: string): Conversation {
-  return { key, name, unread: 0, read: 0, lines: [], own: [], history: "unknown", more: false, loadingOlder: false };
+  return { key, name, unread: 0, read: 0, heard: 0, lines: [], own: [], history: "unknown", more: false, loadingOlder: false };
 }
 
 export function isGroup(key: Key): boolean {
@@ -110,6 +112,15 @@ export function withStored(c: Conversation, line: Line): Conversation {
     own: withoutMids(c.own, [line]),
     last: later(c.last, line),
   };
+}
+
+/** A message of someone else's has come, which the user sees (`seen`) or not. */
+export function withHeard(c: Conversation, { messageid }: Line, seen: boolean, open: boolean): Conversation {
+  const heard = { ...c, heard: messageid };
+  if (seen) return { ...heard, read: messageid };
+  // The line goes above the first message that was not seen.
+  const read = c.unread === 0 ? Math.min(c.read, messageid - 1) : c.read;
+  return { ...heard, read, unread: c.unread + 1, divider: open && c.unread === 0 ? read : c.divider };
 }
 
 /** A message of one's own is on its way, or has failed. */

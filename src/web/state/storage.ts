@@ -72,13 +72,10 @@ export function readConversations(id: number): Conversation[] {
     if (!isObject(kept) || !isString(kept.key) || !isString(kept.name)) return [];
     const key = parseKey(kept.key);
     if (!key) return [];
-    const { unread, read, last } = kept;
-    return [{
-      ...newConversation(key, kept.name),
-      unread: isNumber(unread) ? unread : 0,
-      read: isNumber(read) ? read : 0,
-      last: isLast(last) ? last : undefined,
-    }];
+    const number = (value: unknown) => isNumber(value) ? value : 0;
+    const { unread, read, heard, last } = kept;
+    const numbers = { unread: number(unread), read: number(read), heard: number(heard) };
+    return [{ ...newConversation(key, kept.name), ...numbers, last: isLast(last) ? last : undefined }];
   });
 }
 
@@ -87,7 +84,7 @@ function isLast(last: unknown): last is Last {
 }
 
 export function writeConversations(id: number, conversations: Iterable<Conversation>): void {
-  write(`conversations.${id}`, Array.from(conversations, ({ key, name, unread, read, last }) => ({ key, name, unread, read, last })));
+  write(`conversations.${id}`, Array.from(conversations, ({ key, name, unread, read, heard, last }) => ({ key, name, unread, read, heard, last })));
 }
 
 export function readBlocked(id: number): Set<number> {

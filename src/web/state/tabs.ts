@@ -53,9 +53,8 @@ export class Tabs {
     if (this.#active) {
       if (word === "anyone?") this.#say("here");
       if (word !== "stop") return;
-      this.#active = false;
       await this.#stop();
-      this.#say("stopped");
+      this.active = false;
     } else if (word === "here" || word === "stopped") {
       this.#became(word === "here");
     }

@@ -1,0 +1,111 @@
+/** The open conversation: whose it is, what was said, where to write. */
+import type { JSX } from "preact";
+import { ago } from "../format.ts";
+import { t } from "../i18n.ts";
+import { type Conversation as Model, isGroup, numberOf } from "../state/model.ts";
+import type { State, Typist } from "../state/store.ts";
+import { Avatar } from "./avatar.tsx";
+import { Composer } from "./composer.tsx";
+import { useParts } from "./context.ts";
+import { Icon } from "./icons.tsx";
+import { Messages } from "./messages.tsx";
+import { useRequest } from "./use_request.ts";
+
+export function Conversation({ conversation, state }: { conversation: Model; state: State }): JSX.Element {
+  const { session, route, store } = useParts();
+  const { key, name } = conversation;
+  const { me, connection, friends, blocked } = state;
+  const id = numberOf(key), group = isGroup(key), notes = key === `u${me.id}`;
+  const title = notes ? t.notes : name;
+  return (
+    <main class="conversation" aria-label={title}>
+      <header>
+        <button type="button" class="round back" aria-label={t.back} title={t.back} onClick={() => route.close()}>
+          <Icon name="back" />
+        </button>
+        <button type="button" class="who" title={t.details} onClick={() => store.update({ dialog: "details" })}>
+          <Avatar id={id} name={title} group={group} presence={friends.get(id) && !group ? friends.get(id)?.state : undefined} />
+          <span class="who-text">
+            <h1>
+              <bdi>{title}</bdi>
+            </h1>
+            {!notes && <Subtitle conversation={conversation} state={state} />}
+          </span>
+          <span class="hidden">{t.details}</span>
+        </button>
+        <button type="button" class="round" aria-label={t.details} title={t.details} onClick={() => store.update({ dialog: "details" })}>
+          <Icon name="info" />
+        </button>
+      </header>
+      {!group && !notes && !friends.has(id) && !blocked.has(id) && connection.state === "online" && <Stranger id={id} name={name} />}
+      <Messages key={key} conversation={conversation} me={me.id} />
+      {!group && blocked.has(id) ? <Blocked id={id} name={name} /> : (
+        <Composer
+          key={key}
+          conversation={key}
+          name={title}
+          me={me.id}
+          maxLine={session.client.session?.limits.line ?? Infinity}
+          closed={connection.state === "closed"}
+        />
+      )}
+    </main>
+  );
+}
+
+/** Under the name: who is typing, or who is there. */
+function Subtitle({ conversation: { key }, state }: { conversation: Model; state: State }): JSX.Element {
+  const { friends, groups, typing } = state;
+  const typists = typing.get(key);
+  if (typists) {
+    return <span class="subtitle typing" aria-live="polite">{typingText(typists, isGroup(key) ? nameIn(state, numberOf(key)) : undefined)}</span>;
+  }
+  if (isGroup(key)) {
+    const users = groups.get(numberOf(key))?.users ?? [];
+    return <span class="subtitle">{users.length > 0 && t.members(users.length, users.filter((user) => isOnline(state, user)).length)}</span>;
+  }
+  const friend = friends.get(numberOf(key));
+  if (!friend) return <span class="subtitle">#{numberOf(key)}</span>;
+  return (
+    <span class="subtitle">{friend.state === "online" ? t.online : friend.lastseen === null ? t.offline : t.lastSeen(ago(friend.lastseen))}</span>
+  );
+}
+
+/** Contacts are known better than the list of members, which is as old as the login. */
+export function isOnline({ friends, me }: State, { id, state }: { id: number; state: "online" | "offline" }): boolean {
+  return id === me.id || (friends.get(id)?.state ?? state) === "online";
+}
+
+/** Names of a group's members. */
+export function nameIn({ groups, friends }: State, groupid: number): (id: number) => string {
+  return (id) => groups.get(groupid)?.users.find((user) => user.id === id)?.name ?? friends.get(id)?.name ?? `#${id}`;
+}
+
+/** `name`: in a group the one who types is named. */
+export function typingText(typists: readonly Typist[], name: ((id: number) => string) | undefined): string {
+  if (!name) return t.typing;
+  return typists.length === 1 ? t.typingName(name(typists[0].id)) : t.typingMany(typists.length);
+}
+
+function Stranger({ id, name }: { id: number; name: string }): JSX.Element {
+  const { people } = useParts();
+  const { busy, error, run } = useRequest();
+  return (
+    <div class="strip">
+      <span>{error || t.notContact(name)}</span>
+      <button type="button" class="quiet" disabled={busy} onClick={() => void run(() => people.addFriendById(id))}>{t.addContact}</button>
+      <button type="button" class="quiet danger" disabled={busy} onClick={() => void run(() => people.block(id))}>{t.block}</button>
+    </div>
+  );
+}
+
+function Blocked({ id, name }: { id: number; name: string }): JSX.Element {
+  const { people } = useParts();
+  const { busy, error, run } = useRequest();
+  return (
+    <div class="composer blocked">
+      <span>{error || t.blockedText(name)}</span>
+      <button type="button" class="quiet" disabled={busy} onClick={() => void run(() => people.unblock(id))}>{t.unblock}</button>
+    </div>
+  );
+}

@@ -1,0 +1,175 @@
+/** All conversations, the last that moved first. */
+import type { JSX, TargetedKeyboardEvent } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { shortTime } from "../format.ts";
+import { t } from "../i18n.ts";
+import { type Conversation, isGroup, type Key, newestOf, numberOf } from "../state/model.ts";
+import { sorted, type State } from "../state/store.ts";
+import { Avatar } from "./avatar.tsx";
+import { Connection } from "./connection.tsx";
+import { useParts } from "./context.ts";
+import { nameIn, typingText } from "./conversation.tsx";
+import { Icon } from "./icons.tsx";
+import { memo } from "./memo.ts";
+
+export function ConversationList({ state }: { state: State }): JSX.Element {
+  const { store, route } = useParts();
+  const [search, setSearch] = useState("");
+  const field = useRef<HTMLInputElement>(null);
+  const { me, conversations, open } = state;
+  const all = sorted(conversations);
+  const wanted = search.trim().toLowerCase();
+  const shown = wanted === "" ? all : all.filter((c) => nameOf(c, me.id).toLowerCase().includes(wanted));
+  useShortcuts(field, shown.map((c) => c.key), open);
+
+  const onKeyDown = (event: TargetedKeyboardEvent<HTMLElement>) => {
+    const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+    const step = steps[event.key];
+    if (step === undefined) return;
+    if (event.target === field.current && event.key !== "ArrowDown") return;
+    event.preventDefault();
+    const buttons = [...event.currentTarget.querySelectorAll<HTMLElement>("li > button")];
+    const at = buttons.indexOf(document.activeElement as HTMLElement);
+    buttons[Math.max(0, Math.min(buttons.length - 1, at + step))]?.focus();
+  };
+
+  return (
+    <nav class="sidebar" aria-label={t.conversations} onKeyDown={onKeyDown}>
+      <header>
+        <button type="button" class="profile" aria-label={t.settings} title={t.settings} onClick={() => store.update({ dialog: "settings" })}>
+          <Avatar id={me.id} name={me.name} />
+        </button>
+        <label class="search">
+          <Icon name="search" />
+          <input
+            ref={field}
+            type="search"
+            value={search}
+            placeholder={t.search}
+            aria-label={t.search}
+            onInput={(event) => setSearch(event.currentTarget.value)}
+            onKeyDown={(event) => {
+              if (event.key !== "Enter" || shown.length === 0) return;
+              setSearch("");
+              route.open(shown[0].key);
+            }}
+          />
+        </label>
+        <button
+          type="button"
+          class="round primary"
+          aria-label={t.newConversation}
+          title={t.newConversation}
+          onClick={() => store.update({ dialog: "new" })}
+        >
+          <Icon name="plus" />
+        </button>
+      </header>
+      <Connection connection={state.connection} />
+      {all.length === 0 && state.connection.state === "online" && <Empty state={state} />}
+      {all.length > 0 && shown.length === 0 && <p class="aside">{t.nothingFound(search.trim())}</p>}
+      <ul class="list">
+        {shown.map((c, i) => {
+          const friend = isGroup(c.key) ? undefined : state.friends.get(numberOf(c.key));
+          const typists = state.typing.get(c.key);
+          return (
+            <Item
+              key={c.key}
+              conversation={c}
+              me={me.id}
+              name={nameOf(c, me.id)}
+              presence={friend?.state}
+              typing={typists && typingText(typists, isGroup(c.key) ? nameIn(state, numberOf(c.key)) : undefined)}
+              current={c.key === open}
+              reachable={open !== undefined && shown.some((other) => other.key === open) ? c.key === open : i === 0}
+              open={route.open.bind(route)}
+            />
+          );
+        })}
+      </ul>
+    </nav>
+  );
+}
+
+/** What a conversation is called in the list. */
+function nameOf({ key, name }: Conversation, me: number): string {
+  return key === `u${me}` ? t.notes : name;
+}
+
+interface ItemProps {
+  conversation: Conversation;
+  me: number;
+  name: string;
+  presence: "online" | "offline" | undefined;
+  typing: string | undefined;
+  current: boolean;
+  /** By Tab: one of the list is, the others by arrows. */
+  reachable: boolean;
+  open: (key: Key) => void;
+}
+
+const Item = memo(({ conversation, me, name, presence, typing, current, reachable, open }: ItemProps): JSX.Element => {
+  const { key, unread } = conversation;
+  const newest = newestOf(conversation);
+  const group = isGroup(key);
+  const from = newest && (newest.id === me ? `${t.you}: ` : group ? `${newest.name}: ` : "");
+  return (
+    <li>
+      <button type="button" class="item" aria-current={current ? "true" : undefined} tabIndex={reachable ? 0 : -1} onClick={() => open(key)}>
+        <Avatar id={numberOf(key)} name={name} group={group} presence={presence} />
+        <span class="item-text">
+          <span class="item-top">
+            <bdi class="item-name">{name}</bdi>
+            {presence === "online" && <span class="hidden">, {t.online}</span>}
+            {newest && <time>{shortTime(newest.ts)}</time>}
+          </span>
+          <span class="item-bottom">
+            {typing
+              ? <span class="item-last typing">{typing}</span>
+              : <span class="item-last" dir="auto">{newest ? `${key === `u${me}` ? "" : from}${newest.msg.slice(0, 160)}` : t.noMessages}</span>}
+            {unread > 0 && <span class="badge" aria-label={t.unread(unread)}>{unread > 999 ? "999+" : unread}</span>}
+          </span>
+        </span>
+      </button>
+    </li>
+  );
+});
+
+function Empty({ state: { me } }: { state: State }): JSX.Element {
+  const { store } = useParts();
+  return (
+    <section class="empty">
+      <h2>{t.emptyTitle}</h2>
+      <p>{t.emptyText}</p>
+      <button type="button" class="primary" onClick={() => store.update({ dialog: "new" })}>{t.newConversation}</button>
+      <p class="fine">{t.tellNumber(me.name, me.id)}</p>
+    </section>
+  );
+}
+
+/** Alt and arrows go through the conversations, Ctrl+K searches, Esc leaves the conversation. */
+function useShortcuts(field: { current: HTMLInputElement | null }, keys: Key[], open: Key | undefined): void {
+  const { route } = useParts();
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (document.querySelector("dialog[open]") || event.isComposing) return;
+      if (event.altKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+        const at = open === undefined ? -1 : keys.indexOf(open);
+        const next = keys[Math.max(0, at + (event.key === "ArrowDown" ? 1 : -1))];
+        if (next) route.open(next);
+      } else if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+        field.current?.focus();
+      } else if (event.key === "Escape" && event.target === field.current) {
+        field.current?.blur();
+        return;
+      } else if (event.key === "Escape" && open !== undefined) {
+        route.close();
+      } else {
+        return;
+      }
+      event.preventDefault();
+    };
+    addEventListener("keydown", onKeyDown);
+    return () => removeEventListener("keydown", onKeyDown);
+  });
+}

@@ -1,0 +1,111 @@
+/** Who is in the conversation, and what can be done about it. */
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { ago } from "../format.ts";
+import { t } from "../i18n.ts";
+import { type Conversation, isGroup, numberOf } from "../state/model.ts";
+import type { State } from "../state/store.ts";
+import { Avatar } from "./avatar.tsx";
+import { useParts } from "./context.ts";
+import { isOnline } from "./conversation.tsx";
+import { Dialog } from "./dialog.tsx";
+import { useRequest } from "./use_request.ts";
+
+export function DetailsDialog({ conversation, state }: { conversation: Conversation; state: State }): JSX.Element {
+  return (
+    <Dialog title={t.details}>
+      {isGroup(conversation.key)
+        ? <GroupDetails conversation={conversation} state={state} />
+        : <PersonDetails conversation={conversation} state={state} />}
+    </Dialog>
+  );
+}
+
+function Head({ id, name, group, line }: { id: number; name: string; group: boolean; line: string }): JSX.Element {
+  return (
+    <div class="head">
+      <Avatar id={id} name={name} group={group} size="large" />
+      <p class="head-name">
+        <bdi>{name}</bdi>
+      </p>
+      <p class="fine">{line}</p>
+      <p class="fine">{t.number} #{id}</p>
+    </div>
+  );
+}
+
+function PersonDetails({ conversation: { key, name }, state: { friends, blocked, me } }: { conversation: Conversation; state: State }): JSX.Element {
+  const { people, store } = useParts();
+  const { busy, error, run } = useRequest();
+  const id = numberOf(key);
+  const friend = friends.get(id);
+  if (id === me.id) return <Head id={id} name={name} group={false} line={t.notesHint} />;
+  const presence = !friend ? "" : friend.state === "online" ? t.online : friend.lastseen === null ? t.offline : t.lastSeen(ago(friend.lastseen));
+  const act = (what: () => Promise<void>) => async () => {
+    if (await run(what)) store.update({ dialog: undefined });
+  };
+  return (
+    <>
+      <Head id={id} name={name} group={false} line={presence} />
+      {error && <p class="error" role="alert">{error}</p>}
+      <footer>
+        {friend
+          ? <button type="button" class="quiet" disabled={busy} onClick={act(() => people.removeFriend(id))}>{t.removeContact}</button>
+          : <button type="button" class="quiet" disabled={busy} onClick={act(() => people.addFriendById(id))}>{t.addContact}</button>}
+        {blocked.has(id)
+          ? <button type="button" class="quiet" disabled={busy} onClick={act(() => people.unblock(id))}>{t.unblock}</button>
+          : <button type="button" class="quiet danger" disabled={busy} onClick={act(() => people.block(id))}>{t.block}</button>}
+      </footer>
+    </>
+  );
+}
+
+function GroupDetails({ conversation: { key, name }, state }: { conversation: Conversation; state: State }): JSX.Element {
+  const { people, store, route } = useParts();
+  const { busy, error, run } = useRequest();
+  const id = numberOf(key);
+  const group = state.groups.get(id);
+  // Nobody tells who joined since the login. If that fails, the list is an older one.
+  useEffect(() => void people.refresh().catch(() => {}), []);
+  const members = (group?.users ?? []).map((user) => ({ ...user, online: isOnline(state, user) }));
+  members.sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name));
+  const write = (user: { id: number; name: string }) => {
+    store.update({ dialog: undefined });
+    route.open(people.write(user.id, user.name));
+  };
+  return (
+    <>
+      <Head id={id} name={name} group line={group?.groupdesc ?? ""} />
+      <h3>
+        {t.membersTitle} <span class="fine">{members.length}</span>
+      </h3>
+      <ul class="members">
+        {members.map((user) => (
+          <li key={user.id}>
+            <button type="button" class="item" onClick={() => write(user)}>
+              <Avatar id={user.id} name={user.name} size="small" presence={user.online ? "online" : "offline"} />
+              <bdi class="item-name">{user.name}</bdi>
+              <span class="fine">
+                {[user.id === state.me.id ? t.you : "", user.role === "creator" ? t.creator : ""].filter((text) => text !== "").join(", ")}
+              </span>
+              {user.online && <span class="hidden">{t.online}</span>}
+            </button>
+          </li>
+        ))}
+      </ul>
+      {error && <p class="error" role="alert">{error}</p>}
+      <footer>
+        <button
+          type="button"
+          class="quiet danger"
+          disabled={busy}
+          onClick={async () => {
+            if (await run(() => people.leaveGroup(id))) store.update({ dialog: undefined });
+          }}
+        >
+          {t.leaveGroup}
+        </button>
+      </footer>
+    </>
+  );
+}

@@ -1,0 +1,116 @@
+/** Logging in, and making an account. */
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { chooseLanguage, type Language, language, t } from "../i18n.ts";
+import { byNameOrNumber } from "../state/people.ts";
+import type { State } from "../state/store.ts";
+import { useParts } from "./context.ts";
+import { Logo } from "./icons.tsx";
+import { useRequest } from "./use_request.ts";
+
+/** In characters and in bytes, as the server has it. */
+const MAX_NAME = 50, MAX_PASSWORD = 256;
+
+export function Login({ state }: { state: State }): JSX.Element {
+  const { session } = useParts();
+  const { busy, error, run } = useRequest();
+  const [fresh, setFresh] = useState(false);
+  const [name, setName] = useState(state.me.name);
+  const [password, setPassword] = useState("");
+
+  const submit = (event: Event) => {
+    event.preventDefault();
+    void (fresh
+      ? run(() => session.register(name.trim(), password), { 1: t.nameTaken })
+      : run(() => byNameOrNumber(name.trim(), (who) => session.logIn({ ...who, password }))));
+  };
+
+  return (
+    <main class="entrance">
+      <form class="card" onSubmit={submit}>
+        <Logo />
+        <h1>natter</h1>
+        <p class="tagline">{t.tagline}</p>
+        {state.notice === "refused" && <p class="note" role="status">{t.loginEnded}</p>}
+        <label>
+          <span>{fresh ? t.name : t.nameOrNumber}</span>
+          <input
+            name="username"
+            autocomplete="username"
+            autocapitalize="none"
+            spellcheck={false}
+            dir="auto"
+            required
+            maxLength={fresh ? MAX_NAME : undefined}
+            autofocus={name === ""}
+            value={name}
+            onInput={(event) => setName(event.currentTarget.value)}
+          />
+        </label>
+        <Password label={t.password} autocomplete={fresh ? "new-password" : "current-password"} value={password} change={setPassword} />
+        {error && <p class="error" role="alert">{error}</p>}
+        <button type="submit" class="primary wide" disabled={busy || name.trim() === "" || password === ""}>{fresh ? t.register : t.logIn}</button>
+        <p class="switch">
+          {fresh ? t.haveAccount : t.newHere}{" "}
+          <button type="button" class="link" onClick={() => setFresh(!fresh)}>{fresh ? t.logIn : t.register}</button>
+        </p>
+      </form>
+      <LanguageSwitch />
+    </main>
+  );
+}
+
+/** A password, which can be made visible. */
+export function Password({ label, autocomplete, value, change }: {
+  label: string;
+  autocomplete: "current-password" | "new-password";
+  value: string;
+  change: (value: string) => void;
+}): JSX.Element {
+  const [visible, setVisible] = useState(false);
+  // The types want to know which of the two it is.
+  const type = visible ? { type: "text" as const } : { type: "password" as const };
+  return (
+    <label>
+      <span>{label}</span>
+      <span class="password">
+        <input
+          {...type}
+          name={autocomplete}
+          autocomplete={autocomplete}
+          required
+          maxLength={MAX_PASSWORD}
+          value={value}
+          onInput={(event) => change(event.currentTarget.value)}
+        />
+        <button type="button" class="link" aria-pressed={visible} onClick={() => setVisible(!visible)}>{visible ? t.hide : t.show}</button>
+      </span>
+    </label>
+  );
+}
+
+/** Each language under its own name. */
+export const LANGUAGES: [Language, string][] = [["en", "English"], ["zh", "中文"]];
+
+function LanguageSwitch(): JSX.Element {
+  const { redraw } = useParts();
+  return (
+    <p class="languages">
+      {LANGUAGES.map(([option, name]) => (
+        <button
+          type="button"
+          key={option}
+          class="link"
+          lang={option}
+          aria-pressed={option === language}
+          onClick={() => {
+            chooseLanguage(option);
+            redraw();
+          }}
+        >
+          {name}
+        </button>
+      ))}
+    </p>
+  );
+}

@@ -1,0 +1,15 @@
+/** Components that are drawn again only when a property changed. */
+import { Component, type ComponentChild, type ComponentType, h } from "preact";
+
+/** The same component, which compares its properties one by one (Object.is). */
+export function memo<P extends object>(component: (props: P) => ComponentChild): ComponentType<P> {
+  return class extends Component<P> {
+    override shouldComponentUpdate(next: P): boolean {
+      const now = this.props as P;
+      return (Object.keys(next) as (keyof P)[]).some((key) => !Object.is(next[key], now[key]));
+    }
+    override render() {
+      return h(component as ComponentType<P>, this.props as P);
+    }
+  };
+}

@@ -1,0 +1,71 @@
+/** Adding a person, making a group, joining one. */
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { t } from "../i18n.ts";
+import type { Key } from "../state/model.ts";
+import { useParts } from "./context.ts";
+import { Choice, Dialog } from "./dialog.tsx";
+import { useRequest } from "./use_request.ts";
+
+type Kind = "person" | "create" | "join";
+
+export function NewDialog(): JSX.Element {
+  const { people, route, store } = useParts();
+  const { busy, error, run } = useRequest();
+  const [kind, setKind] = useState<Kind>("person");
+  const [name, setName] = useState("");
+  const [description, setDescription] = useState("");
+
+  const submit = (event: Event) => {
+    event.preventDefault();
+    const wanted = name.trim();
+    const begin: Record<Kind, () => Promise<Key>> = {
+      person: () => people.addFriend(wanted),
+      create: () => people.createGroup(wanted, description.trim()),
+      join: () => people.joinGroup(wanted),
+    };
+    void run(async () => {
+      const key = await begin[kind]();
+      store.update({ dialog: undefined });
+      route.open(key);
+    }, { 1: t.nameTaken });
+  };
+  const hint = { person: t.personHint, create: t.groupHint, join: t.joinHint }[kind];
+  return (
+    <Dialog title={t.newConversation}>
+      <form onSubmit={submit}>
+        <Choice
+          label={t.newConversation}
+          value={kind}
+          options={[["person", t.person], ["create", t.newGroup], ["join", t.existingGroup]]}
+          choose={setKind}
+        />
+        <label>
+          <span>{kind === "person" ? t.nameOrNumber : t.groupName}</span>
+          <input
+            autofocus
+            required
+            dir="auto"
+            spellcheck={false}
+            maxLength={50}
+            value={name}
+            onInput={(event) => setName(event.currentTarget.value)}
+          />
+          <small>{hint}</small>
+        </label>
+        {kind === "create" && (
+          <label>
+            <span>{t.groupDescription}</span>
+            <input dir="auto" maxLength={200} value={description} onInput={(event) => setDescription(event.currentTarget.value)} />
+          </label>
+        )}
+        {error && <p class="error" role="alert">{error}</p>}
+        <footer>
+          <button type="submit" class="primary" disabled={busy || name.trim() === ""}>
+            {{ person: t.add, create: t.create, join: t.join }[kind]}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}

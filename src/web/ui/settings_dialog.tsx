@@ -1,0 +1,114 @@
+/** Oneself: language, appearance, notifications, password, leaving. */
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { chooseLanguage, language, t } from "../i18n.ts";
+import type { State } from "../state/store.ts";
+import { chooseTheme, type Theme, theme } from "../theme.ts";
+import { Avatar } from "./avatar.tsx";
+import { useParts } from "./context.ts";
+import { Choice, Dialog } from "./dialog.tsx";
+import { LANGUAGES, Password } from "./login.tsx";
+import { useRequest } from "./use_request.ts";
+
+export function SettingsDialog({ state: { me } }: { state: State }): JSX.Element {
+  const { store, redraw, notify } = useParts();
+  const [, again] = useState(0);
+  const themes: [Theme, string][] = [["system", t.themes.system], ["light", t.themes.light], ["dark", t.themes.dark]];
+  return (
+    <Dialog title={t.settings}>
+      <div class="head">
+        <Avatar id={me.id} name={me.name} size="large" />
+        <p class="head-name">
+          <bdi>{me.name}</bdi>
+        </p>
+        <p class="fine">{t.profile(me.id)}</p>
+      </div>
+      <h3>{t.language}</h3>
+      <Choice
+        label={t.language}
+        value={language}
+        options={LANGUAGES}
+        choose={(chosen) => {
+          chooseLanguage(chosen);
+          redraw();
+        }}
+      />
+      <h3>{t.appearance}</h3>
+      <Choice
+        label={t.appearance}
+        value={theme()}
+        options={themes}
+        choose={(chosen) => {
+          chooseTheme(chosen);
+          again((n) => n + 1);
+        }}
+      />
+      <h3>{t.notifications}</h3>
+      {notify.state === "denied" ? <p class="fine">{t.notificationsDenied}</p> : (
+        <Choice
+          label={t.notifications}
+          value={notify.state}
+          options={[["off", t.notificationsOff], ["on", t.notificationsOn]]}
+          choose={async (chosen) => {
+            if (chosen === "on") await notify.turnOn();
+            else notify.turnOff();
+            again((n) => n + 1);
+          }}
+        />
+      )}
+      <ChangePassword name={me.name} />
+      <footer>
+        <button type="button" class="quiet danger" onClick={() => store.update({ dialog: "logout" })}>{t.logOut}</button>
+      </footer>
+    </Dialog>
+  );
+}
+
+function ChangePassword({ name }: { name: string }): JSX.Element {
+  const { people } = useParts();
+  const { busy, error, run } = useRequest();
+  const [open, setOpen] = useState(false);
+  const [done, setDone] = useState(false);
+  const [old, setOld] = useState("");
+  const [fresh, setFresh] = useState("");
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (!await run(() => people.changePassword(old, fresh), { 1: t.wrongPassword })) return;
+    setDone(true);
+    setOpen(false);
+    setOld("");
+    setFresh("");
+  };
+  return (
+    <>
+      <h3>{t.password}</h3>
+      {done && <p class="note" role="status">{t.passwordChanged}</p>}
+      {open
+        ? (
+          <form onSubmit={submit}>
+            <input class="hidden" name="username" autocomplete="username" value={name} readOnly tabIndex={-1} aria-hidden="true" />
+            <Password label={t.oldPassword} autocomplete="current-password" value={old} change={setOld} />
+            <Password label={t.newPassword} autocomplete="new-password" value={fresh} change={setFresh} />
+            {error && <p class="error" role="alert">{error}</p>}
+            <button type="submit" class="quiet" disabled={busy || old === "" || fresh === ""}>{t.changePassword}</button>
+          </form>
+        )
+        : <button type="button" class="quiet" onClick={() => setOpen(true)}>{t.changePassword}</button>}
+    </>
+  );
+}
+
+export function LogOutDialog({ state }: { state: State }): JSX.Element {
+  const { session, store } = useParts();
+  const unsent = [...state.conversations.values()].reduce((sum, { own }) => sum + own.length, 0);
+  return (
+    <Dialog title={t.logOutTitle}>
+      {unsent > 0 && <p class="error">{t.logOutPending(unsent)}</p>}
+      <p>{t.logOutText}</p>
+      <footer>
+        <button type="button" class="quiet" onClick={() => store.update({ dialog: undefined })}>{t.cancel}</button>
+        <button type="button" class="primary" onClick={() => void session.logOut()}>{t.logOut}</button>
+      </footer>
+    </Dialog>
+  );
+}

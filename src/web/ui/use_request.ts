@@ -1,0 +1,30 @@
+/** Something that is asked of the server by a form: whether it is under way, and what went wrong. */
+import { useState } from "preact/hooks";
+import { explain } from "../format.ts";
+
+export interface UseRequest {
+  busy: boolean;
+  error: string;
+  /** Runs it, unless something runs. `particular` says what an errno means here. @returns whether it succeeded */
+  run(what: () => Promise<unknown>, particular?: Record<number, string>): Promise<boolean>;
+}
+
+export function useRequest(): UseRequest {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState("");
+  const run: UseRequest["run"] = async (what, particular) => {
+    if (busy) return false;
+    setBusy(true);
+    setError("");
+    try {
+      await what();
+      return true;
+    } catch (failure) {
+      setError(explain(failure, particular));
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { busy, error, run };
+}
