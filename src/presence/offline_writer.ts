@@ -18,6 +18,7 @@ const PAUSE_MIN = 50, PAUSE_MAX = 1000;
 export class OfflineWriter {
   readonly #store: Store;
   #waiting: Release[] = [];
+  #backlog = 0;
   /** Users with a release that is waiting or in flight, and how many. */
   readonly #users = new Map<UserId, number>();
   #running: Promise<void> | undefined;
@@ -32,12 +33,13 @@ export class OfflineWriter {
 
   /** Releases that the database has not taken yet. */
   get backlog(): number {
-    return this.#users.size;
+    return this.#backlog;
   }
 
   /** Hands in one session that ended. */
   release(release: Release): void {
     this.#waiting.push(release);
+    this.#backlog++;
     this.#users.set(release.userId, (this.#users.get(release.userId) ?? 0) + 1);
     this.#running ??= this.#run();
   }
@@ -81,6 +83,7 @@ export class OfflineWriter {
   }
 
   #done(userId: UserId): void {
+    this.#backlog--;
     const left = (this.#users.get(userId) ?? 1) - 1;
     if (left > 0) this.#users.set(userId, left);
     else this.#users.delete(userId);
