@@ -231,7 +231,7 @@ mysqlTest("a group of 1,000: one row in message, and a handful of statements", a
   const missing = new Map<number, number>();
   // A command is a packet of its own: three bytes of length, a number, the command. Long ones come in several chunks.
   t.proxy.inspect = ({ connection, direction, data }) => {
-    if (direction === "up") {
+    if (direction === "up" && data.length > 0) {
       let rest = missing.get(connection) ?? 0;
       if (rest === 0) {
         statements++;

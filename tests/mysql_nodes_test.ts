@@ -244,7 +244,7 @@ mysqlTest("a cable that was cut, twice: the name is taken again although the dat
     if (cut.has(connection)) return direction === "up" ? end.promise : "drop";
     seen.add(connection);
     // The next connection is cut when it has asked for the name, before it hears that it has it.
-    if (cut.size > 0 && direction === "up") {
+    if (cut.size > 0 && direction === "up" && data.length > 0) {
       if (connection === locking) cut.add(connection);
       else if (locking === 0 && text.decode(data).includes("GET_LOCK")) locking = connection;
     }

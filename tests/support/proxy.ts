@@ -14,6 +14,7 @@ export interface Chunk {
   connection: number;
   /** `up`: from the client to the target. */
   direction: "up" | "down";
+  /** Empty: the end (FIN) of that direction. */
   data: Uint8Array;
 }
 
@@ -75,7 +76,9 @@ export async function startProxy(target: { hostname: string; port: number }): Pr
         if (verdict === "passAndCut") return link.cut();
       }
       await frozen?.promise;
-      await Promise.race([new Promise<void>((resolve) => to.end(resolve)), ended.promise]);
+      const verdict = await proxy.inspect?.({ connection, direction, data: new Uint8Array() }) ?? "pass";
+      if (verdict === "cut") return link.cut();
+      if (verdict !== "drop") await Promise.race([new Promise<void>((resolve) => to.end(resolve)), ended.promise]);
     }
     try {
       await Promise.all([pump(client, upstream, "up"), pump(upstream, client, "down")]);
