@@ -41,7 +41,7 @@ export class Pool {
 
   constructor(private readonly driver: Driver, readonly target: Target) {}
 
-  /** A SELECT without locks. */
+  /** One SELECT by itself. Locks that it takes end with it. */
   async read<T>(sql: string, params: Value[] = []): Promise<T[]> {
     return await this.#once((link) => link.rows<T>(sql, params), true);
   }
