@@ -157,7 +157,7 @@ class NatterServer implements Server, LineHandler {
       listener: this.#news,
       limits: this.#limits,
       remote,
-      replaced,
+      fenced: () => this.#node.renewSoon(),
     });
     this.#welcome = new Welcome({
       store,

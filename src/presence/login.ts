@@ -65,6 +65,8 @@ export class Login {
       listener: PresenceListener;
       limits: Limits;
       remote: RemoteHolders;
+      /** The database says that this node's lease is not valid. */
+      fenced: () => void;
       /** Ends a session whose account another has taken over. */
       replaced: (session: Session) => void;
     },
@@ -132,7 +134,7 @@ export class Login {
   }
 
   async #claim(session: Session) {
-    const { store, table, offline, node, remote, onConflict } = this.parts;
+    const { store, table, offline, node, remote, onConflict, fenced } = this.parts;
     const { connection, userId } = session;
     let takeover: string | undefined;
     let displaced: Session | undefined;
@@ -152,7 +154,10 @@ export class Login {
         throw error;
       });
       if (claim.result === "claimed") return { claim, displaced, moved: moved?.session === takeover ? moved : undefined };
-      if (claim.result === "fenced") throw new Refusal(Errno.UNAVAILABLE, "this node has lost its lease", { retry: 1000 });
+      if (claim.result === "fenced") {
+        fenced();
+        throw new Refusal(Errno.UNAVAILABLE, "this node has lost its lease", { retry: 1000 });
+      }
       if (claim.node !== node) {
         if (await remote.holds(claim.node, userId, claim.session, onConflict)) throw new Refusal(Errno.IN_USE);
         moved = claim;

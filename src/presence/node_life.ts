@@ -41,6 +41,7 @@ export class NodeLife {
   #loop: Promise<void> | undefined;
   /** Since when every renewal has succeeded (performance.now). */
   #upSince = performance.now();
+  #renewedAt = performance.now();
   #reconciledAt = performance.now();
 
   constructor(
@@ -66,6 +67,11 @@ export class NodeLife {
     this.#loop = this.#run();
   }
 
+  /** The database says that the lease is not valid: the next turn of the loop renews it. */
+  renewSoon(): void {
+    this.#renewedAt = -Infinity;
+  }
+
   /** Something may have been lost: the next turn of the loop reconciles. */
   reconcileSoon(): void {
     this.#reconciledAt = -Infinity;
@@ -80,7 +86,7 @@ export class NodeLife {
 
   async #run(): Promise<void> {
     const { renew, kicks, reconcile } = this.parts.times;
-    let renewedAt = performance.now(), kickedAt = renewedAt;
+    let kickedAt = performance.now();
     for (;;) {
       const before = performance.now();
       await within(this.#stop.promise, Math.min(renew, kicks) / 2);
@@ -89,11 +95,11 @@ export class NodeLife {
       try {
         if (now - before > renew) {
           await this.#renew();
-          renewedAt = this.#upSince = this.#reconciledAt = performance.now();
+          this.#renewedAt = this.#upSince = this.#reconciledAt = performance.now();
           continue;
         }
-        if (now - renewedAt >= renew) {
-          renewedAt = now;
+        if (now - this.#renewedAt >= renew) {
+          this.#renewedAt = now;
           await this.#renew();
           if (now - this.#upSince >= LEASE_MS) await this.#sweep();
         }
