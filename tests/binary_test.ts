@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import deno from "../deno.json" with { type: "json" };
+import { buildPage } from "../src/ops/build_page.ts";
 import { hasMysql, testDatabase } from "./support/databases.ts";
 import { Program, run } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
@@ -11,9 +12,10 @@ const folder = await Deno.makeTempDir({ prefix: "natter_test_" });
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
 // As the task does it, but not into the checkout.
+await buildPage();
 const byTask = await compile("natter", deno.tasks.compile.command);
 // The README's line for those who compile by hand.
-const byHand = byTask && await compile("natter-a", "deno compile -A --include schema.sql --output natter main.ts");
+const byHand = byTask && await compile("natter-a", "deno compile -A --include schema.sql --include src/web/dist --output natter main.ts");
 
 /** The program's path; undefined if there is no base program to build on. Throws an Error if it cannot be compiled for another reason. */
 async function compile(name: string, line: string): Promise<string | undefined> {
