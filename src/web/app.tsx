@@ -6,7 +6,7 @@ import { Notify } from "./notify.ts";
 import { Route } from "./route.ts";
 import { People } from "./state/people.ts";
 import { Session } from "./state/session.ts";
-import { Store } from "./state/store.ts";
+import { type State, Store } from "./state/store.ts";
 import { Talk } from "./state/talk.ts";
 import { applyTheme } from "./theme.ts";
 import { type Parts, PartsContext, useParts } from "./ui/context.ts";
@@ -39,12 +39,12 @@ function App({ parts }: { parts: Omit<Parts, "redraw"> }): JSX.Element {
   );
 }
 
-function Chat({ state }: { state: Store["state"] }): JSX.Element {
+function Chat({ state }: { state: State }): JSX.Element {
   const open = state.open && state.conversations.get(state.open);
   return (
     <div class={`chat ${open ? "has-open" : ""}`}>
       <ConversationList state={state} />
-      {open ? <Conversation conversation={open} state={state} /> : <Nothing />}
+      {open ? <Conversation conversation={open} state={state} /> : <Nothing state={state} />}
       {state.dialog === "new" && <NewDialog />}
       {state.dialog === "settings" && <SettingsDialog state={state} />}
       {state.dialog === "logout" && <LogOutDialog key="logout" state={state} />}
@@ -54,12 +54,13 @@ function Chat({ state }: { state: Store["state"] }): JSX.Element {
   );
 }
 
-function Nothing(): JSX.Element {
+function Nothing({ state: { conversations, me } }: { state: State }): JSX.Element {
+  const first = conversations.size === 0;
   return (
     <main class="conversation nothing">
       <Logo />
-      <h1>{t.pickTitle}</h1>
-      <p>{t.pickText}</p>
+      <h1>{first ? t.welcome(me.name) : t.pickTitle}</h1>
+      <p>{first ? t.welcomeText : t.pickText}</p>
     </main>
   );
 }

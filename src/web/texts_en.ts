@@ -38,8 +38,11 @@ export const english = {
   // A conversation
   pickTitle: "Pick a conversation",
   pickText: "or start a new one with the button above the list.",
+  welcome: (name: string) => `Welcome, ${name}!`,
+  welcomeText: "Add someone you know, or make a group, and start talking.",
   back: "Back to the list",
   details: "Details",
+  notConnected: "not connected",
   online: "online",
   offline: "offline",
   lastSeen: (when: string) => `last seen ${when}`,

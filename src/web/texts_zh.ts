@@ -34,8 +34,11 @@ export const chinese: Texts = {
 
   pickTitle: "选择一个会话",
   pickText: "或者用列表上方的按钮开始新会话。",
+  welcome: (name) => `欢迎，${name}！`,
+  welcomeText: "添加认识的人，或者建一个群，开始聊天吧。",
   back: "返回列表",
   details: "详情",
+  notConnected: "未连接",
   online: "在线",
   offline: "离线",
   lastSeen: (when) => `最后在线：${when}`,

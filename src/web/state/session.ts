@@ -105,10 +105,10 @@ export class Session {
   /** Ends the session, and forgets in this browser what was said. */
   async logOut(): Promise<void> {
     const { id, name } = this.#store.state.me;
-    this.#tabs.active = false;
     this.#clear();
     this.#store.update({ screen: "login", notice: undefined, dialog: undefined, me: { id: 0, name } });
     storage.forget(id);
+    this.#tabs.active = false;
     // Without a connection the server cannot be told; then the token dies of age.
     await this.#client.logout().catch(() => {});
   }

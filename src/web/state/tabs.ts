@@ -42,7 +42,11 @@ export class Tabs {
     await this.#answer("stopped", STOP);
   }
 
-  /** This tab is the active one from now on, or is not any more. */
+  /** Whether this tab is the active one. */
+  get active(): boolean {
+    return this.#active;
+  }
+
   set active(active: boolean) {
     if (this.#active !== active) this.#say(active ? "here" : "stopped");
     this.#active = active;

@@ -161,10 +161,12 @@ export class Talk implements SessionListener {
     const session = client.session;
     const unknown = sorted(this.#store.state.conversations).filter((c) => all || c.last === undefined).slice(0, PREVIEWS);
     for (const { key } of unknown) {
+      if (!all && this.#store.conversation(key)?.last) continue;
       const page = await this.#history(key, { limit: 1 });
       if (client.session !== session || client.state.state !== "online") return;
       const line = page?.messages.map(model.lineOf)[0];
-      if (line) this.#store.amend(key, (c) => c.history === "unknown" ? { ...model.withStored(c, line), read: c.read || line.messageid } : c);
+      // What waits in the inbox comes as a message, and is unread; the rest was seen by another client.
+      if (line) this.#store.amend(key, (c) => ({ ...model.withStored(c, line), read: c.unread === 0 ? line.messageid : c.read }));
       await pause(PREVIEW_PAUSE);
     }
   }

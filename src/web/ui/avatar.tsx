@@ -24,7 +24,7 @@ export function Avatar({ id, name, group, presence, size }: {
 
 /** The first letters of the first and the last word; of Chinese names, the last character of two or three, as is usual there. */
 function initials(name: string): string {
-  const words = name.trim().split(/[\s_.-]+/u).filter((word) => word !== "");
+  const words = name.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu) ?? [...name.trim()].slice(0, 1);
   const first = [...words[0] ?? "?"];
   if (/^\p{Script=Han}/u.test(name)) return first.length <= 3 ? first.at(-1)! : first[0];
   const letters = words.length > 1 ? [first[0], [...words.at(-1)!][0]] : [first[0]];

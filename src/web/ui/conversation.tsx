@@ -16,6 +16,7 @@ export function Conversation({ conversation, state }: { conversation: Model; sta
   const { key, name } = conversation;
   const { me, connection, friends, blocked } = state;
   const id = numberOf(key), group = isGroup(key), notes = key === `u${me.id}`;
+  const presence = group || connection.state !== "online" ? undefined : friends.get(id)?.state;
   const title = notes ? t.notes : name;
   return (
     <main class="conversation" aria-label={title}>
@@ -24,7 +25,7 @@ export function Conversation({ conversation, state }: { conversation: Model; sta
           <Icon name="back" />
         </button>
         <button type="button" class="who" title={t.details} onClick={() => store.update({ dialog: "details" })}>
-          <Avatar id={id} name={title} group={group} presence={friends.get(id) && !group ? friends.get(id)?.state : undefined} />
+          <Avatar id={id} name={title} group={group} presence={presence} />
           <span class="who-text">
             <h1>
               <bdi>{title}</bdi>
@@ -55,15 +56,18 @@ export function Conversation({ conversation, state }: { conversation: Model; sta
 
 /** Under the name: who is typing, or who is there. */
 function Subtitle({ conversation: { key }, state }: { conversation: Model; state: State }): JSX.Element {
-  const { friends, groups, typing } = state;
+  const { friends, groups, typing, connection } = state;
   const typists = typing.get(key);
   if (typists) {
     return <span class="subtitle typing" aria-live="polite">{typingText(typists, isGroup(key) ? nameIn(state, numberOf(key)) : undefined)}</span>;
   }
   if (isGroup(key)) {
     const users = groups.get(numberOf(key))?.users ?? [];
-    return <span class="subtitle">{users.length > 0 && t.members(users.length, users.filter((user) => isOnline(state, user)).length)}</span>;
+    const here = connection.state === "online" ? users.filter((user) => isOnline(state, user)).length : 0;
+    return <span class="subtitle">{users.length > 0 && t.members(users.length, here)}</span>;
   }
+  // Without a connection nobody knows.
+  if (connection.state !== "online") return <span class="subtitle">{t.notConnected}</span>;
   const friend = friends.get(numberOf(key));
   if (!friend) return <span class="subtitle">#{numberOf(key)}</span>;
   return (

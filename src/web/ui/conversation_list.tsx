@@ -70,7 +70,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
       {all.length > 0 && shown.length === 0 && <p class="aside">{t.nothingFound(search.trim())}</p>}
       <ul class="list">
         {shown.map((c, i) => {
-          const friend = isGroup(c.key) ? undefined : state.friends.get(numberOf(c.key));
+          const friend = isGroup(c.key) || state.connection.state !== "online" ? undefined : state.friends.get(numberOf(c.key));
           const typists = state.typing.get(c.key);
           return (
             <Item

@@ -49,7 +49,7 @@ export function Login({ state }: { state: State }): JSX.Element {
         </label>
         <Password label={t.password} autocomplete={fresh ? "new-password" : "current-password"} value={password} change={setPassword} />
         {error && <p class="error" role="alert">{error}</p>}
-        <button type="submit" class="primary wide" disabled={busy || name.trim() === "" || password === ""}>{fresh ? t.register : t.logIn}</button>
+        <button type="submit" class="primary wide" disabled={busy}>{fresh ? t.register : t.logIn}</button>
         <p class="switch">
           {fresh ? t.haveAccount : t.newHere}{" "}
           <button type="button" class="link" onClick={() => setFresh(!fresh)}>{fresh ? t.logIn : t.register}</button>

@@ -19,9 +19,8 @@ export function Messages({ conversation, me }: { conversation: Conversation; me:
   const empty = lines.length === 0 && own.length === 0;
 
   const onScroll = () => {
-    const box = ref.current!;
     scrolled.look();
-    if (more && box.scrollTop < NEAR_TOP) void talk.loadOlder(key);
+    if (more && ref.current && ref.current.scrollTop < NEAR_TOP) void talk.loadOlder(key);
   };
   // A page may be shorter than the screen.
   useEffect(() => {
@@ -93,7 +92,8 @@ function useScroll(ref: { current: HTMLDivElement | null }, { key, lines, own, h
   const first = lines[0]?.messageid ?? 0, last = lines.at(-1)?.messageid ?? 0;
 
   const look = () => {
-    const box = ref.current!;
+    const box = ref.current;
+    if (!box) return;
     const bottom = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_BOTTOM;
     Object.assign(before.current, { height: box.scrollHeight, top: box.scrollTop, bottom });
     setAtBottom(bottom);
@@ -123,7 +123,7 @@ function useScroll(ref: { current: HTMLDivElement | null }, { key, lines, own, h
   }, [atBottom, last]);
 
   // The keyboard of a phone, a window's edge, the composer growing.
-  useEffect(() => {
+  useLayoutEffect(() => {
     const observer = new ResizeObserver(() => before.current.bottom && toBottom());
     observer.observe(ref.current!);
     return () => observer.disconnect();

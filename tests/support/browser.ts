@@ -1,0 +1,219 @@
+// The web page in a real Chromium: people, each in a browser of their own, who do what people do.
+
+import { assertEquals } from "@std/assert";
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
+import { buildPage } from "../../src/ops/build_page.ts";
+import { type TestDatabase, testDatabase } from "./databases.ts";
+import { Program } from "./program.ts";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+/** How long a test waits for what must happen on the page (ms). Machines that test are busy. */
+const PATIENCE = 30_000;
+
+const required = Deno.env.get("NATTER_TEST_REQUIRE") === "all";
+const path = await findChromium();
+if (path === undefined && !required) console.error("Tests of the web page are left out: there is no Chromium.");
+
+async function findChromium(): Promise<string | undefined> {
+  for (const folder of ["/usr/bin", ...(Deno.env.get("PATH") ?? "").split(":")]) {
+    try {
+      if ((await Deno.stat(`${folder}/chromium`)).isFile) return `${folder}/chromium`;
+    } catch {
+      // Not here.
+    }
+  }
+  return undefined;
+}
+
+/** A server as a process, which can be killed and started again on its ports. */
+class PageServer {
+  #program: Program | undefined;
+  #ports: Record<string, number> = { tcp: 0, http: 0 };
+
+  constructor(readonly db: TestDatabase) {}
+
+  get tcp(): number {
+    return this.#ports.tcp;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#ports.http}/`;
+  }
+
+  async start(): Promise<void> {
+    const { tcp, http } = this.#ports;
+    const where = ["--listen", `127.0.0.1:${tcp}`, "--http", `127.0.0.1:${http}`, "--database", this.db.url, "--node", "test", "--limits", "off"];
+    this.#program = new Program(where);
+    this.#ports = await this.#program.ready();
+  }
+
+  /** SIGKILL: the process is gone without a word. */
+  async kill(): Promise<void> {
+    await this.#program?.[Symbol.asyncDispose]();
+  }
+}
+
+/** What a test of the page works with. */
+export interface PageTest {
+  server: PageServer;
+  db: TestDatabase;
+  /** Someone opens the page in a fresh browser. */
+  person(options?: BrowserContextOptions): Promise<Person>;
+}
+
+/** Registers a test of the page, on a server with SQLite. It fails if a page reports an error, breaks the policy, or asks another host. */
+export function pageTest(name: string, fn: (t: PageTest) => Promise<void>): void {
+  Deno.test({
+    name: `page: ${name}`,
+    ignore: path === undefined && !required,
+    fn: async () => {
+      if (path === undefined) throw new Error("there is no Chromium");
+      await buildPage();
+      await using db = await testDatabase("sqlite");
+      const server = new PageServer(db);
+      const people: Person[] = [];
+      let browser: Browser | undefined;
+      try {
+        await server.start();
+        browser = await chromium.launch({ executablePath: path, args: FLAGS, timeout: 2 * PATIENCE });
+        const open = browser;
+        await fn({
+          server,
+          db,
+          person: async (options) => {
+            const context = await open.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 }, ...options });
+            context.setDefaultTimeout(PATIENCE);
+            const person = new Person(context, await context.newPage(), server.url);
+            people.push(person);
+            await person.load();
+            return person;
+          },
+        });
+        for (const person of people) assertEquals(person.complaints, []);
+      } finally {
+        await browser?.close();
+        await server.kill();
+      }
+    },
+  });
+}
+
+/** Someone in front of the page. Names of things are those a screen reader says. */
+export class Person {
+  /** What should not have been: errors of the console, exceptions, requests to other hosts. */
+  readonly complaints: string[] = [];
+  /** While the server is down the browser complains that it cannot connect. */
+  expectsRefusals = false;
+
+  constructor(readonly context: BrowserContext, public page: Page, readonly url: string) {
+    this.#watch(page);
+  }
+
+  #watch(page: Page): void {
+    page.on("console", (message) => {
+      const refusal = this.expectsRefusals && /WebSocket connection .* failed/.test(message.text());
+      if (["error", "warning"].includes(message.type()) && !refusal) this.complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => this.complaints.push(`${error.stack}`));
+    page.on("request", (request) => {
+      if (!request.url().startsWith(this.url)) this.complaints.push(`request to ${request.url()}`);
+    });
+    page.on("websocket", (socket) => {
+      if (socket.url() !== `${this.url.replace("http", "ws")}ws`) this.complaints.push(`WebSocket to ${socket.url()}`);
+    });
+  }
+
+  async load(): Promise<void> {
+    await this.page.goto(this.url);
+  }
+
+  /** Another tab of the same browser. */
+  async tab(): Promise<Person> {
+    const other = new Person(this.context, await this.context.newPage(), this.url);
+    await other.load();
+    return other;
+  }
+
+  async register(name: string, password = "a password"): Promise<void> {
+    await this.button("Create account").click();
+    await this.logIn(name, password, "Create account");
+    await this.online();
+  }
+
+  async logIn(name: string, password = "a password", button = "Log in"): Promise<void> {
+    await this.page.locator("input[name=username]").fill(name);
+    await this.page.locator("input[type=password]").fill(password);
+    await this.page.locator("form").getByRole("button", { name: button, exact: true }).first().click();
+  }
+
+  async logOut(): Promise<void> {
+    await this.button("Settings").click();
+    await this.button("Log out").click();
+    await this.page.getByRole("dialog", { name: "Log out?" }).getByRole("button", { name: "Log out" }).click();
+    await this.page.locator("input[name=username]").waitFor();
+  }
+
+  /** Waits until the connection stands. */
+  async online(): Promise<void> {
+    await this.page.locator(".connection[data-state=online]").waitFor({ state: "attached" });
+  }
+
+  /** Waits until the connection is known to be lost. */
+  async offline(): Promise<void> {
+    await this.page.locator(".connection:not([data-state=online])").waitFor();
+  }
+
+  button(name: string): Locator {
+    return this.page.getByRole("button", { name, exact: true });
+  }
+
+  /** Adds a person, makes a group, or joins one. */
+  async begin(kind: "A person" | "A new group" | "Join a group", name: string): Promise<void> {
+    await this.page.locator(".sidebar > header").getByRole("button", { name: "New conversation" }).click();
+    const dialog = this.page.getByRole("dialog");
+    await dialog.getByRole("button", { name: kind }).click();
+    await dialog.locator("input").first().fill(name);
+    await dialog.locator("input").first().press("Enter");
+    await dialog.waitFor({ state: "detached" });
+  }
+
+  /** A conversation in the list. */
+  item(name: string): Locator {
+    return this.page.locator(".list .item").filter({ has: this.page.locator(".item-name").getByText(name, { exact: true }) });
+  }
+
+  async open(name: string): Promise<void> {
+    await this.item(name).click();
+    await this.page.getByRole("main", { name }).waitFor();
+  }
+
+  async send(text: string): Promise<void> {
+    await this.page.locator(".composer textarea").fill(text);
+    await this.page.locator(".composer textarea").press("Enter");
+  }
+
+  /** A message of the open conversation with exactly this text. */
+  message(text: string): Locator {
+    return this.page.locator(".message").filter({ has: this.page.locator(".text").getByText(text, { exact: true }) });
+  }
+
+  /** Waits for a message, and for its being stored if it is one's own. */
+  async sees(text: string): Promise<void> {
+    await this.message(text).locator("visible=true").first().waitFor();
+    if (await this.message(text).first().evaluate((element: { className: string }) => element.className.includes("mine"))) {
+      await this.message(text).getByRole("img", { name: "Sent" }).first().waitFor();
+    }
+  }
+
+  /** The texts of the open conversation, from above to below. */
+  async texts(): Promise<string[]> {
+    return await this.page.locator(".message .text").allTextContents();
+  }
+}
