@@ -244,7 +244,7 @@ class NatterServer implements Server, LineHandler {
   async end(connection: Connection): Promise<void> {
     const { session } = connection;
     session?.acted?.();
-    while (session && session.unanswered > 0) await this.#appender.idle();
+    if (session) await this.#appender.answered(session);
     await connection.finish("fin");
   }
 
@@ -279,6 +279,7 @@ class NatterServer implements Server, LineHandler {
   }
 
   async #logOut(session: Session): Promise<void> {
+    await this.#appender.answered(session);
     if (session.tokenHash) await this.#store.removeToken(session.tokenHash);
     await this.#departure.depart(session, "logout");
     session.connection.anonymousSince = performance.now();

@@ -46,6 +46,8 @@ export class Appender {
   #waiting: Entry[] = [];
   #size = 0;
   #running: Promise<void> | undefined;
+  /** Resolved, and replaced, whenever a batch has been answered. */
+  #batch = Promise.withResolvers<void>();
 
   constructor(store: Store, table: ConnectionTable, delivery: Delivery, node: string, counters: Counters) {
     this.#store = store;
@@ -80,6 +82,11 @@ export class Appender {
     while (this.#running) await this.#running;
   }
 
+  /** Resolves when all of this session's requests are answered, whatever others send meanwhile. */
+  async answered(session: Session): Promise<void> {
+    while (session.unanswered > 0) await this.#batch.promise;
+  }
+
   #enter(entry: Entry): void {
     entry.session.unanswered++;
     this.#waiting.push(entry);
@@ -93,6 +100,8 @@ export class Appender {
       const appends = entries.filter((e) => e.append !== undefined);
       await this.#commit(appends);
       for (const entry of entries) this.#finish(entry);
+      this.#batch.resolve();
+      this.#batch = Promise.withResolvers<void>();
     }
     this.#running = undefined;
   }
