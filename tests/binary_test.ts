@@ -72,6 +72,21 @@ Deno.test({
   },
 });
 
+for (const [how, program] of [["deno task compile", byTask], ["deno compile -A", byHand]] as const) {
+  Deno.test({
+    name: `binary (${how}): the web page travels inside, as it was built`,
+    ignore: program === undefined,
+    fn: async () => {
+      await using server = new Program(["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"], await emptyPlace(program ?? ""));
+      const { http } = await server.ready();
+      for (const file of ["index.html", "app.js", "styles.css"]) {
+        const response = await fetch(`http://127.0.0.1:${http}/${file === "index.html" ? "" : file}`);
+        assertEquals(await response.text(), await Deno.readTextFile(new URL(`../src/web/dist/${file}`, import.meta.url)), file);
+      }
+    },
+  });
+}
+
 Deno.test({
   name: "binary: --version, and a bad setting",
   ignore: byTask === undefined,
