@@ -31,6 +31,7 @@ class RedisBus implements Bus {
   /** By node: what goes out at the end of this turn. */
   readonly #waiting = new Map<string, BusMessage[]>();
   #pending = 0;
+  /** What the log says of it. */
   #away = true;
   #closed = false;
 
@@ -45,13 +46,15 @@ class RedisBus implements Bus {
     };
     this.#publisher = createClient(options);
     this.#subscriber = createClient(options);
-    for (const client of [this.#publisher, this.#subscriber]) client.on("error", (error: Error) => this.#lost(error));
-    this.#subscriber.on("ready", () => this.#returned());
+    for (const client of [this.#publisher, this.#subscriber]) {
+      client.on("error", (error: Error) => this.#lost(error));
+      client.on("ready", () => this.#returned());
+    }
     void this.#start(node);
   }
 
   send(node: string, message: BusMessage): void {
-    if (this.#away || this.#pending >= MAX_PENDING) return;
+    if (!this.#publisher.isReady || this.#pending >= MAX_PENDING) return;
     const waiting = this.#waiting.get(node);
     if (waiting) waiting.push(message);
     else this.#waiting.set(node, [message]);
@@ -95,7 +98,9 @@ class RedisBus implements Bus {
     this.#away = true;
   }
 
+  /** One of the two links is there (again): either may be lost without the other. */
   #returned(): void {
+    if (!this.#publisher.isReady || !this.#subscriber.isReady) return;
     if (this.#away) log.info("the bus is there");
     this.#away = false;
     this.#listener.returned();

@@ -1,0 +1,43 @@
+// A real Redis for the tests, on NATTER_TEST_REDIS (redis://127.0.0.1:6379).
+
+import { createClient } from "@redis/client";
+import { eventually } from "./server.ts";
+
+/** Where it is, for `--redis`. */
+export const redisUrl: string = Deno.env.get("NATTER_TEST_REDIS") ?? "redis://127.0.0.1:6379";
+
+/** Whether tests on Redis run: it answers, or NATTER_TEST_REQUIRE=all wants them to fail if it does not. */
+export const useRedis: boolean = Deno.env.get("NATTER_TEST_REQUIRE") === "all" || await answers();
+if (!useRedis) console.error(`Tests on Redis are left out: nothing answers at ${new URL(redisUrl).host}.`);
+
+function connection() {
+  const client = createClient({ url: redisUrl, socket: { connectTimeout: 1000, reconnectStrategy: false } });
+  client.on("error", () => {});
+  return client;
+}
+
+async function answers(): Promise<boolean> {
+  const client = connection();
+  try {
+    await client.connect();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    client.destroy();
+  }
+}
+
+/** Resolves when somebody listens on each of these channels. */
+export async function listened(channels: string[]): Promise<void> {
+  const client = connection();
+  await client.connect();
+  try {
+    await eventually(
+      async () => Object.values(await client.pubSubNumSub(channels)).every((count) => count === 1),
+      `somebody listens on ${channels}`,
+    );
+  } finally {
+    client.destroy();
+  }
+}
