@@ -168,7 +168,9 @@ export class Connection {
     if (last) this.#append(JSON.stringify(last));
     this.#finishing = true;
     this.cause ??= cause;
-    void this.#finish();
+    // Nothing more in either direction: the kernel sends the FIN when the socket is closed. Storms of clients that vanish take this way.
+    if (this.kind === "tcp" && this.inputEnded && this.queued === 0) this.destroy(cause);
+    else void this.#finish();
     return this.closed;
   }
 
