@@ -41,7 +41,8 @@ async function storm({ port, store }: Natter, vanish: number, bystanders: number
   };
   going.kill();
   const begun = performance.now();
-  while (await anyOnline());
+  // With a pause: a store on SQLite reads at once, and would keep the logins of this process waiting.
+  while (await anyOnline()) await new Promise((resolve) => setTimeout(resolve, 5));
   const offline = performance.now() - begun;
   stop.now = true;
   console.log(JSON.stringify({ vanish, bystanders, offline_ms: Math.round(offline), login_ms: Math.round(await logins) }));
