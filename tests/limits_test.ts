@@ -1,0 +1,170 @@
+// Limits: what is refused, for how long, and to whom it does not happen. Addresses come through the PROXY header.
+
+import { assert, assertEquals } from "@std/assert";
+import { isLoopback, Limiter } from "../src/ops/limits.ts";
+import { testDatabase } from "./support/databases.ts";
+import type { RawClient } from "./support/raw_client.ts";
+import { eventually, makeUsers, startServer, type TestServer } from "./support/server.ts";
+
+const HERE = "203.0.113.1", ELSEWHERE = "203.0.113.2";
+const proxied = { "trusted-proxy": "127.0.0.1" };
+
+/** A connection that comes from `address`, as its proxy says. */
+async function connectFrom(server: TestServer, address: string): Promise<RawClient> {
+  const client = await server.connect();
+  client.sendBytes(`PROXY TCP4 ${address} 127.0.0.1 4000 6000\r\n`);
+  return client;
+}
+
+function assertRetry(answer: { errno?: number; retry?: number }, most: number): void {
+  assertEquals(answer.errno, 15, JSON.stringify(answer));
+  assert(answer.retry! > 0 && answer.retry! <= most, JSON.stringify(answer));
+}
+
+Deno.test("limiter: a burst, then one per refill; it says how long to wait", () => {
+  const limiter = new Limiter<string>({ burst: 3, refill: 100 });
+  assertEquals([1, 2, 3, 4].map(() => limiter.take("a", 1000)), [0, 0, 0, 100]);
+  assertEquals(limiter.take("b", 1000), 0, "each key has its own");
+  assertEquals(limiter.take("a", 1099), 1);
+  assertEquals([limiter.take("a", 1100), limiter.take("a", 1100)], [0, 100]);
+  assertEquals([1, 2, 3, 4].map(() => limiter.take("a", 1_000_000)), [0, 0, 0, 100], "never more than the burst");
+});
+
+Deno.test("limiter: what is given back can be taken again; what is full is forgotten", () => {
+  const limiter = new Limiter<number>({ burst: 1, refill: 100 });
+  for (let i = 0; i < 5; i++) {
+    assertEquals(limiter.take(1, 1000), 0);
+    limiter.giveBack(1);
+  }
+  for (let key = 0; key < 9999; key++) limiter.take(key, 1000);
+  assertEquals(limiter.size, 9999);
+  limiter.take(-1, 5000);
+  assertEquals(limiter.size, 1);
+});
+
+Deno.test("limits: loopback addresses", () => {
+  assertEquals(["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"].map(isLoopback), [true, true, true, true]);
+  assertEquals(["128.0.0.1", "::2", "::ffff:10.0.0.1", ""].map(isLoopback), [false, false, false, false]);
+});
+
+Deno.test("limits: a user's requests, 50 at once and 20 a second; free ones and --limits off are not counted", async () => {
+  for (const limits of ["on", "off"]) {
+    await using db = await testDatabase("sqlite");
+    await using server = await startServer(db, { limits });
+    const [user, other] = await makeUsers(db, 2);
+    await using client = await server.client(user);
+    await using bystander = await server.client(other);
+    client.sendBytes('{"msgid":14}\n{"msgid":12,"seq":0}\n'.repeat(100));
+    const answers = await Promise.all(Array.from({ length: 300 }, () => client.request({ msgid: 13 })));
+    assertEquals(answers.slice(0, 50).map((a) => a.msgid), Array(50).fill(14));
+    const refused = answers.filter((a) => a.msgid !== 14);
+    for (const answer of refused) assertRetry(answer, 50);
+    assertEquals(refused.length > 0, limits === "on", `${refused.length} refused`);
+    assertEquals((await bystander.request({ msgid: 13 })).msgid, 14);
+  }
+});
+
+Deno.test("limits: five wrong passwords of an account from an address; tokens, other addresses and accounts go on", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, proxied);
+  await using elsewhere = await connectFrom(server, ELSEWHERE);
+  const { id } = await elsewhere.register("alice", "right");
+  await elsewhere.register("bob", "right");
+  const { token } = await elsewhere.login({ id, password: "right", proto: 2 });
+  assertEquals((await elsewhere.request({ msgid: 3 })).errno, 0);
+  const { token: kept } = await elsewhere.login({ id, password: "right", proto: 2 });
+  assertEquals((await elsewhere.login({ id, password: "right", proto: 2 })).errno, 21);
+  assert(token !== kept);
+  await using client = await connectFrom(server, HERE);
+  for (let i = 0; i < 5; i++) assertEquals((await client.login({ name: "Alice", password: "wrong", proto: 2 })).errno, 1);
+  // By name or by number, it is the same account.
+  assertRetry(await client.login({ name: "alice", password: "right", proto: 2 }), 12_000);
+  assertRetry(await client.login({ id, password: "right", proto: 2 }), 12_000);
+  assertEquals((await client.login({ name: "bob", password: "right", proto: 2 })).errno, 0);
+  await elsewhere.close();
+  await using again = await connectFrom(server, ELSEWHERE);
+  assertEquals((await again.login({ id, password: "right", proto: 2 })).errno, 0);
+  await again.close();
+  await using byToken = await connectFrom(server, HERE);
+  assertEquals((await byToken.login({ id, token: kept, proto: 2 })).errno, 0);
+});
+
+Deno.test("limits: right passwords are not counted, many at once do not outrun the count", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, proxied);
+  await using client = await connectFrom(server, HERE);
+  const { id } = await client.register("alice", "right");
+  for (let i = 0; i < 7; i++) {
+    assertEquals((await client.login({ id, password: "right", proto: 2 })).errno, 0);
+    assertEquals((await client.request({ msgid: 3 })).errno, 0);
+  }
+  const clients = await Promise.all(Array.from({ length: 8 }, () => connectFrom(server, HERE)));
+  const answers = await Promise.all(clients.map((c) => c.login({ id, password: "wrong", proto: 2 })));
+  assertEquals(answers.map((a) => a.errno!).sort((a, b) => a - b), [1, 1, 1, 1, 1, 15, 15, 15]);
+  await Promise.all(clients.map((c) => c.close()));
+});
+
+Deno.test("limits: 30 registrations from an address", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, proxied);
+  await using client = await connectFrom(server, HERE);
+  for (let i = 0; i < 30; i++) assertEquals((await client.register(`user${i}`, "pw")).errno, 0);
+  assertRetry(await client.register("user30", "pw"), 20_000);
+  await using other = await connectFrom(server, ELSEWHERE);
+  assertEquals((await other.register("user30", "pw")).errno, 0);
+});
+
+Deno.test("limits: 64 connections of an address; one that goes makes room", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, proxied);
+  const clients: RawClient[] = [];
+  for (let i = 0; i < 64; i++) {
+    clients.push(await connectFrom(server, HERE));
+    assertEquals((await clients[i].request({ msgid: 13 })).msgid, 14);
+  }
+  await using refused = await connectFrom(server, HERE);
+  assertEquals((await refused.next((m) => m.msgid === 20)).reason, "limits");
+  await refused.closed;
+  await using other = await connectFrom(server, ELSEWHERE);
+  assertEquals((await other.request({ msgid: 13 })).msgid, 14);
+  await clients[0].close();
+  await eventually(async () => {
+    await using next = await connectFrom(server, HERE);
+    return (await next.request({ msgid: 13 }).catch(() => undefined))?.msgid === 14;
+  }, "there is room again");
+  await Promise.all(clients.map((c) => c.close()));
+});
+
+Deno.test("limits: loopback is exempt from those per address, and --limits off lifts them for all", async () => {
+  for (const [settings, from] of [[{}, undefined], [{ ...proxied, limits: "off" }, HERE]] as const) {
+    await using db = await testDatabase("sqlite");
+    await using server = await startServer(db, settings);
+    const connect = () => from ? connectFrom(server, from) : server.connect();
+    const clients = await Promise.all(Array.from({ length: 66 }, connect));
+    for (const client of clients) assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+    for (let i = 0; i < 32; i++) assertEquals((await clients[0].register(`user${i}`, "pw")).errno, 0);
+    for (let i = 0; i < 7; i++) assertEquals((await clients[1].login({ name: "user1", password: "wrong" })).errno, 1);
+    await Promise.all(clients.map((c) => c.close()));
+  }
+});
+
+Deno.test("limits: --max-connections, of which those not logged in hold at most a quarter", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { "max-connections": 8 });
+  const users = await makeUsers(db, 8);
+  const full = async () => {
+    await using late = await server.connect();
+    const { reason, retry } = await late.next((m) => m.msgid === 20);
+    assertEquals(reason, "full");
+    assert(retry! >= 500 && retry! <= 1000, String(retry));
+    assertEquals(await late.closed, "fin");
+  };
+  const anonymous = await Promise.all([server.connect(), server.connect()]);
+  for (const client of anonymous) assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+  await full();
+  await Promise.all(anonymous.map((c, i) => c.login({ id: users[i].id, token: users[i].token, proto: 2 })));
+  const clients = [...anonymous];
+  for (const user of users.slice(2)) clients.push(await server.client(user));
+  await full();
+  await Promise.all(clients.map((c) => c.close()));
+});
