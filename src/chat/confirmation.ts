@@ -43,15 +43,17 @@ export class Confirmation {
     const { connection } = session;
     /** Not yet taken: what must have been written for this `seq` to be out. */
     let queued: { seq: number; end: number }[] = [];
-    let marks: { seq: number; at: number }[] = [];
+    let marks: { seq: number; begun: number; at: number }[] = [];
     session.sent = (seq) => queued.push({ seq, end: connection.appended });
     connection.onWritten = () => {
       const taken = queued.findLastIndex((q) => q.end <= connection.written);
       if (taken < 0) return;
       const now = performance.now();
       const last = marks.at(-1);
-      if (last && now - last.at < MARK_MS) last.seq = queued[taken]!.seq;
-      else marks.push({ seq: queued[taken]!.seq, at: now });
+      const { seq } = queued[taken]!;
+      // A mark is as old as the last message in it.
+      if (last && now - last.begun < MARK_MS) Object.assign(last, { seq, at: now });
+      else marks.push({ seq, begun: now, at: now });
       queued = queued.slice(taken + 1);
       const settled = marks.findLastIndex((m) => now - m.at >= CLASSIC_MS);
       if (settled > 0) marks = marks.slice(settled);
