@@ -29,7 +29,7 @@ import { ConnectionTable } from "./presence/connection_table.ts";
 import { Departure } from "./presence/departure.ts";
 import { Heartbeat } from "./presence/heartbeat.ts";
 import { Login } from "./presence/login.ts";
-import { KICKS_MS, NodeLife, type NodeTimes, RECONCILE_MS, RENEW_MS } from "./presence/node_life.ts";
+import { KICKS_MS, LEASE_MS, NodeLife, type NodeTimes, RECONCILE_MS, RENEW_MS } from "./presence/node_life.ts";
 import { OfflineWriter } from "./presence/offline_writer.ts";
 import { RemoteHolders } from "./presence/remote_holders.ts";
 import type { Session } from "./presence/session.ts";
@@ -168,7 +168,8 @@ class NatterServer implements Server, LineHandler {
     this.#node = new NodeLife({
       ...shared,
       turns: this.#login.turns,
-      times: { renew: RENEW_MS, kicks: KICKS_MS, reconcile: RECONCILE_MS, ...overrides.times },
+      times: { renew: RENEW_MS, lease: LEASE_MS, kicks: KICKS_MS, reconcile: RECONCILE_MS, ...overrides.times },
+      listener: this.#news,
       kicked: (session) => this.#cut(session.connection, "kicked"),
       noticed: (session, lastSeq) => this.#delivery.noticed(session, lastSeq),
       fatal: (error) => void this.close().then(() => failed.reject(error)),

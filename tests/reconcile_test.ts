@@ -1,16 +1,45 @@
 // Rows and table are held against each other: what does not agree is put right, and no living client is cut without need.
 
 import { assertEquals } from "@std/assert";
+import { LocalHub } from "../src/cluster/local.ts";
+import { StoreWatch } from "./support/around_store.ts";
 import { databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
 
 const TIMES = { renew: 100, kicks: 100, reconcile: 200 };
 
-databaseTest("reconciling: a row that claims a session which the node does not hold is released", async (db) => {
-  await using _s = await startServer(db, {}, { times: TIMES });
-  const [user] = await makeUsers(db, 1) as [TestUser];
+databaseTest("reconciling: a row that claims a session which the node does not hold is released, and friends are told", async (db) => {
+  await using s = await startServer(db, {}, { times: TIMES });
+  const [user, friend] = await makeUsers(db, 2) as [TestUser, TestUser];
+  await using watcher = await s.client(friend);
+  await watcher.request({ msgid: 7, friendid: user.id });
   await db.query(`update user set state = 'online', session = 'nobody', node = 'test', incarnation = 1 where id = ${user.id}`);
   await eventually(async () => await stateOf(db, user.id) === "offline", "released", 5000);
+  const news = await watcher.next((m) => m.msgid === 15);
+  assertEquals([news.id, news.state], [user.id, "offline"]);
+});
+
+databaseTest("reconciling: who has gone, and waits to be set offline, is left to that", async (db) => {
+  const watch = new StoreWatch();
+  await using s = await startServer(db, {}, { store: watch.wrap, times: TIMES });
+  const [user] = await makeUsers(db, 1) as [TestUser];
+  const open = Promise.withResolvers<void>();
+  let released = 0;
+  watch.around = async (call) => {
+    if (call.name === "release") {
+      released += (call.args[0] as unknown[]).length;
+      await open.promise;
+    }
+    return await call.run();
+  };
+  await (await s.client(user)).close();
+  await eventually(() => released === 1, "the release");
+  watch.forget();
+  await eventually(() => watch.made.filter((name) => name === "sessions").length >= 2, "two passes", 5000);
+  open.resolve();
+  await eventually(async () => await stateOf(db, user.id) === "offline", "released", 5000);
+  await watch.quiet();
+  assertEquals(released, 1);
 });
 
 databaseTest("reconciling: a session whose row names another is closed", async (db) => {
@@ -67,5 +96,43 @@ Deno.test({
     await kept.close();
     await using back = await s.client(stays);
     assertEquals((await back.request({ msgid: 13 })).msgid, 14);
+  },
+});
+
+Deno.test({
+  name: "sweeping: friends on other nodes are told who went with a node, and who is back when it lives after all",
+  ignore: !hasMysql,
+  fn: async () => {
+    await using db = await testDatabase("mysql");
+    const hub = new LocalHub();
+    const bus = hub.join.bind(hub);
+    const watch = new StoreWatch();
+    await using a = await startServer(db, { node: "a" }, { times: TIMES, bus, store: watch.wrap });
+    await using b = await startServer(db, { node: "b" }, { times: { ...TIMES, lease: 0 }, bus });
+    const [user, friend] = await makeUsers(db, 2) as [TestUser, TestUser];
+    await using client = await a.client(user);
+    await using watcher = await b.client(friend);
+    await watcher.request({ msgid: 7, friendid: user.id });
+    assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
+
+    // As if node a were stopped: it renews no more.
+    const held = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
+    watch.around = async (call) => {
+      if (call.name === "renew") {
+        held.resolve();
+        await open.promise;
+      }
+      return await call.run();
+    };
+    await held.promise;
+    await db.query("update node set lease_until = utc_timestamp(3) - interval 1 second where name = 'a'");
+    assertEquals((await watcher.next((m) => m.msgid === 15)).state, "offline");
+    assertEquals(await stateOf(db, user.id), "offline");
+
+    open.resolve();
+    const news = await watcher.next((m) => m.msgid === 15);
+    assertEquals([news.id, news.state], [user.id, "online"]);
+    assertEquals(await stateOf(db, user.id), "online");
+    assertEquals((await client.request({ msgid: 13 })).msgid, 14);
   },
 });

@@ -68,26 +68,29 @@ export class PresenceNews implements PresenceListener {
     await this.#running;
   }
 
-  #schedule(): void {
+  #schedule(ms = TICK_MS): void {
     if (this.#timer !== undefined || this.#running || this.#closed) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#running = this.#tell().finally(() => {
+      this.#running = this.#tell().then((more) => {
         this.#running = undefined;
-        if (this.#changes.size > 0) this.#schedule();
+        if (this.#changes.size > 0) this.#schedule(more ? 0 : TICK_MS);
       });
-    }, TICK_MS);
+    }, ms);
   }
 
-  async #tell(): Promise<void> {
+  /** Tells the first of what is due. @returns whether more is. */
+  async #tell(): Promise<boolean> {
     const now = performance.now();
     const due = new Map<UserId, Change>();
+    let more = false;
     for (const change of this.#changes.values()) {
-      if (change.due > now || due.size >= BATCH) break;
+      more = change.due <= now && due.size >= BATCH;
+      if (change.due > now || more) break;
       this.#changes.delete(change.userId);
       if (change.state !== change.told) due.set(change.userId, change);
     }
-    if (due.size === 0) return;
+    if (due.size === 0) return false;
     try {
       await this.#check(due);
       const watchers = due.size > 0 ? await this.#store.watchers([...due.keys()]) : [];
@@ -107,6 +110,7 @@ export class PresenceNews implements PresenceListener {
       log.warning("news of users are late", { count: due.size, error });
       for (const change of due.values()) this.#again(change);
     }
+    return more;
   }
 
   /** Drops what the database does not say (any more): the user has come back, perhaps on another node, or gone again. */

@@ -5,13 +5,16 @@
  * 1. One loop does all of it, one after the other; nothing here runs beside itself.
  * 2. The lease is renewed every 3 s. A node that was reaped takes a new incarnation and claims its sessions anew; those it lost are closed, the others notice nothing.
  * 3. Only a node whose own link has been up for a whole lease sweeps others: an outage must not make everyone reap everyone.
- * 4. Reconciling: a row that names this node and a session that the table does not hold is released by that session, unless a login of that user is under way.
+ * 4. Reconciling: a row that names this node and a session that the table does not hold is released by that session, unless a login or a release of that user
+ *    is under way.
  *    A session whose row names another is closed, if reading that row again confirms it; if the row names nobody, the session is claimed anew.
- * 5. A turn that came late (the process was stopped) grants everyone one more interval: it renews, and leaves sweeping and reconciling to the next.
+ * 5. Friends are told of those whom a sweep or a pass set offline, and of those who are back after a reaping.
+ * 6. A turn that came late (the process was stopped) grants everyone one more interval: it renews, and leaves sweeping and reconciling to the next.
  */
 import { log } from "../ops/log.ts";
 import { type Store, StoreRefused, StoreUnavailable, type UserId } from "../store/store.ts";
 import type { ConnectionTable } from "./connection_table.ts";
+import type { PresenceListener } from "./departure.ts";
 import type { OfflineWriter } from "./offline_writer.ts";
 import type { Session } from "./session.ts";
 import type { Turns } from "./turns.ts";
@@ -20,7 +23,7 @@ import { within } from "../within.ts";
 /** Between two renewals of the lease (ms). It is 10 s long: three may fail. */
 export const RENEW_MS = 3000;
 /** How long the link must have been up before others are swept (ms): a whole lease. */
-const LEASE_MS = 10_000;
+export const LEASE_MS = 10_000;
 /** Between two passes of reconciling (ms). */
 export const RECONCILE_MS = 15_000;
 /** Rows read at once by a pass. */
@@ -31,6 +34,7 @@ export const KICKS_MS = 2000;
 /** The intervals (ms); tests shorten them. */
 export interface NodeTimes {
   renew: number;
+  lease: number;
   kicks: number;
   reconcile: number;
 }
@@ -51,6 +55,7 @@ export class NodeLife {
       turns: Turns<UserId>;
       offline: OfflineWriter;
       times: NodeTimes;
+      listener: PresenceListener;
       /** Ends a session that is not this node's any more. */
       replaced: (session: Session) => void;
       /** Ends a session that an operator does not want. */
@@ -85,7 +90,7 @@ export class NodeLife {
   }
 
   async #run(): Promise<void> {
-    const { renew, kicks, reconcile } = this.parts.times;
+    const { renew, lease, kicks, reconcile } = this.parts.times;
     let kickedAt = performance.now();
     for (;;) {
       const before = performance.now();
@@ -101,7 +106,7 @@ export class NodeLife {
         if (now - this.#renewedAt >= renew) {
           this.#renewedAt = now;
           await this.#renew();
-          if (now - this.#upSince >= LEASE_MS) await this.#sweep();
+          if (now - this.#upSince >= lease) await this.#sweep();
         }
         if (now - kickedAt >= kicks) {
           kickedAt = now;
@@ -128,7 +133,7 @@ export class NodeLife {
   }
 
   async #renew(): Promise<void> {
-    const { store, table, replaced } = this.parts;
+    const { store, table, replaced, listener, offline } = this.parts;
     if (await store.renew()) return;
     const held = table.all();
     const lost = new Set((await store.rejoin(held.map((s) => ({ userId: s.userId, session: s.id })))).map((key) => key.session));
@@ -136,19 +141,22 @@ export class NodeLife {
     // The rows of those that departed meanwhile were claimed anew: release them again.
     for (const session of held) {
       if (lost.has(session.id)) replaced(session);
-      else if (session.departed) this.parts.offline.release({ userId: session.userId, session: session.id, lastseen: Date.now() });
+      else if (session.departed) offline.release({ userId: session.userId, session: session.id, lastseen: Date.now() });
+      else listener.changed(session.userId, "online", Date.now());
     }
   }
 
   async #sweep(): Promise<void> {
     const swept = await this.parts.store.sweep();
     if (swept.length > 0) log.warning("users of nodes whose lease ran out are offline now", { count: swept.length });
+    for (const userId of swept) this.parts.listener.changed(userId, "offline", Date.now());
   }
 
   /** One pass. Throws what the store throws. */
   async reconcile(): Promise<void> {
-    const { store, table, turns, offline, noticed } = this.parts;
+    const { store, table, turns, offline, listener, noticed } = this.parts;
     const unseen = new Set(table.all());
+    let released = 0;
     for (let after = 0;;) {
       const rows = await store.sessions(after, PAGE);
       for (const row of rows) {
@@ -156,14 +164,17 @@ export class NodeLife {
         if (session?.id === row.session) {
           unseen.delete(session);
           noticed(session, row.lastSeq);
-        } else if (!turns.busy(row.userId)) {
-          log.warning("a user was online without a session, and is released", { user: row.userId, session: row.session });
-          offline.release({ userId: row.userId, session: row.session, lastseen: Date.now() });
+        } else if (!turns.busy(row.userId) && !offline.pending(row.userId)) {
+          const at = Date.now();
+          offline.release({ userId: row.userId, session: row.session, lastseen: at });
+          listener.changed(row.userId, "offline", at);
+          released++;
         }
       }
       if (rows.length < PAGE) break;
       after = rows[rows.length - 1]!.userId;
     }
+    if (released > 0) log.warning("users who were online without a session are released", { count: released });
     for (const session of unseen) await this.#check(session);
   }
 

@@ -36,6 +36,11 @@ export class OfflineWriter {
     return this.#backlog;
   }
 
+  /** Whether something of this user is waiting or in flight. */
+  pending(userId: UserId): boolean {
+    return this.#users.has(userId);
+  }
+
   /** Hands in one session that ended. */
   release(release: Release): void {
     this.#waiting.push(release);

@@ -1,0 +1,107 @@
+// The operator's commands, as processes beside a running server.
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { databaseTest, type TestDatabase, testDatabase } from "./support/databases.ts";
+import { type Ended, Program, run } from "./support/program.ts";
+import { RawClient } from "./support/raw_client.ts";
+import { eventually, makeUsers, stateOf } from "./support/server.ts";
+
+/** A server as a process, and the port of its clients. */
+async function serve(db: TestDatabase): Promise<{ server: Program; port: number }> {
+  const server = new Program(["--listen", "127.0.0.1:0", "--http", "off", "--node", "here", "--database", db.url]);
+  return { server, port: (await server.ready()).tcp };
+}
+
+const natter = (db: TestDatabase, ...args: string[]): Promise<Ended> => run([...args, "--database", db.url]);
+
+async function done(db: TestDatabase, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await natter(db, ...args);
+  assertEquals([code, stderr], [0, ""], args.join(" "));
+  return stdout;
+}
+
+databaseTest("operator: users and kick", async (db) => {
+  const { server, port } = await serve(db);
+  await using _server = server;
+  const [alice, bob] = await makeUsers(db, 2);
+  await using client = await RawClient.connect(port);
+  assertEquals((await client.login({ id: alice.id, token: alice.token, proto: 2 })).errno, 0);
+  const [head, first, second, ...more] = (await done(db, "users")).trimEnd().split("\n").map((line) => line.split("\t"));
+  assertEquals(head, ["id", "name", "state", "node", "since"]);
+  assertEquals(first.slice(0, 4), [String(alice.id), alice.name, "online", "here"]);
+  assertMatch(first[4], /^\d{4}-\d\d-\d\dT/);
+  assertEquals([second, more], [[String(bob.id), bob.name, "offline", "-", "never"], []]);
+
+  assertStringIncludes(await done(db, "kick", alice.name), "will be cut");
+  const goodbye = await client.next((m) => m.msgid === 20, 3000);
+  assertEquals([goodbye.reason, goodbye.retry], ["kicked", undefined]);
+  await client.closed;
+  await eventually(async () => await stateOf(db, alice.id) === "offline", "the database says so");
+  const again = await natter(db, "kick", String(alice.id));
+  assertEquals([again.code, again.stderr], [1, `natter: ${alice.name} (${alice.id}) is not online\n`]);
+  assertMatch((await natter(db, "kick", "nobody")).stderr, /^natter: there is no user nobody\n$/);
+});
+
+databaseTest("operator: ban, unban and passwd", async (db) => {
+  const { server, port } = await serve(db);
+  await using _server = server;
+  const login = async (fields: object) => {
+    await using client = await RawClient.connect(port);
+    return await client.request({ msgid: 1, proto: 2, ...fields }, 10_000);
+  };
+  await using client = await RawClient.connect(port);
+  const { id } = await client.request({ msgid: 4, name: "alice", password: "first" }, 10_000);
+  const { token } = await client.request({ msgid: 1, id, password: "first", proto: 2 }, 10_000);
+  await done(db, "ban", "alice");
+  assertEquals((await client.next((m) => m.msgid === 20, 3000)).reason, "kicked");
+  assertEquals((await login({ id, password: "wrong" })).errno, 1, "nobody else learns that it is closed");
+  assertEquals((await login({ id, password: "first" })).errno, 25);
+  assertEquals((await login({ id, token })).errno, 1, "its tokens have ended");
+  assertStringIncludes(await done(db, "users"), "offline, closed");
+
+  await done(db, "unban", String(id));
+  const back = await login({ id, password: "first" });
+  assertEquals(back.errno, 0);
+  assertEquals(await passwd(db, "alice", "second\n"), 0);
+  assertEquals((await login({ id, password: "first" })).errno, 1);
+  assertEquals((await login({ id, token: back.token })).errno, 1);
+  assertEquals((await login({ id, password: "second" })).errno, 0);
+  assertEquals(await passwd(db, "alice", "\n"), 1, "no empty password");
+});
+
+/** `natter passwd` with this on its stdin. @returns the exit code */
+async function passwd(db: TestDatabase, who: string, stdin: string): Promise<number> {
+  const main = new URL("../main.ts", import.meta.url).pathname;
+  const args = ["run", "--no-prompt", "--quiet", "-P=server", main, "passwd", who, "--database", db.url];
+  await using process = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "null", stderr: "null" }).spawn();
+  const writer = process.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(stdin));
+  await writer.close();
+  return (await process.status).code;
+}
+
+Deno.test("operator: a backup of a running server is a database with the users in it", async () => {
+  await using db = await testDatabase("sqlite");
+  const { server } = await serve(db);
+  await using _server = server;
+  const users = await makeUsers(db, 3);
+  const file = db.url.slice("sqlite:".length) + ".copy";
+  assertStringIncludes(await done(db, "backup", file), file);
+  const copy = new DatabaseSync(file, { readOnly: true });
+  const rows = copy.prepare("select id, name from user order by id").all();
+  const check = copy.prepare("pragma integrity_check").get();
+  copy.close();
+  assertEquals(rows.map((row) => ({ ...row })), users.map(({ id, name }) => ({ id, name })));
+  assertEquals({ ...check }, { integrity_check: "ok" });
+});
+
+Deno.test("operator: no database is made by a command, and bad arguments are told", async () => {
+  await using db = await testDatabase("sqlite");
+  const { code, stdout, stderr } = await natter(db, "users");
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^natter: there is no database .*\n$/);
+  const wrong = await natter(db, "kick");
+  assertEquals(wrong.code, 2);
+  assert(wrong.stderr.startsWith("natter: wanted: ID"), wrong.stderr);
+});
