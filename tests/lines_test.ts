@@ -11,11 +11,14 @@ interface Decoded {
 
 const encoder = new TextEncoder();
 
-/** What comes out when these chunks go in, one read buffer for all of them, as in the server. */
-async function decode(chunks: (string | Uint8Array)[], maxLine = 65536): Promise<Decoded> {
+/** What comes out when these chunks go in, one read buffer for all of them, as in the server. `late`: the reader begins when the writer has to wait, or is done. */
+async function decode(chunks: (string | Uint8Array)[], maxLine = 65536, late = false): Promise<Decoded> {
   const decoder = new LineDecoder(maxLine);
   const buffer = new Uint8Array(Math.max(0, ...chunks.map((c) => c.length * 4)));
+  const begin = Promise.withResolvers<void>();
+  if (!late) begin.resolve();
   const reading = (async () => {
+    if (late) await begin.promise;
     const lines: string[] = [];
     for (let line = await decoder.read(); line !== undefined; line = await decoder.read()) lines.push(line);
     return lines;
@@ -23,11 +26,14 @@ async function decode(chunks: (string | Uint8Array)[], maxLine = 65536): Promise
   for (const chunk of chunks) {
     const bytes = typeof chunk === "string" ? encoder.encode(chunk) : chunk;
     buffer.set(bytes);
-    await decoder.feed(buffer.subarray(0, bytes.length));
+    const behind = decoder.feed(buffer.subarray(0, bytes.length));
+    if (behind) begin.resolve();
+    await behind;
     buffer.fill(0xee);
     if (decoder.fault) break;
   }
   if (!decoder.fault) decoder.end();
+  begin.resolve();
   return { lines: await reading, fault: decoder.fault };
 }
 
@@ -198,12 +204,18 @@ Deno.test("lines: any cutting of any bytes gives the same lines", async () => {
   );
   const input = fc.array(piece, { maxLength: 40 }).map((pieces) => new Uint8Array(pieces.flat()));
   await fc.assert(
-    fc.asyncProperty(input, fc.array(fc.nat(80), { maxLength: 20 }), fc.integer({ min: 1, max: 12 }), async (bytes, places, maxLine) => {
-      const { lines, faults } = reference(bytes, maxLine);
-      const decoded = await decode(cut(bytes, places), maxLine);
-      assertEquals(decoded.lines, lines);
-      assert(faults.includes(decoded.fault), `${decoded.fault}, not ${faults.join(" or ")}`);
-    }),
+    fc.asyncProperty(
+      input,
+      fc.array(fc.nat(80), { maxLength: 20 }),
+      fc.integer({ min: 1, max: 12 }),
+      fc.boolean(),
+      async (bytes, places, maxLine, late) => {
+        const { lines, faults } = reference(bytes, maxLine);
+        const decoded = await decode(cut(bytes, places), maxLine, late);
+        assertEquals(decoded.lines, lines);
+        assert(faults.includes(decoded.fault), `${decoded.fault}, not ${faults.join(" or ")}`);
+      },
+    ),
     { numRuns: 3000 },
   );
 });

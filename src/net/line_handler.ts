@@ -25,7 +25,8 @@ export interface LineLimits {
 export async function handleLines(connection: Connection, lines: LineDecoder, handler: LineHandler): Promise<void> {
   try {
     for (;;) {
-      const line = await lines.read();
+      const next = lines.read();
+      const line = typeof next === "string" ? next : await next;
       if (line === undefined || connection.ending) break;
       // The fast way is the one without an await.
       if (connection.congested) await connection.drained();

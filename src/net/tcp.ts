@@ -135,7 +135,7 @@ async function readBytes(conn: Deno.TcpConn, connection: Connection, lines: Line
       // After its end has begun, what still comes is read only so that closing does not reset it.
       if (connection.ending) continue;
       const behind = lines.feed(buffer.subarray(0, n));
-      if (n === buffer.length) buffer = new Uint8Array(LARGE);
+      if (n === SMALL && buffer.length === SMALL) buffer = new Uint8Array(LARGE);
       else if (n < SMALL && buffer.length === LARGE) buffer = new Uint8Array(SMALL);
       if (behind) await behind;
     }

@@ -3,8 +3,10 @@
  *
  * 1. A line ends with LF, CRLF or NUL. What stands unfinished at the end is discarded.
  * 2. A line over `maxLine` bytes, or bytes that are not UTF-8, are a fault: the lines before it still come out, then `fault` says what it was.
- * 3. The cutting is done by std's `TextLineStream`, fed by hand: three times cheaper than a pipe of streams (docs/performance.md).
- * 4. Reading ahead is bounded: once `READ_AHEAD` chunks wait, `feed` returns a promise that the caller awaits before it reads on.
+ * 3. A chunk that is one line and its end, as nearly all are, is that line. Everything else is cut by std's `TextLineStream`, fed by hand: three times cheaper than
+ *    a pipe of streams. It is made when it is first needed: most connections never need one (docs/performance.md).
+ * 4. Lines come out in the order in which they went in: while the stream holds something, everything goes through it.
+ * 5. Reading ahead is bounded: once `READ_AHEAD` chunks wait, `feed` returns a promise that the caller awaits before it reads on.
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
 
@@ -16,33 +18,49 @@ const READ_AHEAD = 8;
 export type Fault = "too long" | "not UTF-8";
 
 const ignore = () => {};
+// Every chunk is decoded by itself. ignoreBOM keeps U+FEFF, which would be lost at the beginning of each.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The two ends of a `TextLineStream`. */
+class Cutter {
+  readonly writer: WritableStreamDefaultWriter<string>;
+  readonly reader: ReadableStreamDefaultReader<string>;
+
+  constructor() {
+    const stream = new TextLineStream();
+    this.writer = stream.writable.getWriter();
+    this.reader = stream.readable.getReader();
+    // Both are rejected when the stream is cancelled; nobody else listens.
+    this.writer.closed.catch(ignore);
+    this.reader.closed.catch(ignore);
+  }
+}
 
 /** Cuts a stream of bytes into lines. One writer calls `feed` and `end`, one reader calls `read`. */
 export class LineDecoder {
   readonly #maxLine: number;
-  readonly #writer: WritableStreamDefaultWriter<string>;
-  readonly #reader: ReadableStreamDefaultReader<string>;
-  // ignoreBOM keeps U+FEFF: every chunk is decoded by itself, and would lose one at its beginning.
-  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  #cutter: Cutter | undefined;
+  /** Lines that came whole, before anything that the cutter holds. */
+  #whole: string[] = [];
   /** The first bytes of a character whose rest is still to come (at most 3). */
   #held: Uint8Array | undefined;
   /** Bytes since the last line's end. */
   #unfinished = 0;
   /** The last byte fed was a CR. */
   #afterCr = false;
+  /** Lines that went into the cutter, and that came out. */
   #linesFed = 0;
   #linesRead = 0;
+  #ended = false;
   #fault: Fault | undefined;
+  /** The reader waits. */
+  #waiting: ((line: string | undefined | Promise<string | undefined>) => void) | undefined;
+  /** The writer waits. */
+  #behind: PromiseWithResolvers<void> | undefined;
 
   /** @param maxLine most bytes of a line, without its end */
   constructor(maxLine: number) {
     this.#maxLine = maxLine;
-    const stream = new TextLineStream();
-    this.#writer = stream.writable.getWriter();
-    this.#reader = stream.readable.getReader();
-    // Both are rejected when the stream is cancelled; nobody else listens.
-    this.#writer.closed.catch(ignore);
-    this.#reader.closed.catch(ignore);
   }
 
   /** Set once nothing more can be read because of what was fed. */
@@ -56,7 +74,11 @@ export class LineDecoder {
    * @returns a promise to await before feeding more, if the reader is far behind
    */
   feed(chunk: Uint8Array): Promise<void> | undefined {
-    if (this.#fault) return undefined;
+    if (this.#ended) return undefined;
+    if (this.#unfinished === 0 && !this.#held && this.#linesRead === this.#linesFed) {
+      const line = this.#wholeLine(chunk);
+      if (line !== undefined) return this.#take(line);
+    }
     if (this.#held) chunk = this.#join(this.#held, chunk);
     for (let at = chunk.indexOf(0); at >= 0; at = chunk.indexOf(0, at + 1)) chunk[at] = LF;
     const end = this.#measure(chunk);
@@ -69,25 +91,78 @@ export class LineDecoder {
     }
     this.#write(chunk.subarray(0, end - tail));
     if (this.#fault) this.end();
-    else if ((this.#writer.desiredSize ?? 0) < -READ_AHEAD) return this.#writer.ready;
-    return undefined;
+    else this.#wake();
+    const writer = this.#cutter?.writer;
+    return !this.#fault && writer && (writer.desiredSize ?? 0) < -READ_AHEAD ? writer.ready : undefined;
   }
 
-  /** No more bytes will come. */
+  /** No more bytes will come. What stands unfinished counts for nothing. */
   end(): void {
-    this.#writer.close().catch(ignore);
+    this.#ended = true;
+    // Whoever waits for the rest of a line waits in vain.
+    if (this.#linesRead === this.#linesFed) this.#cutter?.reader.cancel().catch(ignore);
+    this.#wake();
   }
 
-  /** The next line, without its end; undefined when there are no more. */
-  async read(): Promise<string | undefined> {
-    const { value, done } = await this.#reader.read();
-    // Closing the stream also yields what stood unfinished; only lines that were ended count.
-    return done || this.#linesRead++ >= this.#linesFed ? undefined : value;
+  /** The next line, without its end; undefined when there are no more. A line that is there comes without a promise. */
+  read(): string | Promise<string | undefined> {
+    const line = this.#whole.shift();
+    if (line === undefined) return new Promise((resolve) => (this.#waiting = resolve, this.#wake()));
+    if (this.#whole.length === 0) this.#caughtUp();
+    return line;
   }
 
   /** Nobody will read on: lets go of everything that waits. */
   cancel(): void {
-    this.#reader.cancel().catch(ignore);
+    this.#ended = true;
+    this.#whole = [];
+    this.#linesRead = this.#linesFed;
+    this.#caughtUp();
+    this.#cutter?.reader.cancel().catch(ignore);
+    this.#wake();
+  }
+
+  /** The text of a chunk that is one line and its end, and nothing that must be looked at more closely. */
+  #wholeLine(chunk: Uint8Array): string | undefined {
+    const last = chunk.length - 1;
+    if (last < 0 || chunk.indexOf(LF) !== last || chunk.includes(0)) return undefined;
+    const end = chunk[last - 1] === CR ? last - 1 : last;
+    if (end > this.#maxLine) return undefined;
+    try {
+      return decoder.decode(chunk.subarray(0, end));
+    } catch {
+      return undefined;
+    }
+  }
+
+  #take(line: string): Promise<void> | undefined {
+    this.#afterCr = false;
+    if (this.#waiting) {
+      this.#waiting(line);
+      this.#waiting = undefined;
+    } else if (this.#whole.push(line) > READ_AHEAD) return (this.#behind ??= Promise.withResolvers()).promise;
+    return undefined;
+  }
+
+  #caughtUp(): void {
+    this.#behind?.resolve();
+    this.#behind = undefined;
+  }
+
+  /** Gives the waiting reader what the cutter holds, or the end. */
+  #wake(): void {
+    if (!this.#waiting) return;
+    // While a line is unfinished somebody must pull, else the stream takes no more.
+    if (this.#linesRead < this.#linesFed || (this.#unfinished > 0 && !this.#ended)) this.#waiting(this.#cut());
+    else if (this.#ended) this.#waiting(undefined);
+    else return;
+    this.#waiting = undefined;
+  }
+
+  async #cut(): Promise<string | undefined> {
+    const { value } = await this.#cutter!.reader.read();
+    if (value !== undefined) this.#linesRead++;
+    return value;
   }
 
   #join(head: Uint8Array, tail: Uint8Array): Uint8Array {
@@ -125,7 +200,7 @@ export class LineDecoder {
   #write(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     try {
-      this.#push(this.#decoder.decode(bytes));
+      this.#push(decoder.decode(bytes));
     } catch {
       this.#writeGoodLines(bytes);
     }
@@ -138,7 +213,7 @@ export class LineDecoder {
       const at = bytes.indexOf(LF, start);
       const end = at < 0 ? bytes.length : at + 1;
       try {
-        this.#push(this.#decoder.decode(bytes.subarray(start, end)));
+        this.#push(decoder.decode(bytes.subarray(start, end)));
       } catch {
         this.#linesFed -= linesIn(bytes, start);
         return;
@@ -148,7 +223,7 @@ export class LineDecoder {
   }
 
   #push(text: string): void {
-    this.#writer.write(text).catch(ignore);
+    (this.#cutter ??= new Cutter()).writer.write(text).catch(ignore);
   }
 }
 
