@@ -19,13 +19,18 @@
 import { setImmediate } from "node:timers";
 import type { Session } from "../presence/session.ts";
 
+/** Told whenever the kernel has taken a part of a write. */
+export interface Progress {
+  progressed(): void;
+}
+
 /** What carries the bytes of one connection. */
 export interface Transport {
   readonly kind: "tcp" | "tls" | "websocket";
   /** The peer's address, for logs and limits. */
   readonly address: string;
-  /** Resolves when all bytes were taken by the kernel; calls `progress` whenever some were. Rejects when the connection is lost. */
-  write(lines: string, progress: () => void): Promise<void>;
+  /** Resolves when all bytes were taken by the kernel; tells `progress` when some were. Rejects when the connection is lost. */
+  write(lines: string, progress: Progress): Promise<void>;
   /** Says that nothing more will be sent. What comes in is still read. */
   closeWrite(): Promise<void>;
   /** Ends the connection at once; pending reads and writes end. May be called again. */
@@ -75,6 +80,8 @@ export class Connection {
   pinged = 0;
   /** When the write in flight began or last went on; 0 if none is. */
   writingSince = 0;
+  /** A request of it is being handled, and natter may read no further meanwhile: its silence means nothing. {@linkcode idle} ends it. */
+  busy = false;
   /** The peer has sent its FIN: no more requests will come. */
   inputEnded = false;
   /** The connection is gone. */
@@ -156,6 +163,12 @@ export class Connection {
     if (this.onSign) this.onSign("heard");
   }
 
+  /** Its requests are read on. A PING from before does not count: the answer may have waited unread. */
+  idle(): void {
+    this.busy = false;
+    this.pinged = 0;
+  }
+
   /** The peer's FIN came. */
   endInput(): void {
     this.inputEnded = true;
@@ -193,6 +206,16 @@ export class Connection {
     if (this.#inFlight === 0 && this.#out !== "" && !this.lost) void this.#write();
   }
 
+  /** The kernel has taken something of the write in flight. */
+  progressed(): void {
+    const now = performance.now();
+    if (now - this.writingSince > STUCK_MS) {
+      this.heard = now;
+      this.onSign?.("heard");
+    }
+    this.writingSince = now;
+  }
+
   #append(line: string): void {
     this.#out += line + "\n";
     this.#appended += line.length + 1;
@@ -202,14 +225,6 @@ export class Connection {
   }
 
   async #write(): Promise<void> {
-    const progress = () => {
-      const now = performance.now();
-      if (now - this.writingSince > STUCK_MS) {
-        this.heard = now;
-        this.onSign?.("heard");
-      }
-      this.writingSince = now;
-    };
     try {
       while (this.#out !== "") {
         const end = this.classic ? this.#out.indexOf("\n") + 1 : this.#out.length;
@@ -217,7 +232,8 @@ export class Connection {
         this.#out = this.classic ? this.#out.slice(end) : "";
         this.#inFlight = lines.length;
         this.writingSince = performance.now();
-        await this.#transport.write(lines, progress);
+        await this.#transport.write(lines, this);
+        this.progressed();
         this.#inFlight = 0;
         this.onWritten?.();
         if (this.#waiting.length > 0) this.#wake();

@@ -20,10 +20,9 @@ class WebSocketTransport implements Transport {
     this.#socket = socket;
   }
 
-  write(lines: string, progress: () => void): Promise<void> {
+  write(lines: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#socket.send(lines, (error?: Error | null) => {
-        progress();
         if (error) reject(error);
         else resolve();
       });

@@ -7,7 +7,9 @@
  *    five minutes, which it may ignore, so that the kernel finds out.
  * 3. While the outgoing queue is over its limit, no requests are read, and only one rule applies: who takes nothing for 60 s is gone. What it was asked before
  *    does not count afterwards.
- * 4. A wheel that turned late (a suspended machine, a blocked loop) grants everyone one more interval first: what they said may wait unread.
+ * 4. While a request of its own is being handled (it waits for the database, for commits), natter may not be reading what a client says: it is not asked, and
+ *    never gone. It is asked afterwards.
+ * 5. A wheel that turned late (a suspended machine, a blocked loop) grants everyone one more interval first: what they said may wait unread.
  */
 import type { Cause, Connection } from "../net/connection.ts";
 import { Msg } from "../wire/messages.ts";
@@ -22,6 +24,8 @@ const SLOTS = 40;
 const MAX_TICK_MS = 250, MIN_TICK_MS = 10;
 /** A turn that comes this much late (ms) means that the process did not run. */
 const LATE_MS = 1000;
+
+const PING = JSON.stringify({ msgid: Msg.PING });
 
 export class Heartbeat {
   readonly #interval: number;
@@ -105,15 +109,16 @@ export class Heartbeat {
     if (!session.modern) {
       if (now - Math.max(connection.heard, connection.pinged) >= CLASSIC_PING_MS) {
         connection.pinged = now;
-        connection.send({ msgid: Msg.PING });
+        connection.sendLine(PING);
       }
       return later;
     }
+    if (connection.busy) return later;
     const heard = Math.max(connection.heard, this.#graceFrom);
     if (now - heard < this.#interval) return heard + this.#interval;
     if (connection.pinged <= heard) {
       connection.pinged = now;
-      connection.send({ msgid: Msg.PING });
+      connection.sendLine(PING);
     } else if (now - connection.pinged >= this.#interval) this.#gone(connection, "silent");
     return connection.pinged + this.#interval;
   }
