@@ -16,6 +16,7 @@ import type { Bus, BusListener } from "./cluster/bus.ts";
 import { LocalHub } from "./cluster/local.ts";
 import type { Config } from "./config.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { type Certificate, readCertificate } from "./net/certificate.ts";
 import type { Cause, Connection } from "./net/connection.ts";
 import type { LineHandler } from "./net/line_handler.ts";
 import { type Addresses, Listeners } from "./net/listeners.ts";
@@ -53,7 +54,7 @@ export interface Server extends AsyncDisposable {
   readonly failed: Promise<never>;
   /** Stops in order: GOODBYE, flush, users offline. Resolves to whether no user was left online. */
   close(): Promise<boolean>;
-  /** Reads the certificate again, for handshakes from now on. Throws if it cannot be read or does not fit; then the old one stays. */
+  /** Reads the certificate again, for handshakes from now on. Throws {@linkcode ConfigError} if it cannot be used; then the old one stays. */
   renewCertificate(): Promise<void>;
 }
 
@@ -71,9 +72,10 @@ type JoinBus = (node: string, listener: BusListener) => Bus;
 
 /**
  * Opens the database, takes the node's name, sets users of a former life offline, and listens.
- * Throws {@linkcode StoreRefused}, {@linkcode StoreUnavailable} or {@linkcode ListenError}.
+ * Throws {@linkcode ConfigError} (the certificate), {@linkcode StoreRefused}, {@linkcode StoreUnavailable} or {@linkcode ListenError}.
  */
 export async function start(config: Config, overrides: Overrides = {}): Promise<Server> {
+  const certificate = await readCertificate(config);
   const opened = await openStore(config);
   const store = overrides.store?.(opened) ?? opened;
   try {
@@ -85,7 +87,7 @@ export async function start(config: Config, overrides: Overrides = {}): Promise<
   }
   const server = new NatterServer(config, store, overrides);
   try {
-    await server.listen(overrides.bus ?? await busOf(config));
+    await server.listen(overrides.bus ?? await busOf(config), certificate);
   } catch (error) {
     await server.close();
     throw error;
@@ -197,14 +199,15 @@ class NatterServer implements Server, LineHandler {
   }
 
   /** Joins the bus and opens all listeners. Throws {@linkcode ListenError}. */
-  async listen(joinBus: JoinBus): Promise<void> {
+  async listen(joinBus: JoinBus, certificate: Certificate | undefined): Promise<void> {
     this.#bus = joinBus(this.#config.node, this.#peers);
     for (const talker of this.#talkers) talker.use(this.#bus);
     const parts: PageParts = { ready: () => Promise.all([this.#store.ping(), this.#bus?.ping()]), metrics: () => this.#measure() };
-    this.#listeners = await Listeners.open(this.#config, this, {
-      page: (path, address) => pageOf(path, address, parts),
-      metrics: (path) => metricsOf(path, parts),
-    });
+    const gets = {
+      page: (path: string, address: string) => pageOf(path, address, parts),
+      metrics: (path: string) => metricsOf(path, parts),
+    };
+    this.#listeners = await Listeners.open({ config: this.#config, certificate, handler: this, gets, limits: this.#limits });
   }
 
   get addresses(): Addresses {

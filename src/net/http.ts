@@ -1,10 +1,12 @@
-/** HTTP: the page, `/ws`, and what a monitoring system asks. */
+/** HTTP: the page, `/ws`, and what a monitoring system asks. A connection is a visitor's (visitors.ts) until it is a WebSocket. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Address } from "../config.ts";
-import { listenError } from "./listen.ts";
-import type { Certificate } from "./tls.ts";
+import type { Socket } from "node:net";
+import type { Certificate } from "./certificate.ts";
+import { listenError, plainAddress } from "./listen.ts";
+import { type VisitorLimits, Visitors } from "./visitors.ts";
 
 /** What answers a GET. */
 export interface Answer {
@@ -23,8 +25,8 @@ export interface Routes {
   webSocket?(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
 }
 
-/** How long a request's head may take (ms), and how long an idle connection is kept for the next request (ms). */
-const HEAD_MS = 10_000, IDLE_MS = 5000;
+/** How long an idle connection is kept for the next request (ms). */
+const IDLE_MS = 5000;
 /** Most bytes of a request's head. */
 const MAX_HEAD = 16_384;
 
@@ -37,7 +39,7 @@ const HEADERS = {
 };
 
 /** How an {@linkcode Http} is made. */
-export interface HttpOptions {
+export interface HttpOptions extends Omit<VisitorLimits, "exempt"> {
   /** Origins other than the page's own whose WebSockets are let in. */
   allowOrigin: readonly string[];
   /** Addresses whose `X-Forwarded-For` is believed. */
@@ -50,6 +52,7 @@ export class Http {
   readonly #routes: Routes;
   readonly #allowOrigin: ReadonlySet<string>;
   readonly #trusted: ReadonlySet<string>;
+  readonly #visitors: Visitors;
   #address: Address;
 
   private constructor(address: Address, certificate: Certificate | undefined, options: HttpOptions, routes: Routes) {
@@ -57,9 +60,15 @@ export class Http {
     this.#routes = routes;
     this.#allowOrigin = new Set(options.allowOrigin);
     this.#trusted = new Set(options.trustedProxy);
-    const times = { headersTimeout: HEAD_MS, requestTimeout: HEAD_MS, keepAliveTimeout: IDLE_MS, maxHeaderSize: MAX_HEAD };
-    this.#server = certificate ? createSecureServer({ ...times, ...certificate }) : createServer(times);
-    this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => void this.#request(request, response));
+    this.#visitors = new Visitors({ ...options, exempt: this.#trusted });
+    const settings = { keepAliveTimeout: IDLE_MS, maxHeaderSize: MAX_HEAD };
+    this.#server = certificate ? createSecureServer({ ...settings, ...certificate }) : createServer(settings);
+    this.#server.on("connection", (socket: Socket) => this.#visitors.arrived(socket));
+    this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+      this.#visitors.asked(request.socket);
+      response.on("close", () => this.#visitors.answered(request.socket));
+      void this.#request(request, response);
+    });
     this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => this.#upgrade(request, socket, head));
     this.#server.on("clientError", (_error: Error, socket: Duplex) => socket.destroy());
   }
@@ -86,7 +95,7 @@ export class Http {
     return this.#address;
   }
 
-  /** From now on handshakes use this certificate. Throws if certificate and key do not fit. HTTPS only. */
+  /** From now on handshakes use this certificate; those connected stay. HTTPS only. */
   renew(certificate: Certificate): void {
     if ("setSecureContext" in this.#server) this.#server.setSecureContext(certificate);
   }
@@ -120,6 +129,7 @@ export class Http {
     socket.on("error", () => socket.destroy());
     if (!this.#routes.webSocket || (request.url ?? "").split("?")[0] !== "/ws") return refuse(socket, "404 Not Found");
     if (!this.#mayConnect(request)) return refuse(socket, "403 Forbidden");
+    this.#visitors.left(request.socket);
     this.#routes.webSocket(request, socket, head, this.#addressOf(request));
   }
 
@@ -147,11 +157,6 @@ export function text(status: number, body: string): Answer {
 /** Whether the client has what this ETag names. A proxy that compresses makes it a weak one. */
 function hasAlready({ headers }: IncomingMessage, etag: string | undefined): boolean {
   return etag !== undefined && (headers["if-none-match"] ?? "").split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
-}
-
-/** IPv4 in IPv6 is IPv4. */
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
 function refuse(socket: Duplex, status: string): void {

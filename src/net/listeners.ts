@@ -1,5 +1,7 @@
 /** All that a server listens on. What is not asked for is not loaded: start-up counts. */
 import type { Address, Config } from "../config.ts";
+import type { Limits } from "../ops/limits.ts";
+import { type Certificate, readCertificate } from "./certificate.ts";
 import type { Http, HttpOptions, Routes } from "./http.ts";
 import type { LineHandler } from "./line_handler.ts";
 import { TcpListener } from "./tcp.ts";
@@ -18,6 +20,20 @@ export interface Addresses {
 export interface Gets {
   page: Routes["get"];
   metrics: Routes["get"];
+}
+
+/** How long the head of an HTTP request may take (ms), if `--login-timeout` is not shorter. */
+const HEAD_MS = 10_000;
+/** Those who ask for the page may hold this part of `--max-connections` beside the clients, and at least so many. */
+const VISITORS = 1 / 4, LEAST_VISITORS = 16;
+
+/** What the listeners are given. */
+export interface ListenersParts {
+  config: Config;
+  certificate: Certificate | undefined;
+  handler: LineHandler;
+  gets: Gets;
+  limits: Limits;
 }
 
 export class Listeners {
@@ -39,16 +55,16 @@ export class Listeners {
   }
 
   /** Opens all listeners. Throws {@linkcode ListenError}; then none is open. */
-  static async open(config: Config, handler: LineHandler, gets: Gets): Promise<Listeners> {
-    const { listen, tlsListen, http, https, metrics, tlsCert, tlsKey, trustedProxy } = config;
+  static async open({ config, certificate, handler, gets, limits }: ListenersParts): Promise<Listeners> {
+    const { listen, tlsListen, http, https, metrics, allowOrigin, trustedProxy, maxConnections, loginTimeout } = config;
     const web: Listeners["web"] = {};
     let tls: TlsListener | undefined;
     try {
-      const certificate = tlsCert && tlsKey ? await (await import("./tls.ts")).readCertificate(tlsCert, tlsKey) : undefined;
       if (http || https || metrics) {
         const [{ Http }, { WebSockets }] = await Promise.all([import("./http.ts"), import("./websocket.ts")]);
         const sockets = new WebSockets(config, handler);
-        const options: HttpOptions = { allowOrigin: config.allowOrigin, trustedProxy };
+        const mostVisitors = Math.max(LEAST_VISITORS, Math.floor(maxConnections * VISITORS));
+        const options: HttpOptions = { allowOrigin, trustedProxy, mostVisitors, headTime: Math.min(HEAD_MS, loginTimeout * 1000), limits };
         const routes: Routes = { get: gets.page, webSocket: (request, socket, head, address) => sockets.upgrade(request, socket, head, address) };
         if (http) web.http = await Http.listen(http, undefined, options, routes);
         if (https) web.https = await Http.listen(https, certificate, options, routes);
@@ -62,11 +78,10 @@ export class Listeners {
     }
   }
 
-  /** Reads the certificate again, for handshakes from now on. Throws if it cannot be read or does not fit; then the old one stays. */
+  /** Reads the certificate again, for handshakes from now on. Throws {@linkcode ConfigError}; then the old one stays. */
   async renewCertificate(): Promise<void> {
-    const { tlsCert, tlsKey } = this.config;
-    if (!tlsCert || !tlsKey) return;
-    const certificate = await (await import("./tls.ts")).readCertificate(tlsCert, tlsKey);
+    const certificate = await readCertificate(this.config);
+    if (!certificate) return;
     this.tls?.renew(certificate);
     this.web.https?.renew(certificate);
   }

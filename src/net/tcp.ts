@@ -2,9 +2,9 @@
 import type { Address } from "../config.ts";
 import { log } from "../ops/log.ts";
 import { LineDecoder } from "../wire/lines.ts";
-import { Connection, type Transport } from "./connection.ts";
+import { Connection, type Progress, type Transport } from "./connection.ts";
 import { handleLines, type LineHandler, type LineLimits } from "./line_handler.ts";
-import { listen } from "./listen.ts";
+import { listen, plainAddress } from "./listen.ts";
 import { readProxyHeader } from "./proxy_header.ts";
 
 /** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it. Bytes. */
@@ -25,11 +25,15 @@ class TcpTransport implements Transport {
     this.#conn = conn;
   }
 
-  async write(lines: string, progress: () => void): Promise<void> {
+  write(lines: string, progress: Progress): Promise<void> {
     const bytes = encoder.encode(lines);
-    for (let done = 0; done < bytes.length;) {
-      done += await this.#conn.write(done === 0 ? bytes : bytes.subarray(done));
-      progress();
+    return this.#conn.write(bytes).then((done) => done < bytes.length ? this.#writeRest(bytes, done, progress) : undefined);
+  }
+
+  async #writeRest(bytes: Uint8Array, done: number, progress: Progress): Promise<void> {
+    while (done < bytes.length) {
+      progress.progressed();
+      done += await this.#conn.write(bytes.subarray(done));
     }
   }
 
@@ -78,9 +82,9 @@ export class TcpListener {
       try {
         const conn = await this.#listener.accept();
         pausing = false;
-        const { hostname } = conn.remoteAddr;
-        if (this.#trusted.has(hostname)) void this.#serveProxied(conn);
-        else serve(conn, hostname, undefined, this.#limits, this.#handler);
+        const address = plainAddress(conn.remoteAddr.hostname);
+        if (this.#trusted.has(address)) void this.#serveProxied(conn);
+        else serve(conn, address, undefined, this.#limits, this.#handler);
       } catch (error) {
         if (this.#closed) return;
         if (!pausing) log.warning("accepting a connection failed", { error });

@@ -1,0 +1,61 @@
+/** The certificate of the TLS listeners: read, and checked before it is used. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { ConfigError } from "../config_values.ts";
+
+/** Certificate chain and private key, as PEM. */
+export interface Certificate {
+  cert: string;
+  key: string;
+}
+
+/** What says where they are. */
+export interface CertificateFiles {
+  tlsCert: string | undefined;
+  tlsKey: string | undefined;
+}
+
+/**
+ * Reads certificate and key, and checks that they can be used together: node:tls under Deno takes any text, and only handshakes would fail.
+ *
+ * @returns undefined if none are asked for
+ * @throws {ConfigError} in one line, which names the file
+ */
+export async function readCertificate({ tlsCert, tlsKey }: CertificateFiles): Promise<Certificate | undefined> {
+  if (!tlsCert || !tlsKey) return undefined;
+  const cert = await read("--tls-cert", tlsCert);
+  const key = await read("--tls-key", tlsKey);
+  const leaf = parseChain(cert, tlsCert);
+  if (!leaf.checkPrivateKey(parseKey(key, tlsKey))) {
+    throw new ConfigError(`--tls-key: ${tlsKey} is not the key of the first certificate in ${tlsCert}`);
+  }
+  return { cert, key };
+}
+
+async function read(flag: string, path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    throw new ConfigError(`${flag}: cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** @returns the server's own certificate, which is the first; a file that was cut off while it was written has one without an end */
+function parseChain(cert: string, path: string): X509Certificate {
+  const chain = cert.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const begun = cert.split("-----BEGIN CERTIFICATE-----").length - 1;
+  try {
+    const [leaf] = chain.map((pem) => new X509Certificate(pem));
+    if (leaf && chain.length === begun) return leaf;
+  } catch {
+    // What stands between the lines is none.
+  }
+  throw new ConfigError(`--tls-cert: ${path} holds no certificate chain in PEM`);
+}
+
+function parseKey(key: string, path: string): KeyObject {
+  try {
+    return createPrivateKey(key);
+  } catch {
+    throw new ConfigError(`--tls-key: ${path} holds no private key in PEM, or one with a password`);
+  }
+}
