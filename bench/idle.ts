@@ -5,31 +5,27 @@
  *
  * Prints the server's share of a core, and its memory per connection.
  */
-import { hold, makeUsers, startNatter } from "./support.ts";
+import { hold, makeUsers, type Natter, startNatter } from "./support.ts";
 
-const count = Number(Deno.args[0] ?? 10_000), seconds = Number(Deno.args[1] ?? 40);
-/** Linux counts a process's time in hundredths of a second. */
-const TICKS_PER_SECOND = 100;
-const PAGE = 4096;
+/** @returns resident bytes per connection, and the server's share of a core over `seconds` */
+export async function idle(natter: Natter, count: number, seconds: number): Promise<{ bytes: number; share: number }> {
+  const users = await makeUsers(natter.store, count);
+  // Some logins first: what is loaded and compiled for them is no cost of a connection.
+  const warm = Math.min(100, count >> 1);
+  await using _first = await hold(natter.port, users.slice(0, warm));
+  const before = await natter.memory();
+  await using _rest = await hold(natter.port, users.slice(warm));
+  // The logins are over when their last write is.
+  await new Promise((resolve) => setTimeout(resolve, Math.min(2000, count)));
+  const bytes = (await natter.memory() - before) / (count - warm);
+  const begun = performance.now(), cpu = await natter.cpu();
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  return { bytes, share: (await natter.cpu() - cpu) / ((performance.now() - begun) / 1000) };
+}
 
-await using natter = await startNatter();
-const cpu = async () => {
-  const fields = (await Deno.readTextFile(`/proc/${natter.pid}/stat`)).split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-};
-const memory = async () => Number((await Deno.readTextFile(`/proc/${natter.pid}/statm`)).split(" ")[1]) * PAGE;
-
-const users = await makeUsers(natter.store, count);
-// One login first: what is loaded and compiled for it is no cost of a connection.
-const first = await hold(natter.port, users.slice(0, 1));
-const before = await memory();
-const rest = await hold(natter.port, users.slice(1));
-const perConnection = (await memory() - before) / (count - 1);
-// The logins are over when their last write is.
-await new Promise((resolve) => setTimeout(resolve, 2000));
-const begun = performance.now(), cpuBefore = await cpu();
-await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-const share = (await cpu() - cpuBefore) / ((performance.now() - begun) / 1000);
-console.log(JSON.stringify({ connections: count, core_percent: Number((share * 100).toFixed(2)), bytes_per_connection: Math.round(perConnection) }));
-await first.end();
-await rest.end();
+if (import.meta.main) {
+  const count = Number(Deno.args[0] ?? 10_000), seconds = Number(Deno.args[1] ?? 40);
+  await using natter = await startNatter();
+  const { bytes, share } = await idle(natter, count, seconds);
+  console.log(JSON.stringify({ connections: count, core_percent: Number((share * 100).toFixed(2)), bytes_per_connection: Math.round(bytes) }));
+}

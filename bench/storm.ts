@@ -7,7 +7,7 @@
  * Prints one JSON object per storm: `offline_ms` from the kill to the last row, `login_ms` the longest login meanwhile.
  */
 import { parseArgs } from "node:util";
-import { hold, makeUsers, type Natter, startNatter, type User } from "./support.ts";
+import { allOffline, hold, makeUsers, type Natter, startNatter, type User } from "./support.ts";
 
 /** Logs one user in and out until told to stop. @returns the longest login (ms) */
 async function loginAgainAndAgain(port: number, user: User, stop: { now: boolean }): Promise<number> {
@@ -27,32 +27,28 @@ async function loginAgainAndAgain(port: number, user: User, stop: { now: boolean
   return longest;
 }
 
-async function storm({ port, store }: Natter, vanish: number, bystanders: number): Promise<void> {
-  const staying = await hold(port, await makeUsers(store, bystanders));
+/** @returns milliseconds from the instant `vanish` clients are killed to the last row, and the longest login meanwhile */
+export async function storm({ port, store }: Natter, vanish: number, bystanders: number): Promise<{ offline: number; login: number }> {
+  await using _staying = await hold(port, await makeUsers(store, bystanders));
   const users = await makeUsers(store, vanish);
-  const going = await hold(port, users);
+  await using going = await hold(port, users);
   const [witness] = await makeUsers(store, 1);
   const stop = { now: false };
   const logins = loginAgainAndAgain(port, witness!, stop);
-  const ids = users.map((user) => user.id);
-  const anyOnline = async () => {
-    for (let i = 0; i < ids.length; i += 500) if ((await store.nodesOf(ids.slice(i, i + 500))).size > 0) return true;
-    return false;
-  };
-  going.kill();
   const begun = performance.now();
-  // With a pause: a store on SQLite reads at once, and would keep the logins of this process waiting.
-  while (await anyOnline()) await new Promise((resolve) => setTimeout(resolve, 5));
+  going.kill();
+  await allOffline(store, users);
   const offline = performance.now() - begun;
   stop.now = true;
-  console.log(JSON.stringify({ vanish, bystanders, offline_ms: Math.round(offline), login_ms: Math.round(await logins) }));
-  await going.end();
-  await staying.end();
+  return { offline, login: await logins };
 }
 
-const { values, positionals } = parseArgs({ args: Deno.args, options: { database: { type: "string" } }, allowPositionals: true });
-await using natter = await startNatter(values.database);
-for (const text of positionals.length > 0 ? positionals : ["4000", "10000", "1000+1000", "1000+10000"]) {
-  const [vanish = 0, bystanders = 0] = text.split("+").map(Number);
-  await storm(natter, vanish, bystanders);
+if (import.meta.main) {
+  const { values, positionals } = parseArgs({ args: Deno.args, options: { database: { type: "string" } }, allowPositionals: true });
+  await using natter = await startNatter(values.database);
+  for (const text of positionals.length > 0 ? positionals : ["4000", "10000", "1000+1000", "1000+10000"]) {
+    const [vanish = 0, bystanders = 0] = text.split("+").map(Number);
+    const { offline, login } = await storm(natter, vanish, bystanders);
+    console.log(JSON.stringify({ vanish, bystanders, offline_ms: Math.round(offline), login_ms: Math.round(login) }));
+  }
 }

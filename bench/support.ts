@@ -3,43 +3,42 @@ import { createHash, randomBytes } from "node:crypto";
 import { parseConfig } from "../src/config.ts";
 import { openStore } from "../src/store/open.ts";
 import type { Store } from "../src/store/store.ts";
+import { Load, type User } from "./load_generator.ts";
+import { type ServerProcess, spawnServer } from "./tools.ts";
+
+export type { User };
 
 /** Connections per process of clients: below the usual limit of open files. */
-const PER_PROCESS = 4000;
-
-/** Someone who may log in. */
-export interface User {
-  id: number;
-  token: string;
-}
+const PER_PROCESS = 10_000;
 
 /** A server process, and a store on its database. */
-export interface Natter extends AsyncDisposable {
-  pid: number;
-  port: number;
+export interface Natter extends ServerProcess {
   store: Store;
 }
 
-/** Starts a server without limits, on a SQLite file of its own or on `database`. */
-export async function startNatter(database?: string): Promise<Natter> {
-  const folder = await Deno.makeTempDir({ prefix: "natter_bench_" });
-  database ??= `sqlite:${folder}/natter.db`;
+/** The command that starts a server without limits. */
+export function natterCommand(database: string, cpuProf?: string): string[] {
   const main = new URL("../main.ts", import.meta.url).pathname;
   const flags = ["--listen", "127.0.0.1:0", "--http", "off", "--limits", "off", "--max-connections", "50000", "--log-level", "warning"];
-  const args = ["run", "-A", "--quiet", main, ...flags, "--database", database];
-  const server = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
-  const reader = server.stdout.getReader();
-  const ready = new TextDecoder().decode((await reader.read()).value);
+  const profile = cpuProf === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", cpuProf];
+  return [Deno.execPath(), "run", "-A", "--quiet", ...profile, main, ...flags, "--database", database];
+}
+
+/** What {@linkcode natterCommand}'s server prints when it is ready. */
+export const natterReady = /tcp=\S*:(\d+)/;
+
+/** Starts a server without limits, on a SQLite file of its own or on `database`; `cpuProf`: the folder for a CPU profile of it. */
+export async function startNatter(database?: string, cpuProf?: string): Promise<Natter> {
+  const folder = await Deno.makeTempDir({ prefix: "natter_bench_" });
+  database ??= `sqlite:${folder}/natter.db`;
+  const server = await spawnServer(natterCommand(database, cpuProf), natterReady);
   const store = await openStore(parseConfig(["--database", database], () => undefined));
   return {
-    pid: server.pid,
-    port: Number(/tcp=\S*:(\d+)/.exec(ready)?.[1]),
+    ...server,
     store,
     async [Symbol.asyncDispose]() {
       await store.close();
-      server.kill("SIGTERM");
-      await server.status;
-      await reader.cancel();
+      await server[Symbol.asyncDispose]();
       await Deno.remove(folder, { recursive: true });
     },
   };
@@ -60,41 +59,36 @@ export async function makeUsers(store: Store, count: number): Promise<User[]> {
   return made;
 }
 
-/** Clients in processes of their own. */
-export interface Clients {
+/** Resolves when none of these users is online in the database. */
+export async function allOffline(store: Store, users: readonly User[]): Promise<void> {
+  const ids = users.map((user) => user.id);
+  for (let i = 0; i < ids.length;) {
+    if ((await store.nodesOf(ids.slice(i, i + 500))).size === 0) i += 500;
+    // With a pause: a store on SQLite reads at once, and would keep what else this process does waiting.
+    else await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Clients in processes of their own, logged in and idle. */
+export interface Clients extends AsyncDisposable {
   /** Kills them all, in one instant. */
   kill(): void;
-  /** Kills them if they live, and waits for their end. */
-  end(): Promise<void>;
 }
 
 /** Logs users in and holds their connections. */
-export async function hold(port: number, users: User[]): Promise<Clients> {
-  const children: Deno.ChildProcess[] = [];
-  for (let i = 0; i < users.length; i += PER_PROCESS) children.push(await holdSome(port, users.slice(i, i + PER_PROCESS)));
-  let killed = false;
-  const kill = () => {
-    if (!killed) { for (const child of children) child.kill("SIGKILL"); }
-    killed = true;
-  };
+export async function hold(port: number, users: readonly User[]): Promise<Clients> {
+  const loads: Load[] = [];
+  for (let i = 0; i < users.length; i += PER_PROCESS) {
+    const load = await Load.start(port, users.slice(i, i + PER_PROCESS));
+    loads.push(load);
+    await load.login();
+  }
   return {
-    kill,
-    async end() {
-      kill();
-      await Promise.all(children.flatMap((child) => [child.status, child.stdout.cancel()]));
+    kill() {
+      for (const load of loads) load.kill();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const load of loads) await load[Symbol.asyncDispose]();
     },
   };
-}
-
-async function holdSome(port: number, users: User[]): Promise<Deno.ChildProcess> {
-  const script = new URL("./hold.ts", import.meta.url).pathname;
-  const child = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--quiet", script, String(port)], stdin: "piped", stdout: "piped" }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(JSON.stringify(users)));
-  await writer.close();
-  const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  if (!new TextDecoder().decode(value).startsWith("ready")) throw new Error("the clients did not log in");
-  reader.releaseLock();
-  return child;
 }

@@ -1,0 +1,56 @@
+/** What the benchmark answers: one row for each goal. */
+
+/** A goal. */
+export interface Row {
+  /** What is measured, against what. */
+  work: string;
+  goal: number;
+  /** More is better. */
+  atLeast: boolean;
+  /** Of goal and figure; × is a ratio of two figures of the same run. */
+  unit: "×" | "µs" | "KB" | "/s" | "s" | "ms";
+}
+
+const ratio = (work: string, goal: number): Row => ({ work, goal, atLeast: true, unit: "×" });
+const most = (work: string, goal: number, unit: Row["unit"]): Row => ({ work, goal, atLeast: false, unit });
+
+/** All rows by name, in the order of the table. */
+export const rows = {
+  "signal-1": ratio("SIGNAL, closed loop, 1 pair, over a raw Deno relay", 0.85),
+  "signal-10": ratio("SIGNAL, closed loop, 10 pairs, over a raw Deno relay", 0.7),
+  "signal-100": ratio("SIGNAL, closed loop, 100 pairs, over a raw Deno relay", 0.8),
+  "signal-100-c": ratio("SIGNAL, closed loop, 100 pairs, over a C relay", 0.75),
+  "burst-c": ratio("SIGNAL, 100 in flight, 10 pairs, over a C relay that writes line by line", 4),
+  "burst-single": ratio("SIGNAL, 100 in flight, 10 pairs, over a raw Deno relay that writes line by line", 6),
+  "chat-sqlite": ratio("CHAT on SQLite, closed loop, 100 pairs, over SIGNAL", 0.4),
+  "chat-mysql": ratio("CHAT on MariaDB, closed loop, 100 pairs, over SIGNAL", 0.2),
+  "group-signal": most("SIGNAL to a group of 1,000, CPU per delivery above a raw Deno server's", 1.5, "µs"),
+  "group-chat": most("GROUP_CHAT to 1,000 (SQLite), CPU per delivery above a raw Deno server's", 8, "µs"),
+  "idle": most("memory per idle connection, 10,000 logged in", 18, "KB"),
+  "login-sqlite": { work: "login by token, 64 at a time, SQLite", goal: 10_000, atLeast: true, unit: "/s" },
+  "login-mysql": { work: "login by token, 64 at a time, MariaDB", goal: 5000, atLeast: true, unit: "/s" },
+  "vanish-4000": most("4,000 vanish, until the last is offline in the database", 0.35, "s"),
+  "vanish-10000": most("10,000 vanish, until the last is offline in the database", 0.6, "s"),
+  "start": most("start to the ready line, over an empty Deno server", 2.5, "×"),
+  "bystanders": most("CPU per message with 10,000 idle bystanders, over none", 1.1, "×"),
+  "stall": most("longest stall under CHAT load: a PING's round trip, SQLite, 100 pairs", 20, "ms"),
+} satisfies Record<string, Row>;
+
+export type RowName = keyof typeof rows;
+
+/** What came out for one row. */
+export interface Result {
+  row: RowName;
+  /** In the row's unit; undefined: it could not be measured. */
+  figure: number | undefined;
+  /** What the figure was made of, or why there is none. */
+  detail: string;
+  /** The load generator's highest share of a core. */
+  load?: number;
+}
+
+/** Whether the figure reaches the goal. */
+export function met({ row, figure }: Result): boolean {
+  const { goal, atLeast } = rows[row];
+  return figure !== undefined && (atLeast ? figure >= goal : figure <= goal);
+}
