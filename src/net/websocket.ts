@@ -9,6 +9,8 @@ import type { LineHandler, LineLimits } from "./line_handler.ts";
 
 /** Frames that may wait for the handler before reading is paused. */
 const READ_AHEAD = 8;
+/** Most pieces of a frame, as the client cuts it and as the network does: each costs memory of its own, however small it is. */
+const MAX_FRAGMENTS = 128, MAX_CHUNKS = 1024;
 /** Close codes of RFC 6455: all is well; and what stands for "no close frame came". */
 const NORMAL = 1000, ABNORMAL = 1006;
 
@@ -48,8 +50,17 @@ export class WebSockets {
   constructor(limits: LineLimits, handler: LineHandler) {
     this.#limits = limits;
     this.#handler = handler;
-    // A frame a little too long is answered (errno 14); one far too long is cut off before it is in memory.
-    this.#server = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: 2 * limits.maxLine });
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      // A frame a little too long is answered (errno 14); one far too long is cut off before it is in memory.
+      maxPayload: 2 * limits.maxLine,
+      maxFragments: MAX_FRAGMENTS,
+      maxBufferedChunks: MAX_CHUNKS,
+      // What is not UTF-8 is answered (errno 10), too.
+      skipUTF8Validation: true,
+    });
   }
 
   /** Completes the handshake. */
@@ -59,7 +70,7 @@ export class WebSockets {
 
   #serve(socket: WebSocket, address: string): void {
     const connection = new Connection(new WebSocketTransport(socket, address), this.#limits.sendQueue);
-    const frames: string[] = [];
+    const frames: Frame[] = [];
     let running: Promise<void> | undefined;
     let paused = false;
     const handle = async () => {
@@ -75,16 +86,14 @@ export class WebSockets {
     socket.on("message", (data: RawData, isBinary: boolean) => {
       connection.hear();
       if (connection.ending) return;
-      if (isBinary) return this.#handler.fault(connection, "not UTF-8");
-      const bytes = data as Uint8Array;
-      if (bytes.byteLength > this.#limits.maxLine) return this.#handler.fault(connection, "too long");
-      frames.push(bytes.toString());
+      frames.push({ bytes: data as Uint8Array, isBinary });
       if (frames.length >= READ_AHEAD && !paused) {
         paused = true;
         socket.pause();
       }
       running ??= handle();
     });
+    socket.on("ping", () => connection.hear());
     socket.on("pong", () => connection.hear());
     socket.on("error", () => connection.destroy("badinput"));
     socket.on("close", async (code: number) => {
@@ -96,12 +105,32 @@ export class WebSockets {
     this.#handler.opened(connection);
   }
 
-  async #handle(connection: Connection, frame: string): Promise<void> {
-    for (const line of frame.split(/\r?\n|\0/)) {
+  async #handle(connection: Connection, { bytes, isBinary }: Frame): Promise<void> {
+    const text = isBinary ? undefined : decode(bytes);
+    if (text === undefined || bytes.byteLength > this.#limits.maxLine) {
+      if (!connection.ending) this.#handler.fault(connection, text === undefined ? "not UTF-8" : "too long");
+      return;
+    }
+    for (const line of text.split(/\r?\n|\0/)) {
       if (connection.ending) return;
       if (connection.congested) await connection.drained();
       const busy = this.#handler.line(connection, line);
       if (busy) await busy;
     }
+  }
+}
+
+interface Frame {
+  bytes: Uint8Array;
+  isBinary: boolean;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
   }
 }

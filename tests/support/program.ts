@@ -18,6 +18,8 @@ export interface RunOptions {
   /** Its whole environment, but for what Deno itself needs when it runs from source. */
   env?: Record<string, string>;
   cwd?: string;
+  /** What a shell does before it becomes the program, such as `ulimit -n 300`. */
+  shell?: string;
 }
 
 /** What a program did, from start to end. */
@@ -34,8 +36,8 @@ export class Program implements AsyncDisposable {
   readonly #stderr: Promise<string>;
   readonly #firstLine = Promise.withResolvers<string>();
 
-  constructor(args: string[], { program = fromSource, env = {}, cwd }: RunOptions = {}) {
-    const [command, ...first] = program;
+  constructor(args: string[], { program = fromSource, env = {}, cwd, shell }: RunOptions = {}) {
+    const [command, ...first] = shell ? ["/bin/sh", "-c", `${shell}; exec "$@"`, "sh", ...program] : program;
     this.#process = new Deno.Command(command, {
       args: [...first, ...args],
       // What is not natter's own to read decides only where Deno finds its cache.
@@ -98,7 +100,8 @@ export async function run(args: string[], options?: RunOptions): Promise<Ended> 
   return await program.ended();
 }
 
-function denoEnv(): Record<string, string> {
+/** What Deno needs of the environment when it runs from source. */
+export function denoEnv(): Record<string, string> {
   const names = ["HOME", "DENO_DIR", "XDG_CACHE_HOME", "DENO_TLS_CA_STORE", "LOCALAPPDATA"];
   return Object.fromEntries(names.flatMap((name) => {
     const value = Deno.env.get(name);

@@ -100,6 +100,11 @@ export class RawClient implements AsyncDisposable {
     });
   }
 
+  /** On a socket that is connected already, such as a TLS socket. */
+  static over(socket: net.Socket): RawClient {
+    return new RawClient(socket);
+  }
+
   /** The port of this end, by which a server's log or a proxy knows the connection. */
   get localPort(): number {
     return this.#socket.localPort ?? 0;

@@ -1,0 +1,250 @@
+// TLS: both listeners, a certificate that is renewed while people talk, one that cannot be used, and peers that speak no TLS.
+
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import net from "node:net";
+import tls from "node:tls";
+import { ConfigError } from "../src/config.ts";
+import { readCertificate } from "../src/net/certificate.ts";
+import { CapturedLog } from "./support/captured_log.ts";
+import { testDatabase } from "./support/databases.ts";
+import { Program, run } from "./support/program.ts";
+import { RawClient } from "./support/raw_client.ts";
+import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
+import { WsClient } from "./support/ws_client.ts";
+
+const support = new URL("./support/", import.meta.url);
+const read = (name: string) => Deno.readTextFile(new URL(name, support));
+/** An EC key and an RSA key, each with its certificate. */
+const first = { cert: await read("localhost_cert.pem"), key: await read("localhost_key.pem"), name: "natter test" };
+const second = { cert: await read("renewed_cert.pem"), key: await read("renewed_key.pem"), name: "natter renewed" };
+const ca = [first.cert, second.cert];
+
+/** The two files of a server, in a folder of the test's own. */
+class Files implements AsyncDisposable {
+  private constructor(readonly folder: string) {}
+
+  static async of(pair: { cert: string; key: string }): Promise<Files> {
+    const files = new Files(await Deno.makeTempDir({ prefix: "natter_test_" }));
+    await files.write(pair);
+    return files;
+  }
+
+  get flags() {
+    return { "tls-cert": `${this.folder}/cert.pem`, "tls-key": `${this.folder}/key.pem` };
+  }
+
+  async write({ cert, key }: { cert: string; key: string }): Promise<void> {
+    await Deno.writeTextFile(this.flags["tls-cert"], cert);
+    await Deno.writeTextFile(this.flags["tls-key"], key);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+/** Files that cannot be used, and what is said of them. */
+const bad = [
+  [{ cert: first.cert, key: second.key }, /^--tls-key: \S+\/key\.pem is not the key of the first certificate in \S+\/cert\.pem$/],
+  [{ cert: second.cert, key: first.key }, /is not the key/],
+  [{ cert: second.cert + first.cert, key: first.key }, /is not the key/],
+  [{ cert: "no certificate", key: first.key }, /^--tls-cert: \S+\/cert\.pem holds no certificate chain in PEM$/],
+  [{ cert: "", key: first.key }, /holds no certificate/],
+  [{ cert: first.key, key: first.key }, /holds no certificate/],
+  [{ cert: first.cert.slice(0, -40), key: first.key }, /holds no certificate/],
+  [{ cert: first.cert + second.cert.slice(0, 500), key: first.key }, /holds no certificate/],
+  [{ cert: first.cert.replace("MII", "AAA"), key: first.key }, /holds no certificate/],
+  [{ cert: first.cert, key: "no key" }, /^--tls-key: \S+\/key\.pem holds no private key in PEM, or one with a password$/],
+  [{ cert: first.cert, key: first.cert }, /holds no private key/],
+] as const;
+
+/** Connects, and checks whose certificate is shown. */
+function connect(port: number): Promise<{ client: RawClient; name: string }> {
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect({ host: "127.0.0.1", servername: "localhost", port, ca, allowHalfOpen: true } as tls.ConnectionOptions, () => {
+      socket.off("error", reject);
+      resolve({ name: String(socket.getPeerCertificate().subject.CN), client: RawClient.over(socket) });
+    });
+    socket.once("error", reject);
+  });
+}
+
+/** The name in the certificate that a listener shows now. */
+async function shown(port: number): Promise<string> {
+  const { client, name } = await connect(port);
+  await client.close();
+  return name;
+}
+
+/** A TCP connection that sends this, and nothing more. */
+function silent(port: number, bytes: string): Promise<{ closed: Promise<void> } & Disposable> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ port, host: "127.0.0.1" }, () => {
+      if (bytes) socket.write(bytes);
+      resolve({ closed, [Symbol.dispose]: () => socket.destroy() });
+    });
+    const closed = new Promise<void>((done) => socket.once("close", () => done()));
+    socket.on("error", reject);
+    socket.resume();
+  });
+}
+
+const both = { "tls-listen": "127.0.0.1:0", https: "127.0.0.1:0" };
+/** The beginning of a TLS handshake. */
+const BEGUN = "\x16\x03\x01\x02";
+
+Deno.test("tls: the same protocol; FIN, reset and the server's end as over TCP", async () => {
+  await using db = await testDatabase("sqlite");
+  await using files = await Files.of(first);
+  await using server = await startServer(db, { ...both, ...files.flags });
+  const [alice, bob] = await makeUsers(db, 2);
+  const { port } = server.server.addresses.tls!;
+  const login = async ({ id, token }: { id: number; token: string }) => {
+    const { client } = await connect(port);
+    assertEquals((await client.login({ id, token, proto: 2 })).errno, 0);
+    return client;
+  };
+  const a = await login(alice), b = await login(bob);
+  const long = "长".repeat(20_000);
+  assertEquals((await a.request({ msgid: 6, toid: bob.id, msg: long })).errno, 0);
+  assertEquals((await b.next((m) => m.msgid === 6)).msg, long);
+
+  a.send({ msgid: 13, ref: "last" });
+  a.fin();
+  await a.next((m) => m.ref === "last");
+  assertEquals(await a.closed, "fin");
+  await eventually(async () => await stateOf(db, alice.id) === "offline", "offline after FIN");
+  await b.rst();
+  await eventually(async () => await stateOf(db, bob.id) === "offline", "offline after a reset");
+
+  await using last = await login(bob);
+  await server.server.close();
+  assertEquals((await last.next((m) => m.msgid === 20)).reason, "stopping");
+  assertEquals(await last.closed, "fin");
+});
+
+Deno.test("tls: a renewed certificate is shown from then on, and cuts nobody; one that cannot be used changes nothing", async () => {
+  await using db = await testDatabase("sqlite");
+  await using files = await Files.of(first);
+  await using server = await startServer(db, { ...both, ...files.flags });
+  const ports = [server.server.addresses.tls!.port, server.server.addresses.https!.port];
+  await using overTls = (await connect(ports[0])).client;
+  await using overHttps = await WsClient.connect(`wss://localhost:${ports[1]}/ws`, { ca });
+  const expect = async (name: string) => {
+    for (const port of ports) assertEquals(await shown(port), name);
+    for (const client of [overTls, overHttps]) assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+  };
+  await expect(first.name);
+  await files.write(second);
+  await expect(first.name);
+  await server.server.renewCertificate();
+  await expect(second.name);
+  for (const [pair, words] of bad) {
+    await files.write(pair);
+    const error = await assertRejects(() => server.server.renewCertificate(), ConfigError);
+    assertMatch((error as ConfigError).message, words);
+  }
+  await expect(second.name);
+  await files.write({ ...first, cert: "A text before it is allowed\n" + first.cert + second.cert });
+  await server.server.renewCertificate();
+  await expect(first.name);
+});
+
+Deno.test("tls: SIGHUP reads the certificate again", async () => {
+  await using files = await Files.of(first);
+  const flags = Object.entries({ listen: "127.0.0.1:0", http: "off", "tls-listen": "127.0.0.1:0", log: "json", ...files.flags });
+  await using server = new Program(flags.flatMap(([name, value]) => [`--${name}`, value]), { cwd: files.folder, shell: "exec 2>log" });
+  const ports = await server.ready();
+  await using client = (await connect(ports.tls)).client;
+  await files.write(second);
+  server.kill("SIGHUP");
+  await eventually(async () => await shown(ports.tls) === second.name, "the second certificate is shown");
+  await files.write(bad[0][0]);
+  server.kill("SIGHUP");
+  await eventually(async () => (await Deno.readTextFile(`${files.folder}/log`)).includes("the certificate stays as it was"), "it is logged");
+  assertEquals(await shown(ports.tls), second.name);
+  assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+  server.kill("SIGTERM");
+  assertEquals((await server.ended()).code, 0);
+  const lines = (await Deno.readTextFile(`${files.folder}/log`)).trimEnd().split("\n").map((line) => JSON.parse(line));
+  const said = lines.filter((line) => line.message.startsWith("the certificate"));
+  assertEquals(said.map(({ level, message }) => [level, message]), [["info", "the certificate was read again"], [
+    "error",
+    "the certificate stays as it was",
+  ]]);
+  assertMatch(said[1].error.split("\n")[0].replace("ConfigError: ", ""), bad[0][1]);
+});
+
+Deno.test("tls: files that cannot be used are a bad setting: one line, exit code 2, nothing begun", async () => {
+  await using files = await Files.of(first);
+  const { folder } = files;
+  await Deno.mkdir(`${folder}/empty`);
+  const refused = async (flags: Record<string, string>) => {
+    const args = Object.entries({ listen: "127.0.0.1:0", http: "off", "tls-listen": "127.0.0.1:0", ...flags });
+    const { code, stdout, stderr } = await run(args.flatMap(([name, value]) => [`--${name}`, value]), { cwd: `${folder}/empty` });
+    assertEquals([code, stdout], [2, ""], stderr);
+    assertMatch(stderr, /^natter: [^\n]+\n$/);
+    return stderr.slice("natter: ".length, -1);
+  };
+  assertStringIncludes(await refused({ ...files.flags, "tls-key": `${folder}/none.pem` }), `--tls-key: cannot read ${folder}/none.pem: No such file`);
+  assertStringIncludes(await refused({ ...files.flags, "tls-cert": folder }), `--tls-cert: cannot read ${folder}: `);
+  await files.write(bad[0][0]);
+  assertMatch(await refused(files.flags), bad[0][1]);
+  assertEquals([...Deno.readDirSync(`${folder}/empty`)], []);
+});
+
+Deno.test("tls: every pair that cannot be used is told apart from those that can", async () => {
+  await using files = await Files.of(first);
+  const { "tls-cert": tlsCert, "tls-key": tlsKey } = files.flags;
+  for (const pair of [first, second, { cert: first.cert.replaceAll("\n", "\r\n"), key: first.key }]) {
+    await files.write(pair);
+    assertEquals(await readCertificate({ tlsCert, tlsKey }), { cert: pair.cert, key: pair.key });
+  }
+  for (const [pair, words] of bad) {
+    await files.write(pair);
+    assertMatch((await assertRejects(() => readCertificate({ tlsCert, tlsKey }), ConfigError) as ConfigError).message, words);
+  }
+  assertEquals(await readCertificate({ tlsCert: undefined, tlsKey: undefined }), undefined);
+});
+
+Deno.test("tls: who speaks no TLS is cut; who never ends the handshake, when the time to log in is over", async () => {
+  await using log = await CapturedLog.start();
+  await using db = await testDatabase("sqlite");
+  await using files = await Files.of(first);
+  await using server = await startServer(db, { ...both, ...files.flags, "login-timeout": 0.4 });
+  const { tls: { port } = { port: 0 }, https } = server.server.addresses;
+  for (const each of [port, https!.port]) {
+    using plain = await silent(each, '{"msgid":13}\n');
+    await plain.closed;
+    const begun = performance.now();
+    using nothing = await silent(each, "");
+    using half = await silent(each, BEGUN);
+    await Promise.all([nothing.closed, half.closed]);
+    const took = performance.now() - begun;
+    assert(took > 350 && took < 3000, `${took} ms`);
+  }
+  await log.until("departure", 3);
+  assertEquals(log.records.filter((r) => r.level === "error" || r.level === "fatal"), []);
+});
+
+Deno.test("tls: a handshake takes the place of one who has not logged in", async () => {
+  await using db = await testDatabase("sqlite");
+  await using files = await Files.of(first);
+  await using server = await startServer(db, { "tls-listen": "127.0.0.1:0", ...files.flags, "max-connections": 8, "login-timeout": 1 });
+  const { port } = server.server.addresses.tls!;
+  using one = await silent(port, BEGUN);
+  using two = await silent(port, "");
+  const isFull = async (client: RawClient) => {
+    const { reason } = await client.next((m) => m.msgid === 20);
+    assertEquals([reason, await client.closed], ["full", "fin"]);
+  };
+  await eventually(async () => {
+    await using late = await server.connect();
+    return (await late.request({ msgid: 13 }).catch(() => late.backlog[0])).reason === "full";
+  }, "there is no place");
+  await isFull(await server.connect());
+  await isFull((await connect(port)).client);
+  await Promise.all([one.closed, two.closed]);
+  await using there = (await connect(port)).client;
+  assertEquals((await there.request({ msgid: 13 })).msgid, 14);
+});
