@@ -90,7 +90,7 @@ pageTest("the server is killed and comes back under an open page: what was writt
   for (const person of [alice, bob]) person.expectsRefusals = true;
   await t.server.kill();
   await alice.offline();
-  await alice.page.getByText("No connection.").waitFor();
+  await alice.page.locator(".connection").getByText("No connection.").waitFor();
   await alice.send("meanwhile 1");
   await alice.send("meanwhile 2");
   await alice.message("meanwhile 2").getByRole("img", { name: "Sending" }).waitFor();

@@ -33,7 +33,6 @@ export const english = {
   emptyText: "Add someone by their name, or make a group and tell others what it is called.",
   tellNumber: (name: string, id: number) => `Others find you as ${name}, or by your number #${id}.`,
   unread: (count: number) => many(count, "unread message", "unread messages"),
-  noMessages: "No messages yet",
 
   // A conversation
   pickTitle: "Pick a conversation",

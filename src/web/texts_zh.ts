@@ -30,7 +30,6 @@ export const chinese: Texts = {
   emptyText: "用用户名添加联系人，或者建一个群，把群名告诉大家。",
   tellNumber: (name, id) => `别人可以用 ${name} 或编号 #${id} 找到你。`,
   unread: (count) => `${count} 条未读消息`,
-  noMessages: "还没有消息",
 
   pickTitle: "选择一个会话",
   pickText: "或者用列表上方的按钮开始新会话。",

@@ -119,7 +119,7 @@ export function withHeard(c: Conversation, { messageid }: Line, seen: boolean, o
   const heard = { ...c, heard: messageid };
   if (seen) return { ...heard, read: messageid };
   // The line goes above the first message that was not seen.
-  const read = c.unread === 0 ? Math.min(c.read, messageid - 1) : c.read;
+  const read = c.unread === 0 ? messageid - 1 : c.read;
   return { ...heard, read, unread: c.unread + 1, divider: open && c.unread === 0 ? read : c.divider };
 }
 

@@ -11,8 +11,8 @@ const PAGE = 50;
 const KEPT = 200;
 /** How often others are told that the user is typing, and how long it is believed of them (ms). */
 const TELL_TYPING = 3000, BELIEVE_TYPING = 5000;
-/** For so many conversations the newest message is asked for at login, if it is not known; and the pause between two (ms). */
-const PREVIEWS = 50, PREVIEW_PAUSE = 100;
+/** For so many conversations the newest message is asked for at login, if it is not known: for some at once, then with a pause (ms) before each. */
+const PREVIEWS = 50, AT_ONCE = 20, PREVIEW_PAUSE = 100;
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -160,14 +160,14 @@ export class Talk implements SessionListener {
     const { client } = this.#session;
     const session = client.session;
     const unknown = sorted(this.#store.state.conversations).filter((c) => all || c.last === undefined).slice(0, PREVIEWS);
-    for (const { key } of unknown) {
+    for (const [i, { key }] of unknown.entries()) {
+      if (i >= AT_ONCE) await pause(PREVIEW_PAUSE);
       if (!all && this.#store.conversation(key)?.last) continue;
       const page = await this.#history(key, { limit: 1 });
       if (client.session !== session || client.state.state !== "online") return;
       const line = page?.messages.map(model.lineOf)[0];
       // What waits in the inbox comes as a message, and is unread; the rest was seen by another client.
       if (line) this.#store.amend(key, (c) => ({ ...model.withStored(c, line), read: c.unread === 0 ? line.messageid : c.read }));
-      await pause(PREVIEW_PAUSE);
     }
   }
 

@@ -5,12 +5,13 @@ import { type ConnectionState, NatterError } from "../../client/natter_client.ts
 import { t } from "../i18n.ts";
 import { useParts } from "./context.ts";
 
-export function Connection({ connection }: { connection: ConnectionState }): JSX.Element {
+/** `above` an open conversation it is for phones, which do not show the list then. */
+export function Connection({ connection, above }: { connection: ConnectionState; above?: boolean }): JSX.Element {
   const { session } = useParts();
   const { text, button } = describe(connection);
   // The box is always there: a screen reader tells only what changes in what it knows.
   return (
-    <div class={`connection ${connection.state}`} data-state={connection.state}>
+    <div class={`${above ? "above" : "connection"} ${connection.state}`} data-state={connection.state}>
       <span role="status">
         {connection.state === "online" ? <span class="hidden">{t.onlineAgain}</span> : text}
       </span>

@@ -1,11 +1,13 @@
 /** The open conversation: whose it is, what was said, where to write. */
 import type { JSX } from "preact";
+import type { Friend } from "../../client/natter_client.ts";
 import { ago } from "../format.ts";
 import { t } from "../i18n.ts";
 import { type Conversation as Model, isGroup, numberOf } from "../state/model.ts";
 import type { State, Typist } from "../state/store.ts";
 import { Avatar } from "./avatar.tsx";
 import { Composer } from "./composer.tsx";
+import { Connection } from "./connection.tsx";
 import { useParts } from "./context.ts";
 import { Icon } from "./icons.tsx";
 import { Messages } from "./messages.tsx";
@@ -38,6 +40,7 @@ export function Conversation({ conversation, state }: { conversation: Model; sta
           <Icon name="info" />
         </button>
       </header>
+      <Connection connection={connection} above />
       {!group && !notes && !friends.has(id) && !blocked.has(id) && connection.state === "online" && <Stranger id={id} name={name} />}
       <Messages key={key} conversation={conversation} me={me.id} />
       {!group && blocked.has(id) ? <Blocked id={id} name={name} /> : (
@@ -64,15 +67,17 @@ function Subtitle({ conversation: { key }, state }: { conversation: Model; state
   if (isGroup(key)) {
     const users = groups.get(numberOf(key))?.users ?? [];
     const here = connection.state === "online" ? users.filter((user) => isOnline(state, user)).length : 0;
-    return <span class="subtitle">{users.length > 0 && t.members(users.length, here)}</span>;
+    return <span class="subtitle">{connection.state !== "online" ? t.notConnected : users.length > 0 && t.members(users.length, here)}</span>;
   }
   // Without a connection nobody knows.
   if (connection.state !== "online") return <span class="subtitle">{t.notConnected}</span>;
   const friend = friends.get(numberOf(key));
-  if (!friend) return <span class="subtitle">#{numberOf(key)}</span>;
-  return (
-    <span class="subtitle">{friend.state === "online" ? t.online : friend.lastseen === null ? t.offline : t.lastSeen(ago(friend.lastseen))}</span>
-  );
+  return <span class="subtitle">{friend ? presenceText(friend) : `#${numberOf(key)}`}</span>;
+}
+
+/** Whether a contact is there, or was when. */
+export function presenceText({ state, lastseen }: Friend): string {
+  return state === "online" ? t.online : lastseen === null ? t.offline : t.lastSeen(ago(lastseen));
 }
 
 /** Contacts are known better than the list of members, which is as old as the login. */

@@ -8,7 +8,7 @@ import { sorted, type State } from "../state/store.ts";
 import { Avatar } from "./avatar.tsx";
 import { Connection } from "./connection.tsx";
 import { useParts } from "./context.ts";
-import { nameIn, typingText } from "./conversation.tsx";
+import { nameIn, presenceText, typingText } from "./conversation.tsx";
 import { Icon } from "./icons.tsx";
 import { memo } from "./memo.ts";
 
@@ -79,6 +79,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
               me={me.id}
               name={nameOf(c, me.id)}
               presence={friend?.state}
+              about={friend ? presenceText(friend) : isGroup(c.key) ? state.groups.get(numberOf(c.key))?.groupdesc ?? "" : ""}
               typing={typists && typingText(typists, isGroup(c.key) ? nameIn(state, numberOf(c.key)) : undefined)}
               current={c.key === open}
               reachable={open !== undefined && shown.some((other) => other.key === open) ? c.key === open : i === 0}
@@ -101,6 +102,8 @@ interface ItemProps {
   me: number;
   name: string;
   presence: "online" | "offline" | undefined;
+  /** What stands there before anything was said. */
+  about: string;
   typing: string | undefined;
   current: boolean;
   /** By Tab: one of the list is, the others by arrows. */
@@ -108,14 +111,20 @@ interface ItemProps {
   open: (key: Key) => void;
 }
 
-const Item = memo(({ conversation, me, name, presence, typing, current, reachable, open }: ItemProps): JSX.Element => {
+const Item = memo(({ conversation, me, name, presence, about, typing, current, reachable, open }: ItemProps): JSX.Element => {
   const { key, unread } = conversation;
   const newest = newestOf(conversation);
   const group = isGroup(key);
   const from = newest && (newest.id === me ? `${t.you}: ` : group ? `${newest.name}: ` : "");
   return (
     <li>
-      <button type="button" class="item" aria-current={current ? "true" : undefined} tabIndex={reachable ? 0 : -1} onClick={() => open(key)}>
+      <button
+        type="button"
+        class={`item ${unread > 0 ? "unread" : ""}`}
+        aria-current={current ? "true" : undefined}
+        tabIndex={reachable ? 0 : -1}
+        onClick={() => open(key)}
+      >
         <Avatar id={numberOf(key)} name={name} group={group} presence={presence} />
         <span class="item-text">
           <span class="item-top">
@@ -126,7 +135,7 @@ const Item = memo(({ conversation, me, name, presence, typing, current, reachabl
           <span class="item-bottom">
             {typing
               ? <span class="item-last typing">{typing}</span>
-              : <span class="item-last" dir="auto">{newest ? `${key === `u${me}` ? "" : from}${newest.msg.slice(0, 160)}` : t.noMessages}</span>}
+              : <span class="item-last" dir="auto">{newest ? `${key === `u${me}` ? "" : from}${newest.msg.slice(0, 160)}` : about}</span>}
             {unread > 0 && <span class="badge" aria-label={t.unread(unread)}>{unread > 999 ? "999+" : unread}</span>}
           </span>
         </span>

@@ -1,13 +1,12 @@
 /** Who is in the conversation, and what can be done about it. */
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { ago } from "../format.ts";
 import { t } from "../i18n.ts";
 import { type Conversation, isGroup, numberOf } from "../state/model.ts";
 import type { State } from "../state/store.ts";
 import { Avatar } from "./avatar.tsx";
 import { useParts } from "./context.ts";
-import { isOnline } from "./conversation.tsx";
+import { isOnline, presenceText } from "./conversation.tsx";
 import { Dialog } from "./dialog.tsx";
 import { useRequest } from "./use_request.ts";
 
@@ -40,7 +39,7 @@ function PersonDetails({ conversation: { key, name }, state: { friends, blocked,
   const id = numberOf(key);
   const friend = friends.get(id);
   if (id === me.id) return <Head id={id} name={name} group={false} line={t.notesHint} />;
-  const presence = !friend ? "" : friend.state === "online" ? t.online : friend.lastseen === null ? t.offline : t.lastSeen(ago(friend.lastseen));
+  const presence = friend ? presenceText(friend) : "";
   const act = (what: () => Promise<void>) => async () => {
     if (await run(what)) store.update({ dialog: undefined });
   };

@@ -1,0 +1,130 @@
+// What tells people on the page that there is something: notifications, the title, the line above what is new, the state of the connection.
+
+import { assertEquals } from "@std/assert";
+import type { Page } from "playwright-core";
+import { pageTest, type Person } from "./support/browser.ts";
+import { eventually } from "./support/server.ts";
+
+/** Writes down the notifications that the browser shows, and lets them be clicked. */
+const OBSERVE = `
+  globalThis.shown = [];
+  globalThis.Notification = class extends Notification {
+    constructor(title, options) {
+      super(title, options);
+      shown.push({ title, body: options.body, tag: options.tag, click: () => this.onclick?.() });
+    }
+  };`;
+
+/** Title, text and conversation of each. */
+async function shown(page: Page): Promise<[string, string, string][]> {
+  return await page.evaluate<[string, string, string][]>("shown.map(({ title, body, tag }) => [title, body, tag])");
+}
+
+async function turn(person: Person, to: "On" | "Off"): Promise<void> {
+  await person.button("Settings").click();
+  await person.page.getByRole("group", { name: "Notifications" }).getByRole("button", { name: to, exact: true }).click();
+  await person.page.locator(".choice [aria-pressed=true]").getByText(to, { exact: true }).waitFor();
+  await person.page.keyboard.press("Escape");
+}
+
+pageTest("notifications and the title tell of what is not seen, and of nothing else", async (t) => {
+  const alice = await t.person({ permissions: ["notifications"] });
+  await alice.page.addInitScript(OBSERVE);
+  await alice.page.reload();
+  const bob = await t.person({ permissions: [] });
+  await alice.register("alice");
+  await bob.register("bob");
+  await alice.begin("A person", "bob");
+  await bob.begin("A person", "alice");
+  await alice.begin("A new group", "Hikers");
+  await bob.begin("Join a group", "Hikers");
+  const title = async (wanted: string) => await eventually(async () => await alice.page.title() === wanted, `the title ${wanted}`);
+
+  // Off until the user wants them.
+  await bob.open("alice");
+  await bob.send("one");
+  await title("(1) natter");
+  assertEquals(await shown(alice.page), []);
+  await turn(alice, "On");
+  await bob.send("two");
+  await title("(2) natter");
+  // The one that is open is seen.
+  await bob.open("Hikers");
+  await bob.send("we go");
+  await alice.sees("we go");
+  assertEquals(await shown(alice.page), [["bob", "two", "u2"]]);
+  await title("(2) natter");
+
+  // A click leads there.
+  await alice.page.evaluate("shown[0].click()");
+  await alice.page.getByRole("main", { name: "bob" }).waitFor();
+  await title("natter");
+  await bob.send("x".repeat(500));
+  await title("(1) natter");
+  assertEquals((await shown(alice.page)).slice(1), [["Hikers", `bob: ${"x".repeat(200)}`, "g1"]]);
+
+  // Nobody sees a page that is behind another one.
+  await alice.open("Hikers");
+  await title("natter");
+  const hidden = async (state: "hidden" | "visible") =>
+    await alice.page.evaluate(
+      `Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true }), document.dispatchEvent(new Event("visibilitychange"))`,
+    );
+  await hidden("hidden");
+  await bob.send("anyone?");
+  await title("(1) natter");
+  assertEquals((await shown(alice.page)).slice(2), [["Hikers", "bob: anyone?", "g1"]]);
+  await hidden("visible");
+  await title("natter");
+
+  await turn(alice, "Off");
+  await bob.open("alice");
+  await bob.send("three");
+  await title("(1) natter");
+  assertEquals((await shown(alice.page)).length, 3);
+
+  // Where the browser does not allow them there is nothing to turn on.
+  await bob.button("Settings").click();
+  await bob.page.getByText("The browser does not allow them for this page.").waitFor();
+});
+
+pageTest("in a browser that knows nothing, the line stands above what is new, not above all", async (t) => {
+  const [alice, bob] = [await t.person(), await t.person()];
+  await alice.register("alice");
+  await bob.register("bob");
+  await bob.begin("A person", "alice");
+  await bob.send("long ago");
+  await alice.open("bob");
+  await alice.sees("long ago");
+  await alice.send("yes");
+  await alice.sees("yes");
+  await alice.logOut();
+  await bob.send("new");
+  await bob.send("newer");
+  await bob.sees("newer");
+
+  const fresh = await t.person();
+  await fresh.logIn("alice");
+  await fresh.item("bob").locator(".badge", { hasText: "2" }).waitFor();
+  await fresh.open("bob");
+  await fresh.sees("long ago");
+  assertEquals(await fresh.page.locator(".divider + .message .text").allTextContents(), ["new"]);
+  assertEquals(await fresh.page.locator(".divider").count(), 1);
+});
+
+pageTest("on a phone an open conversation says that there is no connection", async (t) => {
+  const alice = await t.person({ viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true });
+  await alice.register("alice");
+  await alice.begin("A person", "alice");
+  await alice.send("note");
+  await alice.sees("note");
+  const above = alice.page.locator(".conversation .above");
+  assertEquals(await above.isVisible(), false);
+  alice.expectsRefusals = true;
+  await t.server.kill();
+  await above.getByRole("status").getByText("No connection.").waitFor();
+  await above.getByRole("button", { name: "Try now" }).waitFor();
+  await t.server.start();
+  await alice.online();
+  assertEquals(await above.isVisible(), false);
+});
