@@ -2,7 +2,8 @@
  * From a line to its handler, and back to an answer. The commands are one table of data: msgid, who may send it, when it is answered, handler;
  * the schemas stand in `wire/messages.ts`.
  *
- * 1. One connection's messages are handled in the order they came: the next one waits for the promise of the one before, if there is one.
+ * 1. One connection's messages are handled in the order they came: the next one waits for the promise of the one before, if there is one. Meanwhile the
+ *    connection is `busy`: what it sends may stay unread.
  * 2. Where several errors apply, the first of 10, 11, 12 (21), 13, 15, 22 is told, then the rest.
  * 3. Whatever a handler throws becomes an answer. The server never dies of a line.
  */
@@ -116,6 +117,13 @@ export class Dispatcher {
 
   /** Handles one line. Never throws. */
   dispatch(connection: Connection, line: string): void | Promise<void> {
+    const done = this.#dispatch(connection, line);
+    if (!done) return;
+    connection.busy = true;
+    return done.finally(() => connection.idle());
+  }
+
+  #dispatch(connection: Connection, line: string): void | Promise<void> {
     if (line.trim() === "") return;
     const fields = parse(line);
     if (!fields) return this.#bad(connection, undefined, new Refusal(Errno.NOT_JSON));
@@ -143,12 +151,13 @@ export class Dispatcher {
   #run(context: Context, command: AnyCommand, request: Request<RequestId>): void | Promise<void> {
     try {
       const result = command.handle(context, request);
+      // Who has too much waiting for commits waits here as well.
       if (result instanceof Promise) {
         return result.then((fields) => this.#succeed(context, command, fields), (error) => this.#fail(context, command, error));
       }
       this.#succeed(context, command, result);
     } catch (error) {
-      this.#fail(context, command, error);
+      return this.#fail(context, command, error);
     }
   }
 
@@ -157,11 +166,11 @@ export class Dispatcher {
     connection.send(replyTo(command, ref, 0, fields ?? {}));
   }
 
-  #fail(context: Context, command: AnyCommand, error: unknown): void {
+  #fail(context: Context, command: AnyCommand, error: unknown): void | Promise<void> {
     const refusal = asRefusal(error, command.msgid);
     // What was stored before must be answered before.
-    if (command.ordered && context.session) this.#handlers.chat.refuse(context.session, refusal, context.answered);
-    else this.#refuse(context.connection, command, context.ref, refusal);
+    if (command.ordered && context.session) return this.#handlers.chat.refuse(context.session, refusal, context.answered);
+    this.#refuse(context.connection, command, context.ref, refusal);
   }
 
   #answered(connection: Connection, command: AnyCommand, ref: Ref | undefined, result: Parameters<Answer>[0]): void {
@@ -178,13 +187,15 @@ export class Dispatcher {
     connection: Connection,
     about: { msgid: unknown; ref: Ref | undefined; context?: Context; command?: AnyCommand } | undefined,
     refusal: Refusal,
-  ): void {
-    if (about?.context && about.command) this.#fail(about.context, about.command, refusal);
+  ): void | Promise<void> {
+    let done: void | Promise<void> = undefined;
+    if (about?.context && about.command) done = this.#fail(about.context, about.command, refusal);
     else {
       const re = typeof about?.msgid === "number" ? { re: about.msgid } : {};
       connection.send(withRef({ msgid: Msg.REPLY, errno: refusal.errno, errmsg: refusal.message, ...re }, about?.ref));
     }
     if (++connection.badLines >= MAX_BAD_LINES) this.#handlers.badInput(connection);
+    return done;
   }
 }
 

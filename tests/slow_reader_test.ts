@@ -3,15 +3,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { databaseTest } from "./support/databases.ts";
 import { RawClient } from "./support/raw_client.ts";
-import { makeUsers, type ServerProcess, spawnServer, startServer, type TestUser } from "./support/server.ts";
+import { makeUsers, residentMemory, spawnServer, startServer, type TestUser } from "./support/server.ts";
 
 const COUNT = 20_000, WINDOW = 500, MOST_GROWTH = 64 * 1024 * 1024;
-
-/** Resident memory of a process (bytes); Linux only. */
-async function residentMemory({ pid }: ServerProcess): Promise<number> {
-  const pages = (await Deno.readTextFile(`/proc/${pid}/statm`)).split(" ")[1];
-  return Number(pages) * 4096;
-}
 
 databaseTest(`slow reader: ${COUNT} messages of 1 KB to one who takes nothing, then all of them on the same connection`, async (db) => {
   await (await startServer(db)).server.close();

@@ -6,6 +6,7 @@
  * 3. Answers leave in the order the requests came: a request that fails before it is stored still waits for its turn.
  * 4. A message that makes its batch fail is tried alone, so that it fails alone.
  * 5. The waiting queue is bounded; what does not fit is refused with errno 19.
+ * 6. One session may have only so much of it: who has more is not refused, but read no further until half of it is answered.
  */
 import { setImmediate } from "node:timers";
 import { log } from "../ops/log.ts";
@@ -24,6 +25,8 @@ const BATCH_SIZE = 1024 * 1024;
 const GROUP_WEIGHT = 10;
 /** What may wait: messages, and characters of text. */
 const MAX_WAITING = 20_000, MAX_WAITING_SIZE = 32 * 1024 * 1024;
+/** What one session may have waiting: requests, and characters of text. The others wait for no more of its than that; two commits keep it at full speed. */
+const SESSION_WAITING = 200, SESSION_WAITING_SIZE = 1024 * 1024;
 
 /** What a request waits for: its message's fate, or why it was refused before. */
 export type Outcome = Appended | Error;
@@ -62,19 +65,24 @@ export class Appender {
     this.#bus = bus;
   }
 
-  /** Stores a message; `answer` is called when its turn has come. */
-  append(session: Session, append: Append, answer: (outcome: Outcome) => void): void {
+  /**
+   * Stores a message; `answer` is called when its turn has come.
+   *
+   * @returns a promise to await before the session's next request is read, if too many of them wait
+   */
+  append(session: Session, append: Append, answer: (outcome: Outcome) => void): void | Promise<void> {
     if (this.#waiting.length >= MAX_WAITING || this.#size >= MAX_WAITING_SIZE) {
       return this.refuse(session, new Refusal(Errno.UNAVAILABLE, "too many messages wait to be stored", { retry: 1000 }), answer);
     }
     this.#size += append.msg.length;
-    this.#enter({ session, append, outcome: undefined, answer });
+    session.unansweredSize += append.msg.length;
+    return this.#enter({ session, append, outcome: undefined, answer });
   }
 
-  /** Answers a request that will not be stored, in its turn. */
-  refuse(session: Session, error: Error, answer: (outcome: Outcome) => void): void {
+  /** Answers a request that will not be stored, in its turn. Returns as {@linkcode append} does. */
+  refuse(session: Session, error: Error, answer: (outcome: Outcome) => void): void | Promise<void> {
     if (session.unanswered === 0) answer(error);
-    else this.#enter({ session, append: undefined, outcome: error, answer });
+    else return this.#enter({ session, append: undefined, outcome: error, answer });
   }
 
   /** Resolves when nothing waits. */
@@ -87,10 +95,16 @@ export class Appender {
     while (session.unanswered > 0) await this.#batch.promise;
   }
 
-  #enter(entry: Entry): void {
-    entry.session.unanswered++;
+  #enter(entry: Entry): void | Promise<void> {
+    const { session } = entry;
+    session.unanswered++;
     this.#waiting.push(entry);
     this.#running ??= this.#run();
+    if (session.unanswered >= SESSION_WAITING || session.unansweredSize >= SESSION_WAITING_SIZE) return this.#halfAnswered(session);
+  }
+
+  async #halfAnswered(session: Session): Promise<void> {
+    while (session.unanswered > SESSION_WAITING / 2 || session.unansweredSize > SESSION_WAITING_SIZE / 2) await this.#batch.promise;
   }
 
   async #run(): Promise<void> {
@@ -139,6 +153,7 @@ export class Appender {
 
   #finish({ session, append, outcome, answer }: Entry): void {
     session.unanswered--;
+    if (append) session.unansweredSize -= append.msg.length;
     answer(outcome!);
     if (!append || outcome instanceof Error || outcome!.errno !== 0) return;
     const { messageid, receivers, repeated } = outcome!;

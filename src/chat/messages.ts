@@ -25,7 +25,7 @@ export class Chat {
     this.#appender = appender;
   }
 
-  /** One to one. Only a receiver given by name is waited for. */
+  /** One to one. Waited for are a receiver given by name, and room for what the session has waiting. */
   chat(session: Session, request: Request<typeof Msg.CHAT>, answer: Answer): void | Promise<void> {
     const { toid, toname } = request;
     if (toid !== undefined) return this.#append(session, { toid }, request, answer);
@@ -36,13 +36,13 @@ export class Chat {
   }
 
   /** To a group. */
-  groupChat(session: Session, request: Request<typeof Msg.GROUP_CHAT>, answer: Answer): void {
-    this.#append(session, { groupid: request.groupid }, request, answer);
+  groupChat(session: Session, request: Request<typeof Msg.GROUP_CHAT>, answer: Answer): void | Promise<void> {
+    return this.#append(session, { groupid: request.groupid }, request, answer);
   }
 
   /** A request of these two that failed before it got here is answered in its turn as well. */
-  refuse(session: Session, error: Error, answer: Answer): void {
-    this.#appender.refuse(session, error, (outcome) => answer(resultOf(outcome, undefined)));
+  refuse(session: Session, error: Error, answer: Answer): void | Promise<void> {
+    return this.#appender.refuse(session, error, (outcome) => answer(resultOf(outcome, undefined)));
   }
 
   async #find(name: string): Promise<UserId> {
@@ -56,9 +56,9 @@ export class Chat {
     to: { toid: UserId } | { groupid: number },
     { msg, mid }: { msg: string; mid?: string | undefined },
     answer: Answer,
-  ): void {
+  ): void | Promise<void> {
     const append: Append = { sender: session.userId, ...to, msg, ts: Date.now(), ...(mid === undefined ? {} : { mid }) };
-    this.#appender.append(session, append, (outcome) => answer(resultOf(outcome, mid)));
+    return this.#appender.append(session, append, (outcome) => answer(resultOf(outcome, mid)));
   }
 }
 

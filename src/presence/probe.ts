@@ -27,5 +27,6 @@ export async function isAlive(session: Session): Promise<boolean> {
   });
   clearTimeout(timer);
   connection.onSign = undefined;
-  return sign === "heard" || (sign === "nothing" && !modern);
+  // What a busy one says may wait unread.
+  return sign === "heard" || (sign === "nothing" && (!modern || connection.busy));
 }

@@ -9,8 +9,9 @@ export class Session {
   departed: Promise<void> | undefined;
   /** Whom this user blocks, as of now. */
   blocked: Set<UserId> = new Set();
-  /** CHAT and GROUP_CHAT that are not answered yet. */
+  /** CHAT and GROUP_CHAT that are not answered yet, and the characters of text in those to be stored; chat/appender.ts counts them. */
   unanswered = 0;
+  unansweredSize = 0;
 
   // Delivery: see chat/delivery.ts, which alone writes these.
   /** The last `seq` that went into the outgoing queue; undefined until LOGIN_ACK has gone there. */

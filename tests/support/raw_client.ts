@@ -110,6 +110,11 @@ export class RawClient implements AsyncDisposable {
     return this.#socket.localPort ?? 0;
   }
 
+  /** Bytes that were sent, and that the kernel has not taken yet. */
+  get unsent(): number {
+    return this.#socket.writableLength;
+  }
+
   /** Sends one message as one line. Does not wait; what cannot be sent any more is dropped ({@linkcode RawClient.closed} tells). */
   send(message: object): void {
     this.sendBytes(JSON.stringify(message) + "\n");

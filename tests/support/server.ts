@@ -103,6 +103,12 @@ export async function spawnServer(db: TestDatabase, settings: Record<string, str
   return new ServerProcess(process, Number(port), log);
 }
 
+/** Resident memory of a process (bytes); Linux only. */
+export async function residentMemory({ pid }: { pid: number }): Promise<number> {
+  const pages = (await Deno.readTextFile(`/proc/${pid}/statm`)).split(" ")[1];
+  return Number(pages) * 4096;
+}
+
 async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
