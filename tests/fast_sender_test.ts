@@ -11,8 +11,8 @@ const COUNT = 20_000, MIB = 1024 * 1024;
 const MOST_GROWTH = 64 * MIB;
 /** What a server that reads no further has taken, the kernel's buffers on both ends included (bytes). */
 const MOST_TAKEN = 12 * MIB;
-/** The others' answers, one at a time (ms): half of them, and 95 of 100, come within this. A machine that does nothing else takes a tenth of it. */
-const P50 = 50, P95 = 500;
+/** The others' answers, one at a time (ms): half of them, and 95 of 100, come within this. On two idle cores it is 3 and 10. */
+const P50 = 150, P95 = 1000;
 
 const text = (i: number) => String(i).padEnd(1000, ".");
 const chats = (to: TestUser, from: number, count: number) =>
