@@ -26,6 +26,7 @@ Deno.test("page files: types, policy, ETags, and nothing beside them", async () 
     assertEquals([response.status, response.headers.get("content-type")], [200, type], path);
     const policy = response.headers.get("content-security-policy") ?? "";
     assertStringIncludes(policy, "default-src 'none'; script-src 'self';");
+    assertStringIncludes(policy, "require-trusted-types-for 'script'");
     assert(!policy.includes("unsafe"));
     assert((await response.text()).length > 100);
 
