@@ -35,7 +35,7 @@ const parts: [Part, RowName[]][] = [
   [stall, ["stall"]],
 ];
 
-const full: Scale = { rounds: 3, warm: 300, length: 1700, users: (count) => count };
+const full: Scale = { rounds: 5, warm: 200, length: 1000, users: (count) => count };
 const short: Scale = { rounds: 1, warm: 50, length: 150, users: (count) => Math.min(count, 200) };
 
 function digits(value: number): string {

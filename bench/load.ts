@@ -28,6 +28,7 @@ interface Peer {
   seq: number;
   confirmed: number;
   onLogin?: () => void;
+  writing: Promise<void>;
 }
 
 const { values: options } = parseArgs({
@@ -47,11 +48,12 @@ let total = 0, measured = 0, inFlight = 0, sending = false, measuring = false;
 let probeSent = 0;
 let onIdle = () => {};
 
+/** One write after another: what the kernel takes in parts is not to be mixed. */
 function send(peer: Peer, text: string): void {
-  void (async () => {
-    const bytes = encoder.encode(text);
-    for (let done = 0; done < bytes.length;) done += await peer.conn!.write(bytes.subarray(done));
-  })();
+  const { conn } = peer, bytes = encoder.encode(text);
+  peer.writing = peer.writing.then(async () => {
+    for (let done = 0; done < bytes.length;) done += await conn!.write(bytes.subarray(done));
+  }, () => {});
 }
 
 function sendMessages(stream: Stream, count: number): void {
@@ -249,7 +251,7 @@ function pairUp(): void {
 let reading = true;
 for await (const line of Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())) {
   const [word, a, b] = line.split(" ");
-  if (reading && line !== "") peers.push({ id: Number(word), token: a!, seq: 0, confirmed: 0 });
+  if (reading && line !== "") peers.push({ id: Number(word), token: a!, seq: 0, confirmed: 0, writing: Promise.resolve() });
   else if (reading) {
     reading = false;
     pairUp();

@@ -21,6 +21,8 @@ export interface Target extends AsyncDisposable {
 export interface Measured extends Run {
   /** The server's CPU time per delivery (µs). */
   cpu_us: number;
+  /** The server's share of a core. */
+  server: number;
 }
 
 /** Puts a server under a load that can be run again and again. */
@@ -29,9 +31,10 @@ export async function target(server: ServerProcess, users: readonly User[] | num
   await load.login();
   return {
     async run({ warm, length }) {
-      const before = await server.cpu();
+      const before = await server.cpu(), begun = performance.now();
       const run = await load.run(warm, length);
-      return { ...run, cpu_us: (await server.cpu() - before) / run.total * 1e6 };
+      const cpu = await server.cpu() - before;
+      return { ...run, cpu_us: cpu / run.total * 1e6, server: cpu / (performance.now() - begun) * 1000 };
     },
     [Symbol.asyncDispose]: () => load[Symbol.asyncDispose](),
   };
@@ -56,15 +59,20 @@ export function byRound(a: readonly Measured[], b: readonly Measured[], figure: 
   return median(a.map((run, i) => figure(run, b[i]!)));
 }
 
-/** A run in words: `natter 57.3k/s (p50 150, p99 420 µs)`. */
+/** Runs in words, each figure a median: `natter 57.3k/s (p50 150, p99 420 µs; server 98 %, load 55 % of a core)`. */
 export function inWords(name: string, runs: readonly Measured[]): string {
   const of = (pick: (run: Measured) => number) => median(runs.map(pick));
-  return `${name} ${thousands(of((r) => r.rate))}/s (p50 ${of((r) => r.p50_us)}, p99 ${of((r) => r.p99_us)} µs)`;
+  return `${name} ${thousands(of((r) => r.rate))}/s (p50 ${of((r) => r.p50_us)}, p99 ${of((r) => r.p99_us)} µs; ` +
+    `server ${percent(of((r) => r.server))}, load ${percent(of((r) => r.load))} of a core)`;
 }
 
 /** The highest share of a core that the load generator took. */
 export function highestLoad(...runs: (readonly { load: number }[])[]): number {
   return Math.max(...runs.flat().map((run) => run.load));
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
 }
 
 /** 1234567 as "1235k". */

@@ -18,7 +18,7 @@ export const idle: Part = async ({ scale, natter }) => {
 };
 
 async function logins(row: "login-sqlite" | "login-mysql", server: Natter, { scale }: Context): Promise<Result> {
-  const users = await makeUsers(server.store, scale.users(4000));
+  const users = await makeUsers(server.store, scale.users(row === "login-sqlite" ? 4000 : 2000));
   await using load = await Load.start(server.port, users);
   const all: Logins[] = [];
   // The first time is for warming up.
@@ -53,7 +53,7 @@ export const loginMysql: Part = async (context) => {
 async function storms(row: "vanish-4000" | "vanish-10000", count: number, { scale, natter }: Context): Promise<Result> {
   await using server = await natter();
   const seconds: number[] = [], waits: number[] = [];
-  for (let round = 0; round < scale.rounds; round++) {
+  for (let round = 0; round < Math.min(3, scale.rounds); round++) {
     const { offline, login } = await storm(server, scale.users(count), 0);
     seconds.push(offline / 1000);
     waits.push(login);
@@ -79,7 +79,7 @@ export const start: Part = async ({ scale }) => {
   };
   const times: [number, number][] = [];
   // The first time makes the database, and fills the caches.
-  for (let round = 0; round <= 3 * scale.rounds; round++) times.push([await took(natter, natterReady), await took(empty, /ready (\d+)/)]);
+  for (let round = 0; round <= 2 * scale.rounds; round++) times.push([await took(natter, natterReady), await took(empty, /ready (\d+)/)]);
   await Deno.remove(folder, { recursive: true });
   const [own, base] = [0, 1].map((i) => median(times.slice(1).map((pair) => pair[i]!)).toFixed(0));
   return [{ row: "start", figure: median(times.slice(1).map(([a, b]) => a / b)), detail: `natter ${own} ms, empty server ${base} ms` }];
