@@ -4,6 +4,7 @@ import deno from "./deno.json" with { type: "json" };
 /** The commands. Each is loaded when it is called, takes the arguments after its name, and resolves with the exit code. */
 const commands: Record<string, () => Promise<(args: string[]) => Promise<number>>> = {
   serve: async () => (await import("./src/cli/serve.ts")).serve,
+  chat: async () => (await import("./src/cli/chat.ts")).chat,
   users: async () => (await import("./src/cli/operator.ts")).users,
   passwd: async () => (await import("./src/cli/operator.ts")).passwd,
   ban: async () => (await import("./src/cli/operator.ts")).ban,

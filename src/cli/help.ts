@@ -10,9 +10,10 @@ export function help(): string {
   });
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
   return [
-    "natter is a chat server: JSON lines over TCP.",
+    "natter is a chat server (JSON lines over TCP), and a client of it.",
     "",
     "  natter [serve]      runs the server",
+    "  natter chat         talks, at a terminal or through a pipe: natter chat [HOST:PORT]",
     "  natter users        lists the users: state, node, since when",
     "  natter passwd ID    sets a user's password (asked for, or from stdin) and ends their tokens",
     "  natter kick ID      ends a user's session, on a running server",
@@ -20,6 +21,9 @@ export function help(): string {
     "  natter backup FILE  copies the SQLite database, also while the server runs",
     "  natter --help       this text",
     "  natter --version    the version",
+    "",
+    "natter chat takes --name NAME or --id N (else it asks), --register to make the account NAME first, --tls, and --ca FILE for an authority (PEM)",
+    "to be believed beside the usual ones. The password is asked for, or NATTER_PASSWORD, or the first line of a pipe.",
     "",
     "A user is named by number or by name. The operator's commands take --database, and work with a running server.",
     "",

@@ -1,0 +1,116 @@
+/** What can be typed: one table, from which lines are parsed, completed and explained. The commands of the course's client are understood beside it. */
+
+/** What stands behind a command: one of these completes it. */
+type Takes = "person" | "group" | "text" | "number";
+
+interface Row {
+  /** As the help shows it; the part in brackets may be left out. */
+  args: string;
+  takes?: Takes;
+  help: string;
+}
+
+/** The commands, without their slash. */
+export const commands = {
+  to: { args: "NAME", takes: "person", help: "talk to this user: what is typed from now on goes there" },
+  group: { args: "NAME", takes: "group", help: "talk to this group" },
+  r: { args: "", help: "talk to whoever wrote last" },
+  say: { args: "TEXT", takes: "text", help: "sends a text that looks like a command" },
+  history: { args: "[N]", takes: "number", help: "the last messages of this conversation (20)" },
+  who: { args: "[GROUP]", takes: "group", help: "contacts and groups, or the members of a group" },
+  add: { args: "NAME", takes: "person", help: "puts a user on the contact list" },
+  remove: { args: "NAME", takes: "person", help: "takes a user off it" },
+  block: { args: "NAME", takes: "person", help: "takes no more messages from this user" },
+  unblock: { args: "NAME", takes: "person", help: "takes them again" },
+  create: { args: "NAME[:DESCRIPTION]", takes: "text", help: "creates a group" },
+  join: { args: "NAME", takes: "group", help: "joins a group" },
+  leave: { args: "NAME", takes: "group", help: "leaves a group" },
+  password: { args: "", help: "changes the password (asked for)" },
+  status: { args: "", help: "the connection, and what waits to be sent" },
+  help: { args: "", help: "this list" },
+  logout: { args: "", help: "ends the session, to log in again" },
+  quit: { args: "", help: "ends the session and the program; so does Ctrl-D" },
+} as const satisfies Record<string, Row>;
+
+/** The name of a command. */
+export type CommandName = keyof typeof commands;
+
+/** What a line asks for. `chat` and `groupchat` name their receiver; `say` goes to the present conversation. */
+export type Command =
+  | { name: "chat" | "groupchat"; who: string; text: string }
+  | { name: CommandName; rest: string };
+
+/** A line that is no command, though it looks like one; one clear sentence. */
+export class CommandError extends Error {
+  override name = "CommandError";
+}
+
+/** The course's commands: the name they have here, and how many parts stand behind them. */
+const COURSE: Record<string, [CommandName | "chat" | "groupchat", number, string]> = {
+  help: ["help", 0, "help"],
+  chat: ["chat", 2, "chat:ID:TEXT"],
+  addfriend: ["add", 1, "addfriend:ID"],
+  creategroup: ["create", 2, "creategroup:NAME:DESCRIPTION"],
+  addgroup: ["join", 1, "addgroup:ID"],
+  groupchat: ["groupchat", 2, "groupchat:ID:TEXT"],
+  loginout: ["logout", 0, "loginout"],
+};
+
+/** Parses a line that was typed. Plain text is `say`. Throws {@linkcode CommandError}. */
+export function parseCommand(line: string): Command {
+  if (line.startsWith("/")) return parseSlash(line);
+  const [, word, behind] = /^([a-z]+)(?::(.*))?$/s.exec(line) ?? [];
+  if (word === undefined || !Object.hasOwn(COURSE, word)) return { name: "say", rest: line };
+  const [name, parts, form] = COURSE[word];
+  // A word of the course's with something else behind it, or with nothing, is a text like any other.
+  if ((behind === undefined) !== (parts === 0)) return { name: "say", rest: line };
+  if (name !== "chat" && name !== "groupchat") return { name, rest: behind ?? "" };
+  const [, who, text] = /^([^:]+):(.+)$/s.exec(behind) ?? [];
+  if (who === undefined) throw new CommandError(`wanted: ${form} (a text that begins like this is sent by /say)`);
+  return { name, who, text };
+}
+
+function parseSlash(line: string): Command {
+  // A second slash: a text that begins with one.
+  if (line.startsWith("//")) return { name: "say", rest: line.slice(1) };
+  const [, name, rest] = /^\/(\S*) ?(.*)$/s.exec(line)!;
+  if (name === "q" || name === "exit") return { name: "quit", rest };
+  if (!Object.hasOwn(commands, name)) throw new CommandError(`there is no command /${name}; /help lists them`);
+  const { args } = commands[name as CommandName];
+  const wanted = args !== "" && !args.startsWith("[");
+  if (wanted && rest.trim() === "" || args === "" && rest.trim() !== "") throw new CommandError(`wanted: /${name} ${args}`.trimEnd());
+  return { name: name as CommandName, rest: name === "say" ? rest : rest.trim() };
+}
+
+/** What `/help` says. */
+export function helpLines(): string[] {
+  const rows = Object.entries<Row>(commands).map(([name, { args, help }]) => [`/${name} ${args}`, help]);
+  return [
+    ...rows.map(([left, help]) => left.padEnd(28) + help),
+    "A NAME may be a number as well. Anything else is sent to the present conversation; a first slash typed twice is sent as one.",
+    `The course's commands do the same: ${Object.values(COURSE).map(([, , form]) => form).join(", ")}.`,
+  ];
+}
+
+/** Who can be named. */
+export interface Names {
+  people: string[];
+  groups: string[];
+}
+
+/** What Tab makes of a line: what it could be, and the part of it that this replaces. */
+export function complete(line: string, names: Names): [hits: string[], replaced: string] {
+  const starting = (candidates: string[], begun: string): [string[], string] => {
+    const small = begun.toLowerCase();
+    return [candidates.filter((candidate) => candidate.toLowerCase().startsWith(small)), begun];
+  };
+  const [, name, begun] = /^\/(\S+) (.*)$/s.exec(line) ?? [];
+  if (name !== undefined) {
+    const takes = Object.hasOwn(commands, name) ? (commands as Record<string, Row>)[name].takes : undefined;
+    return starting(takes === "person" ? names.people : takes === "group" ? names.groups : [], begun);
+  }
+  if (line.startsWith("/")) return starting(Object.keys(commands).map((name) => `/${name} `), line);
+  const [, word, who] = /^(chat|groupchat):([^:]*)$/s.exec(line) ?? [];
+  if (word !== undefined) return starting((word === "chat" ? names.people : names.groups).map((name) => `${name}:`), who);
+  return starting(line === "" ? [] : Object.keys(COURSE).map((word) => COURSE[word][1] > 0 ? `${word}:` : word), line);
+}

@@ -1,0 +1,126 @@
+/** `natter chat` at a terminal: asks who it is, then talks, until it is told to end. */
+import { NatterClient, NatterError } from "../natter_client.ts";
+import type { Connect } from "../transport.ts";
+import { complete } from "./commands.ts";
+import { Screen } from "./screen.ts";
+import { Session } from "./session.ts";
+import { harmless, type Paint, painter, reasonOf } from "./text.ts";
+import { screenView, type View } from "./view.ts";
+
+/** Who is to be logged in, as far as the command line says. */
+export interface Who {
+  /** A number or a name. */
+  peer?: { id: number } | { name: string };
+  password?: string;
+  /** Make the account first. */
+  register: boolean;
+}
+
+export interface InteractiveOptions {
+  connect: Connect;
+  /** The server, as it was named. */
+  server: string;
+  who: Who;
+  colours: boolean;
+}
+
+/** Talks to a person. Resolves with the exit code: 1 if a message may be lost, or nobody could log in. */
+export async function interactive({ connect, server, who, colours }: InteractiveOptions): Promise<number> {
+  const paint = painter(colours);
+  const screen = new Screen();
+  let faults = 0;
+  const view = screenView((text) => screen.print(text), paint);
+  try {
+    view.note(`natter at ${server}; /help lists the commands`);
+    for (;;) {
+      const client = new NatterClient({ connect });
+      const session = new Session(client, view, (question) => screen.ask(question, { hidden: true }));
+      if (!await logIn(client, screen, view, who)) return faults > 0 ? 1 : 0;
+      who = { register: false };
+      const next = await talk(client, session, screen, paint);
+      const fault = view.fault;
+      // From here on a fault is a message that is not stored.
+      view.fault = (text) => {
+        faults++;
+        fault(text);
+      };
+      await session.end();
+      view.fault = fault;
+      if (next === "quit") return faults > 0 ? 1 : 0;
+      screen.setPrompt("> ");
+      view.note("logged out");
+    }
+  } finally {
+    screen.close();
+  }
+}
+
+/** Asks until somebody is logged in. False: they gave up. */
+async function logIn(client: NatterClient, screen: Screen, view: View, who: Who): Promise<boolean> {
+  for (;; who = { register: false }) {
+    const answered = await askWho(screen, who);
+    if (answered === undefined) return false;
+    const { peer, password, register } = answered;
+    if (register && "name" in peer) {
+      try {
+        const { id } = await client.register(peer.name, password);
+        view.note(`your number is ${id}`);
+      } catch (error) {
+        view.fault(error instanceof NatterError && error.errno === 1 ? "this name is taken" : reasonOf(error));
+        continue;
+      }
+    }
+    try {
+      const { id, name, inbox } = await client.login({ ...peer, password });
+      const waiting = inbox.last - inbox.confirmed;
+      view.note(`logged in as ${name} (${id})${waiting > 0 ? `; ${waiting} new messages` : ""}`);
+      return true;
+    } catch {
+      // The session has told it, as of any end.
+    }
+  }
+}
+
+async function askWho(screen: Screen, who: Who): Promise<Required<Who> | undefined> {
+  let { peer, password, register } = who;
+  if (!peer) {
+    while (!register) {
+      const answer = await screen.ask("1 log in, 2 register, 3 quit: ");
+      if (answer === undefined || /^\s*(3|q|quit)\s*$/i.test(answer)) return undefined;
+      if (!/^\s*[12]\s*$/.test(answer)) continue;
+      register = answer.trim() === "2";
+      if (!register) break;
+    }
+    const typed = (await screen.ask(register ? "Name: " : "Name or number: "))?.trim();
+    if (!typed) return undefined;
+    peer = !register && /^\d+$/.test(typed) ? { id: Number(typed) } : { name: typed };
+  }
+  password ??= await screen.ask("Password: ", { hidden: true });
+  return password === undefined ? undefined : { peer, password, register };
+}
+
+/** Does what is typed, until it is `/quit`, `/logout`, or the server ended it. */
+async function talk(client: NatterClient, session: Session, screen: Screen, paint: Paint): Promise<"logout" | "quit"> {
+  let over = false;
+  session.onOver = () => {
+    over = true;
+    screen.cancel();
+  };
+  session.onChange = () => screen.setPrompt(promptOf(client, session, paint));
+  session.onChange();
+  screen.complete = (line) => complete(line, session.people.names());
+  while (!over) {
+    const line = await screen.next();
+    if (line === undefined) break;
+    if (line === "") client.reconnectNow();
+    const next = await session.run(line);
+    if (next !== "stay") return next;
+  }
+  return screen.ended ? "quit" : "logout";
+}
+
+/** `(offline, 2 waiting) bob> `: what is out of order, then where a text goes. */
+function promptOf({ state }: NatterClient, { waiting, conversation }: Session, paint: Paint): string {
+  const troubles = [state.state === "online" ? "" : state.state, waiting > 0 ? `${waiting} waiting` : ""].filter((text) => text !== "").join(", ");
+  return `${troubles && paint("33", `(${troubles})`) + " "}${paint("1", harmless(conversation))}> `;
+}

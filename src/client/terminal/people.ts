@@ -1,0 +1,69 @@
+/** Whom a session knows: contacts, groups, and whoever wrote. Names are kept as the server gave them; {@linkcode label} makes them fit for a screen. */
+import { comparableName } from "../../wire/names.ts";
+import type { Friend, Group, Peer, Target } from "../messages.ts";
+import type { Names } from "./commands.ts";
+import { harmless, label } from "./text.ts";
+
+/** The users and groups that can be named. */
+export class People {
+  friends: Friend[] = [];
+  groups: Group[] = [];
+  readonly #met = new Map<number, string>();
+
+  /** Takes the lists of a login, or fresh ones. */
+  refresh({ friends, groups }: { friends: Friend[]; groups: Group[] }): void {
+    this.friends = friends;
+    this.groups = groups;
+    for (const { users } of groups) for (const { id, name } of users) this.#met.set(id, name);
+    for (const { id, name } of friends) this.#met.set(id, name);
+  }
+
+  /** Somebody wrote. */
+  met(id: number, name: string): void {
+    this.#met.set(id, name);
+  }
+
+  /** A user as typed: by number, by a name that is known, else by the name that the server may know. */
+  user(typed: string): Peer {
+    const id = this.idOf(typed);
+    return id === undefined ? { name: typed } : { id };
+  }
+
+  /** The number of a user as typed; undefined if it is a name that nobody here has. */
+  idOf(typed: string): number | undefined {
+    if (/^\d+$/.test(typed)) return Number(typed);
+    const key = comparableName(typed);
+    for (const [id, name] of this.#met) if (comparableName(name) === key || comparableName(harmless(name)) === key) return id;
+    return undefined;
+  }
+
+  /** One of one's own groups as typed. */
+  group(typed: string): Group | undefined {
+    if (/^\d+$/.test(typed)) return this.groups.find(({ id }) => id === Number(typed));
+    const key = comparableName(typed);
+    return this.groups.find(({ groupname }) => comparableName(groupname) === key || comparableName(harmless(groupname)) === key);
+  }
+
+  /** A user's name, fit for a screen. */
+  nameOf(id: number): string {
+    const name = this.#met.get(id);
+    return name === undefined ? `user ${id}` : label(name);
+  }
+
+  /** A group's name, fit for a screen. */
+  groupName(id: number): string {
+    const group = this.groups.find((group) => group.id === id);
+    return group ? label(group.groupname) : `group ${id}`;
+  }
+
+  /** Where a message goes, fit for a screen: `bob`, `[cooks]`. */
+  nameOfTarget(to: Target): string {
+    if ("groupid" in to) return `[${this.groupName(to.groupid)}]`;
+    return "id" in to ? this.nameOf(to.id) : label(to.name);
+  }
+
+  /** What Tab completes to, fit for a screen. */
+  names(): Names {
+    return { people: [...this.#met.values()].map(harmless).sort(), groups: this.groups.map(({ groupname }) => harmless(groupname)).sort() };
+  }
+}

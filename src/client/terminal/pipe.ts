@@ -1,0 +1,81 @@
+/**
+ * `natter chat` without a terminal: commands from a stream of lines, one line out for each message.
+ *
+ * Texts are sent without waiting for each other; every other command waits for what was sent before it. At the end of the input everything sent has to be
+ * answered, and what waited in the inbox at login to have arrived.
+ */
+import { within } from "../../within.ts";
+import { type LoginAck, NatterClient } from "../natter_client.ts";
+import type { Connect } from "../transport.ts";
+import type { Who } from "./interactive.ts";
+import { Session } from "./session.ts";
+import { reasonOf } from "./text.ts";
+import { pipeView } from "./view.ts";
+
+/** How many texts may be unanswered before no more lines are read. */
+const AHEAD = 100;
+
+export interface PipeOptions {
+  connect: Connect;
+  who: Required<Who>;
+  /** What is typed, or comes from a program. */
+  lines: AsyncIterator<string>;
+  /** How long what is outstanding may take once the input has ended, as long as nothing moves (ms). */
+  patience?: number;
+}
+
+/** Talks to a program. Resolves with the exit code: 0, or 1 if anything failed. */
+export async function pipe({ connect, who, lines, patience = 30_000 }: PipeOptions): Promise<number> {
+  const view = pipeView();
+  const client = new NatterClient({ connect });
+  const session = new Session(client, view, async () => (await lines.next()).value);
+  const over = new Promise<undefined>((resolve) => session.onOver = () => resolve(undefined));
+  let ack: LoginAck;
+  try {
+    if (who.register && "name" in who.peer) await client.register(who.peer.name, who.password);
+    ack = await client.login({ ...who.peer, password: who.password });
+  } catch (error) {
+    if (view.faults === 0) view.fault(reasonOf(error));
+    return 1;
+  }
+  for (let typed = 0;;) {
+    const next = await Promise.race([lines.next(), over]);
+    if (next === undefined || next.done) break;
+    const line = next.value;
+    // What is asked has to see what was sent before, and needs a connection.
+    if (line.startsWith("/") && !line.startsWith("//") || ++typed % AHEAD === 0) await Promise.race([settled(client, session), over]);
+    if (await session.run(line) !== "stay") break;
+  }
+  await Promise.race([finish(client, session, ack.inbox.last, patience), over]);
+  if (session.lastSeq < ack.inbox.last && ack.inbox.last > ack.inbox.confirmed) view.fault("not all that waited has arrived");
+  await session.end();
+  return view.faults > 0 ? 1 : 0;
+}
+
+/** Resolves when everything sent has been answered, and the connection stands. */
+async function settled(client: NatterClient, session: Session): Promise<void> {
+  await session.settled();
+  await new Promise<void>((resolve) => {
+    if (client.state.state === "online") return resolve();
+    const off = client.on("state", ({ state }) => {
+      if (state !== "online") return;
+      off();
+      resolve();
+    });
+  });
+}
+
+/** Resolves when nothing is outstanding, or nothing has moved for `patience` ms. */
+async function finish(client: NatterClient, session: Session, last: number, patience: number): Promise<void> {
+  const moves = () => JSON.stringify([client.pending().length, session.lastSeq]);
+  const arrived = new Promise<void>((resolve) => {
+    if (session.lastSeq >= last || client.session?.inbox.confirmed === last) return resolve();
+    client.on("message", ({ seq }) => seq >= last && resolve());
+  });
+  let done = false;
+  const all = Promise.all([session.settled(), arrived]).then(() => done = true);
+  for (let before = ""; !done && before !== moves();) {
+    before = moves();
+    await within(all, patience);
+  }
+}

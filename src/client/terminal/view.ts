@@ -1,0 +1,66 @@
+/** Where a session's words go: to a person's screen, or to a program's pipe. What comes is raw; a view makes it fit. */
+import { complain, print } from "../../cli/output.ts";
+import { field, harmless, harmlessLines, isoTime, label, nameColour, type Paint, shortTime } from "./text.ts";
+
+/** A message as it is shown. */
+export interface Shown {
+  ts: number;
+  /** The sender. */
+  id: number;
+  name: string;
+  /** The group it was sent to, if it was one. */
+  group?: string;
+  msg: string;
+}
+
+/** What shows. */
+export interface View {
+  message(message: Shown): void;
+  /** The answer to a command; each row is a list of cells. */
+  table(rows: string[][]): void;
+  /** Something happened, or was done. */
+  note(text: string): void;
+  /** Something failed. */
+  fault(text: string): void;
+}
+
+/** For a person: with colours if `paint` has them, texts of several lines set off so that no line of theirs can pass for another message. */
+export function screenView(write: (text: string) => void, paint: Paint): View {
+  return {
+    message({ ts, id, name, group, msg }) {
+      const where = group === undefined ? "" : paint("1", `[${label(group)}]`) + " ";
+      const [first, ...more] = harmlessLines(msg);
+      const head = `${paint("2", shortTime(ts))} ${where}${paint(nameColour(id), label(name) + ":")} ${first}`;
+      write([head, ...more.map((line) => `${paint("2", "    |")} ${line}`)].join("\n"));
+    },
+    table(rows) {
+      if (rows.length > 0) write(rows.map((row) => "  " + row.map(harmless).join("  ")).join("\n"));
+    },
+    note: (text) => write(paint("2", `* ${harmless(text)}`)),
+    fault: (text) => write(paint("31", `! ${harmless(text)}`)),
+  };
+}
+
+/** For a program: a line per message on stdout, its fields separated by tabs; faults on stderr. What merely happens is not told. */
+export function pipeView(): View & { readonly faults: number } {
+  const say = (cells: string[]) => {
+    try {
+      print(cells.map(field).join("\t"));
+    } catch {
+      // Nobody reads any more. Ending here, before the message is confirmed, leaves it in the inbox.
+      Deno.exit(1);
+    }
+  };
+  return {
+    faults: 0,
+    message({ ts, name, group, msg }) {
+      say(group === undefined ? ["chat", isoTime(ts), name, msg] : ["group", isoTime(ts), group, name, msg]);
+    },
+    table: (rows) => rows.forEach(say),
+    note() {},
+    fault(text) {
+      (this as { faults: number }).faults++;
+      complain(harmlessLines(text).join(" "));
+    },
+  };
+}
