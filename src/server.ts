@@ -148,7 +148,7 @@ class NatterServer implements Server, LineHandler {
     this.#confirmation = new Confirmation(store);
     this.#appender = new Appender(store, table, this.#delivery, config.node, this.#counters);
     this.#heartbeat = new Heartbeat(config.heartbeat * 1000, config.loginTimeout * 1000, (connection, cause) => this.#cut(connection, cause));
-    const remote = new RemoteHolders(config.node);
+    const remote = new RemoteHolders(config.node, store);
     const replaced = (session: Session) => this.#replaced(session);
     const shared = { store, table, offline: this.#offline, replaced };
     this.#login = new Login({

@@ -79,6 +79,7 @@ for (const { name, ignore, join } of kinds) {
       ];
       for (const message of rich) buses.a.send("b", message);
       buses.a.send("nobody", numbered(1));
+      assertEquals([await buses.a.listens("b"), await buses.a.listens("nobody")], [true, false]);
       // Some in one turn of the event loop, some in turns of their own.
       for (const number of upTo(500)) {
         buses.a.send(number % 2 ? "b" : "c", numbered(number));
@@ -99,6 +100,7 @@ for (const { name, ignore, join } of kinds) {
       buses.a.send("c", numbered(2002));
       await c.heard(2002);
       assertEquals(b.messages.length, before);
+      await eventually(async () => !await buses.a.listens("b"), "nobody listens where b was");
       await Promise.all([buses.a.close(), buses.c.close()]);
     },
   });
@@ -165,6 +167,37 @@ awayTest("Redis: the link that publishes is lost alone, and comes back", async (
   await eventually(() => cut && t.heardA.returns === 2, "a is told that the bus is back");
   await works(t, 2);
   assertEquals([t.heardA.numbers, t.heardB.numbers], [[2], [2]]);
+});
+
+Deno.test({
+  name: "Redis: a link that is lost before it has subscribed joins the bus all the same, and the bus is not there before",
+  ignore: !useRedis,
+  fn: async () => {
+    const url = new URL(redisUrl);
+    await using proxy = await startProxy({ hostname: url.hostname, port: Number(url.port || 6379) });
+    url.hostname = "127.0.0.1";
+    url.port = String(proxy.port);
+    const ear = new Ear();
+    const seen = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
+    let tries = 0;
+    proxy.inspect = async ({ direction, data }) => {
+      if (direction !== "up" || !new TextDecoder().decode(data).includes("subscribe") || ++tries > 2) return "pass";
+      if (tries === 1) return "cut";
+      seen.resolve();
+      await open.promise;
+      return "pass";
+    };
+    const bus = joinRedis(url.href, prefix(), "a", ear);
+    await seen.promise;
+    assertEquals([ear.returns, await bus.ping().then(() => true, () => false)], [0, false]);
+    open.resolve();
+    await eventually(() => ear.returns === 1, "the bus is there");
+    await bus.ping();
+    bus.send("a", numbered(1));
+    await ear.heard(1);
+    assertEquals(ear.numbers, [1]);
+    await bus.close();
+  },
 });
 
 Deno.test("Redis that nobody answers for: a node starts and stops without it, and sending is nothing", async () => {

@@ -25,7 +25,9 @@ export type BusMessage =
 export interface Bus {
   /** Sends to one node. To a node that does not exist it is nothing. */
   send(node: string, message: BusMessage): void;
-  /** Resolves when the bus answers. */
+  /** Whether anybody hears what is sent to that node. Rejects when the bus is away. */
+  listens(node: string): Promise<boolean>;
+  /** Resolves when the bus answers, in both directions. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }

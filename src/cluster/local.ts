@@ -10,6 +10,7 @@ export class LocalHub {
     this.#nodes.set(node, listener);
     return {
       send: (to: string, message: BusMessage) => queueMicrotask(() => this.#nodes.get(to)?.received(message)),
+      listens: (other: string) => Promise.resolve(this.#nodes.has(other)),
       ping: () => Promise.resolve(),
       close: () => {
         if (this.#nodes.get(node) === listener) this.#nodes.delete(node);

@@ -27,7 +27,11 @@ class RedisBus implements Bus {
   readonly #publisher: Client;
   readonly #subscriber: Client;
   readonly #prefix: string;
+  readonly #channel: string;
   readonly #listener: BusListener;
+  /** The same for every try to subscribe: Redis' client adds no listener twice. */
+  readonly #hear = (text: string): void => this.#received(text);
+  #subscribed = false;
   /** By node: what goes out at the end of this turn. */
   readonly #waiting = new Map<string, BusMessage[]>();
   #pending = 0;
@@ -37,6 +41,7 @@ class RedisBus implements Bus {
 
   constructor(url: string, prefix: string, node: string, listener: BusListener) {
     this.#prefix = prefix;
+    this.#channel = prefix + node;
     this.#listener = listener;
     const options = {
       url,
@@ -46,11 +51,13 @@ class RedisBus implements Bus {
     };
     this.#publisher = createClient(options);
     this.#subscriber = createClient(options);
+    this.#publisher.on("ready", () => this.#returned());
+    this.#subscriber.on("ready", () => void this.#subscribe());
     for (const client of [this.#publisher, this.#subscriber]) {
       client.on("error", (error: Error) => this.#lost(error));
-      client.on("ready", () => this.#returned());
+      // Tries again by itself, for ever; it rejects only when it is closed.
+      client.connect().catch(() => {});
     }
-    void this.#start(node);
   }
 
   send(node: string, message: BusMessage): void {
@@ -61,8 +68,14 @@ class RedisBus implements Bus {
     if (this.#waiting.size === 1 && !waiting) setImmediate(() => this.#flush());
   }
 
+  async listens(node: string): Promise<boolean> {
+    const channel = this.#prefix + node;
+    return (await this.#publisher.pubSubNumSub([channel]))[channel]! > 0;
+  }
+
   async ping(): Promise<void> {
-    await this.#publisher.ping();
+    if (!this.#subscribed) throw new Error("the bus was not joined yet");
+    await Promise.all([this.#publisher.ping(), this.#subscriber.ping()]);
   }
 
   close(): Promise<void> {
@@ -72,13 +85,17 @@ class RedisBus implements Bus {
     return Promise.resolve();
   }
 
-  async #start(node: string): Promise<void> {
+  /** The first time; after that the client subscribes again by itself, before it is ready. */
+  async #subscribe(): Promise<void> {
     try {
-      await Promise.all([this.#publisher.connect(), this.#subscriber.connect()]);
-      await this.#subscriber.subscribe(this.#prefix + node, (text) => this.#received(text));
+      if (!this.#subscribed) await this.#subscriber.subscribe(this.#channel, this.#hear);
     } catch (error) {
-      if (!this.#closed) log.error("the bus could not be joined", { error });
+      // The link was lost, and the next one tries again. Anything else is for whoever runs Redis to mend.
+      if (this.#subscriber.isReady && !this.#closed) log.error("the bus could not be joined", { error });
+      return;
     }
+    this.#subscribed = true;
+    this.#returned();
   }
 
   #flush(): void {
@@ -100,7 +117,7 @@ class RedisBus implements Bus {
 
   /** One of the two links is there (again): either may be lost without the other. */
   #returned(): void {
-    if (!this.#publisher.isReady || !this.#subscriber.isReady) return;
+    if (!this.#publisher.isReady || !this.#subscriber.isReady || !this.#subscribed) return;
     if (this.#away) log.info("the bus is there");
     this.#away = false;
     this.#listener.returned();

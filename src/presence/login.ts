@@ -6,7 +6,7 @@
  * 2. The claim in the database decides, in one conditional statement. A claim that failed may still be committed later: its session is released, and
  *    reconciling finds what slips through.
  * 3. A row that names this node and a session that the table does not hold is no conflict: that session is over, its release is on its way or was lost.
- * 4. The holder on another node is asked over the bus. No answer while that node's lease is valid: the account is in use.
+ * 4. The holder on another node is asked over the bus. No answer while that node's lease is valid and its process may live: the account is in use.
  * 5. If the connection dies at any step, the session is released: before `bind` here, after it by the departure.
  */
 import { hashingFor } from "../auth/hashing.ts";

@@ -1,6 +1,13 @@
-/** Sessions on other nodes: asking whether they live, and telling that they were taken over. */
+/**
+ * Sessions on other nodes: asking whether they live, and telling that they were taken over.
+ *
+ * 1. The node answers for its session. Without an answer the session is alive, as long as the node's lease is valid.
+ * 2. Unless that node is gone: nobody listens on its channel **and** nobody holds its name in the database. Both go with the process, at once, however it
+ *    ended. A node that is cut off from one of the two still has the other; one that is cut off from both could not keep its lease either.
+ * 3. Nothing is done to the node itself: its other users wait for its lease to run out, or for their own login.
+ */
 import type { Bus, BusMessage } from "../cluster/bus.ts";
-import type { UserId } from "../store/store.ts";
+import type { Store, UserId } from "../store/store.ts";
 import type { ConnectionTable } from "./connection_table.ts";
 import { isAlive } from "./probe.ts";
 import type { Session } from "./session.ts";
@@ -11,13 +18,15 @@ const ANSWER_MS = 1900;
 
 export class RemoteHolders {
   readonly #node: string;
+  readonly #store: Store;
   #bus: Bus | undefined;
   readonly #questions = new Map<number, (alive: boolean) => void>();
   #last = 0;
 
   /** @param node this node's name, to which answers go */
-  constructor(node: string) {
+  constructor(node: string, store: Store) {
     this.#node = node;
+    this.#store = store;
   }
 
   /** Sets the way to the other nodes. */
@@ -26,7 +35,7 @@ export class RemoteHolders {
   }
 
   /**
-   * Whether that node's session keeps the account from a new login. It does if nobody answers.
+   * Whether that node's session keeps the account from a new login. It does if nobody answers, and the node is not known to be gone.
    *
    * @param mode `probe` asks whether its client lives, `refuse` whether the node holds it at all, `replace` asks nothing
    */
@@ -37,6 +46,7 @@ export class RemoteHolders {
     this.#questions.set(number, resolve);
     const timer = setTimeout(() => resolve(true), ANSWER_MS);
     this.#bus?.send(node, { type: "probe", number, node: this.#node, userId, session, ask: mode === "probe" });
+    void this.#isGone(node).then((gone) => gone && resolve(false));
     const alive = await promise;
     clearTimeout(timer);
     this.#questions.delete(number);
@@ -51,6 +61,14 @@ export class RemoteHolders {
   /** An answer has come. */
   answered({ number, alive }: BusMessage & { type: "probed" }): void {
     this.#questions.get(number)?.(alive);
+  }
+
+  async #isGone(node: string): Promise<boolean> {
+    try {
+      return this.#bus !== undefined && !await this.#bus.listens(node) && !await this.#store.isNamed(node);
+    } catch {
+      return false;
+    }
   }
 
   /** Answers another node's question, when the logins of that user that are under way here are through. */

@@ -36,6 +36,7 @@ export async function openMysql(url: string, limits: StoreLimits): Promise<Store
     renew: () => node.renew(),
     rejoin: (held) => node.rejoin(held),
     sweep: () => node.sweep(),
+    isNamed: (name) => node.isNamed(name),
     leave: () => node.leave(),
     close: () => db.close(),
     ping: async () => void await db.read("SELECT 1"),

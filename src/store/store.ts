@@ -181,6 +181,8 @@ export interface Store {
    * @returns the users set offline. SQLite: always none.
    */
   sweep(): Promise<UserId[]>;
+  /** Whether a process holds the name of that node now. Unlike the lease, the name is free as soon as the process has ended, however it did. SQLite: always true. */
+  isNamed(node: string): Promise<boolean>;
   /** Gives up lease and name. The last call before {@linkcode Store.close}. */
   leave(): Promise<void>;
   /** Ends all connections to the database; what is under way may be rejected. */

@@ -107,6 +107,11 @@ export class NodeLife {
     return swept;
   }
 
+  async isNamed(node: string): Promise<boolean> {
+    const [row] = await this.db.read<{ free: number | null }>(`SELECT IS_FREE_LOCK(${NAME_LOCK}) AS free`, [node]);
+    return row?.free !== 1;
+  }
+
   async leave(): Promise<void> {
     if (!this.identity) return;
     const { name, incarnation } = this.identity;

@@ -85,12 +85,13 @@ async function takeLock(path: string): Promise<Deno.FsFile> {
 }
 
 /** The part of the store that is this node's life. */
-export function nodeStore(db: Database, node: Node): Pick<Store, "join" | "renew" | "rejoin" | "sweep" | "leave" | "close" | "ping"> {
+export function nodeStore(db: Database, node: Node): Pick<Store, "join" | "renew" | "rejoin" | "sweep" | "isNamed" | "leave" | "close" | "ping"> {
   return {
     join: (name) => node.join(name),
     renew: () => Promise.resolve(true),
     rejoin: (sessions) => node.rejoin(sessions),
     sweep: () => Promise.resolve<UserId[]>([]),
+    isNamed: () => Promise.resolve(true),
     leave: () => Promise.resolve(node.leave()),
     close() {
       node.leave();
