@@ -13,7 +13,7 @@ export interface VisitorLimits {
   /** How long a request's head, with the TLS handshake before it, may take (ms). */
   headTime: number;
   /** Counts the connections of an address, those of visitors among them. */
-  limits: Limits;
+  limits: Pick<Limits, "connected" | "disconnected">;
   /** Proxies, which come for many. */
   exempt: ReadonlySet<string>;
 }

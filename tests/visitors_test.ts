@@ -1,0 +1,88 @@
+// HTTP connections that are no client's: how many there may be, and for how long.
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import net from "node:net";
+import { Visitors } from "../src/net/visitors.ts";
+import { upTo } from "./support/chat.ts";
+import { testDatabase } from "./support/databases.ts";
+import { eventually, startServer } from "./support/server.ts";
+import { WsClient } from "./support/ws_client.ts";
+
+/** A connection that sends this; `answer` is what it got when it is closed. */
+interface Visitor extends Disposable {
+  answer: Promise<string>;
+  socket: net.Socket;
+}
+
+function visit(port: number, bytes = ""): Promise<Visitor> {
+  return new Promise((resolve, reject) => {
+    let got = "";
+    const closed = Promise.withResolvers<string>();
+    const socket = net.connect({ port, host: "127.0.0.1" }, () => {
+      if (bytes) socket.write(bytes);
+      resolve({ socket, answer: closed.promise, [Symbol.dispose]: () => socket.destroy() });
+    });
+    socket.on("data", (chunk) => got += chunk);
+    socket.on("error", reject);
+    socket.on("close", () => closed.resolve(got));
+  });
+}
+
+Deno.test("visitors: who does not ask, or asks slowly, is gone when the time for it is over; others are served", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { http: "127.0.0.1:0", metrics: "127.0.0.1:0", "login-timeout": 0.5 });
+  const { http, metrics } = server.server.addresses;
+  for (const { port } of [http!, metrics!]) {
+    const begun = performance.now();
+    using silent = await visit(port);
+    using half = await visit(port, "GET /healthz HTT");
+    using endless = await visit(port, "GET /healthz HTTP/1.1\r\nhost: x\r\n");
+    const trickle = setInterval(() => endless.socket.write("x: y\r\n"), 50);
+    using again = await visit(port, "GET /none HTTP/1.1\r\nhost: x\r\n\r\nGET /none HT");
+    using body = await visit(port, "POST /none HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc");
+    assertEquals(await silent.answer + await half.answer + await endless.answer, "");
+    clearInterval(trickle);
+    assert((await again.answer).startsWith("HTTP/1.1 404"));
+    assert((await body.answer).startsWith("HTTP/1.1 405"));
+    const took = performance.now() - begun;
+    assert(took > 450 && took < 4000, `${took} ms`);
+  }
+  await using client = await WsClient.connect(`ws://127.0.0.1:${http!.port}/ws`);
+  assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+});
+
+Deno.test("visitors: no more than allowed; a WebSocket is none, and has all its time", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { http: "127.0.0.1:0", "max-connections": 8, "login-timeout": 0.6 });
+  const { port } = server.server.addresses.http!;
+  await using client = await WsClient.connect(`ws://127.0.0.1:${port}/ws`);
+  const begun = performance.now();
+  const visitors = await Promise.all(upTo(16).map(() => visit(port)));
+  using refused = await visit(port, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+  assertEquals(await refused.answer, "");
+  assert(performance.now() - begun < 500, "at once");
+  assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+  await Promise.all(visitors.map((v) => v.answer));
+  using there = await visit(port, "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  assertStringIncludes(await there.answer, "alive");
+  assertEquals((await client.next((m) => m.msgid === 20)).reason, "silent");
+});
+
+Deno.test("visitors: an address has no more than its connections, a trusted proxy has", async () => {
+  for (const exempt of [false, true]) {
+    let count = 0, most = 0;
+    const limits = { connected: () => (most = Math.max(most, ++count)) <= 2, disconnected: () => void count-- };
+    const visitors = new Visitors({ mostVisitors: 10, headTime: 10_000, limits, exempt: new Set(exempt ? ["127.0.0.1"] : []) });
+    const server = net.createServer((socket) => visitors.arrived(socket));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as net.AddressInfo;
+    const both = [await visit(port), await visit(port)];
+    using third = await visit(port);
+    if (!exempt) assertEquals(await third.answer, "");
+    third.socket.destroy();
+    both.forEach((visitor) => visitor.socket.destroy());
+    await new Promise((resolve) => server.close(resolve));
+    await eventually(() => count === 0, "all have left");
+    assertEquals(most, exempt ? 0 : 3);
+  }
+});
