@@ -64,11 +64,12 @@ export class Database {
 
   /**
    * For a server's life: what is committed survives a power loss, and other processes are waited for in `write` (they do not hinder reads).
-   * Checkpoints are made after 16 MB: messages touch the same pages again and again, which then are written once.
+   * Checkpoints are made after 16 MB: messages touch the same pages again and again, which then are written once. What a statement of many rows needs to undo
+   * itself stays in memory, not in a file.
    */
   configure(): void {
     this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
-    this.#db.exec("PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 0");
+    this.#db.exec("PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 0; PRAGMA temp_store = MEMORY");
   }
 
   /** Runs SQL of several statements; for the schema. */

@@ -1,4 +1,4 @@
-import type { Append, Appended, GroupId, InboxMessage, Receiver, Store, StoredMessage, StoreLimits, UserId } from "../store.ts";
+import type { Append, Appended, GroupId, InboxMessage, Store, StoredMessage, StoreLimits, UserId } from "../store.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 import { confirm } from "./sessions.ts";
 
@@ -11,12 +11,14 @@ interface Inbox {
   changed: boolean;
 }
 
-/** One append: the inboxes and groups it touches are read once, and each inbox is counted up once, at the end. */
+/**
+ * One append. An inbox that direct messages touch is read once, and counted up once, at the end; those of a group are counted up in the database, by a handful of
+ * statements whatever its size.
+ */
 class Appending {
   readonly #db: Database;
   readonly #limits: StoreLimits;
   readonly #inboxes = new Map<UserId, Inbox | undefined>();
-  readonly #groups = new Map<GroupId, Map<UserId, Inbox> | undefined>();
 
   constructor(db: Database, limits: StoreLimits) {
     this.#db = db;
@@ -25,10 +27,16 @@ class Appending {
 
   run(batch: Append[]): Appended[] {
     const results = batch.map((append) => append.groupid === undefined ? this.#direct(append, append.toid!) : this.#group(append, append.groupid));
+    this.#flush();
+    return results;
+  }
+
+  /** Writes what was counted up, and forgets it. */
+  #flush(): void {
     for (const inbox of this.#inboxes.values()) {
       if (inbox?.changed) this.#db.run("UPDATE user SET last_seq = ? WHERE id = ?", inbox.lastSeq, inbox.userId);
     }
-    return results;
+    this.#inboxes.clear();
   }
 
   #direct(append: Append, toid: UserId): Appended {
@@ -36,34 +44,37 @@ class Appending {
     if (!inbox) return { errno: 16 };
     const blocked = this.#db.row("SELECT 1 FROM block WHERE userid = ? AND blocked = ?", toid, append.sender) !== undefined;
     if (blocked || this.#full(inbox)) return this.#repeated(append) ?? { errno: blocked ? 23 : 24 };
-    return this.#store(append, [inbox]);
+    const messageid = this.#insert(append);
+    if (messageid === undefined) return this.#repeated(append)!;
+    const seq = ++inbox.lastSeq;
+    inbox.changed = true;
+    this.#db.run("INSERT INTO inbox (userid, seq, messageid) VALUES (?, ?, ?)", toid, seq, messageid);
+    return { errno: 0, messageid, ts: append.ts, repeated: false, receivers: [{ userId: toid, seq, node: inbox.node }] };
   }
 
   #group(append: Append, groupid: GroupId): Appended {
-    const members = this.#members(groupid);
-    if (!members) return { errno: 17 };
-    if (!members.has(append.sender)) return this.#repeated(append) ?? { errno: 18 };
-    const inboxes: Inbox[] = [];
-    for (const inbox of members.values()) {
-      if (inbox.userId !== append.sender && !this.#full(inbox)) inboxes.push(inbox);
+    const { sender } = append;
+    if (!this.#db.row("SELECT 1 FROM groupuser WHERE groupid = ? AND userid = ?", groupid, sender)) {
+      // A group without members does not exist.
+      if (!this.#db.row("SELECT 1 FROM groupuser WHERE groupid = ? LIMIT 1", groupid)) return { errno: 17 };
+      return this.#repeated(append) ?? { errno: 18 };
     }
-    return this.#store(append, inboxes);
+    const messageid = this.#insert(append);
+    if (messageid === undefined) return this.#repeated(append)!;
+    this.#flush();
+    const takers = "id IN (SELECT userid FROM groupuser WHERE groupid = ?1) AND id <> ?2 AND last_seq - confirmed_seq < ?3";
+    const values = [groupid, sender, this.#limits.maxInbox];
+    this.#db.run(`INSERT INTO inbox (userid, seq, messageid) SELECT id, last_seq + 1, ?4 FROM user WHERE ${takers}`, ...values, messageid);
+    const sql = `UPDATE user SET last_seq = last_seq + 1 WHERE ${takers} RETURNING id, last_seq, node`;
+    const receivers = this.#db.rows<[UserId, number, string | null]>(sql, ...values).map(([userId, seq, node]) => ({ userId, seq, node }));
+    return { errno: 0, messageid, ts: append.ts, repeated: false, receivers };
   }
 
-  #store(append: Append, inboxes: Inbox[]): Appended {
-    const { sender, toid, groupid, ts, mid, msg } = append;
+  /** @returns undefined if there is a message with this `mid` */
+  #insert({ sender, toid, groupid, ts, mid, msg }: Append): number | undefined {
     const sql = `INSERT INTO message (sender, toid, groupid, ts, mid, msg) VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT (sender, mid) WHERE mid IS NOT NULL DO NOTHING`;
-    const messageid = this.#db.insert(sql, sender, toid ?? null, groupid ?? null, ts, mid ?? null, msg);
-    if (messageid === undefined) return this.#repeated(append)!;
-    const receivers: Receiver[] = [];
-    for (const inbox of inboxes) {
-      inbox.lastSeq++;
-      inbox.changed = true;
-      this.#db.run("INSERT INTO inbox (userid, seq, messageid) VALUES (?, ?, ?)", inbox.userId, inbox.lastSeq, messageid);
-      receivers.push({ userId: inbox.userId, seq: inbox.lastSeq, node: inbox.node });
-    }
-    return { errno: 0, messageid, ts, repeated: false, receivers };
+    return this.#db.insert(sql, sender, toid ?? null, groupid ?? null, ts, mid ?? null, msg);
   }
 
   /** The answer that this `mid` had before. */
@@ -83,15 +94,6 @@ class Appending {
     const inbox = row && { userId, lastSeq: row[0], confirmedSeq: row[1], node: row[2], changed: false };
     this.#inboxes.set(userId, inbox);
     return inbox;
-  }
-
-  #members(groupid: GroupId): Map<UserId, Inbox> | undefined {
-    if (this.#groups.has(groupid)) return this.#groups.get(groupid);
-    // A group without members does not exist.
-    const rows = this.#db.rows<[UserId]>("SELECT userid FROM groupuser WHERE groupid = ?", groupid);
-    const members = rows.length > 0 ? new Map(rows.map(([userId]) => [userId, this.#inbox(userId)!])) : undefined;
-    this.#groups.set(groupid, members);
-    return members;
   }
 }
 
