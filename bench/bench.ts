@@ -11,7 +11,7 @@ import { compiled } from "./load_generator.ts";
 import type { Scale } from "./measure.ts";
 import { chatMysql, chatSqlite, group, stall } from "./parts/chat.ts";
 import { idle, loginMysql, loginSqlite, start, vanish10000, vanish4000 } from "./parts/clients.ts";
-import type { Part } from "./parts/part.ts";
+import type { Context, Part } from "./parts/part.ts";
 import { burst, bystanders, signal } from "./parts/relay.ts";
 import { met, type Result, type RowName, rows } from "./rows.ts";
 import { startNatter } from "./support.ts";
@@ -70,7 +70,7 @@ if (unknown.length > 0) {
 }
 
 const scale = options.smoke ? short : full;
-const context = { scale, natter: (database?: string) => startNatter(database, options["cpu-prof"]) };
+const context: Context = { scale, natter: (how) => startNatter({ ...how, cpuProf: options["cpu-prof"] }) };
 const results: Result[] = [];
 console.log(`${"row".padEnd(13)} ${"goal".padEnd(13)} ${"figure".padEnd(13)} ${"".padEnd(8)}made of`);
 for (const [part, names] of parts) {

@@ -59,10 +59,12 @@ export function byRound(a: readonly Measured[], b: readonly Measured[], figure: 
   return median(a.map((run, i) => figure(run, b[i]!)));
 }
 
-/** Runs in words, each figure a median: `natter 57.3k/s (p50 150, p99 420 µs; server 98 %, load 55 % of a core)`. */
+/** Runs in words, each figure a median: `natter 57.3k/s (p50 150, p99 420 µs; CPU 16.9 µs; server 98 %, load 55 % of a core)`. */
 export function inWords(name: string, runs: readonly Measured[]): string {
   const of = (pick: (run: Measured) => number) => median(runs.map(pick));
-  return `${name} ${thousands(of((r) => r.rate))}/s (p50 ${of((r) => r.p50_us)}, p99 ${of((r) => r.p99_us)} µs; ` +
+  return `${name} ${thousands(of((r) => r.rate))}/s (p50 ${of((r) => r.p50_us)}, p99 ${of((r) => r.p99_us)} µs; CPU ${
+    of((r) => r.cpu_us).toFixed(1)
+  } µs; ` +
     `server ${percent(of((r) => r.server))}, load ${percent(of((r) => r.load))} of a core)`;
 }
 

@@ -2,7 +2,6 @@
  * What Deno's sockets cost without a chat server: the baseline of the benchmark. Prints `ready PORT`.
  *
  *     raw_relay.ts pairs      connections are paired in the order they come, and bytes passed on unseen
- *     raw_relay.ts lines      the same with a write for each line
  *     raw_relay.ts all N      what the first connection sends goes to the N that follow
  */
 const [mode, count] = Deno.args;
@@ -27,26 +26,6 @@ async function pass(from: Deno.TcpConn, to: Deno.TcpConn[]): Promise<void> {
   for (const conn of to) close(conn);
 }
 
-async function passLines(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
-  const buffer = new Uint8Array(65536);
-  let held = 0;
-  try {
-    for (let n = await from.read(buffer); n !== null; n = await from.read(buffer.subarray(held))) {
-      const end = held + n;
-      let start = 0;
-      for (let at = buffer.indexOf(10); at >= 0 && at < end; at = buffer.indexOf(10, start)) {
-        await write(to, buffer.subarray(start, at + 1));
-        start = at + 1;
-      }
-      buffer.copyWithin(0, start, end);
-      held = end - start;
-    }
-  } catch {
-    // Reset.
-  }
-  close(to);
-}
-
 function close(conn: Deno.TcpConn): void {
   try {
     conn.close();
@@ -65,11 +44,6 @@ for (;;) {
     conns.push(conn);
   }
   const [first, ...rest] = conns;
-  if (mode === "lines") {
-    void passLines(first!, rest[0]!);
-    void passLines(rest[0]!, first!);
-  } else {
-    void pass(first!, rest);
-    if (mode === "pairs") void pass(rest[0]!, [first!]);
-  }
+  void pass(first!, rest);
+  if (mode === "pairs") void pass(rest[0]!, [first!]);
 }

@@ -21,7 +21,7 @@ export const rows = {
   "signal-100": ratio("SIGNAL, closed loop, 100 pairs, over a raw Deno relay", 0.8),
   "signal-100-c": ratio("SIGNAL, closed loop, 100 pairs, over a C relay", 0.75),
   "burst-c": ratio("SIGNAL, 100 in flight, 10 pairs, over a C relay that writes line by line", 4),
-  "burst-single": ratio("SIGNAL, 100 in flight, 10 pairs, over a raw Deno relay that writes line by line", 6),
+  "burst-single": ratio("SIGNAL, 100 in flight, 10 pairs, over natter writing each message", 6),
   "chat-sqlite": ratio("CHAT on SQLite, closed loop, 100 pairs, over SIGNAL", 0.4),
   "chat-mysql": ratio("CHAT on MariaDB, closed loop, 100 pairs, over SIGNAL", 0.2),
   "group-signal": most("SIGNAL to a group of 1,000, CPU per delivery above a raw Deno server's", 1.5, "µs"),

@@ -45,7 +45,7 @@ export async function storm({ port, store }: Natter, vanish: number, bystanders:
 
 if (import.meta.main) {
   const { values, positionals } = parseArgs({ args: Deno.args, options: { database: { type: "string" } }, allowPositionals: true });
-  await using natter = await startNatter(values.database);
+  await using natter = await startNatter(values);
   for (const text of positionals.length > 0 ? positionals : ["4000", "10000", "1000+1000", "1000+10000"]) {
     const [vanish = 0, bystanders = 0] = text.split("+").map(Number);
     const { offline, login } = await storm(natter, vanish, bystanders);

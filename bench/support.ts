@@ -16,9 +16,19 @@ export interface Natter extends ServerProcess {
   store: Store;
 }
 
+/** How a server is started. */
+export interface NatterOptions {
+  /** Default: a SQLite file of its own. */
+  database?: string;
+  /** Every message in a write of its own (`bench/single_writes.ts`). */
+  singleWrites?: boolean;
+  /** The folder for a CPU profile of it. */
+  cpuProf?: string | undefined;
+}
+
 /** The command that starts a server without limits. */
-export function natterCommand(database: string, cpuProf?: string): string[] {
-  const main = new URL("../main.ts", import.meta.url).pathname;
+export function natterCommand(database: string, { singleWrites, cpuProf }: NatterOptions = {}): string[] {
+  const main = new URL(singleWrites ? "./single_writes.ts" : "../main.ts", import.meta.url).pathname;
   const flags = ["--listen", "127.0.0.1:0", "--http", "off", "--limits", "off", "--max-connections", "50000", "--log-level", "warning"];
   const profile = cpuProf === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", cpuProf];
   return [Deno.execPath(), "run", "-A", "--quiet", ...profile, main, ...flags, "--database", database];
@@ -27,11 +37,11 @@ export function natterCommand(database: string, cpuProf?: string): string[] {
 /** What {@linkcode natterCommand}'s server prints when it is ready. */
 export const natterReady = /tcp=\S*:(\d+)/;
 
-/** Starts a server without limits, on a SQLite file of its own or on `database`; `cpuProf`: the folder for a CPU profile of it. */
-export async function startNatter(database?: string, cpuProf?: string): Promise<Natter> {
+/** Starts a server without limits. */
+export async function startNatter(options: NatterOptions = {}): Promise<Natter> {
   const folder = await Deno.makeTempDir({ prefix: "natter_bench_" });
-  database ??= `sqlite:${folder}/natter.db`;
-  const server = await spawnServer(natterCommand(database, cpuProf), natterReady);
+  const database = options.database ?? `sqlite:${folder}/natter.db`;
+  const server = await spawnServer(natterCommand(database, options), natterReady);
   const store = await openStore(parseConfig(["--database", database], () => undefined));
   return {
     ...server,

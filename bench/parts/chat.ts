@@ -32,7 +32,7 @@ export const chatSqlite: Part = async (context) => {
 export const chatMysql: Part = async (context) => {
   if (!hasMysql) return [{ row: "chat-mysql", figure: undefined, detail: "left out: no MariaDB" }];
   await using database = await testDatabase("mysql");
-  await using server = await context.natter(database.url);
+  await using server = await context.natter({ database: database.url });
   return [await overSignal("chat-mysql", server, context)];
 };
 

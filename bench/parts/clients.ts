@@ -46,7 +46,7 @@ export const loginSqlite: Part = async (context) => {
 export const loginMysql: Part = async (context) => {
   if (!hasMysql) return [{ row: "login-mysql", figure: undefined, detail: "left out: no MariaDB" }];
   await using database = await testDatabase("mysql");
-  await using server = await context.natter(database.url);
+  await using server = await context.natter({ database: database.url });
   return [await logins("login-mysql", server, context)];
 };
 

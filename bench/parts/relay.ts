@@ -48,15 +48,15 @@ export const signal: Part = async ({ scale, natter }) => {
 export const burst: Part = async ({ scale, natter }) => {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await natter());
-  const raw = stack.use(await spawnRawRelay("lines"));
+  const single = stack.use(await natter({ singleWrites: true }));
   const c = await spawnCRelay(stack, "lines");
   const options = { window: 100 };
   const runs = await alternate(scale, {
     natter: stack.use(await target(server, await makeUsers(server.store, 20), options)),
-    deno: stack.use(await target(raw, 20, options)),
+    single: stack.use(await target(single, await makeUsers(single.store, 20), options)),
     ...(c ? { c: stack.use(await target(c, 20, options)) } : {}),
-  } as Record<"natter" | "deno" | "c", Awaited<ReturnType<typeof target>>>);
-  return [result("burst-c", runs.natter, "C", runs.c), result("burst-single", runs.natter, "raw Deno", runs.deno)];
+  } as Record<"natter" | "single" | "c", Awaited<ReturnType<typeof target>>>);
+  return [result("burst-c", runs.natter, "C", runs.c), result("burst-single", runs.natter, "writing each", runs.single)];
 };
 
 /** What those who are idle cost those who talk. */
