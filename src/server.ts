@@ -43,6 +43,8 @@ import { within } from "./within.ts";
 
 /** How long a stop may take to say goodbye, to store what waits, and to set users offline (ms); with what follows it stays below 10 s. */
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;
+/** How long the database and the bus may take to answer before this node calls itself not ready (ms). */
+const READY_MS = 2000;
 /** A client cut by the server is asked to come back after this long (ms), and up to as much again, so that not all come at once. */
 const RETRY_MS = 500;
 
@@ -202,7 +204,7 @@ class NatterServer implements Server, LineHandler {
   async listen(joinBus: JoinBus, certificate: Certificate | undefined): Promise<void> {
     this.#bus = joinBus(this.#config.node, this.#peers);
     for (const talker of this.#talkers) talker.use(this.#bus);
-    const parts: PageParts = { ready: () => Promise.all([this.#store.ping(), this.#bus?.ping()]), metrics: () => this.#measure() };
+    const parts: PageParts = { ready: () => this.#ready(), metrics: () => this.#measure() };
     const gets = {
       page: (path: string, address: string) => pageOf(path, address, parts),
       metrics: (path: string) => metricsOf(path, parts),
@@ -294,12 +296,22 @@ class NatterServer implements Server, LineHandler {
       new Metrics({
         counters: this.#counters,
         connections: () => this.#connections,
+        maxConnections: this.#config.maxConnections,
         sessions: () => this.#table.size,
         delivered: () => this.#delivery.delivered,
         offlineBacklog: () => this.#offline.backlog,
       })
     );
-    return await (await this.#metrics).text();
+    const ready = await this.#ready();
+    return (await this.#metrics).text(ready);
+  }
+
+  /** Whether the database and, if there is one, the bus answer within a while. */
+  async #ready(): Promise<boolean> {
+    let ready = false;
+    const answers = Promise.all([this.#store.ping(), this.#bus?.ping()]).then(() => ready = true, () => {});
+    await within(answers, READY_MS);
+    return ready;
   }
 
   /** Ends a connection that breaks the rules, or is not heard of. */

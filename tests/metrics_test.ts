@@ -4,7 +4,7 @@ import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { Counters } from "../src/ops/counters.ts";
 import { Metrics } from "../src/ops/metrics.ts";
 import { testDatabase } from "./support/databases.ts";
-import { makeUsers, startServer } from "./support/server.ts";
+import { eventually, makeUsers, startServer } from "./support/server.ts";
 
 /** A sample line, as the format's description has it. */
 const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)+\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|NaN)$/;
@@ -31,17 +31,38 @@ function parse(body: string): Map<string, number> {
 Deno.test("metrics: what a server counts, in Prometheus' format", async () => {
   await using db = await testDatabase("sqlite");
   await using s = await startServer(db, { http: "127.0.0.1:0" });
-  const [user] = await makeUsers(db, 1);
-  await using client = await s.client(user);
-  assertEquals((await client.request({ msgid: 6, toid: user.id, msg: "a note" })).errno, 0);
+  const url = `http://127.0.0.1:${s.server.addresses.http?.port}/metrics`;
+  const [user, other] = await makeUsers(db, 2);
+  await using client = await s.client(user!);
+  assertEquals((await client.request({ msgid: 6, toid: user!.id, msg: "a note" })).errno, 0);
   await client.next((m) => m.msgid === 6);
+  await using gone = await s.client(other!);
+  await gone.request({ msgid: 3 });
+  assertEquals((await gone.login({ name: "nobody", password: "wrong" })).errno, 1);
+  gone.close();
+  await gone.closed;
+  // The event loop is looked at from the first time on that somebody asks.
+  await (await fetch(url)).body?.cancel();
+  await eventually(async () => parse(await (await fetch(url)).text()).get('natter_connections{kind="tcp"}') === 1, "the other is gone");
+  const until = performance.now() + 200;
+  while (performance.now() < until);
 
-  const response = await fetch(`http://127.0.0.1:${s.server.addresses.http?.port}/metrics`);
+  const response = await fetch(url);
   assertEquals(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   const metrics = parse(await response.text());
   assertEquals(metrics.get('natter_connections{kind="tcp"}'), 1);
+  assertEquals(metrics.get("natter_connections_max"), 10_000);
+  assertEquals(metrics.get("natter_ready"), 1);
   assertEquals(metrics.get("natter_sessions"), 1);
-  assertEquals(metrics.get('natter_logins_total{result="ok"}'), 1);
+  assertEquals(metrics.get("natter_offline_backlog"), 0);
+  assertEquals(metrics.get("natter_send_queue_bytes"), 0);
+  assertEquals(metrics.get('natter_logins_total{result="1"}'), 1);
+  assertEquals(metrics.get('natter_departures_total{cause="logout"}'), 1);
+  assertEquals(metrics.get('natter_messages_stored_total{kind="chat"}'), 1);
+  assertEquals(metrics.get("natter_commit_seconds_count"), 1);
+  assertGreater(metrics.get("natter_event_loop_delay_seconds_count") ?? 0, 0);
+  assertGreater(metrics.get("natter_event_loop_delay_max_seconds") ?? 0, 0.15);
+  assertEquals(metrics.get('natter_logins_total{result="ok"}'), 2);
   assertEquals(metrics.get("natter_messages_delivered_total"), 1);
   assertEquals(metrics.get("natter_commit_messages_count"), 1);
   assertEquals(metrics.get('natter_commit_messages_bucket{le="1"}'), 1);
@@ -52,7 +73,7 @@ Deno.test("metrics: what a server counts, in Prometheus' format", async () => {
 Deno.test("metrics: labels are escaped", () => {
   const counters = new Counters();
   counters.logins.add('a"b\\c\nd');
-  const metrics = new Metrics({ counters, connections: () => [], sessions: () => 0, delivered: () => 0, offlineBacklog: () => 0 });
-  assertEquals(parse(metrics.text().body).get('natter_logins_total{result="a\\"b\\\\c\\nd"}'), 1);
+  const metrics = new Metrics({ counters, connections: () => [], maxConnections: 5, sessions: () => 0, delivered: () => 0, offlineBacklog: () => 0 });
+  assertEquals(parse(metrics.text(true).body).get('natter_logins_total{result="a\\"b\\\\c\\nd"}'), 1);
   metrics.close();
 });

@@ -4,16 +4,18 @@
  * Written out here, since `prom-client` carries a 2 MB file of numbers (in `bintrees`, for its summaries) that `deno compile` takes for a program and
  * overflows its stack on; all that natter would use of it are these few lines.
  */
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import process from "node:process";
 import type { Connection } from "../net/connection.ts";
 import type { Counter, Counters, Histogram } from "./counters.ts";
+import { LoopDelay } from "./loop_delay.ts";
 
 /** What is measured of a running server at the moment it is asked. */
 export interface Gauges {
   counters: Counters;
   /** All connections. */
   connections(): Iterable<Connection>;
+  /** `--max-connections`. */
+  maxConnections: number;
   /** Users who are logged in. */
   sessions(): number;
   /** Messages put into outgoing queues. */
@@ -39,12 +41,19 @@ interface Metric {
 /** The metrics of one server. */
 export class Metrics {
   readonly #metrics: Metric[] = [];
-  readonly #delay = monitorEventLoopDelay({ resolution: 10 });
+  readonly #delay = new LoopDelay();
+  #ready = false;
 
   constructor(gauges: Gauges) {
     const { counters } = gauges;
-    this.#delay.enable();
+    this.#add(
+      "natter_ready",
+      "gauge",
+      "1 if the database and, if there is one, the bus answer, else 0: as /readyz",
+      () => [plain(Number(this.#ready))],
+    );
     this.#add("natter_connections", "gauge", "Open connections by kind", () => byKind(gauges.connections()));
+    this.#add("natter_connections_max", "gauge", "How many connections there may be", () => [plain(gauges.maxConnections)]);
     this.#add("natter_sessions", "gauge", "Users logged in on this node", () => [plain(gauges.sessions())]);
     this.#add("natter_send_queue_bytes", "gauge", "What connections have queued, in characters", () => [plain(queued(gauges.connections()))]);
     this.#add("natter_offline_backlog", "gauge", "Users who are gone and not yet offline in the database", () => [plain(gauges.offlineBacklog())]);
@@ -54,29 +63,30 @@ export class Metrics {
     this.#add("natter_messages_delivered_total", "counter", "Messages put into outgoing queues", () => [plain(gauges.delivered())]);
     this.#add("natter_commit_messages", "histogram", "Messages per commit", () => buckets(counters.commitMessages));
     this.#add("natter_commit_seconds", "histogram", "Duration of a commit", () => buckets(counters.commitSeconds));
-    this.#add("natter_event_loop_delay_seconds", "gauge", "Delay of the event loop since the last scrape", () => this.#delays());
+    this.#add(
+      "natter_event_loop_delay_seconds",
+      "histogram",
+      "How late the event loop is, looked at every 20 ms",
+      () => buckets(this.#delay.histogram),
+    );
+    this.#add("natter_event_loop_delay_max_seconds", "gauge", "The same, the longest since the last scrape", () => [plain(this.#delay.takeMax())]);
     this.#add("process_resident_memory_bytes", "gauge", "Resident memory", () => [plain(process.memoryUsage.rss())]);
+    this.#add("process_start_time_seconds", "gauge", "When the process started, since the epoch", () => [plain(performance.timeOrigin / 1000)]);
     this.#add("process_cpu_seconds_total", "counter", "User and system time", () => [plain(cpuSeconds())]);
   }
 
-  /** The text, and its content type. */
-  text(): { type: string; body: string } {
+  /** The text, and its content type. `ready`: whether the database and the bus answer. */
+  text(ready: boolean): { type: string; body: string } {
+    this.#ready = ready;
     return { type: "text/plain; version=0.0.4; charset=utf-8", body: this.#metrics.map(format).join("") };
   }
 
   close(): void {
-    this.#delay.disable();
+    this.#delay.close();
   }
 
   #add(name: string, type: Metric["type"], help: string, samples: () => Sample[]): void {
     this.#metrics.push({ name, type, help, samples });
-  }
-
-  #delays(): Sample[] {
-    const seconds = (quantile: string, nanoseconds: number) => ({ value: nanoseconds / 1e9, labels: { quantile } });
-    const result = [seconds("0.5", this.#delay.percentile(50)), seconds("0.99", this.#delay.percentile(99)), seconds("1", this.#delay.max)];
-    this.#delay.reset();
-    return result;
   }
 }
 

@@ -5,8 +5,8 @@ import { webPage } from "./web_page.ts";
 
 /** What the answers are made of. */
 export interface PageParts {
-  /** Resolves when the database and, if there is one, the bus answer. */
-  ready(): Promise<unknown>;
+  /** Whether the database and, if there is one, the bus answer. */
+  ready(): Promise<boolean>;
   /** What `/metrics` tells, and its content type. */
   metrics(): Promise<{ type: string; body: string }>;
 }
@@ -14,7 +14,7 @@ export interface PageParts {
 /** The answer to a GET on the page's listener; undefined: there is nothing. Metrics are for callers on this machine. */
 export async function pageOf(path: string, address: string, parts: PageParts): Promise<Answer | undefined> {
   if (path === "/healthz") return text(200, "alive");
-  if (path === "/readyz") return await parts.ready().then(() => text(200, "ready"), () => text(503, "the database or the bus is away"));
+  if (path === "/readyz") return await parts.ready() ? text(200, "ready") : text(503, "the database or the bus is away");
   if (path === "/metrics" && isLoopback(address)) return await metricsOf(path, parts);
   return await webPage(path);
 }

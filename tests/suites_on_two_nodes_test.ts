@@ -1,0 +1,8 @@
+// What holds on one node holds on two: the same tests, with clients that connect to one node and the other in turn, over a real MariaDB and a real Redis.
+
+import { onTwoNodes } from "./support/databases.ts";
+import { useRedis } from "./support/redis.ts";
+
+onTwoNodes(!useRedis);
+const suites = ["direct", "groups", "friends", "signals", "order", "frozen_reader", "takeover", "acknowledged", "history", "presence_news", "login_race", "classic"];
+for (const suite of suites) await import(`./${suite}_test.ts`);
