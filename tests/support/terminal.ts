@@ -6,7 +6,7 @@ import { denoEnv, fromSource } from "./program.ts";
 const PATIENCE = 20_000;
 
 const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60\u{1f300}-\u{1f64f}]/u;
-const SEQUENCE = /^\x1b\[([\d;]*)([A-Za-z])/;
+const SEQUENCE = /^\p{Cc}\[([\d;]*)([A-Za-z])/u;
 
 /** A screen of endless height that understands what a line editor needs. Throws an Error at any other sequence. */
 export class ScreenModel {
@@ -33,7 +33,7 @@ export class ScreenModel {
       if (all !== undefined) {
         this.#obey(letter, digits);
         text = text.slice(all.length);
-      } else if (/^\x1b(\[[\d;]*)?$/.test(text)) {
+      } else if (text.startsWith("\x1b") && /^.(\[[\d;]*)?$/s.test(text)) {
         break;
       } else {
         const [character] = text;

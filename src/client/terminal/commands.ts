@@ -70,6 +70,15 @@ export function parseCommand(line: string): Command {
   return { name, who, text };
 }
 
+/** Whether a line sends a text: such lines need not wait for each other. */
+export function isText(line: string): boolean {
+  try {
+    return ["say", "chat", "groupchat"].includes(parseCommand(line).name);
+  } catch {
+    return true;
+  }
+}
+
 function parseSlash(line: string): Command {
   // A second slash: a text that begins with one.
   if (line.startsWith("//")) return { name: "say", rest: line.slice(1) };

@@ -24,29 +24,23 @@ export interface InteractiveOptions {
   colours: boolean;
 }
 
-/** Talks to a person. Resolves with the exit code: 1 if a message may be lost, or nobody could log in. */
+/** Talks to a person. Resolves with the exit code: 1 if a message may not be stored. */
 export async function interactive({ connect, server, who, colours }: InteractiveOptions): Promise<number> {
   const paint = painter(colours);
   const screen = new Screen();
-  let faults = 0;
+  let unstored = 0;
   const view = screenView((text) => screen.print(text), paint);
   try {
     view.note(`natter at ${server}; /help lists the commands`);
     for (;;) {
       const client = new NatterClient({ connect });
       const session = new Session(client, view, (question) => screen.ask(question, { hidden: true }));
-      if (!await logIn(client, screen, view, who)) return faults > 0 ? 1 : 0;
+      if (!await logIn(client, screen, view, who)) return unstored > 0 ? 1 : 0;
       who = { register: false };
       const next = await talk(client, session, screen, paint);
-      const fault = view.fault;
-      // From here on a fault is a message that is not stored.
-      view.fault = (text) => {
-        faults++;
-        fault(text);
-      };
       await session.end();
-      view.fault = fault;
-      if (next === "quit") return faults > 0 ? 1 : 0;
+      unstored += session.unstored;
+      if (next === "quit") return unstored > 0 ? 1 : 0;
       screen.setPrompt("> ");
       view.note("logged out");
     }

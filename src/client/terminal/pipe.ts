@@ -7,6 +7,7 @@
 import { within } from "../../within.ts";
 import { type LoginAck, NatterClient } from "../natter_client.ts";
 import type { Connect } from "../transport.ts";
+import { isText } from "./commands.ts";
 import type { Who } from "./interactive.ts";
 import { Session } from "./session.ts";
 import { reasonOf } from "./text.ts";
@@ -43,7 +44,7 @@ export async function pipe({ connect, who, lines, patience = 30_000 }: PipeOptio
     if (next === undefined || next.done) break;
     const line = next.value;
     // What is asked has to see what was sent before, and needs a connection.
-    if (line.startsWith("/") && !line.startsWith("//") || ++typed % AHEAD === 0) await Promise.race([settled(client, session), over]);
+    if (!isText(line) || ++typed % AHEAD === 0) await Promise.race([settled(client, session), over]);
     if (await session.run(line) !== "stay") break;
   }
   await Promise.race([finish(client, session, ack.inbox.last, patience), over]);

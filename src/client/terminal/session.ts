@@ -23,6 +23,8 @@ export type Next = "stay" | "logout" | "quit";
 
 /** How long a message may be unanswered before it is mentioned (ms). */
 const LATE = 1500;
+/** How often a request is made again that the server puts off, and for how long it may do so (ms). */
+const ATTEMPTS = 10, MOST_DELAY = 10_000;
 /** Most messages that `/history` shows. */
 const MOST_HISTORY = 1000;
 
@@ -35,6 +37,8 @@ export class Session {
   onOver: () => void = () => {};
   /** How many messages have been unanswered for so long that it is worth a word. */
   waiting = 0;
+  /** How many messages were given up without an answer. */
+  unstored = 0;
   /** The number of the last message that arrived. */
   lastSeq = 0;
   readonly #client: NatterClient;
@@ -136,7 +140,11 @@ export class Session {
     }
     const done = this.#client.chat(to, text).then(
       () => late && this.#view.note(`stored ${what}`),
-      (error) => this.#view.fault(`${error instanceof NatterError ? "not sent" : "not known to be stored"} ${what} (${reasonOf(error)})`),
+      (error) => {
+        const refused = error instanceof NatterError;
+        if (!refused) this.unstored++;
+        this.#view.fault(`${refused ? "not sent" : "not known to be stored"} ${what} (${reasonOf(error)})`);
+      },
     ).then(() => {
       clearTimeout(timer);
       this.#sends.delete(done);
@@ -161,7 +169,7 @@ export class Session {
         return await this.#choose(async () => {
           const to = people.user(rest);
           // Asking for the history tells whether the user exists.
-          if (!("id" in to && people.friends.some(({ id }) => id === to.id))) await client.history(to, { limit: 1 });
+          if (!("id" in to && people.friends.some(({ id }) => id === to.id))) await patiently(() => client.history(to, { limit: 1 }));
           return to;
         });
       case "group":
@@ -176,34 +184,40 @@ export class Session {
       case "who":
         return await this.#who(rest);
       case "add": {
-        const { id, name, state } = await client.addFriend(people.user(rest));
+        const { id, name, state } = await patiently(() => client.addFriend(people.user(rest)));
         await this.#refresh();
         return view.note(`${label(name)} (${id}) is on the contact list, and is ${state}`);
       }
-      case "remove":
-        await client.removeFriend(await this.#userId(rest));
+      case "remove": {
+        const id = await this.#userId(rest);
+        await patiently(() => client.removeFriend(id));
         await this.#refresh();
         return view.note(`${label(rest)} is off the contact list`);
-      case "block":
-        await client.block(await this.#userId(rest));
+      }
+      case "block": {
+        const id = await this.#userId(rest);
+        await patiently(() => client.block(id));
         return view.note(`${label(rest)} is blocked`);
-      case "unblock":
-        await client.unblock(await this.#userId(rest));
+      }
+      case "unblock": {
+        const id = await this.#userId(rest);
+        await patiently(() => client.unblock(id));
         return view.note(`${label(rest)} is not blocked any more`);
+      }
       case "create": {
         const [, name, description = ""] = /^([^:]*)(?::(.*))?$/s.exec(rest)!;
-        const { groupid } = await client.createGroup(name.trim(), description.trim());
+        const { groupid } = await patiently(() => client.createGroup(name.trim(), description.trim()));
         await this.#refresh();
         return view.note(`the group ${label(name.trim())} (${groupid}) is there; /group ${name.trim()} talks to it`);
       }
       case "join": {
-        const { id, groupname } = await client.joinGroup(/^\d+$/.test(rest) ? { id: Number(rest) } : { name: rest });
+        const { id, groupname } = await patiently(() => client.joinGroup(/^\d+$/.test(rest) ? { id: Number(rest) } : { name: rest }));
         await this.#refresh();
         return view.note(`you are in ${label(groupname)} (${id}); /group ${groupname} talks to it`);
       }
       case "leave": {
         const { id, groupname } = this.#group(rest);
-        await client.leaveGroup(id);
+        await patiently(() => client.leaveGroup(id));
         if (this.#target && "groupid" in this.#target && this.#target.groupid === id) this.#target = undefined;
         await this.#refresh();
         return view.note(`you have left ${label(groupname)}`);
@@ -235,7 +249,7 @@ export class Session {
     if (!this.#target) throw new CommandError("of which conversation? /to NAME or /group NAME says it");
     const found = [];
     for (let before: number | undefined, more = true; more && found.length < wanted;) {
-      const page = await this.#client.history(this.#target, { before, limit: Math.min(100, wanted - found.length) });
+      const page = await patiently(() => this.#client.history(this.#target, { before, limit: Math.min(100, wanted - found.length) }));
       found.unshift(...page.messages);
       more = page.more && page.messages.length > 0;
       before = page.messages[0]?.messageid;
@@ -262,12 +276,12 @@ export class Session {
     const again = wanted === undefined ? undefined : await this.#askPassword("Once more: ");
     if (old === undefined || wanted === undefined || again === undefined) return this.#view.note("the password stays as it is");
     if (wanted !== again) throw new CommandError("the two are not the same; the password stays as it is");
-    await this.#client.changePassword(old, wanted);
+    await patiently(() => this.#client.changePassword(old, wanted));
     this.#view.note("the password is changed");
   }
 
   async #refresh(): Promise<void> {
-    this.people.refresh(await this.#client.contacts());
+    this.people.refresh(await patiently(() => this.#client.contacts()));
     this.onChange();
   }
 
@@ -282,9 +296,23 @@ export class Session {
     const known = this.people.idOf(typed);
     if (known !== undefined) return known;
     // A conversation tells the number, if the other has written in it.
-    const { messages } = await this.#client.history({ name: typed }, { limit: 100 });
+    const { messages } = await patiently(() => this.#client.history({ name: typed }, { limit: 100 }));
     const theirs = messages.find(({ name }) => comparableName(name) === comparableName(typed));
     if (!theirs) throw new CommandError(`${label(typed)} is neither a contact nor in a group of yours; use the number`);
     return theirs.id;
+  }
+}
+
+/** Makes a request until the server takes it or refuses it, as long as it only says "later" (then it has done nothing). Rejects as the request does. */
+async function patiently<T>(request: () => Promise<T>): Promise<T> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await request();
+    } catch (error) {
+      const later = error instanceof NatterError && (error.errno === 15 || error.errno === 19);
+      const delay = later ? error.retry ?? 1000 : Infinity;
+      if (delay > MOST_DELAY || attempt === ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, delay));
+    }
   }
 }

@@ -1,0 +1,149 @@
+// The terminal client without a terminal: lines in, lines out, an exit code.
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { testDatabase } from "./support/databases.ts";
+import { denoEnv, type Ended, fromSource } from "./support/program.ts";
+import { startProxy } from "./support/proxy.ts";
+import { RawClient } from "./support/raw_client.ts";
+import { startServer } from "./support/server.ts";
+
+const PASSWORD = "wonderland";
+const CERT = new URL("support/localhost_cert.pem", import.meta.url).pathname;
+const KEY = new URL("support/localhost_key.pem", import.meta.url).pathname;
+
+/** `natter chat ARGS`, with its input still open. */
+function chat(args: string[], env: Record<string, string> = { NATTER_PASSWORD: PASSWORD }): Deno.ChildProcess {
+  const [command, ...first] = fromSource;
+  const options = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+  return new Deno.Command(command, { args: [...first, "chat", ...args], env: { ...denoEnv(), ...env }, clearEnv: true, ...options }).spawn();
+}
+
+/** `printf INPUT | natter chat ARGS` */
+async function piped(args: string[], input: string, env?: Record<string, string>): Promise<Ended> {
+  const process = chat(args, env);
+  const [{ code, stdout, stderr }] = await Promise.all([process.output(), new Response(input).body!.pipeTo(process.stdin)]);
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** Makes accounts with that password, numbered from 1. */
+async function register(port: number, ...names: string[]): Promise<void> {
+  await using client = await RawClient.connect(port);
+  for (const name of names) assertEquals((await client.register(name, PASSWORD)).errno, 0);
+}
+
+/** The lines of a program's output, without the times in their second column. */
+function told(stdout: string): string[][] {
+  return stdout.trimEnd().split("\n").map((line) => {
+    const cells = line.split("\t");
+    assertMatch(cells[1], /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, line);
+    return cells.toSpliced(1, 1);
+  });
+}
+
+Deno.test("pipe: what one script writes, another reads: all of it, in order; the course's commands too", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  const where = `127.0.0.1:${server.port}`;
+  // The password as the first line; the account is made on the way.
+  assertEquals(await piped([where, "--name", "alice", "--register"], PASSWORD + "\n/create cooks\n", {}), { code: 0, stdout: "", stderr: "" });
+  const texts = Array.from({ length: 60 }, (_, i) => `line ${i}`);
+  const bob = await piped([where, "--name", "bob", "--register"], `addgroup:1\n/to alice\n${texts.join("\n")}\ngroupchat:1:soup\n/history 2\n`);
+  assertEquals([bob.code, bob.stderr], [0, ""]);
+  assertEquals(told(bob.stdout), [["chat", "bob", "line 58"], ["chat", "bob", "line 59"]]);
+  const alice = await piped([where, "--id", "1"], "");
+  assertEquals([alice.code, alice.stderr], [0, ""]);
+  const lines = told(alice.stdout);
+  assertEquals(lines.filter(([kind]) => kind === "chat"), texts.map((text) => ["chat", "bob", text]));
+  assertEquals(lines.filter(([kind]) => kind === "group"), [["group", "cooks", "bob", "soup"]]);
+  assertEquals((await piped([where, "--id", "1"], "")).stdout, "", "it was confirmed");
+  assertEquals((await piped([where, "--id", "1"], "/who")).stdout, "group\t1\tcooks\t2 members\n");
+});
+
+Deno.test("pipe: whatever fails is told on stderr and by the exit code, and no text goes astray", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "bob");
+  const where = `127.0.0.1:${server.port}`;
+  const { code, stdout, stderr } = await piped([where, "--name", "alice"], "/to bob\nfor bob\n/to nobody\nsecret\n/nix\nchat:99:hello\n");
+  assertEquals([code, stdout], [1, ""]);
+  assertEquals(stderr.split("\n"), [
+    "natter: no such user",
+    "natter: to whom? /to NAME or /group NAME says it",
+    "natter: there is no command /nix; /help lists them",
+    "natter: not sent to user 99: hello (no such user)",
+    "",
+  ]);
+  assertEquals(told((await piped([where, "--name", "bob"], "")).stdout), [["chat", "alice", "for bob"]]);
+
+  const wrong = await piped([where, "--name", "bob"], "", { NATTER_PASSWORD: "wrong" });
+  assertEquals(wrong, { code: 1, stdout: "", stderr: "natter: id or password is invalid!\n" });
+  for (const args of [["nowhere:x", "--id", "1"], ["--id", "x"], ["--nix"], [where], ["--name", "a", "--id", "1"], [where, where]]) {
+    const { code, stdout, stderr } = await piped(args, "");
+    assertEquals([code, stdout], [2, ""], args.join(" "));
+    assertMatch(stderr, /^natter: .+\n$/);
+  }
+  await server.server.close();
+  const gone = await piped([where, "--id", "1"], "");
+  assertEquals(gone.code, 1);
+  assertMatch(gone.stderr, /^natter: the server cannot be reached: .+\n$/);
+});
+
+Deno.test("pipe: connections that break in the middle cost nothing, and double nothing", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port: server.port });
+  await register(server.port, "alice", "bob");
+  const texts = Array.from({ length: 40 }, (_, i) => `line ${i}`);
+  let answers = 0;
+  // Every twelfth answer is the last one of its connection, and does not arrive.
+  proxy.inspect = ({ direction }) => direction === "down" && ++answers % 12 === 0 ? "cut" : "pass";
+  const { code, stderr } = await piped([`127.0.0.1:${proxy.port}`, "--name", "bob"], `/to alice\n${texts.join("\n")}\n/history 1\n`);
+  assertEquals([code, stderr], [0, ""]);
+  assert(answers > 24);
+  const { stdout } = await piped([`127.0.0.1:${server.port}`, "--name", "alice"], "");
+  assertEquals(told(stdout), texts.map((text) => ["chat", "bob", text]));
+});
+
+Deno.test("pipe: a message is one line, whatever it holds", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "bob");
+  await using bob = await RawClient.connect(server.port);
+  await bob.login({ name: "bob", password: PASSWORD, proto: 2 });
+  await bob.request({ msgid: 6, toid: 1, msg: "a\tb\\n\nchat\t\x1b[2J\u2028\x9b\r" });
+  const { stdout } = await piped([`127.0.0.1:${server.port}`, "--name", "alice"], "");
+  assertEquals(told(stdout), [["chat", "bob", "a\\tb\\\\n\\nchat\\t�[2J\\n�\\n"]]);
+});
+
+Deno.test("pipe: what nobody reads any more is not confirmed", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "bob");
+  const args = [`127.0.0.1:${server.port}`, "--name", "alice"];
+  const alice = chat(args);
+  const keys = alice.stdin.getWriter();
+  await keys.write(new TextEncoder().encode("/to bob\nhere\n"));
+  await using bob = await RawClient.connect(server.port);
+  await bob.login({ name: "bob", password: PASSWORD, proto: 2 });
+  await bob.next((m) => m.msg === "here");
+  await alice.stdout.cancel();
+  await bob.request({ msgid: 6, toid: 1, msg: "anyone?" });
+  assertEquals((await alice.status).code, 1);
+  await Promise.allSettled([keys.close(), alice.stderr.cancel()]);
+  assertEquals(told((await piped(args, "")).stdout), [["chat", "bob", "anyone?"]]);
+});
+
+Deno.test("pipe: TLS, with an authority of one's own; without it the certificate is refused", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { "tls-listen": "127.0.0.1:0", "tls-cert": CERT, "tls-key": KEY });
+  await register(server.port, "alice");
+  const where = `localhost:${server.server.addresses.tls!.port}`;
+  const env = { NATTER_PASSWORD: PASSWORD };
+  const { code, stdout, stderr } = await piped([where, "--ca", CERT, "--name", "alice"], "chat:1:note\n/to 1\n/history\n", env);
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(told(stdout), [["chat", "alice", "note"], ["chat", "alice", "note"]]);
+  const refused = await piped([where, "--tls", "--name", "alice"], "");
+  assertEquals(refused.code, 1);
+  assertMatch(refused.stderr, /^natter: the server cannot be reached: .*certificate.*\n$/);
+});
