@@ -246,10 +246,11 @@ export class Session {
   async #history(rest: string): Promise<void> {
     const wanted = rest === "" ? 20 : /^\d+$/.test(rest) ? Math.min(Number(rest), MOST_HISTORY) : NaN;
     if (!(wanted > 0)) throw new CommandError("wanted: /history N");
-    if (!this.#target) throw new CommandError("of which conversation? /to NAME or /group NAME says it");
+    const of = this.#target;
+    if (!of) throw new CommandError("of which conversation? /to NAME or /group NAME says it");
     const found = [];
     for (let before: number | undefined, more = true; more && found.length < wanted;) {
-      const page = await patiently(() => this.#client.history(this.#target, { before, limit: Math.min(100, wanted - found.length) }));
+      const page = await patiently(() => this.#client.history(of, { before, limit: Math.min(100, wanted - found.length) }));
       found.unshift(...page.messages);
       more = page.more && page.messages.length > 0;
       before = page.messages[0]?.messageid;
