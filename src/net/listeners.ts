@@ -6,6 +6,7 @@ import type { Http, HttpOptions, Routes } from "./http.ts";
 import type { LineHandler } from "./line_handler.ts";
 import { TcpListener } from "./tcp.ts";
 import type { TlsListener } from "./tls.ts";
+import type { WebSockets } from "./websocket.ts";
 
 /** Where a server listens. */
 export interface Addresses {
@@ -61,11 +62,18 @@ export class Listeners {
     let tls: TlsListener | undefined;
     try {
       if (http || https || metrics) {
-        const [{ Http }, { WebSockets }] = await Promise.all([import("./http.ts"), import("./websocket.ts")]);
-        const sockets = new WebSockets(config, handler);
+        const { Http } = await import("./http.ts");
+        // Loading it takes as long as starting all the rest; it is there when the first browser has read the page.
+        let sockets: Promise<WebSockets> | undefined;
         const mostVisitors = Math.max(LEAST_VISITORS, Math.floor(maxConnections * VISITORS));
         const options: HttpOptions = { allowOrigin, trustedProxy, mostVisitors, headTime: Math.min(HEAD_MS, loginTimeout * 1000), limits };
-        const routes: Routes = { get: gets.page, webSocket: (request, socket, head, address) => sockets.upgrade(request, socket, head, address) };
+        const routes: Routes = {
+          get: gets.page,
+          webSocket: async (...upgrade) => {
+            sockets ??= import("./websocket.ts").then(({ WebSockets }) => new WebSockets(config, handler));
+            (await sockets).upgrade(...upgrade);
+          },
+        };
         if (http) web.http = await Http.listen(http, undefined, options, routes);
         if (https) web.https = await Http.listen(https, certificate, options, routes);
         if (metrics) web.metrics = await Http.listen(metrics, undefined, options, { get: gets.metrics });
