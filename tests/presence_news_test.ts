@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { nothingElse } from "./support/chat.ts";
 import { databaseTest } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
-import { makeUsers, startServer } from "./support/server.ts";
+import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
 
 /** What waiting for news may take (ms). */
 const PATIENCE = 10_000;
@@ -49,4 +49,29 @@ databaseTest("PRESENCE: told late, to those who have the user as a friend, and n
   assert(Math.abs((went.message.lastseen as number) - at) < 1500, "lastseen is when it was");
   assert(went.after >= 500 && went.after < 3500, `offline told after ${went.after} ms`);
   for (const client of [a, c, d, e, f]) await nothingElse(client);
+});
+
+databaseTest("PRESENCE: who looked at a change that was undone is told how things stand, and nobody else is", async (db) => {
+  await using s = await startServer(db);
+  const [ann, bob, cid, dan] = await makeUsers(db, 4);
+  await using a = await s.client(ann);
+  await using d = await s.client(dan);
+  const look = async (client: RawClient) => {
+    const friends = await Promise.all(
+      [bob, cid].map(async ({ id }) => (await client.request({ msgid: 7, friendid: id })).friend as { state: string }),
+    );
+    return friends.map(({ state }) => state);
+  };
+  const b = await s.client(bob);
+  assertEquals(await look(a), ["online", "offline"]);
+  // Bob goes, Cid comes, Dan looks, and both think better of it.
+  await b.close();
+  const c = await s.client(cid);
+  await eventually(async () => await stateOf(db, bob.id) === "offline", "bob is offline");
+  assertEquals(await look(d), ["offline", "online"]);
+  await using _ = await s.client(bob);
+  await c.close();
+  const told = [await d.next((m) => m.msgid === 15, PATIENCE), await d.next((m) => m.msgid === 15, PATIENCE)];
+  assertEquals(new Map(told.map((m) => [m.id, m.state])), new Map([[bob.id, "online"], [cid.id, "offline"]]));
+  for (const client of [a, d]) await nothingElse(client);
 });

@@ -4,5 +4,5 @@ import { onTwoNodes } from "./support/databases.ts";
 import { useRedis } from "./support/redis.ts";
 
 onTwoNodes(!useRedis);
-const suites = ["direct", "groups", "friends", "signals", "order", "frozen_reader", "takeover", "acknowledged", "history", "presence_news", "login_race", "classic"];
+const suites = ["direct", "groups", "friends", "signals", "order", "frozen_reader", "takeover", "presence_news", "login_race"];
 for (const suite of suites) await import(`./${suite}_test.ts`);

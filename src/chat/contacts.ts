@@ -17,15 +17,18 @@ export class Contacts {
     if (self) throw new Refusal(Errno.BAD_FIELD, `${friendid === undefined ? "friendname" : "friendid"} is your own`);
     const friend = await this.#store.addFriend(session.userId, friendid === undefined ? { key: comparableName(friendname!) } : { id: friendid });
     if (typeof friend === "number") throw new Refusal(friend, friend === Errno.FULL ? "your list of friends is full" : undefined);
+    session.believes(friend);
     return { friend };
   }
 
   async removeFriend(session: Session, { friendid }: Request<typeof Msg.REMOVE_FRIEND>): Promise<void> {
     await this.#store.removeFriend(session.userId, friendid);
+    session.friendsOnline.delete(friendid);
   }
 
   async contacts(session: Session) {
     const [friends, groups] = await Promise.all([this.#store.friends(session.userId), this.#store.groups(session.userId)]);
+    for (const friend of friends) session.believes(friend);
     return { friends, groups };
   }
 

@@ -1,9 +1,11 @@
 /**
  * Tells friends who came and who went.
  *
- * 1. Told 2 s late, so that a takeover, a reconnect or a storm does not flap: a change that is undone by then is not told.
+ * 1. Told 2 s late, so that a takeover, a reconnect or a storm does not flap: what is told is how things stand then.
  * 2. Only what the database confirms by then is told: a user who is back on another node was not gone.
- * 3. Looked up in batches, for all that changed in the same moment.
+ * 3. A session knows what its client believes of its friends, from lists and news, and only what differs is sent. So whoever looked while a change was on
+ *    its way, or hears of it from two nodes, is told once, and who saw neither end of it hears nothing.
+ * 4. Looked up in batches, for all that changed in the same moment.
  */
 import { log } from "../ops/log.ts";
 import type { Bus } from "../cluster/bus.ts";
@@ -19,8 +21,6 @@ const BATCH = 500;
 
 interface Change {
   userId: UserId;
-  /** What friends were told last. */
-  told: State;
   state: State;
   at: number;
   due: number;
@@ -58,7 +58,7 @@ export class PresenceNews implements PresenceListener {
   changed(userId: UserId, state: State, at: number): void {
     const change = this.#changes.get(userId);
     if (change) Object.assign(change, { state, at });
-    else this.#changes.set(userId, { userId, told: state === "online" ? "offline" : "online", state, at, due: performance.now() + DELAY_MS });
+    else this.#changes.set(userId, { userId, state, at, due: performance.now() + DELAY_MS });
     this.#schedule();
   }
 
@@ -88,7 +88,7 @@ export class PresenceNews implements PresenceListener {
       more = change.due <= now && due.size >= BATCH;
       if (change.due > now || more) break;
       this.#changes.delete(change.userId);
-      if (change.state !== change.told) due.set(change.userId, change);
+      due.set(change.userId, change);
     }
     if (due.size === 0) return false;
     try {
@@ -125,17 +125,15 @@ export class PresenceNews implements PresenceListener {
     }
   }
 
-  /** What changed again meanwhile knows better what it is now, but not what friends were told. */
+  /** What changed again meanwhile knows better. */
   #again(change: Change): void {
-    const newer = this.#changes.get(change.userId);
-    if (newer) newer.told = change.told;
-    else this.#changes.set(change.userId, { ...change, due: performance.now() + DELAY_MS });
+    if (!this.#changes.has(change.userId)) this.#changes.set(change.userId, { ...change, due: performance.now() + DELAY_MS });
   }
 
-  /** Tells one who is logged in here. */
+  /** Tells one who is logged in here, if it is news to its client. */
   tellHere(watcher: UserId, { id, state, lastseen }: News): void {
     const session = this.#table.get(watcher);
-    if (!session?.modern || session.cursor === undefined || session.connection.congested) return;
+    if (!session?.modern || session.cursor === undefined || session.connection.congested || !session.believes({ id, state })) return;
     session.connection.send({ msgid: Msg.PRESENCE, id, state, lastseen });
   }
 }

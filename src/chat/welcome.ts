@@ -59,6 +59,7 @@ export class Welcome {
       await store.addToken(session.userId, session.tokenHash, expires);
     } else if (session.tokenHash && expires - (tokenExpires ?? 0) > EXTEND_AFTER_MS) await store.extendToken(session.tokenHash, expires);
     if (session.departed) return;
+    for (const friend of friends) session.believes(friend);
     session.connection.send({ ...ack, proto: 2, friends, groups, token, ...greeting, inbox });
     delivery.open(session, inbox.confirmed, inbox.last);
   }

@@ -1,5 +1,5 @@
 import type { Connection } from "../net/connection.ts";
-import type { UserId } from "../store/store.ts";
+import type { State, UserId } from "../store/store.ts";
 
 /** A user on a connection, from login to departure. */
 export class Session {
@@ -9,6 +9,8 @@ export class Session {
   departed: Promise<void> | undefined;
   /** Whom this user blocks, as of now. */
   blocked: Set<UserId> = new Set();
+  /** Friends whom its client believes online. Modern only. */
+  readonly friendsOnline: Set<UserId> = new Set();
   /** CHAT and GROUP_CHAT that are not answered yet, and the characters of text in those to be stored; chat/appender.ts counts them. */
   unanswered = 0;
   unansweredSize = 0;
@@ -45,6 +47,14 @@ export class Session {
     readonly connection: Connection,
     readonly modern: boolean,
   ) {}
+
+  /** Its client is told this of a friend. @returns whether that is news to it */
+  believes({ id, state }: { id: UserId; state: State }): boolean {
+    if (!this.modern || this.friendsOnline.has(id) === (state === "online")) return false;
+    if (state === "online") this.friendsOnline.add(id);
+    else this.friendsOnline.delete(id);
+    return true;
+  }
 }
 
 /** A fresh session id: 128 random bits. */

@@ -7,6 +7,8 @@ export type DatabaseKind = "sqlite" | "mysql";
 /** A database of its own, gone when it is disposed of; so are the stores that {@linkcode TestDatabase.open} gave and that are still open then. */
 export interface TestDatabase {
   readonly kind: DatabaseKind;
+  /** How many nodes a server on it is: `startServer` starts so many, and its clients connect to one after the other in turn. */
+  readonly nodes: number;
   /** For `--database`. */
   readonly url: string;
   /** Another store on this database, as another process would open it. It has not joined. */
@@ -40,14 +42,32 @@ async function answers(): Promise<boolean> {
   }
 }
 
+interface Variant {
+  name: string;
+  kind: DatabaseKind;
+  nodes: number;
+  ignore: boolean;
+}
+
+const withoutMysql = !hasMysql && !required;
+let variants: Variant[] = [
+  { name: "sqlite", kind: "sqlite", nodes: 1, ignore: false },
+  { name: "mysql", kind: "mysql", nodes: 1, ignore: withoutMysql },
+];
+
+/** From now on each test of this process is registered once, for two nodes on MySQL; `ignore` leaves them out. */
+export function onTwoNodes(ignore: boolean): void {
+  variants = [{ name: "two nodes", kind: "mysql", nodes: 2, ignore: ignore || withoutMysql }];
+}
+
 /** Registers one test for each kind of database. */
 export function databaseTest(name: string, fn: (t: TestDatabase) => Promise<void>): void {
-  for (const kind of ["sqlite", "mysql"] as const) {
+  for (const variant of variants) {
     Deno.test({
-      name: `${name} [${kind}]`,
-      ignore: kind === "mysql" && !hasMysql && !required,
+      name: `${name} [${variant.name}]`,
+      ignore: variant.ignore,
       fn: async () => {
-        await using t = await testDatabase(kind);
+        await using t = await testDatabase(variant.kind, variant.nodes);
         await fn(t);
       },
     });
@@ -66,8 +86,8 @@ export async function addUsers(store: Store, ...names: string[]): Promise<UserId
 }
 
 /** A fresh database of that kind, still without tables. */
-export function testDatabase(kind: DatabaseKind): Promise<TestDatabase> {
-  return kind === "sqlite" ? sqliteDatabase() : mysqlDatabase();
+export function testDatabase(kind: DatabaseKind, nodes = 1): Promise<TestDatabase> {
+  return kind === "sqlite" ? sqliteDatabase() : mysqlDatabase(nodes);
 }
 
 async function sqliteDatabase(): Promise<TestDatabase> {
@@ -78,6 +98,7 @@ async function sqliteDatabase(): Promise<TestDatabase> {
   const stores: Store[] = [];
   return {
     kind: "sqlite",
+    nodes: 1,
     url: `sqlite:${path}`,
     async open(limits) {
       const store = await openSqlite(path, { ...LIMITS, ...limits });
@@ -100,7 +121,7 @@ async function sqliteDatabase(): Promise<TestDatabase> {
   };
 }
 
-async function mysqlDatabase(): Promise<TestDatabase> {
+async function mysqlDatabase(nodes: number): Promise<TestDatabase> {
   if (!hasMysql) throw new Error(`nothing answers at ${server.host} (NATTER_TEST_MYSQL)`);
   const { createConnection } = await import("mysql2/promise");
   const { openMysql } = await import("../../src/store/mysql.ts");
@@ -130,6 +151,7 @@ async function mysqlDatabase(): Promise<TestDatabase> {
   await run(undefined, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
   return {
     kind: "mysql",
+    nodes,
     url: url.href,
     async open(limits) {
       const store = await openMysql(url.href, { ...LIMITS, ...limits });

@@ -8,6 +8,7 @@ import { type Overrides, type Server, start } from "../../src/server.ts";
 import type { State } from "../../src/store/store.ts";
 import type { TestDatabase } from "./databases.ts";
 import { RawClient } from "./raw_client.ts";
+import { listened, redisUrl } from "./redis.ts";
 
 /** Someone who may log in. */
 export interface TestUser {
@@ -21,10 +22,14 @@ const PATIENCE = 10_000;
 
 /** A server in this process, on port 0. */
 export class TestServer implements AsyncDisposable {
-  constructor(readonly server: Server, readonly db: TestDatabase) {}
+  #connects = 0;
+
+  /** @param others further nodes: clients connect to one after the other in turn */
+  constructor(readonly server: Server, readonly db: TestDatabase, readonly others: readonly Server[] = []) {}
 
   get port(): number {
-    return this.server.addresses.tcp.port;
+    const nodes = [this.server, ...this.others];
+    return nodes[this.#connects++ % nodes.length]!.addresses.tcp.port;
   }
 
   connect(): Promise<RawClient> {
@@ -40,14 +45,20 @@ export class TestServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.server.close();
+    await Promise.all([this.server, ...this.others].map((server) => server.close()));
   }
 }
 
-/** Starts a server in this process. `settings` are flags, as on the command line, without their dashes. Hashing is cheap. */
+/** Starts a server in this process. `settings` are flags, as on the command line, without their dashes. Hashing is cheap. On a database for several nodes it is so many servers. */
 export async function startServer(db: TestDatabase, settings: Record<string, string | number> = {}, overrides: Overrides = {}): Promise<TestServer> {
   const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
-  return new TestServer(await start(testConfig(db, settings), { passwords, ...overrides }), db);
+  const all = { passwords, ...overrides };
+  if (db.nodes === 1) return new TestServer(await start(testConfig(db, settings), all), db);
+  const names = Array.from({ length: db.nodes }, (_, i) => `node${i + 1}`);
+  const servers: Server[] = [];
+  for (const node of names) servers.push(await start(testConfig(db, { ...settings, node, redis: redisUrl }), all));
+  await listened(names.map((node) => `natter:${new URL(db.url).pathname.slice(1)}:${node}`));
+  return new TestServer(servers[0]!, db, servers.slice(1));
 }
 
 /** The settings of a test's server. */
@@ -55,7 +66,7 @@ export function testConfig(db: TestDatabase, settings: Record<string, string | n
   return parseConfig(flagsOf(db, settings), () => undefined);
 }
 
-function flagsOf(db: TestDatabase, settings: Record<string, string | number>): string[] {
+function flagsOf(db: Pick<TestDatabase, "url">, settings: Record<string, string | number>): string[] {
   const all = { listen: "127.0.0.1:0", http: "off", database: db.url, node: "test", ...settings };
   return Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }
@@ -89,7 +100,7 @@ export class ServerProcess implements AsyncDisposable {
 }
 
 /** Starts `natter serve` as a process, and waits for its ready line. Throws an Error with its stderr if it ends before. */
-export async function spawnServer(db: TestDatabase, settings: Record<string, string | number> = {}): Promise<ServerProcess> {
+export async function spawnServer(db: Pick<TestDatabase, "url">, settings: Record<string, string | number> = {}): Promise<ServerProcess> {
   const main = new URL("../../main.ts", import.meta.url).pathname;
   const args = ["run", "-A", "--quiet", main, "serve", "--log", "json", ...flagsOf(db, settings)];
   const process = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
