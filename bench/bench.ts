@@ -13,6 +13,7 @@ import { chatMysql, chatSqlite, group, stall } from "./parts/chat.ts";
 import { idle, loginMysql, loginSqlite, start, vanish10000, vanish4000 } from "./parts/clients.ts";
 import type { Context, Part } from "./parts/part.ts";
 import { burst, bystanders, signal } from "./parts/relay.ts";
+import { picture, type Results } from "./picture.ts";
 import { met, type Result, type RowName, rows } from "./rows.ts";
 import { startNatter } from "./support.ts";
 
@@ -53,9 +54,15 @@ function print(result: Result): void {
   }
 }
 
-async function machine(): Promise<Record<string, unknown>> {
+async function machine(): Promise<Results["machine"]> {
   const cpu = /model name\s*: (.*)/.exec(await Deno.readTextFile("/proc/cpuinfo").catch(() => ""))?.[1];
-  return { cpu, cores: navigator.hardwareConcurrency, kernel: Deno.osRelease(), deno: Deno.version.deno, generator: compiled ? "C" : "TypeScript" };
+  return {
+    ...(cpu === undefined ? {} : { cpu }),
+    cores: navigator.hardwareConcurrency,
+    kernel: Deno.osRelease(),
+    deno: Deno.version.deno,
+    generator: compiled ? "C" : "TypeScript",
+  };
 }
 
 const { values: options, positionals: wanted } = parseArgs({
@@ -82,13 +89,16 @@ for (const [part, names] of parts) {
   }
 }
 
+const all: Results = {
+  date: new Date().toISOString(),
+  machine: await machine(),
+  rows: results.map((result) => ({ ...rows[result.row], met: met(result), ...result })),
+};
 const file = options.json ?? (options.smoke ? undefined : new URL("./results.json", import.meta.url).pathname);
-if (file !== undefined) {
-  const list = results.map((result) => ({ ...rows[result.row], met: met(result), ...result }));
-  await Deno.writeTextFile(file, JSON.stringify({ date: new Date().toISOString(), machine: await machine(), rows: list }, null, 2) + "\n");
-}
+if (file !== undefined) await Deno.writeTextFile(file, JSON.stringify(all, null, 2) + "\n");
 if (options.smoke) {
   const empty = results.filter(({ figure, detail }) => figure === undefined ? !detail.startsWith("left out") : !Number.isFinite(figure));
   for (const { row } of empty) console.error(`${row} has no figure`);
+  if (!picture(all).endsWith("</svg>\n")) throw new Error("no picture");
   Deno.exitCode = empty.length > 0 ? 1 : 0;
 }

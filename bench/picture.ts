@@ -6,9 +6,10 @@
 import type { Result, Row } from "./rows.ts";
 
 /** What bench/bench.ts writes. */
-interface Results {
+export interface Results {
   date: string;
-  machine: { cpu?: string; cores: number; deno: string };
+  /** `generator`: what the load generator was written in. */
+  machine: { cpu?: string; cores: number; kernel: string; deno: string; generator: string };
   rows: (Row & Result & { met: boolean })[];
 }
 

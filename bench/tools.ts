@@ -34,8 +34,11 @@ export async function compile(name: string): Promise<string | undefined> {
     const program = out + name;
     // Renamed when it is complete, so that two benchmarks at once do no harm.
     const fresh = `${program}.${Deno.pid}`;
-    const { code } = await new Deno.Command(compiler, { args: ["-O2", "-o", fresh, source], stdin: "null" }).output();
-    if (code !== 0) return undefined;
+    const { success, stderr } = await new Deno.Command(compiler, { args: ["-O2", "-o", fresh, source], stdin: "null" }).output();
+    if (!success) {
+      console.error(`${compiler} cannot compile ${name}.c: ${new TextDecoder().decode(stderr)}`);
+      return undefined;
+    }
     await Deno.rename(fresh, program);
     return program;
   }
