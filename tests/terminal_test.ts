@@ -275,3 +275,28 @@ test("nor can a server's names and sentences", async () => {
   await terminal.ended();
   await serving;
 });
+
+test("the README's session is one", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "bob");
+  await using bob = await RawClient.connect(server.port);
+  await bob.login({ name: "bob", password: PASSWORD, proto: 2 });
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const [, block] = /^ {4}\$ natter chat\n((?: {4}.*\n)+)/m.exec(readme)!;
+  const masked = (row: string) => row.replace(/^\d\d:\d\d /, "00:00 ").replace(/:\d+;/, ":6000;");
+  const rows = block.trimEnd().split("\n").map((row) => masked(row.slice(4)));
+  await using terminal = new Terminal(["chat", `127.0.0.1:${server.port}`]);
+  const soFar = (n: number) => JSON.stringify(rows.slice(0, n));
+  for (const [i, row] of rows.entries()) {
+    const [, prompt, answer = ""] = /^((?:.*quit|Name|Password):|\w*>)(?: (.*))?$/.exec(row) ?? [];
+    const next = prompt === undefined ? soFar(i + 1) : JSON.stringify([...rows.slice(0, i), prompt]);
+    await terminal.until((seen) => JSON.stringify(seen.map(masked).slice(0, i + 1)) === next, next);
+    if (prompt !== undefined) await terminal.type((prompt === "Password:" ? PASSWORD : answer) + "\r");
+    if (answer !== "hello, bob") continue;
+    const { id } = await bob.next((m) => m.msg === answer);
+    bob.send({ msgid: 6, toid: id, msg: rows[i + 1].replace("00:00 bob: ", "") });
+  }
+  assertEquals(await terminal.ended(), 0);
+  assertEquals(terminal.screen.rows.map(masked).filter((row) => row !== ""), rows);
+});

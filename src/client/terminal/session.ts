@@ -266,7 +266,7 @@ export class Session {
       return view.table(this.#group(rest).users.map(({ id, name, state, role }) => ["user", String(id), name, state, role]));
     }
     const friends = people.friends.map(({ id, name, state }) => ["user", String(id), name, state]);
-    const groups = people.groups.map(({ id, groupname, users }) => ["group", String(id), groupname, `${users.length} members`]);
+    const groups = people.groups.map(({ id, groupname, users }) => ["group", String(id), groupname, `${users.length} ${users.length === 1 ? "member" : "members"}`]);
     if (friends.length + groups.length === 0) view.note("no contacts and no groups yet; /add NAME and /join NAME put them here");
     view.table([...friends, ...groups]);
   }
