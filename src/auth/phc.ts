@@ -1,4 +1,4 @@
-/** Password hashes as PHC strings: `$argon2id$v=19$m=19456,t=2,p=1$SALT$HASH` and `$scrypt$ln=17,r=8,p=1$SALT$HASH`. */
+/** Password hashes as PHC strings: `$argon2id$v=19$m=47104,t=1,p=1$SALT$HASH` and `$scrypt$ln=17,r=8,p=1$SALT$HASH`. */
 
 import { scrypt } from "node:crypto";
 
