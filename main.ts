@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<(args: string[]) => Promise<number>
   unban: async () => (await import("./src/cli/operator.ts")).unban,
   kick: async () => (await import("./src/cli/operator.ts")).kick,
   backup: async () => (await import("./src/cli/operator.ts")).backup,
+  health: async () => (await import("./src/cli/health.ts")).health,
 };
 
 async function main(args: string[]): Promise<number> {

@@ -105,3 +105,22 @@ Deno.test("operator: no database is made by a command, and bad arguments are tol
   assertEquals(wrong.code, 2);
   assert(wrong.stderr.startsWith("natter: wanted: ID"), wrong.stderr);
 });
+
+Deno.test("operator: health", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = new Program(["--listen", "127.0.0.1:0", "--http", "0.0.0.0:0", "--node", "here", "--database", db.url]);
+  const { http } = await server.ready();
+  const health = (...flags: string[]) => run(["health", ...flags]);
+  const alive = await health("--http", `0.0.0.0:${http}`);
+  assertEquals([alive.code, alive.stdout, alive.stderr], [0, "alive\n", ""]);
+  // It is there, but does not answer.
+  server.kill("SIGSTOP");
+  assertEquals((await health("--http", `127.0.0.1:${http}`)).code, 1);
+  server.kill("SIGKILL");
+  await server.ended();
+  const dead = await health("--http", `127.0.0.1:${http}`);
+  assertEquals([dead.code, dead.stdout], [1, ""]);
+  assertMatch(dead.stderr, /^natter: .+\n$/);
+  const off = await health("--http", "off");
+  assertEquals([off.code, off.stderr], [2, "natter: natter health asks at --http, which is off\n"]);
+});

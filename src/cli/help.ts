@@ -19,6 +19,7 @@ export function help(): string {
     "  natter kick ID      ends a user's session, on a running server",
     "  natter ban ID       closes an account and ends its session; natter unban ID opens it again",
     "  natter backup FILE  copies the SQLite database, also while the server runs",
+    "  natter health       asks the server at --http whether it is alive: exit code 0 or 1, for a container's health check",
     "  natter --help       this text",
     "  natter --version    the version",
     "",
