@@ -276,6 +276,39 @@ test("nor can a server's names and sentences", async () => {
   await serving;
 });
 
+test("a message during a password's question; blocking; somebody else takes the account", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { "on-conflict": "replace" });
+  await register(server.port, "alice", "bob");
+  await using alice = await chat(server.port, "alice");
+  await using bob = await RawClient.connect(server.port);
+  await bob.login({ name: "bob", password: PASSWORD, proto: 2 });
+  await alice.type("/password\r");
+  await alice.see("Present password:");
+  await alice.type("typed");
+  bob.send({ msgid: 6, toid: 1, msg: "hello" });
+  const row = await alice.see(/bob: hello$/);
+  await alice.see("Present password:", row);
+  await alice.type(CTRL_C);
+  await alice.see("* the password stays as it is");
+  assert(!alice.raw.includes("typed"));
+  await enter(alice, "/block BOB");
+  await alice.see("* BOB is blocked");
+  assertEquals((await bob.request({ msgid: 6, toid: 1, msg: "?" })).errno, 23);
+  await enter(alice, "/unblock 2");
+  assertEquals((await bob.request({ msgid: 6, toid: 1, msg: "and now" })).errno, 0);
+  await alice.see(/bob: and now$/);
+  await alice.type("half");
+  await alice.until(() => alice.lastRow === "> half", "the line");
+
+  await using other = await RawClient.connect(server.port);
+  assertEquals((await other.login({ name: "alice", password: PASSWORD, proto: 2 })).errno, 0);
+  await alice.see("! the server ended the connection (replaced)");
+  await alice.see("1 log in, 2 register, 3 quit: half");
+  await alice.type(CTRL_C);
+  assertEquals(await alice.ended(), 0);
+});
+
 test("the README's session is one", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db);

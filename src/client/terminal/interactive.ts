@@ -28,6 +28,8 @@ export interface InteractiveOptions {
 export async function interactive({ connect, server, who, colours }: InteractiveOptions): Promise<number> {
   const paint = painter(colours);
   const screen = new Screen();
+  // Killed politely, it gives the terminal back as it was.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => screen.close());
   let unstored = 0;
   const view = screenView((text) => screen.print(text), paint);
   try {
@@ -64,13 +66,18 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
         continue;
       }
     }
-    try {
-      const { id, name, inbox } = await client.login({ ...peer, password });
+    // Told before the messages that come with it.
+    const off = client.on("login", ({ id, name, inbox }) => {
       const waiting = inbox.last - inbox.confirmed;
-      view.note(`logged in as ${name} (${id})${waiting > 0 ? `; ${waiting} new messages` : ""}`);
+      view.note(`logged in as ${name} (${id})${waiting > 0 ? `; new messages: ${waiting}` : ""}`);
+    });
+    try {
+      await client.login({ ...peer, password });
       return true;
     } catch {
       // The session has told it, as of any end.
+    } finally {
+      off();
     }
   }
 }

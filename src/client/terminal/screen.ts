@@ -15,6 +15,7 @@ import { Writable } from "node:stream";
 export type Complete = (line: string) => [hits: string[], replaced: string];
 
 interface Asking {
+  question: string;
   hidden: boolean;
   resolve: (answer: string | undefined) => void;
 }
@@ -64,6 +65,8 @@ export class Screen {
   /** Prints lines above the one that is being typed. */
   print(text: string): void {
     if (this.#ended || !this.#drawn && this.#readline.line === "") return this.#out.say(text + "\n");
+    // Rule 2: readline would draw what is typed.
+    if (this.#asking?.hidden) return this.#out.say(`\r\x1b[J${text}\n${this.#asking.question}`);
     const { rows } = this.#readline.getCursorPos();
     // readline goes up by as many rows as the cursor was below the prompt before it draws: they are given to it as empty ones.
     this.#out.say(`\r${rows > 0 ? `\x1b[${rows}A` : ""}\x1b[J${text}\n${"\n".repeat(rows)}`);
@@ -97,7 +100,7 @@ export class Screen {
     if (this.#ended) return Promise.resolve(undefined);
     if (this.#typed.length > 0) return Promise.resolve(this.#typed.shift());
     return new Promise((resolve) => {
-      this.#asking = { hidden, resolve };
+      this.#asking = { question, hidden, resolve };
       this.#drawn = true;
       this.#readline.setPrompt(question);
       this.#readline.prompt();

@@ -139,11 +139,12 @@ export class Session {
       waits();
     }
     const done = this.#client.chat(to, text).then(
-      () => late && this.#view.note(`stored ${what}`),
+      () => late && this.#view.note(`stored ${short(what)}`),
       (error) => {
         const refused = error instanceof NatterError;
         if (!refused) this.unstored++;
-        this.#view.fault(`${refused ? "not sent" : "not known to be stored"} ${what} (${reasonOf(error)})`);
+        // What was refused is still in the history of lines; what was given up may be nowhere else.
+        this.#view.fault(refused ? `not sent ${short(what)} (${reasonOf(error)})` : `not known to be stored ${what} (${reasonOf(error)})`);
       },
     ).then(() => {
       clearTimeout(timer);
@@ -266,7 +267,9 @@ export class Session {
       return view.table(this.#group(rest).users.map(({ id, name, state, role }) => ["user", String(id), name, state, role]));
     }
     const friends = people.friends.map(({ id, name, state }) => ["user", String(id), name, state]);
-    const groups = people.groups.map(({ id, groupname, users }) => ["group", String(id), groupname, `${users.length} ${users.length === 1 ? "member" : "members"}`]);
+    const groups = people.groups.map((
+      { id, groupname, users },
+    ) => ["group", String(id), groupname, `${users.length} ${users.length === 1 ? "member" : "members"}`]);
     if (friends.length + groups.length === 0) view.note("no contacts and no groups yet; /add NAME and /join NAME put them here");
     view.table([...friends, ...groups]);
   }
@@ -302,6 +305,10 @@ export class Session {
     if (!theirs) throw new CommandError(`${label(typed)} is neither a contact nor in a group of yours; use the number`);
     return theirs.id;
   }
+}
+
+function short(text: string): string {
+  return text.length > 200 ? text.slice(0, 200) + "…" : text;
 }
 
 /** Makes a request until the server takes it or refuses it, as long as it only says "later" (then it has done nothing). Rejects as the request does. */
