@@ -35,7 +35,7 @@ Deno.test("docs/protocol.md: a transcript that is not so fails, and one that can
   ];
   for (const lines of wrong) {
     const [transcript] = transcriptsOf("```transcript\n" + lines + "\n```");
-    const outcome = await play(transcript!).then(() => "passed", () => "failed");
+    const outcome = await play(transcript).then(() => "passed", () => "failed");
     assertEquals(outcome, "failed", lines);
   }
   for (const lines of ["S {}", "alice: {}", "C:{}"]) assertThrows(() => transcriptsOf("```transcript\n" + lines + "\n```"));

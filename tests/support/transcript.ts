@@ -51,7 +51,7 @@ function headerOf(text: string, line: number): Transcript {
   const [, people = "", settings = ""] = found;
   return {
     line,
-    people: people.split(", ").filter(Boolean).map((p) => ({ name: p.split(" ")[0]!, away: p.endsWith("(away)") })),
+    people: people.split(", ").filter(Boolean).map((p) => ({ name: p.split(" ")[0], away: p.endsWith("(away)") })),
     settings: Object.fromEntries([...settings.matchAll(/--(\S+) (\S+)/g)].map(([, name, value]) => [name, value])),
     steps: [],
   };
@@ -65,7 +65,7 @@ function stepOf(line: string, number: number): Step {
   const [, who = "", side, text, times = "1", orMore] = found;
   if (text === "(closes)") return { line: number, kind: side === "C" ? "client closes" : "server closes", who };
   if (text === "…") return { line: number, kind: "and so on", who };
-  return { line: number, kind: side === "C" ? "client" : "server", who, text: text!, times: Number(times), orMore: orMore !== undefined };
+  return { line: number, kind: side === "C" ? "client" : "server", who, text, times: Number(times), orMore: orMore !== undefined };
 }
 
 /** Plays a transcript against a server of its own. Throws an Error that names the line. */
@@ -203,7 +203,7 @@ class Stage {
 
   async #happens(what: string): Promise<void> {
     const [, command, name] = /^an operator: natter (ban|kick) ([a-z]+)$/.exec(what) ?? [];
-    if (command) return await this.#operate(command, Number(this.#values.get(name!)));
+    if (command) return await this.#operate(command, Number(this.#values.get(name)));
     switch (what) {
       case "the database is away":
         this.#watch.around = () => Promise.reject(new StoreUnavailable("as the test wants it"));
