@@ -1,0 +1,54 @@
+// Nodes of one cluster: a real MariaDB, a real Redis.
+
+import type { Overrides } from "../../src/server.ts";
+import { hasMysql, type TestDatabase, testDatabase } from "./databases.ts";
+import { type Proxy, startProxy } from "./proxy.ts";
+import { listened, redisUrl, useRedis } from "./redis.ts";
+import { type ServerProcess, spawnServer, startServer, type TestServer } from "./server.ts";
+
+const REQUIRED = Deno.env.get("NATTER_TEST_REQUIRE") === "all";
+
+/** Registers a test on a fresh MySQL database, with Redis beside it. */
+export function clusterTest(name: string, fn: (db: TestDatabase) => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: !(hasMysql && useRedis) && !REQUIRED,
+    fn: async () => {
+      await using db = await testDatabase("mysql");
+      await fn(db);
+    },
+  });
+}
+
+async function heard(db: TestDatabase, node: string): Promise<void> {
+  await listened([`natter:${new URL(db.url).pathname.slice(1)}:${node}`]);
+}
+
+/** Starts a node in this process. Resolves when it hears the others. */
+export async function startNode(
+  db: TestDatabase,
+  node: string,
+  overrides: Overrides = {},
+  settings: Record<string, string | number> = {},
+): Promise<TestServer> {
+  const server = await startServer(db, { node, redis: redisUrl, ...settings }, overrides);
+  await heard(db, node);
+  return server;
+}
+
+/** Starts a node as a process of its own. Resolves when it hears the others. */
+export async function spawnNode(db: TestDatabase, node: string, settings: Record<string, string | number> = {}): Promise<ServerProcess> {
+  const server = await spawnServer(db, { node, redis: redisUrl, ...settings });
+  await heard(db, node);
+  return server;
+}
+
+/** A proxy before the server of this URL, and the URL by way of it. */
+export async function proxied(text: string): Promise<{ proxy: Proxy; url: string }> {
+  const url = new URL(text);
+  const port = Number(url.port || (url.protocol === "mysql:" ? 3306 : 6379));
+  const proxy = await startProxy({ hostname: url.hostname, port });
+  url.hostname = "127.0.0.1";
+  url.port = String(proxy.port);
+  return { proxy, url: url.href };
+}

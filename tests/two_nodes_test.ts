@@ -1,0 +1,107 @@
+// Two nodes over MySQL and Redis: what goes from one to the other goes at once, by the bus, and not only when somebody looks into the database.
+// What holds on one node is tried on two in suites_on_two_nodes_test.ts.
+
+import { assert, assertEquals } from "@std/assert";
+import { StoreWatch } from "./support/around_store.ts";
+import { assertErrno, chats, nothingElse, upTo } from "./support/chat.ts";
+import { clusterTest, startNode } from "./support/nodes.ts";
+import { eventually, makeUsers } from "./support/server.ts";
+
+/** No pass of reconciling but the first one, when the bus is joined. */
+const TIMES = { reconcile: 3600_000, kicks: 100 };
+
+/** A watch that has seen the first pass. */
+async function passed(watch: StoreWatch): Promise<void> {
+  await eventually(() => watch.made.includes("sessions"), "the first pass");
+  await watch.quiet();
+}
+
+clusterTest("two nodes: messages, group messages and signals are pushed to the other node, in order, without a look into the inbox", async (db) => {
+  const watch = new StoreWatch();
+  await using a = await startNode(db, "a", { times: TIMES }, { limits: "off" });
+  await using b = await startNode(db, "b", { times: TIMES, store: watch.wrap });
+  await passed(watch);
+  const [ann, bob, cid] = await makeUsers(db, 3);
+  await using onA = await a.client(ann);
+  await using onB = await b.client(bob);
+  await using alsoOnB = await b.client(cid);
+  const { groupid } = await onA.request({ msgid: 8, groupname: "g", groupdesc: "" });
+  for (const member of [onB, alsoOnB]) assertErrno(await member.request({ msgid: 9, groupid }), 0);
+  await watch.quiet();
+  watch.forget();
+
+  for (const i of upTo(100)) {
+    onA.send(i % 2 ? { msgid: 6, toid: bob.id, msg: `${i}`, ref: `${i}` } : { msgid: 10, groupid, msg: `${i}`, ref: `${i}` });
+  }
+  for (const i of upTo(100)) assertEquals((await onA.next((m) => m.msgid === 11 && m.errno === 0)).ref, `${i}`);
+  const got = await chats(onB, 100);
+  assertEquals(got.map((m) => [m.seq, m.msg]), upTo(100).map((i) => [i, `${i}`]));
+  assertEquals((await chats(alsoOnB, 50)).map((m) => m.msg), upTo(50).map((i) => `${2 * i}`));
+  await watch.quiet();
+  assert(!watch.made.includes("inbox"), `pushed out of memory: ${watch.made}`);
+
+  onA.send({ msgid: 21, toid: bob.id, msg: "typing" });
+  assertEquals(await onB.next(), { msgid: 21, id: ann.id, toid: bob.id, msg: "typing" });
+  onA.send({ msgid: 21, groupid, msg: "typing" });
+  for (const member of [onB, alsoOnB]) assertEquals(await member.next(), { msgid: 21, id: ann.id, groupid, msg: "typing" });
+  for (const client of [onA, onB, alsoOnB]) await nothingElse(client);
+});
+
+clusterTest(
+  "two nodes: the holder's node is asked: who answers stays, who does not is replaced there and told; friends see nothing of it",
+  async (db) => {
+    await using a = await startNode(db, "a", { times: TIMES });
+    await using b = await startNode(db, "b", { times: TIMES });
+    const [alive, silent, friend] = await makeUsers(db, 3);
+    const held = (await a.client(alive)).answerPings();
+    const dumb = await a.client(silent);
+    await using watcher = await b.client(friend);
+    for (const { id } of [alive, silent]) await watcher.request({ msgid: 7, friendid: id });
+
+    const refused = await b.connect(), taken = await b.connect();
+    const begun = performance.now();
+    const [first, second] = await Promise.all([
+      refused.login({ id: alive.id, token: alive.token, proto: 2 }),
+      taken.login({ id: silent.id, token: silent.token, proto: 2 }),
+    ]);
+    assertEquals([first.errno, second.errno], [2, 0]);
+    assert(performance.now() - begun < 2500, "within the probe's 1.5 s and what the machine adds");
+    const goodbye = await dumb.next((m) => m.msgid === 20);
+    assertEquals([goodbye.reason, goodbye.retry], ["replaced", undefined]);
+    assertEquals(await dumb.closed, "fin");
+    assertErrno(await held.request({ msgid: 17 }), 0);
+    // Who was on node a is on node b now: what is sent there from a arrives.
+    held.send({ msgid: 6, toid: silent.id, msg: "moved?" });
+    assertEquals((await chats(taken, 1))[0].msg, "moved?");
+
+    // All go. Had their friend been told of the takeover, it would come before that.
+    for (const client of [held, taken, refused]) await client.close();
+    const news = [await watcher.next((m) => m.msgid === 15), await watcher.next((m) => m.msgid === 15)];
+    assertEquals(new Map(news.map((m) => [m.id, m.state])), new Map([[alive.id, "offline"], [silent.id, "offline"]]));
+    await nothingElse(watcher);
+  },
+);
+
+clusterTest("two nodes: PRESENCE from the other node; a move within 2 s is not told; a kick finds its user wherever it is", async (db) => {
+  await using a = await startNode(db, "a", { times: TIMES });
+  await using b = await startNode(db, "b", { times: TIMES });
+  const [user, friend] = await makeUsers(db, 2);
+  await using watcher = await a.client(friend);
+  await watcher.request({ msgid: 7, friendid: user.id });
+  const first = await b.client(user);
+  assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
+  await first.close();
+  const second = await a.client(user);
+  const third = async () => {
+    await second.close();
+    return await b.client(user);
+  };
+  await using last = await third();
+  // The moves have been looked at when their 2 s are over, and so has what follows them.
+  await new Promise((resolve) => setTimeout(resolve, 2600));
+  await nothingElse(watcher);
+  const store = await db.open();
+  assert(await store.kick(user.id));
+  assertEquals((await last.next((m) => m.msgid === 20)).reason, "kicked");
+  assertEquals((await watcher.next((m) => m.msgid === 15)).state, "offline");
+});
