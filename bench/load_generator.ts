@@ -95,8 +95,13 @@ export class Load implements AsyncDisposable {
 
   /** Kills all clients, in one instant. */
   kill(): void {
-    if (!this.#killed) this.#child.kill("SIGKILL");
+    if (this.#killed) return;
     this.#killed = true;
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended by itself, and said why.
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
