@@ -9,7 +9,9 @@
  * 3. A change is synchronous and rests on nothing but the database and its own arguments, for it may run twice: when one change fails, its transaction is
  *    rolled back, that one is rejected, and the others run again without it.
  * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most.
- * 5. Another process that writes (an operator's command) is waited for without blocking the event loop.
+ * 5. A transaction waits for the disk (it survives a power loss), unless all of its changes are `passing`: who is online here ends with the machine anyway, and
+ *    the next start says so. It survives the end of the process in either case.
+ * 6. Another process that writes (an operator's command) is waited for without blocking the event loop.
  */
 
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
@@ -28,6 +30,7 @@ type Statement = StatementSync & { setReturnArrays(enabled: boolean): void };
 interface Change {
   run: () => unknown;
   cost: number;
+  passing: boolean;
   resolve: (result: unknown) => void;
   reject: (reason: unknown) => void;
 }
@@ -40,6 +43,8 @@ export class Database {
   #scheduled: ReturnType<typeof setImmediate> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #lockedSince: number | undefined;
+  /** Whether a COMMIT waits for the disk now. */
+  #waits = true;
   #closing = false;
   #closed = false;
 
@@ -122,11 +127,11 @@ export class Database {
     }
   }
 
-  /** Makes a change in the next transaction, by the rules above. */
-  write<T>(change: () => T, cost = 1): Promise<T> {
+  /** Makes a change in the next transaction, by the rules above. `passing`: a power loss may undo it. */
+  write<T>(change: () => T, cost = 1, passing = false): Promise<T> {
     if (this.#closing) return Promise.reject(new StoreUnavailable("the database is closed"));
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ run: change, cost, resolve: resolve as (result: unknown) => void, reject });
+      this.#queue.push({ run: change, cost, passing, resolve: resolve as (result: unknown) => void, reject });
       this.#schedule();
     });
   }
@@ -143,6 +148,7 @@ export class Database {
   #commit(): void {
     const batch = this.#take();
     try {
+      this.#wait(!batch.every((change) => change.passing));
       this.#prepare("BEGIN IMMEDIATE").run();
     } catch (error) {
       this.#blocked(batch, error);
@@ -159,6 +165,12 @@ export class Database {
     }
     for (let i = 0; i < batch.length; i++) batch[i].resolve(results[i]);
     this.#schedule();
+  }
+
+  #wait(wanted: boolean): void {
+    if (wanted === this.#waits) return;
+    this.#db.exec(`PRAGMA synchronous = ${wanted ? "FULL" : "NORMAL"}`);
+    this.#waits = wanted;
   }
 
   #take(): Change[] {

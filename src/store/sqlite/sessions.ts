@@ -29,16 +29,20 @@ export function sessionStore(db: Database, node: Node): Pick<Store, "claim" | "r
   }
 
   return {
-    claim: (userId, session, takeover) => db.write(() => claim(userId, session, takeover)),
+    claim: (userId, session, takeover) => db.write(() => claim(userId, session, takeover), 1, true),
 
     release(sessions) {
       const sql = "UPDATE user SET state = 'offline', session = NULL, node = NULL, incarnation = NULL, lastseen = ? WHERE id = ? AND session = ?";
-      return db.write(() => {
-        for (const { userId, session, lastseen, confirmed } of sessions) {
-          if (confirmed !== undefined) confirm(db, { userId, session, seq: confirmed });
-          db.run(sql, lastseen, userId, session);
-        }
-      }, sessions.length);
+      return db.write(
+        () => {
+          for (const { userId, session, lastseen, confirmed } of sessions) {
+            if (confirmed !== undefined) confirm(db, { userId, session, seq: confirmed });
+            db.run(sql, lastseen, userId, session);
+          }
+        },
+        sessions.length,
+        sessions.every(({ confirmed }) => confirmed === undefined),
+      );
     },
 
     sessions(after, limit) {
