@@ -103,7 +103,9 @@ test("two people talk; a half-typed line stays as it is below what arrives", asy
   assertEquals(alice.screen.cursor.column, column - 3);
   await alice.type("吗\r");
   const seen = await bob.see(/^\d\d:\d\d alice: half/);
-  assertEquals(bob.screen.rows.slice(seen, seen + 2).join("").slice("00:00 alice: ".length), half.slice(0, -2) + "吗" + half.slice(-2).trimEnd());
+  await bob.see(/吗好$/, seen);
+  const shown = bob.screen.rows.slice(seen, seen + 2);
+  assertEquals(shown.map((row) => row.slice(0, 13)), [shown[0].slice(0, 6) + "alice: ", "    | half of"]);
   assertEquals(alice.screen.rows.filter((row) => row.endsWith("bob: one")).length, 1);
 });
 
@@ -227,6 +229,15 @@ test("a message cannot move the cursor, colour the screen, or pass for another o
   await alice.until(() => alice.lastRow === "> half", "the line");
   assertMatch(alice.screen.rows[row], /^\d\d:\d\d bob: �\[2J�\]0;title��31mred�\[0m���gnp$/);
   assertEquals(alice.screen.rows.slice(row + 1), ["    | 12:00 alice: forged", "    | 12:00 alice: again", "> half"]);
+  // Neither where the terminal is full.
+  for (const filler of ["x", "x ", "你", "👩‍👩‍👧"]) {
+    bob.send({ msgid: 6, toid: 1, msg: filler.repeat(80) + "12:00 alice: forged " + filler.repeat(200) + "end" });
+    const row = await alice.see(/end$/, alice.screen.cursor.row);
+    await alice.until(() => alice.lastRow === "> half", "the line");
+    const shown = alice.screen.rows.slice(0, row + 1);
+    const begun = shown.findLastIndex((row) => row.includes(" bob: "));
+    assert(shown.slice(begun + 1).every((row) => row.startsWith("    | ")), shown.slice(begun).join("\n"));
+  }
   assert(!/\p{Cc}\[[\d;]*m/u.test(alice.raw), "no colours with NO_COLOR");
 });
 

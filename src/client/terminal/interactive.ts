@@ -31,7 +31,7 @@ export async function interactive({ connect, server, who, colours }: Interactive
   // Killed politely, it gives the terminal back as it was.
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => screen.close());
   let unstored = 0;
-  const view = screenView((text) => screen.print(text), paint);
+  const view = screenView((text) => screen.print(text), () => screen.columns, paint);
   try {
     view.note(`natter at ${server}; /help lists the commands`);
     for (;;) {

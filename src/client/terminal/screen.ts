@@ -62,6 +62,10 @@ export class Screen {
     return this.#ended;
   }
 
+  get columns(): number {
+    return this.#out.columns;
+  }
+
   /** Prints lines above the one that is being typed. */
   print(text: string): void {
     if (this.#ended || !this.#drawn && this.#readline.line === "") return this.#out.say(text + "\n");

@@ -32,6 +32,38 @@ export function field(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll("\t", "\\t").replace(LINE_ENDS, "\\n").replace(UNSAFE, "�");
 }
 
+const graphemes = new Intl.Segmenter();
+
+/** How many columns a text takes: rather too many than too few, where terminals differ. */
+export function width(text: string): number {
+  let columns = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0)!;
+    if (/[\p{Mn}\p{Me}]/u.test(character)) continue;
+    columns += code < 0x1100 || (code >= 0x1e00 && code < 0x20d0) ? 1 : 2;
+  }
+  return columns;
+}
+
+/** Cuts a line, after a blank if there is one, into pieces of at most `first` columns, then `later`. At least one piece; the first may be empty. */
+export function wrap(line: string, first: number, later: number): string[] {
+  const pieces: string[] = [];
+  let piece = "", columns = 0, room = first;
+  for (const { segment } of graphemes.segment(line)) {
+    const wide = width(segment);
+    while (columns + wide > room && (piece !== "" || pieces.length === 0)) {
+      const blank = piece.lastIndexOf(" ") + 1 || piece.length;
+      pieces.push(piece.slice(0, blank));
+      piece = piece.slice(blank);
+      columns = width(piece);
+      room = later;
+    }
+    piece += segment;
+    columns += wide;
+  }
+  return [...pieces, piece];
+}
+
 /** Why something failed, for a person. */
 export function reasonOf(error: unknown): string {
   if (error instanceof NatterError) return error.errno === 2 ? "this account is in use on another connection" : error.errmsg;

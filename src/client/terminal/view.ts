@@ -1,6 +1,6 @@
 /** Where a session's words go: to a person's screen, or to a program's pipe. What comes is raw; a view makes it fit. */
 import { complain, print } from "../../cli/output.ts";
-import { field, harmless, harmlessLines, isoTime, label, nameColour, type Paint, shortTime } from "./text.ts";
+import { field, harmless, harmlessLines, isoTime, label, nameColour, type Paint, shortTime, width, wrap } from "./text.ts";
 
 /** A message as it is shown. */
 export interface Shown {
@@ -24,14 +24,21 @@ export interface View {
   fault(text: string): void;
 }
 
-/** For a person: with colours if `paint` has them, texts of several lines set off so that no line of theirs can pass for another message. */
-export function screenView(write: (text: string) => void, paint: Paint): View {
+/** Before what does not fit on a message's first row, so that no row of a text can pass for another message. */
+const MORE = "    | ";
+
+/** For a person: `columns` wide, with colours if `paint` has them. */
+export function screenView(write: (text: string) => void, columns: () => number, paint: Paint): View {
   return {
     message({ ts, id, name, group, msg }) {
-      const where = group === undefined ? "" : paint("1", `[${label(group)}]`) + " ";
+      const time = shortTime(ts), where = group === undefined ? "" : `[${label(group)}] `, who = label(name) + ":";
+      const room = Math.max(columns() - 1, 20);
       const [first, ...more] = harmlessLines(msg);
-      const head = `${paint("2", shortTime(ts))} ${where}${paint(nameColour(id), label(name) + ":")} ${first}`;
-      write([head, ...more.map((line) => `${paint("2", "    |")} ${line}`)].join("\n"));
+      // A head that is wider than the terminal leaves nothing beside it.
+      const beside = Math.max(room - width(`${time} ${where}${who} `), 0);
+      const rows = [...wrap(first, beside, room - MORE.length), ...more.flatMap((line) => wrap(line, room - MORE.length, room - MORE.length))];
+      const head = `${paint("2", time)} ${where && paint("1", where)}${paint(nameColour(id), who)} `;
+      write(rows.map((row, i) => (i === 0 ? head : paint("2", MORE)) + row).join("\n"));
     },
     table(rows) {
       if (rows.length > 0) write(rows.map((row) => "  " + row.map(harmless).join("  ")).join("\n"));
