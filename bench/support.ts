@@ -24,14 +24,16 @@ export interface NatterOptions {
   singleWrites?: boolean;
   /** The folder for a CPU profile of it. */
   cpuProf?: string | undefined;
+  /** Further flags; they win over the usual ones. */
+  flags?: readonly string[];
 }
 
 /** The command that starts a server without limits. */
-export function natterCommand(database: string, { singleWrites, cpuProf }: NatterOptions = {}): string[] {
+export function natterCommand(database: string, { singleWrites, cpuProf, flags: more = [] }: NatterOptions = {}): string[] {
   const main = new URL(singleWrites ? "./single_writes.ts" : "../main.ts", import.meta.url).pathname;
   const flags = ["--listen", "127.0.0.1:0", "--http", "off", "--limits", "off", "--max-connections", "50000", "--log-level", "warning"];
   const profile = cpuProf === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", cpuProf];
-  return [Deno.execPath(), "run", "-A", "--quiet", ...profile, main, ...flags, "--database", database];
+  return [Deno.execPath(), "run", "-A", "--quiet", ...profile, main, ...flags, "--database", database, ...more];
 }
 
 /** What {@linkcode natterCommand}'s server prints when it is ready. */
