@@ -20,21 +20,31 @@ export type LogLevel = "debug" | "info" | "warning" | "error";
 
 /** Every setting, checked. Addresses that are undefined are not listened on. */
 export interface Config {
+  /** `--listen`. */
   listen: Address;
+  /** `--tls-listen`; undefined: off. */
   tlsListen: Address | undefined;
   /** PEM files. */
   tlsCert: string | undefined;
+  /** `--tls-key`, a path. */
   tlsKey: string | undefined;
+  /** `--http`; undefined: off. */
   http: Address | undefined;
+  /** `--https`; undefined: off. */
   https: Address | undefined;
+  /** `--metrics`; undefined: off. */
   metrics: Address | undefined;
+  /** `--database`. */
   database: DatabaseConfig;
   /** `redis://…` or `rediss://…` */
   redis: string | undefined;
+  /** `--node`. */
   node: string;
   /** Seconds. */
   heartbeat: number;
+  /** `--on-conflict`. */
   onConflict: OnConflict;
+  /** `--limits`. */
   limits: boolean;
   /** IP addresses. */
   trustedProxy: string[];
@@ -42,6 +52,7 @@ export interface Config {
   allowOrigin: string[];
   /** Days; undefined: for ever. */
   keepDays: number | undefined;
+  /** `--max-connections`. */
   maxConnections: number;
   /** Bytes. */
   maxLine: number;
@@ -53,7 +64,9 @@ export interface Config {
   loginTimeout: number;
   /** Bytes. */
   sendQueue: number;
+  /** `--log`. */
   log: LogFormat;
+  /** `--log-level`. */
   logLevel: LogLevel;
 }
 
@@ -63,6 +76,7 @@ export interface Flag<T> {
   value: string;
   /** What the help says of the default; parsed like a given value, unless {@linkcode Flag.otherwise} is there. */
   default: string;
+  /** What the help says of it. */
   help: string;
   /** Throws {@linkcode ConfigError} saying what the value is not ("is not …"). */
   parse: (text: string) => T;

@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 
 /** A bad setting, said in one clear line. */
 export class ConfigError extends Error {
+  /** By which it is told from other errors. */
   override name = "ConfigError";
 }
 
@@ -25,14 +26,17 @@ export function quote(text: string): string {
   return JSON.stringify(short).replace(/[^\P{C}\n]|[\u2028\u2029]/gu, "�");
 }
 
+/** What `parse` takes, or `off`. */
 export function orOff<T>(parse: (text: string) => T): (text: string) => T | undefined {
   return (text) => text === "off" ? undefined : parse(text);
 }
 
+/** What `parse` takes, separated by commas, or `none`. */
 export function list(parse: (text: string) => string): (text: string) => string[] {
   return (text) => text === "none" ? [] : text.split(",").map((item) => parse(item.trim()));
 }
 
+/** One of these words. */
 export function oneOf<T extends string>(...words: T[]): (text: string) => T {
   return (text) => {
     const word = words.find((word) => word === text);
@@ -41,6 +45,7 @@ export function oneOf<T extends string>(...words: T[]): (text: string) => T {
   };
 }
 
+/** A number within bounds; `unit` is for the error's text. */
 export function number(range: { least?: number; above?: number; most: number; unit?: string; whole?: boolean }): (text: string) => number {
   const { least = -Infinity, above = -Infinity, most, unit, whole } = range;
   const from = range.above === undefined ? `from ${least}` : `above ${above}`;
@@ -53,6 +58,7 @@ export function number(range: { least?: number; above?: number; most: number; un
   };
 }
 
+/** A size from `least` to `most`: bytes, or such as 64KiB or 1MiB. */
 export function bytes(least: number, most: number): (text: string) => number {
   return (text) => {
     const [, digits, unit] = /^(\d+)(KiB|MiB)?$/.exec(text) ?? [];
@@ -64,6 +70,7 @@ export function bytes(least: number, most: number): (text: string) => number {
   };
 }
 
+/** Days, or `forever` (undefined). */
 export function keepDays(text: string): number | undefined {
   return text === "forever" ? undefined : number({ above: 0, most: 36_500, unit: "days" })(text);
 }
@@ -78,16 +85,19 @@ export function address(text: string): Address {
   return { hostname: six ?? other, port };
 }
 
+/** The path of a file. */
 export function path(text: string): string {
   if (text.includes("\0")) throw new ConfigError("not a path");
   return text;
 }
 
+/** An IP address. */
 export function ip(text: string): string {
   if (!isIP(text)) throw new ConfigError(`${quote(text)} is not an IP address`);
   return text;
 }
 
+/** An origin, as browsers write it. */
 export function origin(text: string): string {
   if (!URL.canParse(text) || new URL(text).origin !== text) {
     throw new ConfigError(`${quote(text)} is not an origin, such as https://chat.example.org`);
@@ -103,6 +113,7 @@ export function database(text: string): DatabaseConfig {
   return { kind: "mysql", url: text };
 }
 
+/** A URL of Redis. */
 export function redis(text: string): string {
   if (!url(text, ["redis:", "rediss:"], /^(\/\d*)?$/)) throw new ConfigError("not redis://HOST:6379");
   return text;
@@ -120,6 +131,7 @@ function url(text: string, protocols: string[], path: RegExp): boolean {
   return protocols.includes(protocol) && hostname !== "" && path.test(pathname);
 }
 
+/** The name of a node. */
 export function node(text: string): string {
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(text)) throw new ConfigError(`${quote(text)} is not 1 to 64 letters, digits, dots, dashes or underscores`);
   return text;

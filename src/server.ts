@@ -64,13 +64,16 @@ export interface Server extends AsyncDisposable {
 export interface Overrides {
   /** Wraps the store, to hold its steps open or to count them. */
   store?: (store: Store) => Store;
+  /** Cheaper hashing, say. */
   passwords?: Passwords;
+  /** Shorter waits (ms). */
   times?: Partial<NodeTimes & { retention: number }>;
+  /** Another way to the other nodes. */
   bus?: JoinBus;
 }
 
 /** How a node joins its bus. */
-type JoinBus = (node: string, listener: BusListener) => Bus;
+export type JoinBus = (node: string, listener: BusListener) => Bus;
 
 /**
  * Opens the database, takes the node's name, sets users of a former life offline, and listens.

@@ -2,26 +2,28 @@
 import type { Connection } from "../net/connection.ts";
 import type { Limits } from "../ops/limits.ts";
 import type { Session } from "../presence/session.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import type { Msg, Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
 import { hashingFor } from "./hashing.ts";
 import type { Passwords } from "./passwords.ts";
 
+/** Makes accounts and changes passwords. */
 export class Accounts {
   readonly #store: Store;
   readonly #passwords: Passwords;
   readonly #limits: Limits;
 
+  /** Joins it to the store, the hashing and the limits. */
   constructor(store: Store, passwords: Passwords, limits: Limits) {
     this.#store = store;
     this.#passwords = passwords;
     this.#limits = limits;
   }
 
-  /** @returns the new user's id. Throws {@linkcode Refusal} 1 if the name is taken. */
-  async register(connection: Connection, { name, password }: Request<typeof Msg.REGISTER>) {
+  /** Makes an account. @returns the new user's id. Throws {@linkcode Refusal} 1 if the name is taken. */
+  async register(connection: Connection, { name, password }: Request<typeof Msg.REGISTER>): Promise<{ id: UserId }> {
     const key = comparableName(name);
     const retry = this.#limits.registration(connection.address);
     if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many registrations from your address", { retry });

@@ -12,14 +12,16 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { derive, type Figures, formatPhc, hasArgon2id, parsePhc } from "./phc.ts";
 
-export { UnsupportedHash } from "./phc.ts";
+export { type Figures, UnsupportedHash } from "./phc.ts";
 
 /** Too many passwords wait to be hashed. */
 export class Busy extends Error {
+  /** By which it is told from other errors. */
   override name = "Busy";
   /** When to try again (ms). */
   readonly retry: number;
 
+  /** When to try again (ms). */
   constructor(retry: number) {
     super("too many passwords wait to be checked");
     this.retry = retry;
@@ -28,6 +30,7 @@ export class Busy extends Error {
 
 /** The outcome of {@linkcode Passwords.verify}. */
 export interface Verified {
+  /** Whether the password is right. */
   ok: boolean;
   /** If the password is right and its hash was made with other figures than are preferred now: the hash to store in its place. */
   rehash: string | undefined;
@@ -61,13 +64,14 @@ export class Passwords {
   /** How long a hash took of late (ms). */
   #duration = 100;
 
+  /** Starts with an empty queue. */
   constructor({ figures, parallel = Math.max(1, navigator.hardwareConcurrency - 1), queue = 256 }: PasswordsOptions = {}) {
     this.#preferred = figures ? Promise.resolve(figures) : hasArgon2id.then((has) => has ? ARGON2ID : SCRYPT);
     this.#parallel = parallel;
     this.#most = queue;
   }
 
-  /** @returns a PHC string. Throws {@linkcode Busy}, or the signal's reason. */
+  /** Hashes a password. @returns a PHC string. Throws {@linkcode Busy}, or the signal's reason. */
   hash(password: string, signal?: AbortSignal): Promise<string> {
     return this.#bounded(() => this.#fresh(password), signal);
   }

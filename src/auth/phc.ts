@@ -16,6 +16,7 @@ export interface Phc {
 
 /** A hash that this runtime cannot check: of another algorithm, or Argon2id where WebCrypto does not have it. */
 export class UnsupportedHash extends Error {
+  /** By which it is told from other errors. */
   override name = "UnsupportedHash";
 }
 

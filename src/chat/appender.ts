@@ -39,6 +39,7 @@ interface Entry {
   answer: (outcome: Outcome) => void;
 }
 
+/** Stores messages, and tells senders and receivers. */
 export class Appender {
   readonly #store: Store;
   readonly #table: ConnectionTable;
@@ -52,6 +53,7 @@ export class Appender {
   /** Resolved, and replaced, whenever a batch has been answered. */
   #batch = Promise.withResolvers<void>();
 
+  /** `node` is this node's name: receivers elsewhere are told over the bus. */
   constructor(store: Store, table: ConnectionTable, delivery: Delivery, node: string, counters: Counters) {
     this.#store = store;
     this.#table = table;

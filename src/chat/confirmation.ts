@@ -18,6 +18,7 @@ const CLASSIC_MS = 5000;
 /** What was written within this time counts as written at its end (ms), so that a session keeps a handful of marks. */
 const MARK_MS = 1000;
 
+/** Writes down what clients have handled. */
 export class Confirmation {
   readonly #store: Store;
   readonly #due = new Set<Session>();
@@ -25,6 +26,7 @@ export class Confirmation {
   #running = false;
   #closed = false;
 
+  /** Nothing is due yet. */
   constructor(store: Store) {
     this.#store = store;
   }
@@ -67,6 +69,7 @@ export class Confirmation {
     session.sent(cursor);
   }
 
+  /** Writes no more; departures confirm what is due. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);

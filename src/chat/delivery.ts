@@ -18,12 +18,14 @@ const PAGE_ROWS = 200, PAGE_BYTES = 256 * 1024;
 /** Until the next try when the database is away (ms). */
 const RETRY_MS = 1000;
 
+/** Sends each session what is in its inbox. */
 export class Delivery {
   readonly #store: Store;
   readonly #retries = new Set<ReturnType<typeof setTimeout>>();
   /** Messages put into outgoing queues. */
   delivered = 0;
 
+  /** Joins it to the store, from which gaps are read. */
   constructor(store: Store) {
     this.#store = store;
   }
@@ -49,6 +51,7 @@ export class Delivery {
     this.#read(session);
   }
 
+  /** Tries no more what the database did not give. */
   close(): void {
     for (const timer of this.#retries) clearTimeout(timer);
   }

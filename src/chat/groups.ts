@@ -1,6 +1,6 @@
 /** Groups: CREATE_GROUP, JOIN_GROUP, LEAVE_GROUP, and who is in one. */
 import type { Session } from "../presence/session.ts";
-import type { GroupId, Store, UserId } from "../store/store.ts";
+import type { Group, GroupId, Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import type { Msg, Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
@@ -8,29 +8,34 @@ import { comparableName } from "../wire/names.ts";
 /** How long a group's members are remembered for signals (ms), and how many groups are. */
 const REMEMBER_MS = 5000, MAX_REMEMBERED = 1000;
 
+/** The groups' life, and a short memory of their members. */
 export class Groups {
   readonly #store: Store;
   /** The members of groups that signals went to lately; joining and leaving here forgets the group. */
   readonly #members = new Map<GroupId, { until: number; users: Promise<Map<UserId, string | null> | undefined> }>();
 
+  /** Joins it to the store. */
   constructor(store: Store) {
     this.#store = store;
   }
 
-  async create(session: Session, { groupname, groupdesc }: Request<typeof Msg.CREATE_GROUP>) {
+  /** CREATE_GROUP: its number. Throws {@linkcode Refusal}. */
+  async create(session: Session, { groupname, groupdesc }: Request<typeof Msg.CREATE_GROUP>): Promise<{ groupid: GroupId }> {
     const created = await this.#store.createGroup(session.userId, groupname, comparableName(groupname), groupdesc);
     if (created === 1) throw new Refusal(Errno.INVALID, "a group of this name exists");
     if (created === 24) throw new Refusal(Errno.FULL, "you are in too many groups");
     return created;
   }
 
-  async join(session: Session, { groupid, groupname }: Request<typeof Msg.JOIN_GROUP>) {
+  /** JOIN_GROUP: the group, also if one was in it. Throws {@linkcode Refusal}. */
+  async join(session: Session, { groupid, groupname }: Request<typeof Msg.JOIN_GROUP>): Promise<{ group: Group }> {
     const group = await this.#store.joinGroup(session.userId, groupid === undefined ? { key: comparableName(groupname!) } : { id: groupid });
     if (typeof group === "number") throw new Refusal(group, group === Errno.FULL ? "the group is full, or you are in too many" : undefined);
     this.#members.delete(group.id);
     return { group };
   }
 
+  /** LEAVE_GROUP. Throws {@linkcode Refusal}. */
   async leave(session: Session, { groupid }: Request<typeof Msg.LEAVE_GROUP>): Promise<void> {
     const errno = await this.#store.leaveGroup(session.userId, groupid);
     if (errno !== 0) throw new Refusal(errno);

@@ -6,14 +6,17 @@ import { Errno, Refusal } from "../wire/errors.ts";
 import type { Msg, Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
 
+/** Reads conversations. */
 export class History {
   readonly #store: Store;
 
+  /** Joins it to the store. */
   constructor(store: Store) {
     this.#store = store;
   }
 
-  async history(session: Session, request: Request<typeof Msg.HISTORY>) {
+  /** HISTORY: a page, oldest first. Throws {@linkcode Refusal}. */
+  async history(session: Session, request: Request<typeof Msg.HISTORY>): Promise<{ messages: Record<string, unknown>[]; more: boolean }> {
     const { messages, more } = await this.#store.history(await this.#conversation(session.userId, request), request.before, request.limit);
     return { messages: messages.map(chatMessage), more };
   }

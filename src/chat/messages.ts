@@ -8,18 +8,23 @@ import type { Appender, Outcome } from "./appender.ts";
 
 /** What the sender is told of a stored message. */
 export interface Stored {
+  /** Its number; rises within a conversation. */
   messageid: number;
+  /** When it was stored (ms since the epoch). */
   ts: number;
+  /** The sender's own name for it. */
   mid?: string;
 }
 
 /** Called once with what goes into the answer. */
 export type Answer = (result: Stored | Error) => void;
 
+/** Takes messages from their senders. */
 export class Chat {
   readonly #store: Store;
   readonly #appender: Appender;
 
+  /** Joins it to the store, for names, and to what commits. */
   constructor(store: Store, appender: Appender) {
     this.#store = store;
     this.#appender = appender;

@@ -28,11 +28,15 @@ interface Change {
 
 /** What friends are told. */
 export interface News {
+  /** The friend. */
   id: UserId;
+  /** What the friend is now. */
   state: State;
+  /** Since when (ms since the epoch). */
   lastseen: number;
 }
 
+/** Tells friends who came and who went. */
 export class PresenceNews implements PresenceListener {
   readonly #store: Store;
   readonly #table: ConnectionTable;
@@ -44,6 +48,7 @@ export class PresenceNews implements PresenceListener {
   #running: Promise<void> | undefined;
   #closed = false;
 
+  /** `node` is this node's name: friends elsewhere are told over the bus. */
   constructor(store: Store, table: ConnectionTable, node: string) {
     this.#store = store;
     this.#table = table;
@@ -55,6 +60,7 @@ export class PresenceNews implements PresenceListener {
     this.#bus = bus;
   }
 
+  /** A user came or went, at `at` (ms since the epoch). */
   changed(userId: UserId, state: State, at: number): void {
     const change = this.#changes.get(userId);
     if (change) Object.assign(change, { state, at });
@@ -62,6 +68,7 @@ export class PresenceNews implements PresenceListener {
     this.#schedule();
   }
 
+  /** Tells nothing more; resolves when what is under way is done. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);

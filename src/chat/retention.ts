@@ -13,6 +13,7 @@ export const RETENTION_MS = 3600_000;
 const STEP = 200, PAUSE_MS = 50;
 const DAY_MS = 24 * 3600_000;
 
+/** Deletes messages that are old and confirmed. */
 export class Retention {
   readonly #store: Store;
   readonly #keepDays: number | undefined;
@@ -20,7 +21,7 @@ export class Retention {
   #stopping = false;
   readonly #running: Promise<void>;
 
-  /** @param keepDays undefined: messages are kept for ever */
+  /** Looks every `interval` ms; without `keepDays` only expired tokens go. @param keepDays undefined: messages are kept for ever */
   constructor(store: Store, keepDays: number | undefined, interval: number) {
     this.#store = store;
     this.#keepDays = keepDays;

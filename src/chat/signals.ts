@@ -10,6 +10,7 @@ import type { Groups } from "./groups.ts";
 /** How long it is remembered where an absent user is (ms), and of how many. */
 const REMEMBER_MS = 3000, MAX_REMEMBERED = 10_000;
 
+/** Passes signals on. */
 export class Signals {
   readonly #store: Store;
   readonly #table: ConnectionTable;
@@ -18,6 +19,7 @@ export class Signals {
   #bus: Bus | undefined;
   readonly #nodes = new Map<UserId, { node: string | null | undefined; until: number }>();
 
+  /** `node` is this node's name: receivers elsewhere are reached over the bus. */
   constructor(store: Store, table: ConnectionTable, groups: Groups, node: string) {
     this.#store = store;
     this.#table = table;

@@ -21,10 +21,13 @@ const bytesOf = (text: string) => encoder.encode(text).length;
 export interface Greeting {
   /** Seconds of silence before a PING. */
   heartbeat: number;
+  /** Most bytes of a line, most members of a group. */
   limits: { line: number; group: number };
 }
 
+/** Tells a client that it is in. */
 export class Welcome {
+  /** Joins its parts. */
   constructor(
     private readonly parts: { store: Store; delivery: Delivery; confirmation: Confirmation; greeting: Greeting },
   ) {}

@@ -30,18 +30,25 @@ export const Msg = {
 
 /** A message to the server: `msgid` and the fields of its row in the protocol. */
 export interface Request {
+  /** One of {@linkcode Msg}. */
   msgid: number;
+  /** The fields of its row. */
   [field: string]: unknown;
 }
 
 /** An answer: LOGIN_ACK, REGISTER_ACK, REPLY or PONG. */
 export interface Reply {
+  /** One of {@linkcode Msg}. */
   msgid: number;
+  /** Which request it answers. */
   ref: number;
+  /** 0: done. Anything else: why not. PONG has none. */
   errno?: number;
+  /** Says it to people. */
   errmsg?: string;
   /** When to try again (ms). */
   retry?: number;
+  /** The fields of the request's row. */
   [field: string]: unknown;
 }
 
@@ -55,8 +62,11 @@ export type Credentials = Peer & { password: string } | { id: number; token: str
 
 /** A user as contact lists show it. */
 export interface Friend {
+  /** The user's number. */
   id: number;
+  /** The user's name. */
   name: string;
+  /** Whether the user is here. */
   state: "online" | "offline";
   /** When the user was last here (ms since the epoch), null if never. */
   lastseen: number | null;
@@ -64,19 +74,27 @@ export interface Friend {
 
 /** A group as lists show it. */
 export interface Group {
+  /** The group's number. */
   id: number;
+  /** The group's name. */
   groupname: string;
+  /** What the group is for; may be empty. */
   groupdesc: string;
+  /** Its members, in the order they joined. */
   users: { id: number; name: string; state: "online" | "offline"; role: "creator" | "normal" }[];
 }
 
 /** The answer to a login that succeeded. */
 export interface LoginAck {
+  /** One's own number. */
   id: number;
+  /** One's own name. */
   name: string;
   /** Lets this client come back without the password: `login({ id, token })`. */
   token: string;
+  /** One's contact list. */
   friends: Friend[];
+  /** The groups one is in. */
   groups: Group[];
   /** Seconds of silence after which either side asks the other for a word. */
   heartbeat: number;
@@ -88,48 +106,67 @@ export interface LoginAck {
 
 /** A message as HISTORY shows it. Exactly one of `toid` and `groupid` is set. */
 export interface ChatMessage {
+  /** Its number; rises within a conversation. */
   messageid: number;
   /** The sender. */
   id: number;
+  /** The sender's name. */
   name: string;
+  /** The receiver. */
   toid?: number;
+  /** The group it went to. */
   groupid?: number;
+  /** What was said. */
   msg: string;
   /** When it was sent, `YYYY-MM-DD HH:MM:SS` in UTC, and in ms since the epoch. */
   time: string;
+  /** When it was sent (ms since the epoch). */
   ts: number;
+  /** The sender's own name for it. */
   mid?: string;
 }
 
 /** A message that arrived: its number in one's own inbox beside it. */
 export interface IncomingMessage extends ChatMessage {
+  /** Its number in one's own inbox: 1, 2, 3 … without a gap. */
   seq: number;
 }
 
 /** A friend came or went. */
 export interface Presence {
+  /** The friend. */
   id: number;
+  /** What the friend is now. */
   state: "online" | "offline";
+  /** When the friend was last here (ms since the epoch), null if never. */
   lastseen: number | null;
 }
 
 /** Something that is worth nothing later, such as that `id` is typing. */
 export interface Signal {
+  /** Who sends it. */
   id: number;
+  /** To whom: oneself. */
   toid?: number;
+  /** To which group. */
   groupid?: number;
+  /** What; `typing`, say. */
   msg?: string;
 }
 
 /** Why the server ends the connection, and when to come back (ms); without `retry`: not by itself. */
 export interface Goodbye {
+  /** Why. */
   reason: "stopping" | "replaced" | "kicked" | "slow" | "silent" | "full" | "badinput" | "limits";
+  /** When to come back (ms); without it: not by itself. */
   retry?: number;
 }
 
 /** The server said no. `errno` is one of the protocol's. */
 export class NatterError extends Error {
+  /** By which it is told from other errors. */
   override name = "NatterError";
+  /** `errno` is the protocol's, `errmsg` its text for people. */
   constructor(readonly errno: number, readonly errmsg: string, /** When to try again (ms). */ readonly retry?: number) {
     super(`${errmsg} (errno ${errno})`);
   }
@@ -142,7 +179,9 @@ export class NatterError extends Error {
 
 /** There was no answer, and the server may have done what was asked, or not: see `reason`. */
 export class ConnectionLost extends Error {
+  /** By which it is told from other errors. */
   override name = "ConnectionLost";
+  /** What ended it, and what the server said. */
   constructor(
     /** `unreachable`: it could not be connected. `lost`: the connection broke. `timeout`: silence. `goodbye`: the server ended it. `closed`: this client did, or is not connected. */
     readonly reason: "unreachable" | "lost" | "timeout" | "goodbye" | "closed",

@@ -40,10 +40,13 @@ export type { ClientTransport, Connect, TransportEvents } from "./transport.ts";
 export interface ClientEvents {
   /** A message, each once, in the order of `seq`. It is confirmed when every listener has returned, and its promise, if it returned one, has resolved. */
   message: IncomingMessage;
+  /** A friend came or went. */
   presence: Presence;
+  /** Something that is worth nothing later. */
   signal: Signal;
   /** The server is about to end the connection. `state` says what follows. */
   goodbye: Goodbye;
+  /** Whether the server can be reached; see {@linkcode ConnectionState}. */
   state: ConnectionState;
   /** Each login, also those by which the client comes back: the lists are fresh. */
   login: LoginAck;
@@ -61,6 +64,7 @@ export interface Snapshot {
   pending: PendingSend[];
 }
 
+/** What a client is made with. */
 export interface NatterClientOptions {
   /** How to reach the server. */
   connect: Connect;
@@ -106,6 +110,7 @@ export class NatterClient implements AsyncDisposable {
   /** The link, while a session stands on it. */
   #link: Link | undefined;
 
+  /** Connects to nothing yet: `login` does. */
   constructor({ connect, resume, timeout = 20_000, backoff = { min: 250, max: 15_000 }, window = 1 }: NatterClientOptions) {
     this.#connect = connect;
     this.#timeout = timeout;
@@ -137,6 +142,7 @@ export class NatterClient implements AsyncDisposable {
     return off;
   }
 
+  /** Whether the server can be reached. */
   get state(): ConnectionState {
     return this.#keeper.state;
   }
@@ -193,6 +199,7 @@ export class NatterClient implements AsyncDisposable {
     return this.#stop("close");
   }
 
+  /** As `close()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -231,24 +238,29 @@ export class NatterClient implements AsyncDisposable {
     return { friends: friends as Friend[], groups: groups as Group[] };
   }
 
+  /** Adds someone to the contact list, and tells how they are. Twice is once. */
   async addFriend(friend: Peer): Promise<Friend> {
     const fields = "id" in friend ? { friendid: friend.id } : { friendname: friend.name };
     return (await this.request({ msgid: Msg.ADD_FRIEND, ...fields })).friend as Friend;
   }
 
+  /** Takes someone off the contact list. */
   async removeFriend(friendid: number): Promise<void> {
     await this.request({ msgid: Msg.REMOVE_FRIEND, friendid });
   }
 
+  /** Makes a group; one is its first member. Rejects with {@linkcode NatterError} 1 if the name is taken. */
   async createGroup(groupname: string, groupdesc = ""): Promise<{ groupid: number }> {
     return { groupid: (await this.request({ msgid: Msg.CREATE_GROUP, groupname, groupdesc })).groupid as number };
   }
 
+  /** Enters a group. Twice is once. */
   async joinGroup(group: { id: number } | { name: string }): Promise<Group> {
     const fields = "id" in group ? { groupid: group.id } : { groupname: group.name };
     return (await this.request({ msgid: Msg.JOIN_GROUP, ...fields })).group as Group;
   }
 
+  /** Leaves a group; the last one out closes it. */
   async leaveGroup(groupid: number): Promise<void> {
     await this.request({ msgid: Msg.LEAVE_GROUP, groupid });
   }
@@ -258,10 +270,12 @@ export class NatterClient implements AsyncDisposable {
     await this.request({ msgid: Msg.CHANGE_PASSWORD, old: oldPassword, new: newPassword });
   }
 
+  /** Takes no more messages and signals of this user. */
   async block(userid: number): Promise<void> {
     await this.request({ msgid: Msg.BLOCK, userid });
   }
 
+  /** Takes them again. */
   async unblock(userid: number): Promise<void> {
     await this.request({ msgid: Msg.UNBLOCK, userid });
   }

@@ -14,14 +14,19 @@ import { ConnectionLost, Msg, NatterError, type Request, type Target } from "./m
 
 /** A message on its way. Plain data: it can be kept as JSON, and given to a later client. */
 export interface PendingSend {
+  /** Its name among all messages of this user. */
   mid: string;
+  /** Where it goes. */
   to: Target;
+  /** What is said. */
   msg: string;
 }
 
 /** Where the server put a message. */
 export interface Stored {
+  /** Its name among all messages of this user. */
   mid: string;
+  /** The server's number for it. */
   messageid: number;
   /** When it was stored (ms since the epoch). */
   ts: number;

@@ -3,7 +3,9 @@ import { ConnectionLost, type NatterError } from "./messages.ts";
 
 /** Bounds of the waiting time (ms): the first is chosen from 0 to `min`, then from twice as much, up to `max`. */
 export interface Backoff {
+  /** The first waiting time is at most this (ms). */
   min: number;
+  /** No waiting time is more (ms). */
   max: number;
 }
 

@@ -6,6 +6,7 @@ import type { ClientTransport, Connect, TransportEvents } from "./transport.ts";
 export interface TcpOptions {
   /** Default `127.0.0.1`. */
   hostname?: string;
+  /** The TCP or TLS port. */
   port: number;
   /** Speak TLS: `true`, or with the certificates (PEM) of authorities to be believed beside the usual ones. */
   tls?: boolean | { caCerts: string[] };

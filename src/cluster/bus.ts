@@ -29,11 +29,13 @@ export interface Bus {
   listens(node: string): Promise<boolean>;
   /** Resolves when the bus answers, in both directions. */
   ping(): Promise<void>;
+  /** Leaves the bus. What is under way may be lost. */
   close(): Promise<void>;
 }
 
 /** What a node does with what it is sent. */
 export interface BusListener {
+  /** A message for this node has come. */
   received(message: BusMessage): void;
   /** The bus is back after it was away: something may have been lost. */
   returned(): void;

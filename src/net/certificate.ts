@@ -4,13 +4,17 @@ import { ConfigError } from "../config_values.ts";
 
 /** Certificate chain and private key, as PEM. */
 export interface Certificate {
+  /** The chain (PEM). */
   cert: string;
+  /** The private key (PEM). */
   key: string;
 }
 
 /** What says where they are. */
 export interface CertificateFiles {
+  /** The chain's file. */
   tlsCert: string | undefined;
+  /** The key's file. */
   tlsKey: string | undefined;
 }
 

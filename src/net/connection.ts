@@ -21,11 +21,13 @@ import type { Session } from "../presence/session.ts";
 
 /** Told whenever the kernel has taken a part of a write. */
 export interface Progress {
+  /** Bytes were taken. */
   progressed(): void;
 }
 
 /** What carries the bytes of one connection. */
 export interface Transport {
+  /** Which it is. */
   readonly kind: "tcp" | "tls" | "websocket";
   /** The peer's address, for logs and limits. */
   readonly address: string;
@@ -67,8 +69,11 @@ function flushAll(): void {
 /** Anything that can stand in one line to a client. */
 export type Outgoing = Readonly<Record<string, unknown>>;
 
+/** One client's connection. */
 export class Connection {
+  /** Unique in this process. */
   readonly id: number = ++lastId;
+  /** When it came (performance.now). */
   readonly since: number = performance.now();
   /** Set between login and departure; written by `presence/` only. */
   session: Session | undefined;
@@ -98,6 +103,7 @@ export class Connection {
   onLost: (() => void) | undefined;
   /** Called after each write that was taken, with `written`. */
   onWritten: (() => void) | undefined;
+  /** Resolves when it is gone; never rejects. */
   readonly closed: Promise<void>;
   #resolveClosed!: () => void;
   #transport: Transport;
@@ -109,16 +115,18 @@ export class Connection {
   #appended = 0;
   #waiting: { level: number; resolve: () => void }[] = [];
 
-  /** @param sendQueue from how many queued characters on it is `congested` */
+  /** Begins with an empty queue. @param sendQueue from how many queued characters on it is `congested` */
   constructor(transport: Transport, sendQueue: number) {
     this.#transport = transport;
     this.#sendQueue = sendQueue;
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
   }
 
+  /** What carries it. */
   get kind(): Transport["kind"] {
     return this.#transport.kind;
   }
+  /** The peer's address. */
   get address(): string {
     return this.#transport.address;
   }
@@ -126,6 +134,7 @@ export class Connection {
   get queued(): number {
     return this.#out.length + this.#inFlight;
   }
+  /** More waits than may: nothing is pushed, and no request is read. */
   get congested(): boolean {
     return this.queued > this.#sendQueue;
   }
@@ -133,6 +142,7 @@ export class Connection {
   get appended(): number {
     return this.#appended;
   }
+  /** How many of the characters ever given to `send` the kernel has taken. */
   get written(): number {
     return this.#appended - this.queued;
   }

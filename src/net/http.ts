@@ -8,10 +8,15 @@ import type { Certificate } from "./certificate.ts";
 import { listenError, plainAddress } from "./listen.ts";
 import { type VisitorLimits, Visitors } from "./visitors.ts";
 
+export type { VisitorLimits };
+
 /** What answers a GET. */
 export interface Answer {
+  /** The HTTP status. */
   status: number;
+  /** The content type. */
   type: string;
+  /** What it says. */
   body: string | Uint8Array;
   /** Further headers. With an `etag`, whoever has the body already is told so (304). */
   headers?: Readonly<Record<string, string>>;

@@ -3,6 +3,7 @@ import type { Address } from "../config.ts";
 
 /** Nobody can listen there; one clear line. */
 export class ListenError extends Error {
+  /** By which it is told from other errors. */
   override name = "ListenError";
 }
 

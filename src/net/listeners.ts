@@ -10,16 +10,23 @@ import type { WebSockets } from "./websocket.ts";
 
 /** Where a server listens. */
 export interface Addresses {
+  /** Of `--listen`. */
   tcp: Address;
+  /** Of `--tls-listen`. */
   tls?: Address;
+  /** Of `--http`. */
   http?: Address;
+  /** Of `--https`. */
   https?: Address;
+  /** Of `--metrics`. */
   metrics?: Address;
 }
 
 /** What answers GETs: on the page's listeners, and on the one for metrics. */
 export interface Gets {
+  /** On `--http` and `--https`. */
   page: Routes["get"];
+  /** On `--metrics`. */
   metrics: Routes["get"];
 }
 
@@ -30,13 +37,19 @@ const VISITORS = 1 / 4, LEAST_VISITORS = 16;
 
 /** What the listeners are given. */
 export interface ListenersParts {
+  /** Where to listen, and what lines may be. */
   config: Config;
+  /** For TLS; there if anything listens with it. */
   certificate: Certificate | undefined;
+  /** What gets the lines. */
   handler: LineHandler;
+  /** What HTTP answers. */
   gets: Gets;
+  /** Who may connect how often. */
   limits: Limits;
 }
 
+/** All listeners of a server. */
 export class Listeners {
   /** Where they listen, with the ports that were picked. */
   readonly addresses: Addresses;

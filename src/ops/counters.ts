@@ -2,8 +2,10 @@
 
 /** How often something was, by one label. */
 export class Counter {
+  /** How often, by label. */
   readonly values = new Map<string, number>();
 
+  /** Counts `count` more under this label. */
   add(label: string, count = 1): void {
     this.values.set(label, (this.values.get(label) ?? 0) + count);
   }
@@ -11,14 +13,19 @@ export class Counter {
 
 /** How large something was: counts per bucket (`le` = at most), their sum and number. */
 export class Histogram {
+  /** How many values were at most each bound, and above the last. */
   readonly counts: number[];
+  /** Of all values. */
   sum = 0;
+  /** How many values. */
   count = 0;
 
+  /** `bounds` rise. */
   constructor(readonly bounds: readonly number[]) {
     this.counts = bounds.map(() => 0);
   }
 
+  /** Counts a value. */
   observe(value: number): void {
     this.sum += value;
     this.count++;

@@ -2,7 +2,9 @@
 
 /** What may be done at once (`burst`), and how soon one of it comes back (`refill`, ms). */
 export interface Rate {
+  /** How many at once. */
   burst: number;
+  /** How soon one of it comes back (ms). */
   refill: number;
 }
 
@@ -16,6 +18,7 @@ export class Limiter<K> {
   readonly #fullAt = new Map<K, number>();
   #sweepAt = SWEEP_FROM;
 
+  /** Every key's bucket is full. */
   constructor(rate: Rate) {
     this.#rate = rate;
   }
@@ -65,6 +68,7 @@ export class Limits {
   readonly #registrations = new Limiter<string>(REGISTRATIONS);
   readonly #connections = new Map<string, number>();
 
+  /** Lifts all limits unless `on`. */
   constructor(on: boolean) {
     this.#on = on;
   }
@@ -79,10 +83,12 @@ export class Limits {
     return this.#holdsFor(address) ? this.#failedLogins.take(`${account} ${address}`) : 0;
   }
 
+  /** The password was right: it was no failure. */
   loginSucceeded(account: string, address: string): void {
     if (this.#holdsFor(address)) this.#failedLogins.giveBack(`${account} ${address}`);
   }
 
+  /** Someone registers from there. @returns 0, or when to retry (ms) */
   registration(address: string): number {
     return this.#holdsFor(address) ? this.#registrations.take(address) : 0;
   }
@@ -94,6 +100,7 @@ export class Limits {
     return count <= CONNECTIONS || !this.#holdsFor(address);
   }
 
+  /** A connection of that address is gone. */
   disconnected(address: string): void {
     const count = (this.#connections.get(address) ?? 1) - 1;
     if (count > 0) this.#connections.set(address, count);

@@ -16,11 +16,25 @@ import type { LogFormat, LogLevel } from "../config.ts";
 /** What a line says beside its message. Errors are written with their stack at level error, else by their message; undefined fields are left out. */
 export type Fields = Record<string, unknown>;
 
+/** What a line is made of. */
+export interface LogLine {
+  /** Milliseconds since the epoch. */
+  timestamp: number;
+  /** `debug`, `info`, `warning` or `error`. */
+  level: string;
+  /** What happened; constant. */
+  message: readonly unknown[];
+  /** What varies. */
+  properties: Fields;
+}
+
 /** Why and when a session ended: one line per departure, which answers "why was this user cut?". */
 export interface DepartureFields {
+  /** Why it ended. */
   cause: string;
   /** Absent for a connection that never logged in. */
   user?: number;
+  /** The session that ended with it. */
   session?: string;
   /** The client's. */
   address: string;
@@ -50,7 +64,7 @@ export async function configureLog(format: LogFormat, level: LogLevel): Promise<
   const dropped = (lines: number) => log.warning("nobody took the log, so lines were dropped", { lines });
   const lines = writer = new LineWriter((bytes) => Deno.stderr.write(bytes), dropped);
   const colors = Deno.stderr.isTerminal() && !Deno.noColor;
-  const render = format === "json" ? formatJson : (record: LogRecord) => formatPretty(record, colors);
+  const render = format === "json" ? formatJson : (record: LogLine) => formatPretty(record, colors);
   await configure({
     sinks: { stderr: (record) => lines.write(render(record)) },
     loggers: [
@@ -122,7 +136,7 @@ export class LineWriter {
 }
 
 /** One JSON object: `time`, `level`, `message`, then the fields. */
-export function formatJson(record: LogRecord): string {
+export function formatJson(record: LogLine): string {
   const { timestamp, level, properties } = record;
   const plain: Fields = { time: new Date(timestamp).toISOString(), level, message: record.message.join("") };
   for (const [name, value] of Object.entries(properties)) plain[name] = value instanceof Error ? describe(value, level) : value;
@@ -130,7 +144,7 @@ export function formatJson(record: LogRecord): string {
 }
 
 /** `12:34:56 info    departure cause=silent user=13`, in local time. */
-export function formatPretty(record: LogRecord, colors: boolean): string {
+export function formatPretty(record: LogLine, colors: boolean): string {
   const { timestamp, level, properties } = record;
   const color = colors ? COLORS[level] ?? "" : "";
   const reset = color && "\x1b[0m";

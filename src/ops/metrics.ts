@@ -11,6 +11,7 @@ import { LoopDelay } from "./loop_delay.ts";
 
 /** What is measured of a running server at the moment it is asked. */
 export interface Gauges {
+  /** What is counted as it happens. */
   counters: Counters;
   /** All connections. */
   connections(): Iterable<Connection>;
@@ -44,6 +45,7 @@ export class Metrics {
   readonly #delay = new LoopDelay();
   #ready = false;
 
+  /** Watches the event loop's delays from now on. */
   constructor(gauges: Gauges) {
     const { counters } = gauges;
     this.#add(
@@ -81,6 +83,7 @@ export class Metrics {
     return { type: "text/plain; version=0.0.4; charset=utf-8", body: this.#metrics.map(format).join("") };
   }
 
+  /** Watches no more. */
   close(): void {
     this.#delay.close();
   }

@@ -16,6 +16,7 @@ type TableEvent =
   | { type: "bind"; session: Session; done: (displaced: Session | undefined) => void }
   | { type: "unbind"; session: Session; done: (wasBound: boolean) => void };
 
+/** Who is here. One task writes, anyone reads. */
 export class ConnectionTable {
   readonly #sessions = new Map<UserId, Session>();
   readonly #events = new AsyncQueue<TableEvent>();

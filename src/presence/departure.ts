@@ -15,15 +15,18 @@ import type { Session } from "./session.ts";
 
 /** Who wants to know that a user has come or gone. */
 export interface PresenceListener {
+  /** A user came or went, at `at` (ms since the epoch). */
   changed(userId: UserId, state: "online" | "offline", at: number): void;
 }
 
+/** Ends sessions, each once. */
 export class Departure {
   readonly #table: ConnectionTable;
   readonly #offline: OfflineWriter;
   readonly #listener: PresenceListener;
   readonly #counters: Counters;
 
+  /** Joins its parts. */
   constructor(table: ConnectionTable, offline: OfflineWriter, listener: PresenceListener, counters: Counters) {
     this.#table = table;
     this.#offline = offline;

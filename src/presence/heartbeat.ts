@@ -27,6 +27,7 @@ const LATE_MS = 1000;
 
 const PING = JSON.stringify({ msgid: Msg.PING });
 
+/** Watches all connections. */
 export class Heartbeat {
   readonly #interval: number;
   readonly #loginTimeout: number;
@@ -39,6 +40,8 @@ export class Heartbeat {
   #graceFrom = 0;
 
   /**
+   * Starts the wheel.
+   *
    * @param interval `--heartbeat` (ms)
    * @param loginTimeout how long a connection may stay without a session (ms)
    * @param gone ends a connection: `silent`, `slow`, or `limits` (never logged in)
@@ -57,6 +60,7 @@ export class Heartbeat {
     this.#put(connection, performance.now() + Math.min(this.#interval, this.#loginTimeout));
   }
 
+  /** Watches no more. */
   close(): void {
     clearInterval(this.#timer);
     this.#slots.clear();

@@ -43,6 +43,7 @@ interface Identity {
 
 /** A session that is bound, but not told of yet. */
 export interface LoggedIn {
+  /** It is in the table and in the database. */
   session: Session;
   /** What the database said of the inbox at the claim. */
   inbox: { confirmed: number; last: number };
@@ -50,10 +51,12 @@ export interface LoggedIn {
   tokenExpires: number | undefined;
 }
 
+/** Lets users in, one session each. */
 export class Login {
   /** The logins of each user that are between their check and their binding. */
   readonly turns: Turns<UserId> = new Turns();
 
+  /** Joins its parts. */
   constructor(
     private readonly parts: {
       node: string;

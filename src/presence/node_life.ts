@@ -33,12 +33,17 @@ const PAGE = 1000;
 export const KICKS_MS = 2000;
 /** The intervals (ms); tests shorten them. */
 export interface NodeTimes {
+  /** Between two renewals of the lease. */
   renew: number;
+  /** How long a lease lasts. */
   lease: number;
+  /** Between two looks at what operators asked for. */
   kicks: number;
+  /** Between two comparisons of table and database. */
   reconcile: number;
 }
 
+/** Keeps this node's lease, and its table and the database in step. */
 export class NodeLife {
   readonly #stop = Promise.withResolvers<void>();
   #stopping = false;
@@ -48,6 +53,7 @@ export class NodeLife {
   #renewedAt = performance.now();
   #reconciledAt = performance.now();
 
+  /** Joins its parts; `start` begins. */
   constructor(
     private readonly parts: {
       store: Store;

@@ -15,6 +15,7 @@ const BATCH = 500;
 /** Pause before the next try after the first failure, and the longest one (ms): the database is asked often enough that 5 s after its return all is done. */
 const PAUSE_MIN = 50, PAUSE_MAX = 1000;
 
+/** Tells the database who is gone, until it has taken it. */
 export class OfflineWriter {
   readonly #store: Store;
   #waiting: Release[] = [];
@@ -27,6 +28,7 @@ export class OfflineWriter {
   readonly #stopped = Promise.withResolvers<void>();
   #stopping = false;
 
+  /** Nothing waits yet. */
   constructor(store: Store) {
     this.#store = store;
   }

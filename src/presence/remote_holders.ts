@@ -16,6 +16,7 @@ import type { Turns } from "./turns.ts";
 /** How long another node may take to answer (ms): its own probe takes 1.5 s, and a returning user is to be in within 2 s. */
 const ANSWER_MS = 1900;
 
+/** Asks and tells other nodes about the sessions that they hold. */
 export class RemoteHolders {
   readonly #node: string;
   readonly #store: Store;
@@ -23,7 +24,7 @@ export class RemoteHolders {
   readonly #questions = new Map<number, (alive: boolean) => void>();
   #last = 0;
 
-  /** @param node this node's name, to which answers go */
+  /** Nothing is asked yet. @param node this node's name, to which answers go */
   constructor(node: string, store: Store) {
     this.#node = node;
     this.#store = store;

@@ -13,6 +13,7 @@ export class Session {
   readonly friendsOnline: Set<UserId> = new Set();
   /** CHAT and GROUP_CHAT that are not answered yet, and the characters of text in those to be stored; chat/appender.ts counts them. */
   unanswered = 0;
+  /** Characters of text among them. */
   unansweredSize = 0;
 
   // Delivery: see chat/delivery.ts, which alone writes these.
@@ -37,6 +38,8 @@ export class Session {
   tokenHash: Uint8Array | undefined;
 
   /**
+   * `id` is unique for ever ({@linkcode newSessionId}).
+   *
    * @param id unique for ever
    * @param modern the client asked for `proto` 2
    */

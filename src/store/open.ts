@@ -2,8 +2,11 @@ import type { Store, StoreLimits } from "./store.ts";
 
 /** What must be known to open a store. */
 export interface StoreConfig {
+  /** Which, and where. */
   database: { kind: "sqlite"; path: string } | { kind: "mysql"; url: string };
+  /** Most members of a group. */
   maxGroup: number;
+  /** Most unconfirmed messages of an inbox. */
   maxInbox: number;
 }
 

@@ -23,17 +23,21 @@ export type Role = "creator" | "normal";
 
 /** The database is away, too slow, or refuses connections. The caller answers errno 19 or tries again. */
 export class StoreUnavailable extends Error {
+  /** By which it is told from other errors. */
   override name = "StoreUnavailable";
 }
 
 /** This database cannot be used, for a reason that waiting does not mend: foreign tables, a newer schema, no rights, a name or file in use. One clear line. */
 export class StoreRefused extends Error {
+  /** By which it is told from other errors. */
   override name = "StoreRefused";
 }
 
 /** What a login needs to know of a user. */
 export interface Account {
+  /** The user's number. */
   id: UserId;
+  /** As it was registered. */
   name: string;
   /** PHC string. */
   password: string;
@@ -43,8 +47,11 @@ export interface Account {
 
 /** A user as contact lists show it. */
 export interface Contact {
+  /** The user's number. */
   id: UserId;
+  /** As it was registered. */
   name: string;
+  /** Whether the user is there, on any node. */
   state: State;
   /** When the last session ended (ms), null if there was none. */
   lastseen: number | null;
@@ -52,15 +59,21 @@ export interface Contact {
 
 /** A group as lists show it. */
 export interface Group {
+  /** The group's number. */
   id: GroupId;
+  /** As it was created. */
   groupname: string;
+  /** What the group is for; may be empty. */
   groupdesc: string;
+  /** Its members, in the order they joined. */
   users: { id: UserId; name: string; state: State; role: Role }[];
 }
 
 /** A session as the table and the database both name it. */
 export interface SessionKey {
+  /** Whose. */
   userId: UserId;
+  /** Unique for ever (rule 5). */
   session: string;
 }
 
@@ -83,10 +96,13 @@ export interface Release extends SessionKey {
 
 /** One message to be stored. */
 export interface Append {
+  /** Who sends it. */
   sender: UserId;
   /** Exactly one of the two is set. */
   toid?: UserId;
+  /** The group it goes to. */
   groupid?: GroupId;
+  /** What is said. */
   msg: string;
   /** Unique per sender, compared byte by byte. */
   mid?: string;
@@ -96,8 +112,11 @@ export interface Append {
 
 /** A stored message's place in one inbox. `node` is where the receiver was online when it was stored, null if nowhere. */
 export interface Receiver {
+  /** Whose inbox. */
   userId: UserId;
+  /** Its number there. */
   seq: number;
+  /** Where the receiver was online when it was stored, null if nowhere. */
   node: string | null;
 }
 
@@ -110,31 +129,43 @@ export type Appended =
 
 /** A message as it stands in the store. */
 export interface StoredMessage {
+  /** Its number; rises within a conversation. */
   messageid: number;
   /** The sender. */
   id: UserId;
+  /** The sender's name. */
   name: string;
+  /** The receiver. */
   toid?: UserId;
+  /** The group it went to. */
   groupid?: GroupId;
+  /** What was said. */
   msg: string;
+  /** When it was sent (ms). */
   ts: number;
+  /** The sender's own name for it. */
   mid?: string;
 }
 
 /** A message as it stands in one inbox. */
 export interface InboxMessage extends StoredMessage {
+  /** Its number in that inbox. */
   seq: number;
 }
 
 /** Someone online who has `userId` as a friend, and wants to hear of them. */
 export interface Watcher {
+  /** Whom it is about. */
   userId: UserId;
+  /** Who is to hear of it. */
   watcher: UserId;
+  /** Where the watcher is online. */
   node: string;
 }
 
 /** A user as an operator sees them. */
 export interface UserInfo extends Contact {
+  /** Banned. */
   closed: boolean;
   /** Where they are online. */
   node: string | null;
@@ -152,6 +183,7 @@ export interface StoreLimits {
   maxContacts: number;
 }
 
+/** What natter keeps; the rules stand at the top of this file. */
 export interface Store {
   /** Most messages in one {@linkcode Store.append}: 100 on SQLite (7 ms a commit), 500 on MySQL. */
   readonly appendLimit: number;
@@ -192,17 +224,21 @@ export interface Store {
 
   // ---- Accounts ------------------------------------------------------------------------------------------------------------------------
 
-  /** @returns the new user's id; undefined: a user with that key exists. `key` is the name's comparable form (`wire/names.ts`). */
+  /** Makes a user. @returns the new user's id; undefined: a user with that key exists. `key` is the name's comparable form (`wire/names.ts`). */
   createUser(name: string, key: string, password: string): Promise<UserId | undefined>;
+  /** The user of this number, or whose name has this comparable form; undefined: there is none. */
   findUser(by: { id: UserId } | { key: string }): Promise<Account | undefined>;
-  /** @returns the account that owns this token, and when it expires; undefined if there is none or it has expired at `now`. */
+  /** Finds who owns a token. @returns the account that owns this token, and when it expires; undefined if there is none or it has expired at `now`. */
   findUserByToken(hash: Uint8Array, now: number): Promise<{ account: Account; expires: number } | undefined>;
   /** Replaces the password if it still is `old`. False: it is not. */
   setPassword(userId: UserId, old: string, password: string): Promise<boolean>;
   /** Closes or opens the account (ban). False: no such user. */
   setClosed(userId: UserId, closed: boolean): Promise<boolean>;
+  /** Lets this token (its SHA-256) open the account until `expires`. */
   addToken(userId: UserId, hash: Uint8Array, expires: number): Promise<void>;
+  /** Sets another end to a token. One that is gone stays so. */
   extendToken(hash: Uint8Array, expires: number): Promise<void>;
+  /** Ends a token, if it is there. */
   removeToken(hash: Uint8Array): Promise<void>;
   /** Removes all tokens of the user but `except`. */
   removeTokens(userId: UserId, except?: Uint8Array): Promise<void>;
@@ -268,16 +304,18 @@ export interface Store {
 
   /** The user's contacts by name. A friend who blocks the user is shown offline, `lastseen` null. */
   friends(userId: UserId): Promise<Contact[]>;
-  /** @returns the friend; 16: no such user; 24: the user's list is full. Twice is once. A friend who blocks the user is shown offline. */
+  /** Puts someone on the list of friends. @returns the friend; 16: no such user; 24: the user's list is full. Twice is once. A friend who blocks the user is shown offline. */
   addFriend(userId: UserId, friend: { id: UserId } | { key: string }): Promise<Contact | 16 | 24>;
+  /** Takes a friend off the list, if it is there. */
   removeFriend(userId: UserId, friendId: UserId): Promise<void>;
   /** Those online who have one of these as a friend, with no block between the two in either direction. One statement per 500 ids. */
   watchers(userIds: UserId[]): Promise<Watcher[]>;
 
   /** Whom this user blocks. */
   blocked(userId: UserId): Promise<UserId[]>;
-  /** @returns false: no such user. Twice is once. */
+  /** From now on the user takes nothing from `other`. @returns false: no such user. Twice is once. */
   block(userId: UserId, other: UserId): Promise<boolean>;
+  /** Lifts a block, if there is one. */
   unblock(userId: UserId, other: UserId): Promise<void>;
 
   /** The user's groups by name, each with all its members in the order they joined. A constant number of statements. */

@@ -1,6 +1,4 @@
 /** Messages to clients that are encoded often. */
-type UserId = number;
-type GroupId = number;
 import { Msg } from "./messages.ts";
 
 let second = -1;
@@ -18,14 +16,21 @@ export function formatTime(ts: number): string {
 
 /** The fields of a CHAT or GROUP_CHAT to a receiver, but for `seq`. */
 export interface ChatFields {
+  /** Its number; rises within a conversation. */
   messageid: number;
   /** The sender. */
-  id: UserId;
+  id: number;
+  /** The sender's name. */
   name: string;
-  toid?: UserId | undefined;
-  groupid?: GroupId | undefined;
+  /** The receiver. */
+  toid?: number | undefined;
+  /** The group it went to. */
+  groupid?: number | undefined;
+  /** What was said. */
   msg: string;
+  /** When it was sent (ms since the epoch). */
   ts: number;
+  /** The sender's own name for it. */
   mid?: string | undefined;
 }
 

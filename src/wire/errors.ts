@@ -23,6 +23,7 @@ export const Errno = {
   FULL: 24,
   CLOSED: 25,
 } as const;
+/** One of them. */
 export type Errno = (typeof Errno)[keyof typeof Errno];
 
 /** The text of an errno where the handler has nothing better to say. The one of 1 is the course's, which its client prints. */
@@ -49,8 +50,11 @@ export const ERRMSG: Readonly<Record<number, string>> = {
 
 /** Thrown by a handler: the request is answered with this errno, and the connection goes on. */
 export class Refusal extends Error {
+  /** By which it is told from other errors. */
   override name = "Refusal";
   /**
+   * Made where a request is refused.
+   *
    * @param errno what went wrong
    * @param errmsg for a person; without it the errno's own text
    * @param extra what else goes into the answer, such as `retry` (ms)

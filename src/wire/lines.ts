@@ -58,7 +58,7 @@ export class LineDecoder {
   /** The writer waits. */
   #behind: PromiseWithResolvers<void> | undefined;
 
-  /** @param maxLine most bytes of a line, without its end */
+  /** Begins at the start of a line. @param maxLine most bytes of a line, without its end */
   constructor(maxLine: number) {
     this.#maxLine = maxLine;
   }

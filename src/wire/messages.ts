@@ -136,7 +136,7 @@ export const schemas = {
 /** A msgid that a client may send. */
 export type RequestId = keyof typeof schemas;
 /** The checked fields of a request. */
-export type Request<M extends RequestId> = v.InferOutput<(typeof schemas)[M]>;
+export type Request<M extends RequestId> = NonNullable<(typeof schemas)[M]["~types"]>["output"];
 
 /** What carries an answer back to its request. */
 export type Ref = number | string;
