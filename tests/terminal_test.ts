@@ -100,7 +100,7 @@ test("two people talk; a half-typed line stays as it is below what arrives", asy
   await bob.type("你好，爱丽丝\r");
   const row = await alice.see(/^\d\d:\d\d bob: 你好，爱丽丝$/);
   await alice.until((rows) => rows.slice(row + 1).join("") === `bob> ${half.trimEnd()}`, "the same line below");
-  assertEquals(alice.screen.cursor.column, column - 3);
+  await alice.until(() => alice.screen.cursor.column === column - 3, "the cursor where it was");
   await alice.type("吗\r");
   const seen = await bob.see(/^\d\d:\d\d alice: half/);
   await bob.see(/吗好$/, seen);
