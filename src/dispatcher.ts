@@ -56,15 +56,25 @@ interface Context {
 
 /** What the commands are made of. */
 export interface Handlers {
+  /** REGISTER and CHANGE_PASSWORD. */
   accounts: Accounts;
+  /** CHAT and GROUP_CHAT. */
   chat: Chat;
+  /** Friends, blocks and lists. */
   contacts: Contacts;
+  /** What becomes of groups. */
   groups: Groups;
+  /** HISTORY. */
   history: History;
+  /** SIGNAL. */
   signals: Signals;
+  /** RECEIVED. */
   confirmation: Confirmation;
+  /** How many requests are too many. */
   limits: Limits;
+  /** LOGIN; it gives its answer itself. */
   login: (connection: Connection, request: Request<typeof Msg.LOGIN>, ref: Ref | undefined) => Promise<void>;
+  /** LOGOUT. */
   logout: (session: Session) => Promise<void>;
   /** Malformed input that ends the connection. */
   badInput: (connection: Connection) => void;
@@ -105,10 +115,12 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
 
 type AnyCommand = Command<RequestId> & { msgid: RequestId };
 
+/** Hands lines to their handlers, and answers them. */
 export class Dispatcher {
   readonly #commands: Map<unknown, AnyCommand>;
   readonly #handlers: Handlers;
 
+  /** Makes the table of commands. */
   constructor(handlers: Handlers) {
     this.#handlers = handlers;
     const rows = Object.entries(commandsOf(handlers)).map(([msgid, command]) => [Number(msgid), { ...command, msgid: Number(msgid) }]);

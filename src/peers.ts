@@ -10,7 +10,9 @@ import type { Session } from "./presence/session.ts";
 import type { Turns } from "./presence/turns.ts";
 import type { UserId } from "./store/store.ts";
 
+/** Does what other nodes ask for. */
 export class Peers implements BusListener {
+  /** Joins its parts. */
   constructor(
     private readonly parts: {
       table: ConnectionTable;

@@ -9,8 +9,11 @@ export type Figures =
 
 /** A PHC string taken apart. */
 export interface Phc {
+  /** What the hash cost. */
   figures: Figures;
+  /** Its salt. */
   salt: Uint8Array;
+  /** The hash itself. */
   hash: Uint8Array;
 }
 
@@ -20,7 +23,7 @@ export class UnsupportedHash extends Error {
   override name = "UnsupportedHash";
 }
 
-/** @throws {UnsupportedHash} if it is none of the two forms. The message does not repeat it. */
+/** Takes a PHC string apart. @throws {UnsupportedHash} if it is none of the two forms. The message does not repeat it. */
 export function parsePhc(text: string): Phc {
   const argon = /^\$argon2id\$v=19\$m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})\$([^$]+)\$([^$]+)$/.exec(text);
   if (argon) {

@@ -1,6 +1,7 @@
 /** Events with names and types, and nothing else. */
 
-type Listener<T> = (event: T) => unknown;
+/** Takes an event. */
+export type Listener<T> = (event: T) => unknown;
 
 /** Calls listeners in the order they were added. */
 export class Emitter<Events> {

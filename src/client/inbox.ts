@@ -34,6 +34,7 @@ export class Inbox {
   #confirmed = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
+  /** Nothing has been handled yet. `failed` is told what a listener has thrown. */
   constructor(listeners: () => readonly Listener[], failed: (error: unknown) => void) {
     this.#listeners = listeners;
     this.#failed = failed;

@@ -12,7 +12,9 @@ import type { ClientTransport, Connect } from "./transport.ts";
 
 /** A line of the server that is no answer. */
 export interface Push {
+  /** One of the protocol's. */
   msgid: number;
+  /** The fields of its row. */
   [field: string]: unknown;
 }
 

@@ -24,11 +24,14 @@ export class ReconnectPolicy {
   #failures = 0;
   #inUse = 0;
 
+  /** Begins with no failure. */
   constructor(backoff: Backoff) {
     this.#backoff = backoff;
   }
 
   /**
+   * Decides what follows the end of a connection.
+   *
    * @param error How it ended: the server's refusal, or the loss of the connection.
    * @param online How long the session lasted (ms), 0 if there was none.
    * @returns the time to wait (ms); undefined: do not come back.

@@ -27,9 +27,11 @@ export type ConnectionState =
 
 /** What a keeper needs, and whom it tells. */
 export interface KeeperParts {
+  /** How to reach the server. */
   connect: Connect;
   /** For connecting and for logging in, each (ms). */
   timeout: number;
+  /** Waiting times between attempts. */
   backoff: Backoff;
   /** A session stands. Called before the line that follows LOGIN_ACK is read, which may be a message. */
   opened(link: Link, ack: LoginAck): void;
@@ -37,6 +39,7 @@ export interface KeeperParts {
   ended(): void;
   /** A line that is no answer. */
   push(message: Push): void;
+  /** The state is another. */
   changed(state: ConnectionState): void;
 }
 
@@ -48,10 +51,12 @@ export class SessionKeeper {
   #done = Promise.resolve();
   #wake: (() => void) | undefined;
 
+  /** Does nothing before `start`. */
   constructor(parts: KeeperParts) {
     this.#parts = parts;
   }
 
+  /** Whether the server can be reached. */
   get state(): ConnectionState {
     return this.#state;
   }

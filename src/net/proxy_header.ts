@@ -9,7 +9,9 @@ const LF = 10, CR = 13;
 
 /** What came first on a connection: for whom it is, and the bytes behind the header. */
 export interface Proxied {
+  /** The client's address. */
   address: string;
+  /** What came behind the header. */
   rest: Uint8Array;
 }
 
@@ -35,7 +37,7 @@ export async function readProxyHeader(conn: Deno.Conn): Promise<Proxied | undefi
   }
 }
 
-/** @returns the source address; "" if the balancer does not know it (or asks on its own behalf); undefined if this is no PROXY header */
+/** Takes a PROXY header (version 1) apart. @returns the source address; "" if the balancer does not know it (or asks on its own behalf); undefined if this is no PROXY header */
 export function parseProxyHeader(line: string): string | undefined {
   if (/^PROXY UNKNOWN( |$)/.test(line)) return "";
   const match = /^PROXY (TCP4|TCP6) ([0-9A-Fa-f.:]{2,39}) ([0-9A-Fa-f.:]{2,39}) (\d{1,5}) (\d{1,5})$/.exec(line);

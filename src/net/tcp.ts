@@ -50,6 +50,7 @@ class TcpTransport implements Transport {
 
 /** A TCP listener. */
 export class TcpListener {
+  /** Where it listens, with the port that was picked. */
   readonly address: Address;
   readonly #listener: Deno.TcpListener;
   readonly #limits: LineLimits;

@@ -80,6 +80,7 @@ export class TlsListener {
     this.#server.on("tlsClientError", (_error, socket) => socket.destroy());
   }
 
+  /** Where it listens, with the port that was picked. */
   get address(): Address {
     return this.#address;
   }

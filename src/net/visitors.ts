@@ -21,11 +21,13 @@ export interface VisitorLimits {
 /** How long an answer may take to be read (ms). */
 const ANSWER_MS = 60_000;
 
+/** Those who are there, and how long yet. */
 export class Visitors {
   readonly #rules: VisitorLimits;
   /** By the peer's port and address, which is all that a TLS socket and the TCP socket below it have in common. */
   readonly #present = new Map<string, { timer: ReturnType<typeof setTimeout>; leave: () => void; socket: Socket }>();
 
+  /** Nobody is there yet. */
   constructor(rules: VisitorLimits) {
     this.#rules = rules;
   }

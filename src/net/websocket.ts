@@ -47,6 +47,7 @@ export class WebSockets {
   readonly #limits: LineLimits;
   readonly #handler: LineHandler;
 
+  /** Takes no connections by itself: `upgrade` does. */
   constructor(limits: LineLimits, handler: LineHandler) {
     this.#limits = limits;
     this.#handler = handler;

@@ -10,7 +10,7 @@
  * 4. No password and no token is ever a field.
  */
 
-import { configure, getLogger, type LogRecord } from "@logtape/logtape";
+import { configure, getLogger } from "@logtape/logtape";
 import type { LogFormat, LogLevel } from "../config.ts";
 
 /** What a line says beside its message. Errors are written with their stack at level error, else by their message; undefined fields are left out. */

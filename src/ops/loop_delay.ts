@@ -8,6 +8,7 @@ import { Histogram } from "./counters.ts";
 /** How often it is looked (ms). */
 const EVERY = 20;
 
+/** Measures how late timers run. */
 export class LoopDelay {
   /** Seconds, all since the start. */
   readonly histogram: Histogram = new Histogram([0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]);
@@ -27,6 +28,7 @@ export class LoopDelay {
     return max;
   }
 
+  /** Measures no more. */
   close(): void {
     clearInterval(this.#timer);
   }

@@ -11,16 +11,21 @@ import { screenView, type View } from "./view.ts";
 export interface Who {
   /** A number or a name. */
   peer?: { id: number } | { name: string };
+  /** Without it, it is asked for. */
   password?: string;
   /** Make the account first. */
   register: boolean;
 }
 
+/** What a session at a terminal is begun with. */
 export interface InteractiveOptions {
+  /** How to reach the server. */
   connect: Connect;
   /** The server, as it was named. */
   server: string;
+  /** Who logs in, as far as that is known. */
   who: Who;
+  /** Whether the terminal shows colours. */
   colours: boolean;
 }
 

@@ -16,8 +16,11 @@ import { pipeView } from "./view.ts";
 /** How many texts may be unanswered before no more lines are read. */
 const AHEAD = 100;
 
+/** What a session in a pipe is begun with. */
 export interface PipeOptions {
+  /** How to reach the server. */
   connect: Connect;
+  /** Who logs in. */
   who: Required<Who>;
   /** What is typed, or comes from a program. */
   lines: AsyncIterator<string>;
