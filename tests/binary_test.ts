@@ -57,6 +57,18 @@ for (const [how, program] of [["deno task compile", byTask], ["deno compile -A",
 }
 
 Deno.test({
+  name: "binary: natter chat, with the permissions it has",
+  ignore: byTask === undefined,
+  fn: async () => {
+    const place = await emptyPlace(byTask ?? "");
+    await using server = new Program(["--listen", "127.0.0.1:0", "--http", "off"], place);
+    const { tcp } = await server.ready();
+    const chat = ["chat", `127.0.0.1:${tcp}`, "--name", "alice", "--register"];
+    assertEquals(await run(chat, { ...place, env: { NATTER_PASSWORD: "secret" } }), { code: 0, stdout: "", stderr: "" });
+  },
+});
+
+Deno.test({
   name: "binary: MySQL, with the schema that travels inside",
   ignore: byTask === undefined || !hasMysql,
   fn: async () => {

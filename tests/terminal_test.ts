@@ -107,6 +107,7 @@ test("two people talk; a half-typed line stays as it is below what arrives", asy
   const shown = bob.screen.rows.slice(seen, seen + 2);
   assertEquals(shown.map((row) => row.slice(0, 13)), [shown[0].slice(0, 6) + "alice: ", "    | half of"]);
   assertEquals(alice.screen.rows.filter((row) => row.endsWith("bob: one")).length, 1);
+  assert(alice.raw.includes("\x1b[1;32mbob:\x1b[0m one"), "colours, unless NO_COLOR is set");
 });
 
 test("Tab completes, arrow up repeats, a group is talked to, a contact is told to be online", async () => {
