@@ -35,8 +35,8 @@ class RedisBus implements Bus {
   /** By node: what goes out at the end of this turn. */
   readonly #waiting = new Map<string, BusMessage[]>();
   #pending = 0;
-  /** What the log says of it. */
-  #away = true;
+  /** What the log said of it last. */
+  #away = false;
   #closed = false;
 
   constructor(url: string, prefix: string, node: string, listener: BusListener) {
