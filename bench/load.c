@@ -1,6 +1,6 @@
 // The load generator: one thread, epoll, so that it costs less than what it measures. bench/load.ts does the same, slower, where there is no compiler.
 //
-//     load -p PORT [-m MSGID] [-w WINDOW] [-g GROUP] [-i] [-c CORE]
+//     load -p PORT[,PORT…] [-m MSGID] [-w WINDOW] [-g GROUP] [-i] [-c CORE]
 //
 // stdin: a line `ID TOKEN` for each user, token `-` for a connection without a login, and an empty line; then commands. stdout: a line of JSON for each.
 //
@@ -8,8 +8,8 @@
 //     run WARM MS      after WARM ms of the same, measures for MS; then lets what is in flight arrive
 //     drop             closes all connections
 //
-// User 2k sends to user 2k+1, or with -g the first user to the group of all others. A window: WINDOW messages in flight per sender, and a delivery (to all of a
-// group) lets the next go. -i: the last user sends a PING, and 1 ms after its PONG the next, which shows how long the server leaves others waiting.
+// Users connect to one port after the other in turn. User 2k sends to user 2k+1, or with -g the first user to the group of all others. A window: WINDOW
+// messages in flight per sender, and a delivery (to all of a group) lets the next go. -i: the last user sends a PING, and 1 ms after its PONG the next, which shows how long the server leaves others waiting.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -55,7 +55,7 @@ typedef struct {
   double longest;
 } Durations;
 
-static int port, kind = 21, window = 1, count, epoll, stream_count, waiting_logins, next_login, logged_in;
+static int ports[16], port_count, kind = 21, window = 1, count, epoll, stream_count, waiting_logins, next_login, logged_in;
 static long group = -1;
 static bool with_probe, running, measuring, sending;
 static Peer *peers;
@@ -130,7 +130,7 @@ static void dial(int i) {
   setsockopt(p->fd, IPPROTO_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */, &one, sizeof one);
   // From many addresses, so that ports suffice.
   struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010000 | (getpid() & 0xff) << 8 | (2 + i / 4000))};
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(ports[i % port_count])};
   if (bind(p->fd, (void *)&from, sizeof from)) die("bind", "", 0);
   if (connect(p->fd, (void *)&to, sizeof to)) die("connect", "", 0);
   fcntl(p->fd, F_SETFL, O_NONBLOCK);
@@ -335,7 +335,7 @@ static void command(void) {
 
 int main(int argc, char **argv) {
   for (int o; (o = getopt(argc, argv, "p:m:w:g:ic:")) != -1;) {
-    if (o == 'p') port = atoi(optarg);
+    if (o == 'p') { for (char *at = strtok(optarg, ","); at && port_count < 16; at = strtok(NULL, ",")) ports[port_count++] = atoi(at); }
     else if (o == 'm') kind = atoi(optarg);
     else if (o == 'w') window = atoi(optarg);
     else if (o == 'g') group = atol(optarg);

@@ -40,6 +40,7 @@ const { values: options } = parseArgs({
     i: { type: "boolean", short: "i", default: false },
   },
 });
+const ports = options.p!.split(",").map(Number);
 const kind = Number(options.m), window = Number(options.w), mark = `{"msgid":${kind},`;
 const encoder = new TextEncoder();
 const peers: Peer[] = [], streams: Stream[] = [];
@@ -162,8 +163,9 @@ async function login(): Promise<unknown> {
   let next = 0;
   const worker = async () => {
     while (next < peers.length) {
+      const port = ports[next % ports.length]!;
       const peer = peers[next++]!, at = performance.now();
-      const conn = peer.conn = await Deno.connect({ port: Number(options.p) });
+      const conn = peer.conn = await Deno.connect({ port });
       conn.setNoDelay(true);
       const done = new Promise<void>((resolve) => peer.onLogin = resolve);
       void receive(peer, conn);

@@ -63,12 +63,12 @@ export class Load implements AsyncDisposable {
     this.#lines = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()).getReader();
   }
 
-  /** Starts the process; nobody is connected yet. A number of users: connections without a login. */
-  static async start(port: number, users: readonly User[] | number, options: LoadOptions = {}): Promise<Load> {
+  /** Starts the process; nobody is connected yet. Several ports: users connect to one after the other in turn. A number of users: connections without a login. */
+  static async start(port: number | readonly number[], users: readonly User[] | number, options: LoadOptions = {}): Promise<Load> {
     const { msgid = 21, window = 1, group, probe } = options;
     const script = new URL("./load.ts", import.meta.url).pathname;
     const program = compiled ? [compiled] : [Deno.execPath(), "run", "-A", "--quiet", script];
-    const args = ["-p", port, "-m", msgid, "-w", window, ...(group === undefined ? [] : ["-g", group]), ...(probe ? ["-i"] : [])].map(String);
+    const args = ["-p", [port].flat().join(), "-m", msgid, "-w", window, ...(group === undefined ? [] : ["-g", group]), ...(probe ? ["-i"] : [])].map(String);
     const [command, ...rest] = onCore(LOAD_CORE, [...program, ...args]);
     const load = new Load(new Deno.Command(command!, { args: rest, stdin: "piped", stdout: "piped" }).spawn());
     const lines = typeof users === "number"

@@ -32,6 +32,7 @@ class Sender {
 
   /** Resolves when all is answered, or the connection has ended. */
   async send(client: RawClient): Promise<void> {
+    if (this.#unanswered.size === 0) return;
     for (const message of this.#unanswered.values()) client.send(message);
     for await (const { msgid, errno, ref } of client) {
       if (msgid === 11 && errno === 0) this.#unanswered.delete(ref as string);
