@@ -127,7 +127,8 @@ export class RawClient implements AsyncDisposable {
 
   /** Resolves when the kernel has taken all that was sent. */
   async flushed(): Promise<void> {
-    if (this.#socket.writableLength > 0) await Promise.race([new Promise((resolve) => this.#socket.once("drain", resolve)), this.closed]);
+    // "drain" comes only to who filled the buffer.
+    if (this.#socket.writableLength > 0) await Promise.race([new Promise<void>((resolve) => this.#socket.write("", () => resolve())), this.closed]);
   }
 
   /**
