@@ -2,6 +2,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import net from "node:net";
+import { Acceptor } from "../src/net/accept.ts";
+import { NodeStream } from "../src/net/node_stream.ts";
 import { Visitors } from "../src/net/visitors.ts";
 import { upTo } from "./support/chat.ts";
 import { testDatabase } from "./support/databases.ts";
@@ -73,15 +75,19 @@ Deno.test("visitors: an address has no more than its connections, a trusted prox
     let count = 0, most = 0;
     const limits = { connected: () => (most = Math.max(most, ++count)) <= 2, disconnected: () => void count-- };
     const visitors = new Visitors({ mostVisitors: 10, headTime: 10_000, limits, exempt: new Set(exempt ? ["127.0.0.1"] : []) });
-    const server = net.createServer((socket) => visitors.arrived(socket));
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as net.AddressInfo;
+    const acceptor = new Acceptor({ hostname: "127.0.0.1", port: 0 }, (conn, peer) => {
+      const stream = new NodeStream(conn, peer);
+      stream.resume();
+      stream.on("end", () => stream.destroy());
+      visitors.arrived(stream, stream, peer);
+    });
+    const { port } = acceptor.address;
     const both = [await visit(port), await visit(port)];
     using third = await visit(port);
     if (!exempt) assertEquals(await third.answer, "");
     third.socket.destroy();
     both.forEach((visitor) => visitor.socket.destroy());
-    await new Promise((resolve) => server.close(resolve));
+    await acceptor.close();
     await eventually(() => count === 0, "all have left");
     assertEquals(most, exempt ? 0 : 3);
   }

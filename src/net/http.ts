@@ -1,11 +1,12 @@
 /** HTTP: the page, `/ws`, and what a monitoring system asks. A connection is a visitor's (visitors.ts) until it is a WebSocket. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Address } from "../config.ts";
-import type { Socket } from "node:net";
+import { Acceptor } from "./accept.ts";
 import type { Certificate } from "./certificate.ts";
-import { listenError, plainAddress } from "./listen.ts";
+import { plainAddress } from "./listen.ts";
+import { acceptForTls, NodeStream } from "./node_stream.ts";
+import { Handshakes } from "./tls.ts";
 import { type VisitorLimits, Visitors } from "./visitors.ts";
 
 export type { VisitorLimits };
@@ -30,8 +31,6 @@ export interface Routes {
   webSocket?(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
 }
 
-/** How long an idle connection is kept for the next request (ms). */
-const IDLE_MS = 5000;
 /** Most bytes of a request's head. */
 const MAX_HEAD = 16_384;
 
@@ -55,22 +54,21 @@ export interface HttpOptions extends Omit<VisitorLimits, "exempt"> {
 
 /** An HTTP or HTTPS listener. */
 export class Http {
-  readonly #server: Server | SecureServer;
+  readonly #server: Server;
+  readonly #handshakes: Handshakes | undefined;
   readonly #routes: Routes;
   readonly #allowOrigin: ReadonlySet<string>;
   readonly #trusted: ReadonlySet<string>;
   readonly #visitors: Visitors;
-  #address: Address;
+  #acceptor: Pick<Acceptor, "address" | "close"> | undefined;
 
-  private constructor(address: Address, certificate: Certificate | undefined, options: HttpOptions, routes: Routes) {
-    this.#address = address;
+  private constructor(certificate: Certificate | undefined, options: HttpOptions, routes: Routes) {
     this.#routes = routes;
     this.#allowOrigin = new Set(options.allowOrigin);
     this.#trusted = new Set(options.trustedProxy);
     this.#visitors = new Visitors({ ...options, exempt: this.#trusted });
-    const settings = { keepAliveTimeout: IDLE_MS, maxHeaderSize: MAX_HEAD };
-    this.#server = certificate ? createSecureServer({ ...settings, ...certificate }) : createServer(settings);
-    this.#server.on("connection", (socket: Socket) => this.#visitors.arrived(socket));
+    this.#handshakes = certificate && new Handshakes(certificate);
+    this.#server = createServer({ maxHeaderSize: MAX_HEAD });
     this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       this.#visitors.asked(request.socket);
       response.on("close", () => this.#visitors.answered(request.socket));
@@ -82,36 +80,36 @@ export class Http {
 
   /** Listens. Throws {@linkcode ListenError}. With a certificate it is HTTPS. */
   static async listen(address: Address, certificate: Certificate | undefined, options: HttpOptions, routes: Routes): Promise<Http> {
-    try {
-      const http = new Http(address, certificate, options, routes);
-      const server = http.#server;
-      await new Promise<void>((resolve, reject) => {
-        server.once("error", reject);
-        server.listen({ host: address.hostname, port: address.port }, resolve);
-      });
-      const bound = server.address();
-      if (bound && typeof bound === "object") http.#address = { hostname: bound.address, port: bound.port };
-      return http;
-    } catch (error) {
-      throw listenError(address, error);
-    }
+    const http = new Http(certificate, options, routes);
+    http.#acceptor = certificate
+      ? await acceptForTls(address, (stream, peer) => http.#secure(stream, peer))
+      : new Acceptor(address, (conn, peer) => http.#accepted(new NodeStream(conn, peer), peer));
+    return http;
   }
 
   /** Where it listens, with the port that was picked. */
   get address(): Address {
-    return this.#address;
+    return this.#acceptor!.address;
   }
 
   /** From now on handshakes use this certificate; those connected stay. HTTPS only. */
   renew(certificate: Certificate): void {
-    if ("setSecureContext" in this.#server) this.#server.setSecureContext(certificate);
+    this.#handshakes?.renew(certificate);
   }
 
-  /** Stops listening; resolves when all requests are answered. WebSockets are the server's. */
+  /** Stops listening, and ends what visitors ask. WebSockets are the server's. */
   async close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#server.closeAllConnections();
-    await closed;
+    await this.#acceptor!.close();
+    this.#visitors.close();
+  }
+
+  #accepted(stream: NodeStream, peer: string): void {
+    if (this.#visitors.arrived(stream, stream, peer)) this.#server.emit("connection", stream);
+  }
+
+  #secure(stream: Duplex, peer: string): void {
+    const socket = this.#handshakes!.begin(stream, peer, () => this.#server.emit("connection", socket));
+    this.#visitors.arrived(socket, stream, peer);
   }
 
   async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -91,7 +91,10 @@ export class Listeners {
         if (https) web.https = await Http.listen(https, certificate, options, routes);
         if (metrics) web.metrics = await Http.listen(metrics, undefined, options, { get: gets.metrics });
       }
-      if (tlsListen && certificate) tls = await (await import("./tls.ts")).TlsListener.listen(tlsListen, certificate, config, handler);
+      if (tlsListen && certificate) {
+        const { TlsListener } = await import("./tls.ts");
+        tls = await TlsListener.listen(tlsListen, certificate, config, handler);
+      }
       return new Listeners(config, new TcpListener(listen, trustedProxy, config, handler), tls, web);
     } catch (error) {
       await Promise.all([tls?.close(), web.http?.close(), web.https?.close(), web.metrics?.close()]);

@@ -2,15 +2,13 @@
 import type { Address } from "../config.ts";
 import { log } from "../ops/log.ts";
 import { LineDecoder } from "../wire/lines.ts";
+import { Acceptor } from "./accept.ts";
 import { Connection, type Progress, type Transport } from "./connection.ts";
 import { handleLines, type LineHandler, type LineLimits } from "./line_handler.ts";
-import { listen, plainAddress } from "./listen.ts";
 import { readProxyHeader } from "./proxy_header.ts";
 
 /** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it. Bytes. */
 const SMALL = 1024, LARGE = 16384;
-/** Pause after an accept that failed (ms): no file descriptor may be left, and those connected are to be served on. */
-const PAUSE_MS = 50;
 /** How long a trusted proxy may take for its header (ms). */
 const PROXY_HEADER_MS = 3000;
 
@@ -50,49 +48,29 @@ class TcpTransport implements Transport {
 
 /** A TCP listener. */
 export class TcpListener {
-  /** Where it listens, with the port that was picked. */
-  readonly address: Address;
-  readonly #listener: Deno.TcpListener;
+  readonly #acceptor: Acceptor;
   readonly #limits: LineLimits;
-  readonly #trusted: ReadonlySet<string>;
   readonly #handler: LineHandler;
-  readonly #accepting: Promise<void>;
-  #closed = false;
 
   /** Listens. Throws {@linkcode ListenError}. `trustedProxy`: addresses whose connections begin with a PROXY header. */
   constructor(address: Address, trustedProxy: readonly string[], limits: LineLimits, handler: LineHandler) {
-    this.#listener = listen(address);
-    const { hostname, port } = this.#listener.addr;
-    this.address = { hostname, port };
     this.#limits = limits;
-    this.#trusted = new Set(trustedProxy);
     this.#handler = handler;
-    this.#accepting = this.#accept();
+    const trusted = new Set(trustedProxy);
+    this.#acceptor = new Acceptor(address, (conn, peer) => {
+      if (trusted.has(peer)) void this.#serveProxied(conn);
+      else serve(conn, peer, undefined, limits, handler);
+    });
+  }
+
+  /** Where it listens, with the port that was picked. */
+  get address(): Address {
+    return this.#acceptor.address;
   }
 
   /** Accepts no more; those connected stay. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#listener.close();
-    await this.#accepting;
-  }
-
-  async #accept(): Promise<void> {
-    let pausing = false;
-    while (!this.#closed) {
-      try {
-        const conn = await this.#listener.accept();
-        pausing = false;
-        const address = plainAddress(conn.remoteAddr.hostname);
-        if (this.#trusted.has(address)) void this.#serveProxied(conn);
-        else serve(conn, address, undefined, this.#limits, this.#handler);
-      } catch (error) {
-        if (this.#closed) return;
-        if (!pausing) log.warning("accepting a connection failed", { error });
-        pausing = true;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-      }
-    }
+  close(): Promise<void> {
+    return this.#acceptor.close();
   }
 
   async #serveProxied(conn: Deno.TcpConn): Promise<void> {
@@ -100,7 +78,7 @@ export class TcpListener {
     try {
       const proxied = await readProxyHeader(conn);
       clearTimeout(late);
-      if (proxied && !this.#closed) return serve(conn, proxied.address, proxied.rest, this.#limits, this.#handler);
+      if (proxied && !this.#acceptor.closed) return serve(conn, proxied.address, proxied.rest, this.#limits, this.#handler);
       log.warning("a trusted proxy sent no PROXY header", { address: conn.remoteAddr.hostname });
       conn.close();
     } catch {

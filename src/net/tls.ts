@@ -1,17 +1,17 @@
 /**
  * TLS: the same lines over `node:tls`, whose certificate can be changed while it runs.
  *
- * A connection is one from its first byte on: those in a handshake count in every limit as those who have not logged in. The handshake has a time of its own,
- * which node:tls does not keep on every Deno.
+ * A connection is one from its first byte on: those in a handshake count in every limit as those who have not logged in. The handshake has a time of its own.
  */
-import type { Socket } from "node:net";
-import { createServer, type Server, type TLSSocket } from "node:tls";
+import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import type { Duplex } from "node:stream";
 import type { Address } from "../config.ts";
 import { LineDecoder } from "../wire/lines.ts";
+import type { Acceptor } from "./accept.ts";
 import type { Certificate } from "./certificate.ts";
 import { Connection, type Transport } from "./connection.ts";
 import { handleLines, type LineHandler, type LineLimits } from "./line_handler.ts";
-import { listenError, plainAddress } from "./listen.ts";
+import { acceptForTls } from "./node_stream.ts";
 
 /** How long a handshake may take (ms), if `--login-timeout` is not shorter. */
 const HANDSHAKE_MS = 10_000;
@@ -22,21 +22,43 @@ export interface TlsLimits extends LineLimits {
   loginTimeout: number;
 }
 
+/** Makes TLS sockets, with the certificate of the day. */
+export class Handshakes {
+  #context: SecureContext;
+
+  constructor(certificate: Certificate) {
+    this.#context = createSecureContext(certificate);
+  }
+
+  /** From now on handshakes use this certificate; those connected stay. */
+  renew(certificate: Certificate): void {
+    this.#context = createSecureContext(certificate);
+  }
+
+  /** Begins one. `done` is called if it succeeds; if not, the stream is destroyed. */
+  begin(stream: Duplex, peer: string, done: () => void): TLSSocket {
+    const options = { isServer: true, secureContext: this.#context, allowHalfOpen: true };
+    // The types want a net.Socket; the documentation asks for any Duplex.
+    const socket = new TLSSocket(stream as unknown as ConstructorParameters<typeof TLSSocket>[0], options);
+    Object.defineProperty(socket, "remoteAddress", { value: peer });
+    socket.once("secure", done);
+    socket.on("error", () => stream.destroy());
+    socket.on("close", () => stream.destroy());
+    return socket;
+  }
+}
+
 class TlsTransport implements Transport {
   readonly kind = "tls";
-  readonly address: string;
-  /** The TCP socket; after the handshake the TLS socket on it. */
-  #socket: Socket;
+  readonly #stream: Duplex;
   readonly #handshake = Promise.withResolvers<TLSSocket>();
 
-  constructor(raw: Socket) {
-    this.#socket = raw;
-    this.address = plainAddress(raw.remoteAddress ?? "");
+  constructor(stream: Duplex, readonly address: string) {
+    this.#stream = stream;
   }
 
   /** The handshake is done. */
   secured(socket: TLSSocket): void {
-    this.#socket = socket;
     this.#handshake.resolve(socket);
   }
 
@@ -51,101 +73,62 @@ class TlsTransport implements Transport {
   }
 
   close(): void {
-    this.#socket.destroy();
+    // The TLS socket ends with it.
+    this.#stream.destroy();
   }
-}
-
-/** A connection in its handshake. */
-interface Begun {
-  connection: Connection;
-  transport: TlsTransport;
-  timer: ReturnType<typeof setTimeout>;
 }
 
 /** A TLS listener. */
 export class TlsListener {
-  readonly #server: Server;
+  readonly #handshakes: Handshakes;
   readonly #limits: TlsLimits;
   readonly #handler: LineHandler;
-  /** By the peer's port and address, which is all that the two sockets of a connection have in common. */
-  readonly #begun = new Map<string, Begun>();
-  #address: Address;
+  #acceptor: Pick<Acceptor, "address" | "close"> | undefined;
 
-  private constructor(address: Address, certificate: Certificate, limits: TlsLimits, handler: LineHandler) {
-    this.#address = address;
+  private constructor(certificate: Certificate, limits: TlsLimits, handler: LineHandler) {
     this.#limits = limits;
     this.#handler = handler;
-    this.#server = createServer({ ...certificate, allowHalfOpen: true }, (socket) => this.#secured(socket));
-    this.#server.on("connection", (raw: Socket) => this.#accepted(raw));
-    this.#server.on("tlsClientError", (_error, socket) => socket.destroy());
-  }
-
-  /** Where it listens, with the port that was picked. */
-  get address(): Address {
-    return this.#address;
+    this.#handshakes = new Handshakes(certificate);
   }
 
   /** Listens. Throws {@linkcode ListenError}. */
   static async listen(address: Address, certificate: Certificate, limits: TlsLimits, handler: LineHandler): Promise<TlsListener> {
-    try {
-      const listener = new TlsListener(address, certificate, limits, handler);
-      const server = listener.#server;
-      await new Promise<void>((resolve, reject) => {
-        server.once("error", reject);
-        server.listen({ host: address.hostname, port: address.port }, resolve);
-      });
-      const bound = server.address();
-      if (bound && typeof bound === "object") listener.#address = { hostname: bound.address, port: bound.port };
-      return listener;
-    } catch (error) {
-      throw listenError(address, error);
-    }
+    const listener = new TlsListener(certificate, limits, handler);
+    listener.#acceptor = await acceptForTls(address, (stream, peer) => listener.#accepted(stream, peer));
+    return listener;
+  }
+
+  /** Where it listens, with the port that was picked. */
+  get address(): Address {
+    return this.#acceptor!.address;
   }
 
   /** From now on handshakes use this certificate; those connected stay. */
   renew(certificate: Certificate): void {
-    this.#server.setSecureContext(certificate);
+    this.#handshakes.renew(certificate);
   }
 
   /** Accepts no more; those connected stay. */
   close(): Promise<void> {
-    this.#server.close();
-    return Promise.resolve();
+    return this.#acceptor!.close();
   }
 
-  #accepted(raw: Socket): void {
-    const transport = new TlsTransport(raw);
+  #accepted(stream: Duplex, peer: string): void {
+    const transport = new TlsTransport(stream, peer);
     const connection = new Connection(transport, this.#limits.sendQueue);
-    const peer = peerOf(raw);
     const timer = setTimeout(() => connection.destroy("silent"), Math.min(HANDSHAKE_MS, this.#limits.loginTimeout * 1000));
-    this.#begun.set(peer, { connection, transport, timer });
-    raw.on("error", () => connection.destroy("reset"));
-    raw.on("close", () => connection.destroy("reset"));
-    void connection.closed.then(() => {
-      clearTimeout(timer);
-      if (this.#begun.get(peer)?.connection === connection) this.#begun.delete(peer);
-    });
+    stream.on("close", () => connection.destroy("reset"));
+    void connection.closed.then(() => clearTimeout(timer));
     this.#handler.opened(connection);
+    const socket = this.#handshakes.begin(stream, peer, () => {
+      clearTimeout(timer);
+      transport.secured(socket);
+    });
+    serve(socket, connection, this.#limits, this.#handler);
   }
-
-  #secured(socket: TLSSocket): void {
-    const peer = peerOf(socket);
-    const begun = this.#begun.get(peer);
-    if (!begun) return void socket.destroy();
-    this.#begun.delete(peer);
-    clearTimeout(begun.timer);
-    serve(socket, begun.connection, this.#limits, this.#handler);
-    begun.transport.secured(socket);
-  }
-}
-
-function peerOf({ remotePort, remoteAddress }: Socket): string {
-  return `${remotePort} ${remoteAddress}`;
 }
 
 function serve(socket: TLSSocket, connection: Connection, limits: LineLimits, handler: LineHandler): void {
-  socket.setNoDelay(true);
-  socket.setKeepAlive(true);
   const lines = new LineDecoder(limits.maxLine);
   socket.on("data", (chunk: Uint8Array) => {
     connection.hear();
@@ -159,10 +142,6 @@ function serve(socket: TLSSocket, connection: Connection, limits: LineLimits, ha
     connection.endInput();
     if (!lines.fault) lines.end();
   });
-  socket.on("error", () => connection.destroy("reset"));
-  socket.on("close", () => {
-    connection.destroy("reset");
-    lines.cancel();
-  });
+  socket.on("close", () => lines.cancel());
   void handleLines(connection, lines, handler);
 }

@@ -1,10 +1,9 @@
 /**
  * HTTP connections that are no client's (yet): someone asks for the page, is in a TLS handshake, or says nothing at all. They are bounded in number, per address
- * and in time; node:http's own timeouts do not hold on every Deno.
+ * and in time; node:http's own times do not hold on every Deno, and not without a listener of its own.
  */
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Limits } from "../ops/limits.ts";
-import { plainAddress } from "./listen.ts";
 
 /** What visitors may do. */
 export interface VisitorLimits {
@@ -24,57 +23,56 @@ const ANSWER_MS = 60_000;
 /** Those who are there, and how long yet. */
 export class Visitors {
   readonly #rules: VisitorLimits;
-  /** By the peer's port and address, which is all that a TLS socket and the TCP socket below it have in common. */
-  readonly #present = new Map<string, { timer: ReturnType<typeof setTimeout>; leave: () => void; socket: Socket }>();
+  /** By the socket that requests come on. */
+  readonly #present = new Map<unknown, { timer: ReturnType<typeof setTimeout>; leave: () => void; stream: Duplex }>();
 
-  /** Nobody is there yet. */
   constructor(rules: VisitorLimits) {
     this.#rules = rules;
   }
 
-  /** A TCP connection has come; if there are too many, it is closed. */
-  arrived(socket: Socket): void {
+  /** A connection has come; requests will be on `socket`. @returns whether it may stay; if not, it is closed */
+  arrived(socket: unknown, stream: Duplex, peer: string): boolean {
     const { mostVisitors, exempt, limits, headTime } = this.#rules;
-    socket.on("error", () => socket.destroy());
-    const peer = peerOf(socket);
-    const address = plainAddress(socket.remoteAddress ?? "");
-    const counted = !exempt.has(address);
-    const welcome = !counted || limits.connected(address);
+    const counted = !exempt.has(peer);
+    const welcome = !counted || limits.connected(peer);
     const leave = () => {
-      const visit = this.#present.get(peer);
-      if (visit?.socket !== socket) return;
+      const visit = this.#present.get(socket);
+      if (!visit) return;
       clearTimeout(visit.timer);
-      this.#present.delete(peer);
-      if (counted) limits.disconnected(address);
+      this.#present.delete(socket);
+      if (counted) limits.disconnected(peer);
     };
-    this.#present.set(peer, { socket, leave, timer: setTimeout(() => socket.destroy(), headTime) });
-    socket.on("close", leave);
-    if (!welcome || this.#present.size > mostVisitors) socket.destroy();
+    this.#present.set(socket, { stream, leave, timer: setTimeout(() => stream.destroy(), headTime) });
+    stream.on("close", leave);
+    if (welcome && this.#present.size <= mostVisitors) return true;
+    stream.destroy();
+    return false;
   }
 
   /** The head of a request is there. */
-  asked(socket: Socket): void {
+  asked(socket: unknown): void {
     this.#wait(socket, ANSWER_MS);
   }
 
   /** The request is answered. */
-  answered(socket: Socket): void {
+  answered(socket: unknown): void {
     this.#wait(socket, this.#rules.headTime);
   }
 
   /** The connection is a client's now. */
-  left(socket: Socket): void {
-    this.#present.get(peerOf(socket))?.leave();
+  left(socket: unknown): void {
+    this.#present.get(socket)?.leave();
   }
 
-  #wait(socket: Socket, ms: number): void {
-    const visit = this.#present.get(peerOf(socket));
+  /** Ends them all. */
+  close(): void {
+    for (const { stream } of this.#present.values()) stream.destroy();
+  }
+
+  #wait(socket: unknown, ms: number): void {
+    const visit = this.#present.get(socket);
     if (!visit) return;
     clearTimeout(visit.timer);
-    visit.timer = setTimeout(() => visit.socket.destroy(), ms);
+    visit.timer = setTimeout(() => visit.stream.destroy(), ms);
   }
-}
-
-function peerOf({ remotePort, remoteAddress }: Socket): string {
-  return `${remotePort} ${remoteAddress}`;
 }

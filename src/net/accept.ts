@@ -1,0 +1,55 @@
+/**
+ * Accepting, for every listener: one loop that goes on after an error. When no file descriptor is left accept fails; those connected are served on, and those who
+ * wait come in when there is one again. (A listener of node:net under Deno would never accept again.)
+ */
+import type { Address } from "../config.ts";
+import { log } from "../ops/log.ts";
+import { listen, plainAddress } from "./listen.ts";
+
+/** Pause after an accept that failed (ms). */
+const PAUSE_MS = 50;
+
+/** Listens, and gives away each connection that comes. */
+export class Acceptor {
+  /** Where it listens, with the port that was picked. */
+  readonly address: Address;
+  readonly #listener: Deno.TcpListener;
+  readonly #accepting: Promise<void>;
+  #closed = false;
+
+  /** Listens. Throws {@linkcode ListenError}. `accepted` gets the connection and its peer's address, and throws nothing. */
+  constructor(address: Address, accepted: (conn: Deno.TcpConn, address: string) => void) {
+    this.#listener = listen(address);
+    const { hostname, port } = this.#listener.addr;
+    this.address = { hostname, port };
+    this.#accepting = this.#accept(accepted);
+  }
+
+  /** Nothing more is accepted. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Accepts no more; those connected stay. */
+  async close(): Promise<void> {
+    if (!this.#closed) this.#listener.close();
+    this.#closed = true;
+    await this.#accepting;
+  }
+
+  async #accept(accepted: (conn: Deno.TcpConn, address: string) => void): Promise<void> {
+    let pausing = false;
+    while (!this.#closed) {
+      try {
+        const conn = await this.#listener.accept();
+        pausing = false;
+        accepted(conn, plainAddress(conn.remoteAddr.hostname));
+      } catch (error) {
+        if (this.#closed) return;
+        if (!pausing) log.warning("accepting a connection failed", { error });
+        pausing = true;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+  }
+}

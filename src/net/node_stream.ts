@@ -1,0 +1,87 @@
+/** What lies between Deno's connections and Node's libraries, which do HTTP and TLS. */
+import { Buffer } from "node:buffer";
+import { createServer } from "node:net";
+import { Duplex } from "node:stream";
+import type { Address } from "../config.ts";
+import { Acceptor } from "./accept.ts";
+import { listenError, plainAddress } from "./listen.ts";
+
+/** Bytes read at once. */
+const CHUNK = 16_384;
+
+/** A connection as Node's libraries want it. */
+export class NodeStream extends Duplex {
+  readonly #conn: Deno.TcpConn;
+  readonly #buffer = new Uint8Array(CHUNK);
+  #open = true;
+
+  constructor(conn: Deno.TcpConn, readonly remoteAddress: string) {
+    super({ allowHalfOpen: true });
+    this.#conn = conn;
+    try {
+      conn.setNoDelay(true);
+      conn.setKeepAlive(true);
+    } catch {
+      // It was reset already; reading tells.
+    }
+    // Whoever uses it learns of an error by its end.
+    this.on("error", () => {});
+  }
+
+  // What libraries ask of a socket; times are kept by those who hold the connection.
+  setNoDelay(): this {
+    return this;
+  }
+  setKeepAlive(): this {
+    return this;
+  }
+  setTimeout(): this {
+    return this;
+  }
+
+  override _read(): void {
+    this.#conn.read(this.#buffer).then(
+      (n) => this.push(n === null ? null : Buffer.from(this.#buffer.slice(0, n))),
+      (error) => this.destroy(error),
+    );
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
+    this.#writeAll(chunk).then(() => done(), done);
+  }
+
+  override _final(done: (error?: Error) => void): void {
+    this.#conn.closeWrite().then(() => done(), done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (this.#open) this.#conn.close();
+    this.#open = false;
+    done(error);
+  }
+
+  async #writeAll(chunk: Uint8Array): Promise<void> {
+    for (let written = 0; written < chunk.length;) written += await this.#conn.write(chunk.subarray(written));
+  }
+}
+
+/** Before Deno 2.9 TLS over anything but a socket of node:net stands still after 96 KiB. */
+const TLS_NEEDS_SOCKETS = /^2\.[0-8]\./.test(Deno.version.deno);
+
+/** Accepts connections that TLS will be spoken on. Throws {@linkcode ListenError}. */
+export async function acceptForTls(address: Address, accepted: (stream: Duplex, peer: string) => void): Promise<Pick<Acceptor, "address" | "close">> {
+  if (!TLS_NEEDS_SOCKETS) return new Acceptor(address, (conn, peer) => accepted(new NodeStream(conn, peer), peer));
+  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+    socket.on("error", () => {});
+    accepted(socket, plainAddress(socket.remoteAddress ?? ""));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(listenError(address, error)));
+    server.listen({ host: address.hostname, port: address.port }, resolve);
+  });
+  const bound = server.address();
+  return {
+    address: bound && typeof bound === "object" ? { hostname: bound.address, port: bound.port } : address,
+    close: () => Promise.resolve(void server.close()),
+  };
+}
