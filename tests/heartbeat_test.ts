@@ -185,6 +185,25 @@ Deno.test("heartbeat: nobody is gone without having been asked", async () => {
   assertEquals(wheel.gone.length, 2);
 });
 
+Deno.test("heartbeat: while a request of its own is being handled nobody is asked, or gone; it is asked afterwards", async () => {
+  using wheel = new Wheel();
+  const { connection, transport } = wheel.connect("modern");
+  await wheel.turnTo(INTERVAL + 2 * TURN);
+  assertEquals(pings(transport), 1);
+  // Its answer may wait unread behind what is being handled.
+  connection.busy = true;
+  await wheel.turnTo(10 * INTERVAL);
+  assertEquals([pings(transport), wheel.gone.length], [1, 0]);
+  connection.idle();
+  const begun = wheel.elapsed;
+  while (pings(transport) === 1 && wheel.elapsed < begun + INTERVAL + 2 * TURN) await wheel.turnTo(wheel.elapsed + TURN);
+  assertEquals([pings(transport), wheel.gone.length], [2, 0]);
+  await wheel.turnTo(wheel.elapsed + INTERVAL - TURN);
+  assertEquals(wheel.gone.length, 0);
+  await wheel.turnTo(wheel.elapsed + 4 * TURN);
+  assertEquals(wheel.gone.map((g) => g.cause), ["silent"]);
+});
+
 Deno.test("heartbeat: a process that stood still gives everyone one more interval, and asks first", async () => {
   using wheel = new Wheel();
   const asked = wheel.connect("modern");
