@@ -3,7 +3,15 @@
 import { assertEquals } from "@std/assert";
 
 const root = new URL("../", import.meta.url);
-const documents = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/performance.md", "docs/protocol.md"];
+const documents = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "CHANGELOG.md",
+  "docs/architecture.md",
+  "docs/operations.md",
+  "docs/performance.md",
+  "docs/protocol.md",
+];
 
 async function missing(paths: string[], from: URL): Promise<string[]> {
   const there = await Promise.all(paths.map((path) => Deno.stat(new URL(path, from)).then(() => true, () => false)));
