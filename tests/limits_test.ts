@@ -1,6 +1,7 @@
 // Limits: what is refused, for how long, and to whom it does not happen. Addresses come through the PROXY header.
 
 import { assert, assertEquals } from "@std/assert";
+import { Passwords } from "../src/auth/passwords.ts";
 import { isLoopback, Limiter } from "../src/ops/limits.ts";
 import { testDatabase } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
@@ -167,4 +168,68 @@ Deno.test("limits: --max-connections, of which those not logged in hold at most 
   for (const user of users.slice(2)) clients.push(await server.client(user));
   await full();
   await Promise.all(clients.map((c) => c.close()));
+});
+
+Deno.test("limits: who has not logged in when --login-timeout is over is gone, whatever it says; who has stays", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { "login-timeout": 0.4 });
+  const [user] = await makeUsers(db, 1);
+  await using client = await server.client(user);
+  const begun = performance.now();
+  await using talker = await server.connect();
+  await using silent = await server.connect();
+  let over = false;
+  void talker.closed.then(() => over = true);
+  while (!over) {
+    talker.send({ msgid: 13 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assertEquals((await talker.next((m) => m.msgid === 20).catch(() => talker.backlog.find((m) => m.msgid === 20)))?.reason, "silent");
+  assertEquals([await talker.closed, await silent.closed], ["fin", "fin"]);
+  const took = performance.now() - begun;
+  assert(took > 350 && took < 3000, `${took} ms`);
+  assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+});
+
+Deno.test("limits: more passwords than may wait are answered with errno 19 at once, known or not; tokens go on", async () => {
+  await using db = await testDatabase("sqlite");
+  const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 14, r: 8, p: 1 }, parallel: 1, queue: 3 });
+  await using server = await startServer(db, { limits: "off" }, { passwords });
+  const [user] = await makeUsers(db, 1);
+  await using first = await server.connect();
+  assertEquals((await first.register("alice", "right")).errno, 0);
+  for (const name of ["alice", "nobody"]) {
+    const clients = await Promise.all(Array.from({ length: 12 }, () => server.connect()));
+    const asked = clients.map((c) => c.login({ name, password: "wrong", proto: 2 }));
+    await using byToken = await server.client(user);
+    assertEquals((await byToken.request({ msgid: 13 })).msgid, 14);
+    const answers = await Promise.all(asked);
+    const busy = answers.filter((a) => a.errno === 19);
+    for (const { retry, errmsg } of busy) assert(retry! > 0 && errmsg, String(retry));
+    assert(busy.length > 0 && busy.length <= 8, `${busy.length} refused`);
+    assertEquals(new Set(answers.filter((a) => a.errno !== 19).map((a) => `${a.errno} ${a.errmsg}`)), new Set(["1 id or password is invalid!"]));
+    await Promise.all(clients.map((c) => c.close()));
+  }
+  // All places are free again.
+  assertEquals((await first.login({ name: "alice", password: "right", proto: 2 })).errno, 0);
+});
+
+Deno.test("limits: an unknown user takes as long as a wrong password", async () => {
+  await using db = await testDatabase("sqlite");
+  const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 13, r: 8, p: 1 } });
+  await using server = await startServer(db, { limits: "off" }, { passwords });
+  await using client = await server.connect();
+  const { id } = await client.register("alice", "right");
+  // The quickest of several in turn: noise only ever adds.
+  const times = new Map<string, number>();
+  for (let i = 0; i < 5; i++) {
+    for (const who of [{ name: "alice" }, { id }, { name: "nobody" }, { id: 4711 }]) {
+      const begun = performance.now();
+      assertEquals((await client.login({ ...who, password: "wrong", proto: 2 })).errno, 1);
+      const key = JSON.stringify(who);
+      times.set(key, Math.min(times.get(key) ?? Infinity, performance.now() - begun));
+    }
+  }
+  const all = [...times.values()];
+  assert(Math.max(...all) < 2 * Math.min(...all), JSON.stringify([...times]));
 });
