@@ -1,7 +1,6 @@
 // A node as `deno task start` runs it, with the permissions it has there, joins the bus; and says so when it cannot.
 
 import { assertEquals } from "@std/assert";
-import type { BusListener } from "../src/cluster/bus.ts";
 import { joinRedis } from "../src/cluster/redis.ts";
 import { CapturedLog } from "./support/captured_log.ts";
 import { hasMysql, testDatabase } from "./support/databases.ts";
@@ -28,10 +27,15 @@ Deno.test({
   },
 });
 
-Deno.test("start: without its Redis a node says so", async () => {
-  await using log = await CapturedLog.start();
-  // Nobody listens at port 1.
-  const bus = joinRedis("redis://127.0.0.1:1", "natter:test:", "a", { received: () => {}, returned: () => {} } as unknown as BusListener);
-  await log.until("the bus is away; messages come by way of the inbox", 1);
-  await bus.close();
+Deno.test({
+  name: "start: without its Redis a node says so",
+  // Redis' client lets the timer for its next try run out when it is closed.
+  sanitizeOps: false,
+  fn: async () => {
+    await using log = await CapturedLog.start();
+    // Nobody listens at port 1.
+    const bus = joinRedis("redis://127.0.0.1:1", "natter:test:", "a", { received: () => {}, returned: () => {} });
+    await log.until("the bus is away; messages come by way of the inbox", 1);
+    await bus.close();
+  },
 });
