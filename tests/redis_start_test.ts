@@ -31,6 +31,7 @@ Deno.test({
   name: "start: without its Redis a node says so",
   // Redis' client lets the timer for its next try run out when it is closed.
   sanitizeOps: false,
+  sanitizeResources: false,
   fn: async () => {
     await using log = await CapturedLog.start();
     // Nobody listens at port 1.
