@@ -149,6 +149,6 @@ if (import.meta.main) {
     await page.locator(".subtitle.typing").waitFor();
   });
   await take("page-phone.png", { viewport: { width: 390, height: 780 }, colorScheme: "light", hasTouch: true, isMobile: true }, async (page) => {
-    await open(page, "Tom Okafor", "coffee");
+    await open(page, HIKERS, "biscuits");
   });
 }
