@@ -6,13 +6,13 @@ import type { Address } from "../config.ts";
 import { Acceptor } from "./accept.ts";
 import { listenError, plainAddress } from "./listen.ts";
 
-/** Bytes read at once. */
-const CHUNK = 16_384;
+/** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it. Bytes. */
+const SMALL = 1024, LARGE = 16_384;
 
 /** A connection as Node's libraries want it. */
 export class NodeStream extends Duplex {
   readonly #conn: Deno.TcpConn;
-  readonly #buffer = new Uint8Array(CHUNK);
+  #buffer = new Uint8Array(SMALL);
   #open = true;
 
   constructor(conn: Deno.TcpConn, readonly remoteAddress: string) {
@@ -40,10 +40,7 @@ export class NodeStream extends Duplex {
   }
 
   override _read(): void {
-    this.#conn.read(this.#buffer).then(
-      (n) => this.push(n === null ? null : Buffer.from(this.#buffer.slice(0, n))),
-      (error) => this.destroy(error),
-    );
+    this.#conn.read(this.#buffer).then((n) => this.push(n === null ? null : this.#take(n)), (error) => this.destroy(error));
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
@@ -58,6 +55,13 @@ export class NodeStream extends Duplex {
     if (this.#open) this.#conn.close();
     this.#open = false;
     done(error);
+  }
+
+  #take(n: number): Buffer {
+    const read = Buffer.from(this.#buffer.buffer.slice(0, n));
+    if (n === this.#buffer.length) this.#buffer = new Uint8Array(LARGE);
+    else if (n < SMALL && this.#buffer.length === LARGE) this.#buffer = new Uint8Array(SMALL);
+    return read;
   }
 
   async #writeAll(chunk: Uint8Array): Promise<void> {
