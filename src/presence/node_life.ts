@@ -29,7 +29,7 @@ export const RECONCILE_MS = 15_000;
 /** Rows read at once by a pass. */
 const PAGE = 1000;
 
-/** Between two looks for what an operator asked (ms). */
+/** Between two looks for what an operator asked, and for nodes whose lease ran out (ms). */
 export const KICKS_MS = 2000;
 /** The intervals (ms); tests shorten them. */
 export interface NodeTimes {
@@ -97,7 +97,7 @@ export class NodeLife {
 
   async #run(): Promise<void> {
     const { renew, lease, kicks, reconcile } = this.parts.times;
-    let kickedAt = performance.now();
+    let lookedAt = performance.now();
     for (;;) {
       const before = performance.now();
       await within(this.#stop.promise, Math.min(renew, kicks) / 2);
@@ -112,11 +112,11 @@ export class NodeLife {
         if (now - this.#renewedAt >= renew) {
           this.#renewedAt = now;
           await this.#renew();
-          if (now - this.#upSince >= lease) await this.#sweep();
         }
-        if (now - kickedAt >= kicks) {
-          kickedAt = now;
+        if (now - lookedAt >= kicks) {
+          lookedAt = now;
           await this.#kick();
+          if (now - this.#upSince >= lease) await this.#sweep();
         }
         if (now - this.#reconciledAt >= reconcile) {
           await this.reconcile();
