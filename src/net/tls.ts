@@ -41,7 +41,13 @@ export class Handshakes {
     // The types want a net.Socket; the documentation asks for any Duplex.
     const socket = new TLSSocket(stream as unknown as ConstructorParameters<typeof TLSSocket>[0], options);
     Object.defineProperty(socket, "remoteAddress", { value: peer });
-    socket.once("secure", done);
+    // Who is gone in the middle of it holds no descriptor until its time is over.
+    const gone = () => stream.destroy();
+    stream.once("end", gone);
+    socket.once("secure", () => {
+      stream.off("end", gone);
+      done();
+    });
     socket.on("error", () => stream.destroy());
     socket.on("close", () => stream.destroy());
     return socket;
