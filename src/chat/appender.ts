@@ -25,7 +25,7 @@ const BATCH_SIZE = 1024 * 1024;
 const GROUP_WEIGHT = 10;
 /** What may wait: messages, and characters of text. */
 const MAX_WAITING = 20_000, MAX_WAITING_SIZE = 32 * 1024 * 1024;
-/** What one session may have waiting: requests, and characters of text. The others wait for no more of its than that; two commits keep it at full speed. */
+/** What one session may have waiting: requests, and characters of text. The others wait for no more of its than that. */
 const SESSION_WAITING = 200, SESSION_WAITING_SIZE = 1024 * 1024;
 
 /** What a request waits for: its message's fate, or why it was refused before. */
