@@ -72,6 +72,7 @@ Deno.test("websocket: a frame is bounded like a line; what is too long, binary o
   assertEquals(padded(2000).length, 2000);
   const ending: [errno: number, send: (client: WsClient) => void][] = [
     [14, (client) => client.socket.send(padded(2001))],
+    [14, (client) => client.socket.send(padded(2001) + "\r\n")],
     [14, (client) => client.socket.send(`${padded(1500)}\n${padded(600)}`)],
     [14, (client) => client.fragments([padded(2001).slice(0, 1500), padded(2001).slice(1500)])],
     [10, (client) => client.socket.send(new TextEncoder().encode(padded(100)))],
@@ -80,6 +81,10 @@ Deno.test("websocket: a frame is bounded like a line; what is too long, binary o
   ];
   for (const [errno, send] of ending) {
     await using client = await connect(server);
+    for (const end of ["", "\n", "\r\n", "\0"]) {
+      client.socket.send(padded(2000) + end);
+      assertEquals(await client.next(), { msgid: 14, ref: "x" });
+    }
     client.socket.send(padded(2000));
     send(client);
     client.send({ msgid: 13, ref: "not handled" });

@@ -14,6 +14,8 @@ const MAX_FRAGMENTS = 128, MAX_CHUNKS = 1024;
 /** Close codes of RFC 6455: all is well; and what stands for "no close frame came". */
 const NORMAL = 1000, ABNORMAL = 1006;
 
+const LF = 10, CR = 13;
+
 class WebSocketTransport implements Transport {
   readonly kind = "websocket";
   readonly #socket: WebSocket;
@@ -108,7 +110,7 @@ export class WebSockets {
 
   async #handle(connection: Connection, { bytes, isBinary }: Frame): Promise<void> {
     const text = isBinary ? undefined : decode(bytes);
-    if (text === undefined || bytes.byteLength > this.#limits.maxLine) {
+    if (text === undefined || lengthWithoutEnd(bytes) > this.#limits.maxLine) {
       if (!connection.ending) this.#handler.fault(connection, text === undefined ? "not UTF-8" : "too long");
       return;
     }
@@ -124,6 +126,13 @@ export class WebSockets {
 interface Frame {
   bytes: Uint8Array;
   isBinary: boolean;
+}
+
+/** The bytes of a frame that are not the end of its last line. */
+function lengthWithoutEnd(bytes: Uint8Array): number {
+  const last = bytes.length - 1;
+  if (bytes[last] !== LF && bytes[last] !== 0) return bytes.length;
+  return bytes[last - 1] === CR ? last - 1 : last;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
