@@ -71,12 +71,13 @@ databaseTest(
     assert(performance.now() - seen <= NEWS + SLACK);
     const rows = await db.query(`select id, lastseen from user where id in (${ids})`) as { id: number; lastseen: number }[];
     for (const { id, lastseen } of rows) assertEquals(news.find((m) => m.id === id), { msgid: 15, id, state: "offline", lastseen });
+    // Before the list, which would be no news after it.
+    assertEquals((await watcher.next((m) => m.msgid === 15 && m.id === last.id)).state, "online");
     const { friends } = await watcher.request({ msgid: 17 }) as unknown as { friends: { id: number; state: string; lastseen: number | null }[] };
     for (const { id, lastseen } of rows) {
       const entry = friends.find((f) => f.id === id);
       assertEquals([entry?.state, entry?.lastseen], ["offline", lastseen]);
     }
-    assertEquals((await watcher.next((m) => m.msgid === 15 && m.id === last.id)).state, "online");
     // Those who came back never were away, for all that friends know.
     assertEquals(watcher.backlog, []);
     const [{ n }] = await db.query(`select count(*) as n from user where state = 'online'`) as [{ n: number }];
