@@ -10,6 +10,8 @@ export function groupStore(db: Database, limits: StoreLimits): GroupStore {
     const groups = new Map<GroupId, Group>();
     const sql = `SELECT id, groupname, groupdesc FROM allgroup WHERE id IN (${ids}) ORDER BY groupkey`;
     for (const [id, groupname, groupdesc] of db.rows<[GroupId, string, string]>(sql, value)) groups.set(id, { id, groupname, groupdesc, users: [] });
+    // At most logins there are none.
+    if (groups.size === 0) return [];
     const members = db.rows<[GroupId, UserId, string, State, Role]>(
       `SELECT g.groupid, u.id, u.name, u.state, g.grouprole FROM groupuser g JOIN user u ON u.id = g.userid WHERE g.groupid IN (${ids})
         ORDER BY g.groupid, g.joined`,
