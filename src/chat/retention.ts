@@ -5,7 +5,7 @@
  */
 import { log } from "../ops/log.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
-import { within } from "../within.ts";
+import { Pause } from "../pause.ts";
 
 /** Between two passes (ms). The first one comes after one interval: a start has other things to do. */
 export const RETENTION_MS = 3600_000;
@@ -17,8 +17,7 @@ const DAY_MS = 24 * 3600_000;
 export class Retention {
   readonly #store: Store;
   readonly #keepDays: number | undefined;
-  readonly #stop = Promise.withResolvers<void>();
-  #stopping = false;
+  readonly #pause = new Pause();
   readonly #running: Promise<void>;
 
   /** Looks every `interval` ms; without `keepDays` only expired tokens go. @param keepDays undefined: messages are kept for ever */
@@ -30,15 +29,14 @@ export class Retention {
 
   /** What is under way is finished. */
   async close(): Promise<void> {
-    this.#stopping = true;
-    this.#stop.resolve();
+    this.#pause.stop();
     await this.#running;
   }
 
   async #run(interval: number): Promise<void> {
     for (;;) {
-      await within(this.#stop.promise, interval);
-      if (this.#stopping) return;
+      await this.#pause.for(interval);
+      if (this.#pause.stopped) return;
       try {
         await this.#pass();
       } catch (error) {
@@ -53,9 +51,9 @@ export class Retention {
     if (this.#keepDays === undefined) return;
     const before = Date.now() - this.#keepDays * DAY_MS;
     let pruned = 0;
-    for (let count = STEP; count === STEP && !this.#stopping;) {
+    for (let count = STEP; count === STEP && !this.#pause.stopped;) {
       pruned += count = await this.#store.prune(before, STEP);
-      await within(this.#stop.promise, PAUSE_MS);
+      await this.#pause.for(PAUSE_MS);
     }
     if (pruned > 0) log.info("old messages are forgotten", { messages: pruned });
   }

@@ -18,7 +18,7 @@ import type { PresenceListener } from "./departure.ts";
 import type { OfflineWriter } from "./offline_writer.ts";
 import type { Session } from "./session.ts";
 import type { Turns } from "./turns.ts";
-import { within } from "../within.ts";
+import { Pause } from "../pause.ts";
 
 /** Between two renewals of the lease (ms). It is 10 s long: three may fail. */
 export const RENEW_MS = 3000;
@@ -45,8 +45,7 @@ export interface NodeTimes {
 
 /** Keeps this node's lease, and its table and the database in step. */
 export class NodeLife {
-  readonly #stop = Promise.withResolvers<void>();
-  #stopping = false;
+  readonly #pause = new Pause();
   #loop: Promise<void> | undefined;
   /** Since when every renewal has succeeded (performance.now). */
   #upSince = performance.now();
@@ -90,8 +89,7 @@ export class NodeLife {
 
   /** Ends the loop; what is under way is finished. */
   async close(): Promise<void> {
-    this.#stopping = true;
-    this.#stop.resolve();
+    this.#pause.stop();
     await this.#loop;
   }
 
@@ -100,8 +98,8 @@ export class NodeLife {
     let lookedAt = performance.now();
     for (;;) {
       const before = performance.now();
-      await within(this.#stop.promise, Math.min(renew, kicks) / 2);
-      if (this.#stopping) return;
+      await this.#pause.for(Math.min(renew, kicks) / 2);
+      if (this.#pause.stopped) return;
       const now = performance.now();
       try {
         if (now - before > renew) {

@@ -7,6 +7,7 @@
  */
 import { setImmediate } from "node:timers";
 import { log } from "../ops/log.ts";
+import { Pause } from "../pause.ts";
 import { within } from "../within.ts";
 import { type Release, type Store, StoreUnavailable, type UserId } from "../store/store.ts";
 
@@ -25,8 +26,7 @@ export class OfflineWriter {
   #running: Promise<void> | undefined;
   /** Resolved, and replaced, whenever the database has taken a batch. */
   #taken = Promise.withResolvers<void>();
-  readonly #stopped = Promise.withResolvers<void>();
-  #stopping = false;
+  readonly #pause = new Pause();
 
   /** Nothing waits yet. */
   constructor(store: Store) {
@@ -61,8 +61,7 @@ export class OfflineWriter {
   async close(ms: number): Promise<boolean> {
     if (this.#running) await within(this.#running, ms);
     const done = this.#users.size === 0;
-    this.#stopping = true;
-    this.#stopped.resolve();
+    this.#pause.stop();
     return done;
   }
 
@@ -70,7 +69,7 @@ export class OfflineWriter {
     // One turn later: the departures of one moment share the first transaction.
     await new Promise<void>((resolve) => setImmediate(resolve));
     let pause = PAUSE_MIN;
-    while (this.#waiting.length > 0 && !this.#stopping) {
+    while (this.#waiting.length > 0 && !this.#pause.stopped) {
       const batch = this.#waiting.splice(0, BATCH);
       try {
         await this.#store.release(batch);
@@ -82,7 +81,7 @@ export class OfflineWriter {
         this.#waiting.unshift(...batch);
         if (error instanceof StoreUnavailable) log.warning("the database is away, users wait to be set offline", { backlog: this.#waiting.length });
         else log.error("setting users offline failed", { error });
-        await within(this.#stopped.promise, pause);
+        await this.#pause.for(pause);
         pause = Math.min(pause * 2, PAUSE_MAX);
       }
     }

@@ -1,0 +1,52 @@
+// deno run --v8-flags=--expose-gc idle_node.ts TURNS: lets a node's loop turn so often without a pause, and prints how many bytes a turn leaves behind.
+
+import type { PresenceListener } from "../../src/presence/departure.ts";
+import { ConnectionTable } from "../../src/presence/connection_table.ts";
+import { NodeLife } from "../../src/presence/node_life.ts";
+import { OfflineWriter } from "../../src/presence/offline_writer.ts";
+import { Turns } from "../../src/presence/turns.ts";
+import type { Store } from "../../src/store/store.ts";
+
+const WARM_UP = 300, TURNS = Number(Deno.args[0]);
+
+const [before, after] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+let turns = 0;
+const store = {
+  takeKicks: () => {
+    if (++turns === WARM_UP) before.resolve();
+    if (turns === WARM_UP + TURNS) after.resolve();
+    return Promise.resolve([]);
+  },
+} as unknown as Store;
+const table = new ConnectionTable();
+const listener: PresenceListener = { changed: () => {} };
+const never = 3600_000, nothing = () => {};
+const life = new NodeLife({
+  store,
+  table,
+  turns: new Turns(),
+  offline: new OfflineWriter(store),
+  times: { renew: never, lease: never, kicks: 0, reconcile: never },
+  listener,
+  replaced: nothing,
+  kicked: nothing,
+  noticed: nothing,
+  fatal: nothing,
+});
+life.start();
+await before.promise;
+const start = await used();
+await after.promise;
+const perTurn = (await used() - start) / TURNS;
+console.log(perTurn);
+await life.close();
+await table.close();
+
+/** What the heap holds after a collection (bytes). */
+async function used(): Promise<number> {
+  const { gc } = globalThis as unknown as { gc: () => void };
+  gc();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  gc();
+  return Deno.memoryUsage().heapUsed;
+}
