@@ -212,8 +212,9 @@ export class Person {
     }
   }
 
-  /** The texts of the open conversation, from above to below. */
+  /** The texts of the open conversation, from above to below, once its history is there: what arrives may be shown before that. */
   async texts(): Promise<string[]> {
+    await this.page.locator(".messages[aria-busy=false]").waitFor();
     return await this.page.locator(".message .text").allTextContents();
   }
 }
