@@ -78,7 +78,7 @@ export class Session {
 
   /** Shows what there is to show when the page opens. */
   async start(): Promise<void> {
-    if (await this.#tabs.anyone()) return this.#store.update({ screen: "elsewhere" });
+    if (await this.#tabs.anyone(storage.readAccount()?.token !== undefined)) return this.#store.update({ screen: "elsewhere" });
     this.#begin();
   }
 

@@ -4,20 +4,24 @@
  * Rules:
  *
  * 1. A tab is active from the moment it begins to log in until it has closed its client. Only the active tab writes what is kept.
- * 2. A tab that opens asks whether another is active, and becomes active only if none answers.
+ * 2. A tab that opens asks whether another is active, and becomes active only if none answers. Of several that ask at the same moment, as when a browser
+ *    brings back its windows, the one with the lowest number answers the others.
  * 3. A tab takes over by asking the active one to stop, and waits until that has closed its client, so that the server finds the account free.
  */
 
 /** How long an answer is waited for (ms): from a tab in the background it takes longer. */
 const ANSWER = 250, STOP = 3000;
 
-type Word = "anyone?" | "here" | "stop" | "stopped";
+/** A question has its number, so that its answer is taken by nobody else. */
+type Word = "here" | "stop" | "stopped" | { anyone: number } | { taken: number };
 
 export class Tabs {
   readonly #channel = new BroadcastChannel("natter");
   readonly #stop: () => Promise<void>;
   readonly #became: (active: boolean) => void;
   #active = false;
+  /** The number of this tab's question, while it waits for answers and means to become active. */
+  #question: number | undefined;
   #heard: ((word: Word) => void) | undefined;
 
   /**
@@ -30,16 +34,20 @@ export class Tabs {
     this.#channel.onmessage = ({ data }) => void this.#hear(data as Word);
   }
 
-  /** Whether another tab is active. */
-  async anyone(): Promise<boolean> {
-    this.#say("anyone?");
-    return await this.#answer("here", ANSWER);
+  /** Whether another tab is active, or about to be. `eager`: this one becomes active at once if there is none. */
+  async anyone(eager: boolean): Promise<boolean> {
+    const number = Math.random();
+    if (eager) this.#question = number;
+    this.#say({ anyone: number });
+    const answered = await this.#answer((word) => word === "here" || (typeof word === "object" && "taken" in word && word.taken === number), ANSWER);
+    this.#question = undefined;
+    return answered;
   }
 
   /** Asks the active tab to stop, and waits until it has; or for a while, if there is none. */
   async takeOver(): Promise<void> {
     this.#say("stop");
-    await this.#answer("stopped", STOP);
+    await this.#answer((word) => word === "stopped", STOP);
   }
 
   /** Whether this tab is the active one. */
@@ -54,8 +62,13 @@ export class Tabs {
 
   async #hear(word: Word): Promise<void> {
     this.#heard?.(word);
-    if (this.#active) {
-      if (word === "anyone?") this.#say("here");
+    if (typeof word === "object") {
+      if (!("anyone" in word)) return;
+      if (this.#active) return this.#say("here");
+      if (this.#question === undefined) return;
+      // The other tab may not have been there yet when this one asked.
+      this.#say(this.#question < word.anyone ? { taken: word.anyone } : { anyone: this.#question });
+    } else if (this.#active) {
       if (word !== "stop") return;
       await this.#stop();
       this.active = false;
@@ -64,7 +77,7 @@ export class Tabs {
     }
   }
 
-  #answer(expected: Word, ms: number): Promise<boolean> {
+  #answer(expected: (word: Word) => boolean, ms: number): Promise<boolean> {
     return new Promise((resolve) => {
       const done = (answered: boolean) => {
         clearTimeout(timer);
@@ -73,7 +86,7 @@ export class Tabs {
       };
       const timer = setTimeout(() => done(false), ms);
       this.#heard = (word) => {
-        if (word === expected) done(true);
+        if (expected(word)) done(true);
       };
     });
   }
