@@ -142,7 +142,7 @@ function serve(socket: TLSSocket, connection: Connection, limits: LineLimits, ha
     const behind = lines.feed(chunk);
     if (!behind) return;
     socket.pause();
-    behind.then(() => socket.resume(), () => {});
+    void behind.then(() => socket.resume());
   });
   socket.on("end", () => {
     connection.endInput();

@@ -71,7 +71,7 @@ export class LineDecoder {
   /**
    * Takes the next bytes; they may be overwritten afterwards, and NULs among them become LFs.
    *
-   * @returns a promise to await before feeding more, if the reader is far behind
+   * @returns a promise to await before feeding more, if the reader is far behind; it never rejects
    */
   feed(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#ended) return undefined;
@@ -93,7 +93,8 @@ export class LineDecoder {
     if (this.#fault) this.end();
     else this.#wake();
     const writer = this.#cutter?.writer;
-    return !this.#fault && writer && (writer.desiredSize ?? 0) < -READ_AHEAD ? writer.ready : undefined;
+    // Rejected when it is cancelled; then more may be fed, for nothing.
+    return !this.#fault && writer && (writer.desiredSize ?? 0) < -READ_AHEAD ? writer.ready.catch(ignore) : undefined;
   }
 
   /** No more bytes will come. What stands unfinished counts for nothing. */
