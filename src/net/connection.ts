@@ -25,6 +25,9 @@ export interface Progress {
   progressed(): void;
 }
 
+/** A transport that is not told what the kernel has taken of a write makes several of it, of so many bytes or characters. */
+export const PIECE = 65_536;
+
 /** What carries the bytes of one connection. */
 export interface Transport {
   /** Which it is. */

@@ -9,7 +9,7 @@ import type { Address } from "../config.ts";
 import { LineDecoder } from "../wire/lines.ts";
 import type { Acceptor } from "./accept.ts";
 import type { Certificate } from "./certificate.ts";
-import { Connection, type Transport } from "./connection.ts";
+import { Connection, PIECE, type Progress, type Transport } from "./connection.ts";
 import { handleLines, type LineHandler, type LineLimits } from "./line_handler.ts";
 import { acceptForTls } from "./node_stream.ts";
 
@@ -54,6 +54,8 @@ export class Handshakes {
   }
 }
 
+const encoder = new TextEncoder();
+
 class TlsTransport implements Transport {
   readonly kind = "tls";
   readonly #stream: Duplex;
@@ -68,9 +70,13 @@ class TlsTransport implements Transport {
     this.#handshake.resolve(socket);
   }
 
-  async write(lines: string): Promise<void> {
+  async write(lines: string, progress: Progress): Promise<void> {
     const socket = await this.#handshake.promise;
-    await new Promise<void>((resolve, reject) => socket.write(lines, (error) => error ? reject(error) : resolve()));
+    const bytes = encoder.encode(lines);
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      if (at > 0) progress.progressed();
+      await new Promise<void>((resolve, reject) => socket.write(bytes.subarray(at, at + PIECE), (error) => error ? reject(error) : resolve()));
+    }
   }
 
   async closeWrite(): Promise<void> {

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 // @ts-types="npm:@types/ws@^8.18.2"
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
-import { Connection, type Transport } from "./connection.ts";
+import { Connection, PIECE, type Progress, type Transport } from "./connection.ts";
 import type { LineHandler, LineLimits } from "./line_handler.ts";
 
 /** Frames that may wait for the handler before reading is paused. */
@@ -24,7 +24,17 @@ class WebSocketTransport implements Transport {
     this.#socket = socket;
   }
 
-  write(lines: string): Promise<void> {
+  async write(lines: string, progress: Progress): Promise<void> {
+    for (let at = 0; at < lines.length;) {
+      if (at > 0) progress.progressed();
+      // A frame holds whole lines.
+      const end = lines.length - at <= PIECE ? lines.length : lines.indexOf("\n", at + PIECE - 1) + 1;
+      await this.#send(lines.slice(at, end));
+      at = end;
+    }
+  }
+
+  #send(lines: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#socket.send(lines, (error?: Error | null) => {
         if (error) reject(error);
