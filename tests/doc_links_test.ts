@@ -5,6 +5,7 @@ import { assertEquals } from "@std/assert";
 const root = new URL("../", import.meta.url);
 const documents = [
   "README.md",
+  "README.zh-CN.md",
   "CONTRIBUTING.md",
   "CHANGELOG.md",
   "docs/architecture.md",
