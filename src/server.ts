@@ -67,7 +67,7 @@ export interface Overrides {
   /** Cheaper hashing, say. */
   passwords?: Passwords;
   /** Shorter waits (ms). */
-  times?: Partial<NodeTimes & { retention: number }>;
+  times?: Partial<NodeTimes & { retention: number; news: number; name: number }>;
   /** Another way to the other nodes. */
   bus?: JoinBus;
 }
@@ -84,7 +84,7 @@ export async function start(config: Config, overrides: Overrides = {}): Promise<
   const opened = await openStore(config);
   const store = overrides.store?.(opened) ?? opened;
   try {
-    const left = await store.join(config.node);
+    const left = await store.join(config.node, overrides.times?.name);
     if (left > 0) log.warning("users that a former life had left online are offline now", { users: left });
   } catch (error) {
     await store.close();
@@ -147,7 +147,7 @@ class NatterServer implements Server, LineHandler {
     const table = this.#table;
     const passwords = overrides.passwords ?? new Passwords();
     this.#offline = new OfflineWriter(store);
-    this.#news = new PresenceNews(store, table, config.node);
+    this.#news = new PresenceNews(store, table, config.node, overrides.times?.news);
     this.#departure = new Departure(table, this.#offline, this.#news, this.#counters);
     this.#delivery = new Delivery(store);
     this.#confirmation = new Confirmation(store);

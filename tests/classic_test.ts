@@ -1,6 +1,7 @@
 // The course's client: reads 1,024 bytes at a time, expects one JSON object per read, and knows only the messages 2, 5, 6 and 10.
 
 import { assert, assertEquals } from "@std/assert";
+import { clockAhead } from "./support/clock.ts";
 import { databaseTest } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, type TestServer, type TestUser } from "./support/server.ts";
 
@@ -121,6 +122,7 @@ databaseTest("classic: nothing unasked: no answer to what succeeds, no signal, n
 });
 
 databaseTest("classic: a later line confirms what was written 5 s before; what is younger comes again", async (db) => {
+  using clock = clockAhead();
   await using s = await startServer(db);
   const [ada, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
   await using sender = await s.client(ada);
@@ -130,8 +132,11 @@ databaseTest("classic: a later line confirms what was written 5 s before; what i
   await c.read();
   await sender.request({ msgid: 6, toid: bob.id, msg: "old" });
   await c.read();
-  // Five seconds are what the protocol says; they cannot be had for less.
-  await new Promise((resolve) => setTimeout(resolve, 5100));
+  // Short of five seconds a line confirms nothing.
+  clock.by(4000);
+  await c.send({ msgid: 6, toid: ada.id, msg: "too soon" });
+  await sender.next((m) => m.msg === "too soon");
+  clock.by(5100);
   await sender.request({ msgid: 6, toid: bob.id, msg: "young" });
   await c.read();
   await c.send({ msgid: 6, toid: ada.id, msg: "seen" });

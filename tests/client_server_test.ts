@@ -15,7 +15,7 @@ function clientOf(port: number | (() => number), options: Partial<NatterClientOp
 }
 
 databaseTest("client and server: two people find each other and talk", async (db) => {
-  await using server = await startServer(db);
+  await using server = await startServer(db, {}, { times: { news: 200 } });
   await using alice = clientOf(server.port);
   await using bob = clientOf(server.port);
   const { id } = await alice.register("alice", "pw a");
@@ -67,7 +67,7 @@ databaseTest("client and server: two people find each other and talk", async (db
 });
 
 databaseTest("client and server: messages that waited come once, and not again once confirmed", async (db) => {
-  await using server = await startServer(db);
+  await using server = await startServer(db, { limits: "off" });
   const [alice, bob] = await makeUsers(db, 2);
   await using sender = clientOf(server.port, { window: 100 });
   await sender.login(alice);

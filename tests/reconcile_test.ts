@@ -6,7 +6,7 @@ import { StoreWatch } from "./support/around_store.ts";
 import { databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
 
-const TIMES = { renew: 100, kicks: 100, reconcile: 200 };
+const TIMES = { renew: 100, kicks: 100, reconcile: 200, news: 250 };
 
 databaseTest("reconciling: a row that claims a session which the node does not hold is released, and friends are told", async (db) => {
   const watch = new StoreWatch();

@@ -9,7 +9,7 @@ databaseTest("second server: refused with the reason, and the first one's users 
   await using s = await startServer(db);
   const [user] = await makeUsers(db, 1) as [TestUser];
   await using client = await s.client(user);
-  const error = await assertRejects(() => startServer(db), StoreRefused);
+  const error = await assertRejects(() => startServer(db, {}, { times: { name: 1000 } }), StoreRefused);
   const reason = db.kind === "sqlite" ? /is in use by another natter/ : /another natter named "test" runs on this database/;
   assert(reason.test(error.message), error.message);
   assertEquals((await client.request({ msgid: 13 })).msgid, 14);

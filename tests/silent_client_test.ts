@@ -1,6 +1,7 @@
 // A client that is gone without a word: no FIN, no RST, nothing. A proxy that stops forwarding stands for the pulled cable.
 
 import { assert, assertEquals } from "@std/assert";
+import { clockAhead } from "./support/clock.ts";
 import { databaseTest } from "./support/databases.ts";
 import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
@@ -19,14 +20,6 @@ async function loginThrough(port: number, { id, token }: TestUser, fields: objec
   const client = await RawClient.connect(port);
   assertEquals((await client.login({ id, token, ...fields })).errno, 0);
   return client.answerPings();
-}
-
-/** Moves the clock that silence is measured by, for the whole process, until it is disposed of. Timers go on as they were. */
-function clockAhead(): Disposable & { by(ms: number): void } {
-  const { now } = performance;
-  let ahead = 0;
-  performance.now = () => now.call(performance) + ahead;
-  return { by: (ms) => ahead = ms, [Symbol.dispose]: () => performance.now = now };
 }
 
 databaseTest(

@@ -24,7 +24,7 @@ databaseTest(`statements: one message to a group of ${MEMBERS} is one row in mes
 
 databaseTest(`statements: the coming and going of a user with ${MEMBERS} friends is one look-up`, async (db) => {
   const watch = new StoreWatch();
-  await using s = await startServer(db, { limits: "off" }, { store: watch.wrap });
+  await using s = await startServer(db, { limits: "off" }, { store: watch.wrap, times: { news: 200 } });
   const users = await makeUsers(db, MEMBERS + 1) as TestUser[];
   const [star, fan] = users as [TestUser, TestUser];
   await db.query(`insert into friend (userid, friendid) values ${users.slice(1).map((user) => `(${user.id}, ${star.id})`).join(", ")}`);

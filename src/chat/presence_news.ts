@@ -14,8 +14,8 @@ import type { PresenceListener } from "../presence/departure.ts";
 import type { State, Store, UserId } from "../store/store.ts";
 import { Msg } from "../wire/messages.ts";
 
-/** How late news are (ms), and how often it is looked whether some are due. */
-const DELAY_MS = 2000, TICK_MS = 250;
+/** How late news are (ms), and how often within that time it is looked whether some are due. */
+const DELAY_MS = 2000, TICKS = 8;
 /** Users looked up at once. */
 const BATCH = 500;
 
@@ -41,6 +41,8 @@ export class PresenceNews implements PresenceListener {
   readonly #store: Store;
   readonly #table: ConnectionTable;
   readonly #node: string;
+  readonly #delay: number;
+  readonly #tick: number;
   #bus: Bus | undefined;
   /** In the order they are due. */
   readonly #changes = new Map<UserId, Change>();
@@ -48,11 +50,13 @@ export class PresenceNews implements PresenceListener {
   #running: Promise<void> | undefined;
   #closed = false;
 
-  /** `node` is this node's name: friends elsewhere are told over the bus. */
-  constructor(store: Store, table: ConnectionTable, node: string) {
+  /** `node` is this node's name: friends elsewhere are told over the bus. `delay`: how late (ms). */
+  constructor(store: Store, table: ConnectionTable, node: string, delay: number = DELAY_MS) {
     this.#store = store;
     this.#table = table;
     this.#node = node;
+    this.#delay = delay;
+    this.#tick = delay / TICKS;
   }
 
   /** Sets the way to friends on other nodes. */
@@ -64,7 +68,7 @@ export class PresenceNews implements PresenceListener {
   changed(userId: UserId, state: State, at: number): void {
     const change = this.#changes.get(userId);
     if (change) Object.assign(change, { state, at });
-    else this.#changes.set(userId, { userId, state, at, due: performance.now() + DELAY_MS });
+    else this.#changes.set(userId, { userId, state, at, due: performance.now() + this.#delay });
     this.#schedule();
   }
 
@@ -75,13 +79,13 @@ export class PresenceNews implements PresenceListener {
     await this.#running;
   }
 
-  #schedule(ms = TICK_MS): void {
+  #schedule(ms = this.#tick): void {
     if (this.#timer !== undefined || this.#running || this.#closed) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#running = this.#tell().then((more) => {
         this.#running = undefined;
-        if (this.#changes.size > 0) this.#schedule(more ? 0 : TICK_MS);
+        if (this.#changes.size > 0) this.#schedule(more ? 0 : this.#tick);
       });
     }, ms);
   }
@@ -134,7 +138,7 @@ export class PresenceNews implements PresenceListener {
 
   /** What changed again meanwhile knows better. */
   #again(change: Change): void {
-    if (!this.#changes.has(change.userId)) this.#changes.set(change.userId, { ...change, due: performance.now() + DELAY_MS });
+    if (!this.#changes.has(change.userId)) this.#changes.set(change.userId, { ...change, due: performance.now() + this.#delay });
   }
 
   /** Tells one who is logged in here, if it is news to its client. */

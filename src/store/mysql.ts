@@ -32,7 +32,7 @@ export async function openMysql(url: string, limits: StoreLimits): Promise<Store
   return {
     appendLimit: 500,
 
-    join: (name) => node.join(name),
+    join: (name, wait) => node.join(name, wait),
     renew: () => node.renew(),
     rejoin: (held) => node.rejoin(held),
     sweep: () => node.sweep(),

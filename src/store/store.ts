@@ -194,11 +194,11 @@ export interface Store {
    * Takes the name: no second process of that name (SQLite: on that file) may run. Takes a new incarnation and a lease, and sets the users of
    * former incarnations offline. Called once, before the first connection is accepted; claims are `fenced` before it.
    *
-   * MySQL: waits 20 s for the name. Throws {@linkcode StoreRefused} if it is taken.
+   * MySQL: waits for the name, `wait` ms (default 20,000). Throws {@linkcode StoreRefused} if it is taken.
    *
    * @returns how many users a former life had left online.
    */
-  join(node: string): Promise<number>;
+  join(node: string, wait?: number): Promise<number>;
   /** Renews the lease (10 s by the database's clock). Every 3 s. False: this incarnation was reaped, {@linkcode Store.rejoin} is needed. SQLite: always true. */
   renew(): Promise<boolean>;
   /**

@@ -22,8 +22,7 @@ import { pieces } from "./sql.ts";
 import { lockUsers, setOffline, setOnline } from "./users.ts";
 
 /** Longer than the 15 s (wait_timeout) that the connection of a machine that died holds the name. */
-const JOIN_WAIT_S = 20;
-const REJOIN_WAIT_S = 2;
+const JOIN_WAIT_MS = 20_000, REJOIN_WAIT_MS = 2000;
 /** A renewal that hangs fails early enough for the next one to save the lease. */
 const RENEW_MS = 3000;
 
@@ -45,8 +44,8 @@ export class NodeLife {
 
   constructor(private readonly db: Pool) {}
 
-  async join(name: string): Promise<number> {
-    this.#link = await this.#takeName(name, JOIN_WAIT_S);
+  async join(name: string, wait: number = JOIN_WAIT_MS): Promise<number> {
+    this.#link = await this.#takeName(name, wait);
     this.#name = name;
     try {
       const incarnation = await this.#begin(name);
@@ -188,7 +187,7 @@ export class NodeLife {
     if (this.#link && !this.#link.lost) return this.#link;
     const name = this.#name;
     if (name === undefined) throw new StoreUnavailable("the node has left");
-    this.#connecting ??= this.#takeName(name, REJOIN_WAIT_S).finally(() => this.#connecting = undefined);
+    this.#connecting ??= this.#takeName(name, REJOIN_WAIT_MS).finally(() => this.#connecting = undefined);
     return this.#link = await this.#connecting;
   }
 
@@ -200,7 +199,7 @@ export class NodeLife {
       const [{ holder }] = await link.rows<{ holder: number | null }>(`SELECT IS_USED_LOCK(${NAME_LOCK}) AS holder`, [name]);
       if (holder !== null && this.#threads.has(holder)) await link.command(`KILL CONNECTION ${holder}`).catch(() => {});
       this.#threads.add(link.threadId);
-      const [{ taken }] = await link.rows<{ taken: number | null }>(`SELECT GET_LOCK(${NAME_LOCK}, ${wait}) AS taken`, [name], (wait + 2) * 1000);
+      const [{ taken }] = await link.rows<{ taken: number | null }>(`SELECT GET_LOCK(${NAME_LOCK}, ${wait / 1000}) AS taken`, [name], wait + 2000);
       if (taken !== 1) throw new StoreRefused(`another natter named "${name}" runs on this database: give each its own --node`);
       this.#threads = new Set([link.threadId]);
       return link;
