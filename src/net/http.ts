@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import type { Address } from "../config.ts";
 import { Acceptor } from "./accept.ts";
+import { type Answer, text } from "./answer.ts";
 import type { Certificate } from "./certificate.ts";
 import { plainAddress } from "./listen.ts";
 import { acceptForTls, NodeStream } from "./node_stream.ts";
@@ -10,18 +11,6 @@ import { Handshakes } from "./tls.ts";
 import { type VisitorLimits, Visitors } from "./visitors.ts";
 
 export type { VisitorLimits };
-
-/** What answers a GET. */
-export interface Answer {
-  /** The HTTP status. */
-  status: number;
-  /** The content type. */
-  type: string;
-  /** What it says. */
-  body: string | Uint8Array;
-  /** Further headers. With an `etag`, whoever has the body already is told so (304). */
-  headers?: Readonly<Record<string, string>>;
-}
 
 /** What the server gives to HTTP. */
 export interface Routes {
@@ -152,11 +141,6 @@ export class Http {
     while (this.#trusted.has(address) && forwarded.length > 0) address = plainAddress(forwarded.pop()!);
     return address;
   }
-}
-
-/** A plain answer. */
-export function text(status: number, body: string): Answer {
-  return { status, type: "text/plain; charset=utf-8", body: body + "\n" };
 }
 
 /** Whether the client has what this ETag names. A proxy that compresses makes it a weak one. */

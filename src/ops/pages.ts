@@ -1,5 +1,5 @@
 /** What HTTP GETs answer. */
-import { type Answer, text } from "../net/http.ts";
+import { type Answer, text } from "../net/answer.ts";
 import { isLoopback } from "./limits.ts";
 import { webPage } from "./web_page.ts";
 

@@ -1,6 +1,6 @@
 /** The web page's files, as `build_page.ts` left them beside the sources, or inside the binary. */
 import { createHash } from "node:crypto";
-import { type Answer, text } from "../net/http.ts";
+import { type Answer, text } from "../net/answer.ts";
 
 const dist = new URL("../web/dist/", import.meta.url);
 
