@@ -15,6 +15,7 @@ export class NodeStream extends Duplex {
   #buffer = new Uint8Array(SMALL);
   #open = true;
 
+  /** Takes the connection over, and closes it at its own end. */
   constructor(conn: Deno.TcpConn, readonly remoteAddress: string) {
     super({ allowHalfOpen: true });
     this.#conn = conn;
@@ -28,29 +29,36 @@ export class NodeStream extends Duplex {
     this.on("error", () => {});
   }
 
-  // What libraries ask of a socket; times are kept by those who hold the connection.
+  // What libraries ask of a socket.
+  /** It is so already. */
   setNoDelay(): this {
     return this;
   }
+  /** It is so already. */
   setKeepAlive(): this {
     return this;
   }
+  /** Nothing: times are kept by those who hold the connection. */
   setTimeout(): this {
     return this;
   }
 
+  /** One read, into the small buffer. */
   override _read(): void {
     this.#conn.read(this.#buffer).then((n) => this.push(n === null ? null : this.#take(n)), (error) => this.destroy(error));
   }
 
+  /** Done when the kernel has taken it all. */
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
     this.#writeAll(chunk).then(() => done(), done);
   }
 
+  /** FIN. */
   override _final(done: (error?: Error) => void): void {
     this.#conn.closeWrite().then(() => done(), done);
   }
 
+  /** Closes the connection; what is pending ends. */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     if (this.#open) this.#conn.close();
     this.#open = false;

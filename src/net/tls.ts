@@ -26,6 +26,7 @@ export interface TlsLimits extends LineLimits {
 export class Handshakes {
   #context: SecureContext;
 
+  /** Begins with this certificate. */
   constructor(certificate: Certificate) {
     this.#context = createSecureContext(certificate);
   }

@@ -26,6 +26,7 @@ export class Visitors {
   /** By the socket that requests come on. */
   readonly #present = new Map<unknown, { timer: ReturnType<typeof setTimeout>; leave: () => void; stream: Duplex }>();
 
+  /** Nobody is there yet. */
   constructor(rules: VisitorLimits) {
     this.#rules = rules;
   }
