@@ -1,6 +1,7 @@
 /** All that a server listens on. What is not asked for is not loaded: start-up counts. */
 import type { Address, Config } from "../config.ts";
 import type { Limits } from "../ops/limits.ts";
+import { log } from "../ops/log.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";
 import type { Http, HttpOptions, Routes } from "./http.ts";
 import type { LineHandler } from "./line_handler.ts";
@@ -82,9 +83,12 @@ export class Listeners {
         const options: HttpOptions = { allowOrigin, trustedProxy, mostVisitors, headTime: Math.min(HEAD_MS, loginTimeout * 1000), limits };
         const routes: Routes = {
           get: gets.page,
-          webSocket: async (...upgrade) => {
+          webSocket: (request, socket, head, address) => {
             sockets ??= import("./websocket.ts").then(({ WebSockets }) => new WebSockets(config, handler));
-            (await sockets).upgrade(...upgrade);
+            sockets.then((there) => there.upgrade(request, socket, head, address)).catch((error) => {
+              log.error("WebSockets cannot be served", { error });
+              socket.destroy();
+            });
           },
         };
         if (http) web.http = await Http.listen(http, undefined, options, routes);
