@@ -9,16 +9,21 @@ const plain = ["index.html", "styles.css", "chat.css", "icon.svg", "manifest.web
 
 /** Builds the page if it is not there or out of date. Throws an Error with what `deno bundle` said. */
 export async function buildPage(): Promise<void> {
-  if (await dateOf(new URL(plain[0], dist)) >= Math.max(...await Promise.all(sources.map(newest)))) return;
+  const date = Math.max(...await Promise.all(sources.map(newest)));
+  if (await dateOf(new URL(plain[0], dist)) >= date) return;
   await Deno.mkdir(dist, { recursive: true });
   // Whoever builds at the same moment writes the same; renaming lets nobody see half a file.
   const script = part("app.js");
   const args = ["bundle", "--quiet", "--platform", "browser", "--minify", "--output", path(script), path(new URL("app.tsx", web))];
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "null", stderr: "piped" }).output();
+  // From another folder the bundler would not find the page's settings, and make something that does not run, without a word.
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: path(web), stdin: "null", stdout: "null", stderr: "piped" })
+    .output();
   if (!success) throw new Error(`deno bundle: ${new TextDecoder().decode(stderr).trim()}`);
   await Deno.rename(script, new URL("app.js", dist));
   for (const name of plain.toReversed()) {
     await Deno.writeFile(part(name), await Deno.readFile(new URL(name, web)));
+    // As old as what was read: what is saved meanwhile is newer, and built next time.
+    await Deno.utime(part(name), new Date(date), new Date(date));
     await Deno.rename(part(name), new URL(name, dist));
   }
 }
