@@ -1,6 +1,9 @@
 import { complain, print } from "./src/cli/output.ts";
 import deno from "./deno.json" with { type: "json" };
 
+/** The oldest Deno that natter is tested on. */
+const OLDEST = "2.7.14";
+
 /** The commands. Each is loaded when it is called, takes the arguments after its name, and resolves with the exit code. */
 const commands: Record<string, () => Promise<(args: string[]) => Promise<number>>> = {
   serve: async () => (await import("./src/cli/serve.ts")).serve,
@@ -15,6 +18,10 @@ const commands: Record<string, () => Promise<(args: string[]) => Promise<number>
 };
 
 async function main(args: string[]): Promise<number> {
+  if (isOlder(Deno.version.deno, OLDEST)) {
+    complain(`this is Deno ${Deno.version.deno}, and natter needs ${OLDEST} or newer: deno upgrade, or npx -y deno@latest task start`);
+    return 2;
+  }
   if (args.includes("--help") || args.includes("-h")) {
     print((await import("./src/cli/help.ts")).help());
     return 0;
@@ -29,6 +36,11 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   return await (await commands[name]())(rest);
+}
+
+/** Compares versions such as 2.7.14. */
+function isOlder(version: string, than: string): boolean {
+  return version.localeCompare(than, "en", { numeric: true }) < 0;
 }
 
 Deno.exit(await main(Deno.args));
