@@ -63,6 +63,6 @@ Deno.test("permissions: deno task compile fixes that set in the program; left ou
 Deno.test("permissions: no run and no ffi in the set, and no variables but its own and what libraries ask for", () => {
   const { server } = deno.permissions;
   assertEquals(Object.keys(server).toSorted(), ["env", "net", "read", "sys", "write"]);
-  for (const name of server.env) assertMatch(name, /^(NATTER_\*|TERM|TZ|WS_NO_\w+)$/);
+  for (const name of server.env) assertMatch(name, /^(NATTER_\*|TERM|TZ|WS_NO_\w+|REDIS_(DEBUG_MAINTENANCE|EMIT_DIAGNOSTICS))$/);
   assertEquals(server.sys, ["hostname"]);
 });
