@@ -458,6 +458,20 @@ Deno.test("client: requests carry their fields, and tell what went wrong", async
   await client.close();
 });
 
+Deno.test("client: whatever is no message of a server ends the connection, and nothing else", async () => {
+  for (const line of ["220 mail.example.org", "null", "5", '"hello"']) {
+    const client = new NatterClient({
+      connect: (events) =>
+        Promise.resolve({
+          send: () => events.line(line),
+          close: () => Promise.resolve(),
+        }),
+    });
+    await assertRejects(() => client.login({ name: "alice", password: "pw" }), ConnectionLost, "lost", line);
+    await client.close();
+  }
+});
+
 Deno.test("client: registers on a connection of its own", async () => {
   const wire = new FakeWire();
   const client = clientOf(wire);

@@ -127,6 +127,7 @@ export class Link {
     let message: Push;
     try {
       message = JSON.parse(line);
+      if (typeof message !== "object" || message === null) throw new SyntaxError("not a message");
     } catch (cause) {
       return this.#finish(new ConnectionLost("lost", { cause }));
     }
