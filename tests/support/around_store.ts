@@ -10,7 +10,7 @@ export interface StoreCall {
 }
 
 /** A store whose every call is handed to `around`, which makes it, holds it, doubles it or fails it; the caller gets what `around` gives. */
-export function aroundStore(store: Store, around: (call: StoreCall) => Promise<unknown>): Store {
+function aroundStore(store: Store, around: (call: StoreCall) => Promise<unknown>): Store {
   return new Proxy(store, {
     get(target, name: keyof Store) {
       const method = target[name];

@@ -62,7 +62,7 @@ export async function startServer(db: TestDatabase, settings: Record<string, str
 }
 
 /** The settings of a test's server. */
-export function testConfig(db: TestDatabase, settings: Record<string, string | number> = {}): Config {
+function testConfig(db: TestDatabase, settings: Record<string, string | number> = {}): Config {
   return parseConfig(flagsOf(db, settings), () => undefined);
 }
 
