@@ -68,7 +68,9 @@ export class Load implements AsyncDisposable {
     const { msgid = 21, window = 1, group, probe } = options;
     const script = new URL("./load.ts", import.meta.url).pathname;
     const program = compiled ? [compiled] : [Deno.execPath(), "run", "-A", "--quiet", script];
-    const args = ["-p", [port].flat().join(), "-m", msgid, "-w", window, ...(group === undefined ? [] : ["-g", group]), ...(probe ? ["-i"] : [])].map(String);
+    const args = ["-p", [port].flat().join(), "-m", msgid, "-w", window, ...(group === undefined ? [] : ["-g", group]), ...(probe ? ["-i"] : [])].map(
+      String,
+    );
     const [command, ...rest] = onCore(LOAD_CORE, [...program, ...args]);
     const load = new Load(new Deno.Command(command!, { args: rest, stdin: "piped", stdout: "piped" }).spawn());
     const lines = typeof users === "number"
