@@ -46,10 +46,19 @@ export class Acceptor {
         accepted(conn, plainAddress(conn.remoteAddr.hostname));
       } catch (error) {
         if (this.#closed) return;
+        if (isOfPeer(error)) {
+          log.debug("gone before it was accepted", {});
+          continue;
+        }
         if (!pausing) log.warning("accepting a connection failed", { error });
         pausing = true;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     }
   }
+}
+
+function isOfPeer(error: unknown): boolean {
+  const { NotConnected, ConnectionAborted, ConnectionReset } = Deno.errors;
+  return [NotConnected, ConnectionAborted, ConnectionReset].some((kind) => error instanceof kind);
 }

@@ -27,9 +27,9 @@ export class CapturedLog implements AsyncDisposable {
     return this.#counts.get(message) ?? 0;
   }
 
-  /** Resolves when `message` has been logged at least `count` times in all. Rejects after 10 s. */
-  async until(message: string, count: number): Promise<void> {
-    while (this.count(message) < count) await deadline(this.#recorded.promise, 10_000);
+  /** Resolves when `message` (or any of several) has been logged at least `count` times in all. Rejects when nothing was logged for 10 s. */
+  async until(message: string | string[], count: number): Promise<void> {
+    while ([message].flat().reduce((sum, m) => sum + this.count(m), 0) < count) await deadline(this.#recorded.promise, 10_000);
   }
 
   #record(record: LogRecord): void {
