@@ -89,9 +89,15 @@ class Natter:
             print(f"the server says goodbye: {message['reason']}", file=sys.stderr)
 
 
+def say(line):
+    # Two threads do it: in one piece, which print() does not do.
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def show(message):
     place = f" in group {message['groupid']}" if "groupid" in message else ""
-    print(f"{message['name']}{place}: {message['msg']}", flush=True)
+    say(f"{message['name']}{place}: {message['msg']}")
 
 
 def main():
@@ -104,7 +110,7 @@ def main():
     if registered["errno"] not in (0, 1):  # 1: there is such a user; the password will tell whether it is this one
         sys.exit(registered["errmsg"])
     natter.login(name, password)
-    print(f"{name} is here", flush=True)
+    say(f"{name} is here")
     for line in sys.stdin:
         to, _, msg = line.strip().partition(" ")
         try:
