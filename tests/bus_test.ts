@@ -5,7 +5,8 @@ import type { Bus, BusListener, BusMessage } from "../src/cluster/bus.ts";
 import { LocalHub } from "../src/cluster/local.ts";
 import { joinRedis } from "../src/cluster/redis.ts";
 import { upTo } from "./support/chat.ts";
-import { startProxy } from "./support/proxy.ts";
+import { proxied } from "./support/nodes.ts";
+import type { Proxy } from "./support/proxy.ts";
 import { listened, redisUrl, useRedis } from "./support/redis.ts";
 import { eventually } from "./support/server.ts";
 
@@ -109,19 +110,17 @@ for (const { name, ignore, join } of kinds) {
 /** Node a by way of a proxy, node b straight. */
 function awayTest(
   name: string,
-  fn: (t: { a: Bus; b: Bus; heardA: Ear; heardB: Ear; proxy: Awaited<ReturnType<typeof startProxy>> }) => Promise<void>,
+  fn: (t: { a: Bus; b: Bus; heardA: Ear; heardB: Ear; proxy: Proxy }) => Promise<void>,
 ) {
   Deno.test({
     name,
     ignore: !useRedis,
     fn: async () => {
-      const url = new URL(redisUrl);
-      await using proxy = await startProxy({ hostname: url.hostname, port: Number(url.port || 6379) });
-      url.hostname = "127.0.0.1";
-      url.port = String(proxy.port);
+      const { url, proxy: started } = await proxied(redisUrl);
+      await using proxy = started;
       const common = prefix();
       const [heardA, heardB] = [new Ear(), new Ear()];
-      const a = joinRedis(url.href, common, "a", heardA), b = joinRedis(redisUrl, common, "b", heardB);
+      const a = joinRedis(url, common, "a", heardA), b = joinRedis(redisUrl, common, "b", heardB);
       await listened([`${common}a`, `${common}b`]);
       await eventually(() => heardA.returns === 1 && heardB.returns === 1, "both are told that the bus is there");
       await fn({ a, b, heardA, heardB, proxy });
@@ -173,10 +172,8 @@ Deno.test({
   name: "Redis: a link that is lost before it has subscribed joins the bus all the same, and the bus is not there before",
   ignore: !useRedis,
   fn: async () => {
-    const url = new URL(redisUrl);
-    await using proxy = await startProxy({ hostname: url.hostname, port: Number(url.port || 6379) });
-    url.hostname = "127.0.0.1";
-    url.port = String(proxy.port);
+    const { url, proxy: started } = await proxied(redisUrl);
+    await using proxy = started;
     const ear = new Ear();
     const seen = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
     let tries = 0;
@@ -187,7 +184,7 @@ Deno.test({
       await open.promise;
       return "pass";
     };
-    const bus = joinRedis(url.href, prefix(), "a", ear);
+    const bus = joinRedis(url, prefix(), "a", ear);
     await seen.promise;
     assertEquals([ear.returns, await bus.ping().then(() => true, () => false)], [0, false]);
     open.resolve();
