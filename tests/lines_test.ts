@@ -1,6 +1,6 @@
 // Bytes in, lines out: wherever the bytes are cut.
 
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { type Fault, LineDecoder } from "../src/wire/lines.ts";
 
@@ -11,30 +11,24 @@ interface Decoded {
 
 const encoder = new TextEncoder();
 
-/** What comes out when these chunks go in, one read buffer for all of them, as in the server. `late`: the reader begins when the writer has to wait, or is done. */
+/** What comes out when these chunks go in, one read buffer for all of them, as in the server. `late`: nobody asks for a line before all are fed. */
 async function decode(chunks: (string | Uint8Array)[], maxLine = 65536, late = false): Promise<Decoded> {
   const decoder = new LineDecoder(maxLine);
   const buffer = new Uint8Array(Math.max(0, ...chunks.map((c) => c.length * 4)));
-  const begin = Promise.withResolvers<void>();
-  if (!late) begin.resolve();
-  const reading = (async () => {
-    if (late) await begin.promise;
-    const lines: string[] = [];
-    for (let line = await decoder.read(); line !== undefined; line = await decoder.read()) lines.push(line);
-    return lines;
-  })();
+  const lines: string[] = [];
+  const take = async () => {
+    for (let line = decoder.next(); line !== undefined; line = decoder.next()) lines.push(await line);
+  };
   for (const chunk of chunks) {
     const bytes = typeof chunk === "string" ? encoder.encode(chunk) : chunk;
     buffer.set(bytes);
-    const behind = decoder.feed(buffer.subarray(0, bytes.length));
-    if (behind) begin.resolve();
-    await behind;
+    decoder.feed(buffer.subarray(0, bytes.length));
     buffer.fill(0xee);
-    if (decoder.fault) break;
+    if (!late) await take();
   }
-  if (!decoder.fault) decoder.end();
-  begin.resolve();
-  return { lines: await reading, fault: decoder.fault };
+  await take();
+  decoder.cancel();
+  return { lines, fault: decoder.fault };
 }
 
 /** The chunks that come of cutting these bytes at these places. */
@@ -98,7 +92,8 @@ Deno.test("lines: a line without an end is too long as soon as it is, and costs 
     fed += chunk.length;
   }
   assertEquals([decoder.fault, fed], ["too long", 1100]);
-  assertEquals(await decoder.read(), undefined);
+  assertEquals(decoder.next(), undefined);
+  decoder.cancel();
 });
 
 Deno.test("lines: 65,536 bytes in chunks as a socket gives them", async () => {
@@ -136,36 +131,15 @@ Deno.test("lines: of two faulty lines the first one is the fault", async () => {
   assertEquals(await decode([join("a\n0123456789\n", [0xff], "\n")], 5), { lines: ["a"], fault: "too long" });
 });
 
-Deno.test("lines: reading ahead is bounded, and goes on when the reader does", async () => {
+Deno.test("lines: those that are whole are there at once; one that comes in pieces is waited for, and those behind it wait with it", async () => {
   const decoder = new LineDecoder(100);
-  const chunk = () => encoder.encode("a line\nanother\nhalf");
-  let fed = 0;
-  let behind: Promise<void> | undefined;
-  while (!behind && fed < 1000) {
-    behind = decoder.feed(chunk());
-    fed++;
-  }
-  assertLess(fed, 20);
-  assert(behind);
-  let resolved = false;
-  void behind.then(() => resolved = true);
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  assertEquals(resolved, false, "nobody has read");
-  for (let i = 0; i < 2 * fed; i++) assert(await decoder.read() !== undefined);
-  await behind;
-  decoder.end();
-  assertEquals(await decoder.read(), undefined);
-});
-
-Deno.test("lines: when nobody reads on, whoever waits to feed is let go", async () => {
-  const decoder = new LineDecoder(100);
-  let behind: Promise<void> | undefined;
-  while (!behind) behind = decoder.feed(encoder.encode("a\n"));
+  decoder.feed(encoder.encode("a\nb\nhal"));
+  assertEquals([decoder.next(), decoder.next(), decoder.next()], ["a", "b", undefined]);
+  decoder.feed(encoder.encode("f\nc\n"));
+  const joined = decoder.next();
+  assert(joined instanceof Promise);
+  assertEquals([await joined, decoder.next(), decoder.next()], ["half", "c", undefined]);
   decoder.cancel();
-  await behind.catch(() => {});
-  await Promise.resolve(decoder.feed(encoder.encode("b\n"))).catch(() => {});
-  decoder.end();
-  assertEquals(await decoder.read(), undefined);
 });
 
 /** The same, slowly and simply: all bytes at once. `faults`: what may be said of the line at which it stopped. */

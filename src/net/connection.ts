@@ -18,11 +18,16 @@
  */
 import { setImmediate } from "node:timers";
 import type { Session } from "../presence/session.ts";
+import { sharedNow } from "./clock.ts";
 
-/** Told whenever the kernel has taken a part of a write. */
-export interface Progress {
-  /** Bytes were taken. */
+/** Told what becomes of a write: `progressed` any number of times, then one of the others. */
+export interface Writer {
+  /** The kernel has taken a part of it. */
   progressed(): void;
+  /** The kernel has taken it all. */
+  wroteAll(): void;
+  /** The connection is lost. */
+  writeFailed(): void;
 }
 
 /** A transport that is not told what the kernel has taken of a write makes several of it, of so many bytes or characters. */
@@ -34,8 +39,8 @@ export interface Transport {
   readonly kind: "tcp" | "tls" | "websocket";
   /** The peer's address, for logs and limits. */
   readonly address: string;
-  /** Resolves when all bytes were taken by the kernel; tells `progress` when some were. Rejects when the connection is lost. */
-  write(lines: string, progress: Progress): Promise<void>;
+  /** Writes it all, and tells `writer` how that goes. One write at a time. */
+  write(lines: string, writer: Writer): void;
   /** Says that nothing more will be sent. What comes in is still read. */
   closeWrite(): Promise<void>;
   /** Ends the connection at once; pending reads and writes end. May be called again. */
@@ -73,7 +78,7 @@ function flushAll(): void {
 export type Outgoing = Readonly<Record<string, unknown>>;
 
 /** One client's connection. */
-export class Connection {
+export class Connection implements Writer {
   /** Unique in this process. */
   readonly id: number = ++lastId;
   /** When it came (performance.now). */
@@ -156,10 +161,10 @@ export class Connection {
 
   /** Queues one message. After the end has begun it is nothing. */
   send(message: Outgoing): void {
-    this.sendLine(JSON.stringify(message));
+    this.sendLine(JSON.stringify(message) + "\n");
   }
 
-  /** Queues one line that is JSON already (without its LF). */
+  /** Queues one line that is JSON already, with its LF. The same string for many connections is encoded once. */
   sendLine(line: string): void {
     if (this.#finishing || this.lost) return;
     this.#append(line);
@@ -172,7 +177,7 @@ export class Connection {
 
   /** Something came from the peer. */
   hear(): void {
-    this.heard = performance.now();
+    this.heard = sharedNow();
     if (this.onSign) this.onSign("heard");
   }
 
@@ -191,7 +196,7 @@ export class Connection {
   /** The orderly end: `last` (a GOODBYE, an error) and all that is queued go out, then FIN. Resolves when the connection is gone. */
   finish(cause: Cause, last?: Outgoing): Promise<void> {
     if (this.ending) return this.closed;
-    if (last) this.#append(JSON.stringify(last));
+    if (last) this.#append(JSON.stringify(last) + "\n");
     this.#finishing = true;
     this.cause ??= cause;
     // Nothing more in either direction: the kernel sends the FIN when the socket is closed. Storms of clients that vanish take this way.
@@ -216,12 +221,12 @@ export class Connection {
   /** Starts a write if there is something to write and none is in flight. Called by the common flush. */
   flush(): void {
     this.#dirty = false;
-    if (this.#inFlight === 0 && this.#out !== "" && !this.lost) void this.#write();
+    if (this.#inFlight === 0 && this.#out !== "" && !this.lost) this.#write();
   }
 
   /** The kernel has taken something of the write in flight. */
   progressed(): void {
-    const now = performance.now();
+    const now = sharedNow();
     if (now - this.writingSince > STUCK_MS) {
       this.heard = now;
       this.onSign?.("heard");
@@ -229,34 +234,38 @@ export class Connection {
     this.writingSince = now;
   }
 
+  /** The kernel has taken the write in flight. */
+  wroteAll(): void {
+    this.progressed();
+    this.#inFlight = 0;
+    if (this.lost) return;
+    this.onWritten?.();
+    if (this.#waiting.length > 0) this.#wake();
+    if (this.#out !== "") this.#write();
+    else this.writingSince = 0;
+  }
+
+  /** The peer takes nothing more: it is gone, or it was our own close that ended the write. */
+  writeFailed(): void {
+    this.#inFlight = 0;
+    this.destroy("reset");
+  }
+
   #append(line: string): void {
-    this.#out += line + "\n";
-    this.#appended += line.length + 1;
+    this.#out += line;
+    this.#appended += line.length;
     if (this.#dirty || this.#inFlight > 0) return;
     this.#dirty = true;
     if (dirty.push(this) === 1) setImmediate(flushAll);
   }
 
-  async #write(): Promise<void> {
-    try {
-      while (this.#out !== "") {
-        const end = this.classic ? this.#out.indexOf("\n") + 1 : this.#out.length;
-        const lines = this.classic ? this.#out.slice(0, end) : this.#out;
-        this.#out = this.classic ? this.#out.slice(end) : "";
-        this.#inFlight = lines.length;
-        this.writingSince = performance.now();
-        await this.#transport.write(lines, this);
-        this.progressed();
-        this.#inFlight = 0;
-        this.onWritten?.();
-        if (this.#waiting.length > 0) this.#wake();
-      }
-      this.writingSince = 0;
-    } catch {
-      // BrokenPipe, ConnectionReset, or Interrupted by our own close: the peer takes nothing more.
-      this.#inFlight = 0;
-      this.destroy("reset");
-    }
+  #write(): void {
+    const end = this.classic ? this.#out.indexOf("\n") + 1 : this.#out.length;
+    const lines = this.classic ? this.#out.slice(0, end) : this.#out;
+    this.#out = this.classic ? this.#out.slice(end) : "";
+    this.#inFlight = lines.length;
+    this.writingSince = sharedNow();
+    this.#transport.write(lines, this);
   }
 
   async #finish(): Promise<void> {

@@ -1,5 +1,18 @@
-import type { Fault, LineDecoder } from "../wire/lines.ts";
+/**
+ * From bytes to the handler of lines, for transports that are streams of bytes.
+ *
+ * 1. One line after the other: while the handler's promise is pending, the next line waits. Where it returns none, nothing is awaited: a chunk's lines are handled
+ *    in the turn of the event loop that brought them.
+ * 2. While a line is being handled reading goes on, so that a reset is noticed, but not without a bound: once `READ_AHEAD` chunks wait, `feed` returns a promise
+ *    that the transport awaits before it reads on.
+ * 3. While the connection is congested, no line is handled.
+ * 4. `fault` or `end` is called once, after the last line, unless the connection is ending by itself.
+ */
+import { type Fault, LineDecoder } from "../wire/lines.ts";
 import type { Connection } from "./connection.ts";
+
+/** Chunks that may wait for the handler. */
+const READ_AHEAD = 8;
 
 /** What a transport calls with what comes to it; the server implements it. */
 export interface LineHandler {
@@ -21,22 +34,91 @@ export interface LineLimits {
   sendQueue: number;
 }
 
-/** Hands the lines of one connection to the handler, one after the other, until its end. */
-export async function handleLines(connection: Connection, lines: LineDecoder, handler: LineHandler): Promise<void> {
-  try {
+/** What comes from one client. */
+export class LineInput {
+  readonly #connection: Connection;
+  readonly #handler: LineHandler;
+  readonly #lines: LineDecoder;
+  /** A line is being handled, or put together. */
+  #busy = false;
+  /** No more bytes will come. */
+  #ended = false;
+  /** No more lines will be handled. */
+  #over = false;
+  /** Chunks that came while a line was being handled. */
+  #ahead = 0;
+  #behind: PromiseWithResolvers<void> | undefined;
+
+  /** Nothing has come yet. @param maxLine most bytes of a line */
+  constructor(connection: Connection, handler: LineHandler, maxLine: number) {
+    this.#connection = connection;
+    this.#handler = handler;
+    this.#lines = new LineDecoder(maxLine);
+  }
+
+  /**
+   * Takes the next bytes, which may be overwritten, and handles the lines that they end, as far as nothing is awaited.
+   *
+   * @returns a promise to await before feeding more, if the handler is far behind; it never rejects
+   */
+  feed(chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#over) return undefined;
+    this.#lines.feed(chunk);
+    this.#handle();
+    return this.#busy && ++this.#ahead > READ_AHEAD ? (this.#behind ??= Promise.withResolvers()).promise : undefined;
+  }
+
+  /** No more bytes will come. What stands unfinished counts for nothing. */
+  end(): void {
+    this.#ended = true;
+    this.#handle();
+  }
+
+  /** The connection is gone: what waits is let go of. */
+  cancel(): void {
+    this.#over = true;
+    this.#lines.cancel();
+    this.#caughtUp();
+  }
+
+  #handle(): void {
+    if (this.#busy || this.#over) return;
+    const connection = this.#connection;
     for (;;) {
-      const next = lines.read();
-      const line = typeof next === "string" ? next : await next;
-      if (line === undefined || connection.ending) break;
-      // The fast way is the one without an await.
-      if (connection.congested) await connection.drained();
-      const busy = handler.line(connection, line);
-      if (busy) await busy;
+      if (connection.ending) return this.cancel();
+      const line = this.#lines.next();
+      if (line === undefined) break;
+      // The fast way is the one without a promise.
+      const busy = typeof line === "string" ? this.#line(line) : line.then((line) => this.#line(line));
+      if (busy) return this.#wait(busy);
     }
-    if (connection.ending) lines.cancel();
-    else if (lines.fault) handler.fault(connection, lines.fault);
-    else await handler.end(connection);
-  } catch {
-    // The stream was cancelled by the reading side, which has destroyed the connection.
+    this.#caughtUp();
+    if (this.#lines.fault) {
+      this.cancel();
+      this.#handler.fault(connection, this.#lines.fault);
+    } else if (this.#ended) {
+      this.cancel();
+      void this.#handler.end(connection);
+    }
+  }
+
+  #line(line: string): void | Promise<void> {
+    const connection = this.#connection;
+    if (!connection.congested) return this.#handler.line(connection, line);
+    return connection.drained().then(() => connection.ending ? undefined : this.#handler.line(connection, line));
+  }
+
+  #wait(busy: Promise<void>): void {
+    this.#busy = true;
+    void busy.finally(() => {
+      this.#busy = false;
+      this.#handle();
+    });
+  }
+
+  #caughtUp(): void {
+    this.#ahead = 0;
+    this.#behind?.resolve();
+    this.#behind = undefined;
   }
 }

@@ -1,10 +1,10 @@
 /** TCP: accepts, reads bytes into lines for the handler, and writes what a connection has queued. */
 import type { Address } from "../config.ts";
 import { log } from "../ops/log.ts";
-import { LineDecoder } from "../wire/lines.ts";
 import { Acceptor } from "./accept.ts";
-import { Connection, type Progress, type Transport } from "./connection.ts";
-import { handleLines, type LineHandler, type LineLimits } from "./line_handler.ts";
+import { BufferPool } from "./buffer_pool.ts";
+import { Connection, type Transport, type Writer } from "./connection.ts";
+import { type LineHandler, LineInput, type LineLimits } from "./line_handler.ts";
 import { readProxyHeader } from "./proxy_header.ts";
 
 /** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it. Bytes. */
@@ -13,6 +13,11 @@ const SMALL = 1024, LARGE = 16384;
 const PROXY_HEADER_MS = 3000;
 
 const encoder = new TextEncoder();
+/** For single messages, and for what a burst of them makes. */
+const small = new BufferPool(2048, 1024), large = new BufferPool(65_536, 8);
+
+/** The text of the last write, and its bytes if a write after it had the same: what goes to a group is encoded once. */
+let lastText = "", lastBytes: Uint8Array | undefined;
 
 class TcpTransport implements Transport {
   readonly kind = "tcp";
@@ -23,16 +28,31 @@ class TcpTransport implements Transport {
     this.#conn = conn;
   }
 
-  write(lines: string, progress: Progress): Promise<void> {
-    const bytes = encoder.encode(lines);
-    return this.#conn.write(bytes).then((done) => done < bytes.length ? this.#writeRest(bytes, done, progress) : undefined);
+  write(lines: string, writer: Writer): void {
+    if (lines === lastText) return this.#write(lastBytes ??= encoder.encode(lines), writer);
+    lastText = lines;
+    lastBytes = undefined;
+    // A character takes three bytes at most.
+    const most = lines.length * 3;
+    const pool = most <= small.size ? small : large;
+    const buffer = most <= pool.size ? pool.take() : undefined;
+    if (!buffer) return this.#write(encoder.encode(lines), writer);
+    this.#write(buffer.subarray(0, encoder.encodeInto(lines, buffer).written), writer, () => pool.giveBack(buffer));
   }
 
-  async #writeRest(bytes: Uint8Array, done: number, progress: Progress): Promise<void> {
-    while (done < bytes.length) {
-      progress.progressed();
-      done += await this.#conn.write(bytes.subarray(done));
-    }
+  /** `done` is called when the bytes are not needed any more. */
+  #write(bytes: Uint8Array, writer: Writer, done?: () => void): void {
+    this.#conn.write(bytes).then((taken) => {
+      if (taken < bytes.length) {
+        writer.progressed();
+        return this.#write(bytes.subarray(taken), writer, done);
+      }
+      done?.();
+      writer.wroteAll();
+    }, () => {
+      done?.();
+      writer.writeFailed();
+    });
   }
 
   closeWrite(): Promise<void> {
@@ -101,14 +121,13 @@ function serve(conn: Deno.TcpConn, address: string, first: Uint8Array | undefine
     // It was reset before it was served; reading tells.
   }
   const connection = new Connection(new TcpTransport(conn, address), limits.sendQueue);
-  const lines = new LineDecoder(limits.maxLine);
+  const input = new LineInput(connection, handler, limits.maxLine);
   handler.opened(connection);
-  if (first) lines.feed(first);
-  void readBytes(conn, connection, lines);
-  void handleLines(connection, lines, handler);
+  if (first) input.feed(first);
+  void readBytes(conn, connection, input);
 }
 
-async function readBytes(conn: Deno.TcpConn, connection: Connection, lines: LineDecoder): Promise<void> {
+async function readBytes(conn: Deno.TcpConn, connection: Connection, input: LineInput): Promise<void> {
   let buffer = new Uint8Array(SMALL);
   try {
     for (;;) {
@@ -117,17 +136,17 @@ async function readBytes(conn: Deno.TcpConn, connection: Connection, lines: Line
       connection.hear();
       // After its end has begun, what still comes is read only so that closing does not reset it.
       if (connection.ending) continue;
-      const behind = lines.feed(buffer.subarray(0, n));
+      const behind = input.feed(buffer.subarray(0, n));
       if (n === SMALL && buffer.length === SMALL) buffer = new Uint8Array(LARGE);
       else if (n < SMALL && buffer.length === LARGE) buffer = new Uint8Array(SMALL);
       if (behind) await behind;
     }
     connection.endInput();
-    if (!lines.fault) lines.end();
+    input.end();
   } catch {
-    // ConnectionReset; Interrupted or BadResource after our own close; the stream cancelled by the handler's side.
+    // ConnectionReset; Interrupted or BadResource after our own close.
     if (connection.ending) connection.endInput();
     else connection.destroy("reset");
-    lines.cancel();
+    input.cancel();
   }
 }

@@ -6,11 +6,10 @@
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
 import type { Address } from "../config.ts";
-import { LineDecoder } from "../wire/lines.ts";
 import type { Acceptor } from "./accept.ts";
 import type { Certificate } from "./certificate.ts";
-import { Connection, PIECE, type Progress, type Transport } from "./connection.ts";
-import { handleLines, type LineHandler, type LineLimits } from "./line_handler.ts";
+import { Connection, PIECE, type Transport, type Writer } from "./connection.ts";
+import { type LineHandler, LineInput, type LineLimits } from "./line_handler.ts";
 import { acceptForTls } from "./node_stream.ts";
 
 /** How long a handshake may take (ms), if `--login-timeout` is not shorter. */
@@ -71,11 +70,15 @@ class TlsTransport implements Transport {
     this.#handshake.resolve(socket);
   }
 
-  async write(lines: string, progress: Progress): Promise<void> {
+  write(lines: string, writer: Writer): void {
+    this.#write(lines, writer).then(() => writer.wroteAll(), () => writer.writeFailed());
+  }
+
+  async #write(lines: string, writer: Writer): Promise<void> {
     const socket = await this.#handshake.promise;
     const bytes = encoder.encode(lines);
     for (let at = 0; at < bytes.length; at += PIECE) {
-      if (at > 0) progress.progressed();
+      if (at > 0) writer.progressed();
       await new Promise<void>((resolve, reject) => socket.write(bytes.subarray(at, at + PIECE), (error) => error ? reject(error) : resolve()));
     }
   }
@@ -142,19 +145,18 @@ export class TlsListener {
 }
 
 function serve(socket: TLSSocket, connection: Connection, limits: LineLimits, handler: LineHandler): void {
-  const lines = new LineDecoder(limits.maxLine);
+  const input = new LineInput(connection, handler, limits.maxLine);
   socket.on("data", (chunk: Uint8Array) => {
     connection.hear();
     if (connection.ending) return;
-    const behind = lines.feed(chunk);
+    const behind = input.feed(chunk);
     if (!behind) return;
     socket.pause();
     void behind.then(() => socket.resume());
   });
   socket.on("end", () => {
     connection.endInput();
-    if (!lines.fault) lines.end();
+    input.end();
   });
-  socket.on("close", () => lines.cancel());
-  void handleLines(connection, lines, handler);
+  socket.on("close", () => input.cancel());
 }

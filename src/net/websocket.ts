@@ -4,7 +4,8 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 // @ts-types="npm:@types/ws@^8.18.2"
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
-import { Connection, PIECE, type Progress, type Transport } from "./connection.ts";
+import { decodeUtf8 } from "../wire/utf8.ts";
+import { Connection, PIECE, type Transport, type Writer } from "./connection.ts";
 import type { LineHandler, LineLimits } from "./line_handler.ts";
 
 /** Frames that may wait for the handler before reading is paused. */
@@ -24,9 +25,13 @@ class WebSocketTransport implements Transport {
     this.#socket = socket;
   }
 
-  async write(lines: string, progress: Progress): Promise<void> {
+  write(lines: string, writer: Writer): void {
+    this.#write(lines, writer).then(() => writer.wroteAll(), () => writer.writeFailed());
+  }
+
+  async #write(lines: string, writer: Writer): Promise<void> {
     for (let at = 0; at < lines.length;) {
-      if (at > 0) progress.progressed();
+      if (at > 0) writer.progressed();
       // A frame holds whole lines.
       const end = lines.length - at <= PIECE ? lines.length : lines.indexOf("\n", at + PIECE - 1) + 1;
       await this.#send(lines.slice(at, end));
@@ -119,7 +124,7 @@ export class WebSockets {
   }
 
   async #handle(connection: Connection, { bytes, isBinary }: Frame): Promise<void> {
-    const text = isBinary ? undefined : decode(bytes);
+    const text = isBinary ? undefined : decodeUtf8(bytes);
     if (text === undefined || lengthWithoutEnd(bytes) > this.#limits.maxLine) {
       if (!connection.ending) this.#handler.fault(connection, text === undefined ? "not UTF-8" : "too long");
       return;
@@ -143,14 +148,4 @@ function lengthWithoutEnd(bytes: Uint8Array): number {
   const last = bytes.length - 1;
   if (bytes[last] !== LF && bytes[last] !== 0) return bytes.length;
   return bytes[last - 1] === CR ? last - 1 : last;
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
