@@ -44,14 +44,40 @@ interface Command<M extends RequestId> {
   handle: (context: Context, request: Request<M>) => Fields | Promise<Fields>;
 }
 
-/** What a handler knows besides the request. */
-interface Context {
-  connection: Connection;
-  /** For commands from "session" only. */
-  session: Session;
-  ref: Ref | undefined;
-  /** For ordered commands only. */
-  answered: Answer;
+/** What a handler knows besides the request. One is made for every line, so it is made of plain fields. */
+class Context {
+  /** `session`: for commands from "session" only. */
+  constructor(readonly connection: Connection, readonly session: Session, readonly command: AnyCommand, readonly ref: Ref | undefined) {}
+
+  /** For ordered commands: to be called once, when their turn has come. */
+  get answered(): Answer {
+    return (result) => {
+      if (result instanceof Error) this.refuse(asRefusal(result, this.command.msgid));
+      else if (this.ref !== undefined) this.#reply(0, { ...result });
+    };
+  }
+
+  succeed(fields: Fields): void {
+    const { ordered, answer } = this.command;
+    if (ordered || answer === "never" || (answer === "ref" && this.ref === undefined)) return;
+    this.#reply(0, fields ?? {});
+  }
+
+  refuse({ errno, message, extra }: Refusal): void {
+    this.#reply(errno, { errmsg: message, ...extra });
+  }
+
+  #reply(errno: Errno, fields: Outgoing): void {
+    const { ref, command } = this;
+    const msgid = command.as ?? Msg.REPLY;
+    this.connection.send({
+      msgid,
+      ...(ref === undefined ? {} : { ref }),
+      errno,
+      ...(msgid === Msg.REPLY ? { re: command.msgid } : {}),
+      ...fields,
+    });
+  }
 }
 
 /** What the commands are made of. */
@@ -138,76 +164,59 @@ export class Dispatcher {
   #dispatch(connection: Connection, line: string): void | Promise<void> {
     if (line.trim() === "") return;
     const fields = parse(line);
-    if (!fields) return this.#bad(connection, undefined, new Refusal(Errno.NOT_JSON));
+    if (!fields) return this.#bad(connection, new Refusal(Errno.NOT_JSON));
     const ref = isRef(fields.ref) ? fields.ref : undefined;
     const command = this.#commands.get(fields.msgid);
-    if (!command) return this.#bad(connection, { msgid: fields.msgid, ref }, new Refusal(Errno.UNKNOWN_MSGID));
+    if (!command) return this.#bad(connection, new Refusal(Errno.UNKNOWN_MSGID), ref, fields.msgid);
     const { session } = connection;
     session?.acted?.();
-    const context: Context = { connection, session: session!, ref, answered: (result) => this.#answered(connection, command, ref, result) };
-    if (command.from === "session" && !session) return this.#fail(context, command, new Refusal(Errno.LOGIN_FIRST));
-    if (command.from === "no session" && session) return this.#fail(context, command, new Refusal(Errno.LOGGED_IN));
+    const context = new Context(connection, session!, command, ref);
+    if (command.from === "session" && !session) return this.#fail(context, new Refusal(Errno.LOGIN_FIRST));
+    if (command.from === "no session" && session) return this.#fail(context, new Refusal(Errno.LOGGED_IN));
     const request = fields.ref !== undefined && ref === undefined
       ? "ref must be an integer or a string of at most 64 characters"
       : check(command.msgid, fields);
     if (typeof request === "string") {
-      return this.#bad(connection, { msgid: command.msgid, ref, context, command }, new Refusal(Errno.BAD_FIELD, request));
+      const done = this.#fail(context, new Refusal(Errno.BAD_FIELD, request));
+      this.#count(connection);
+      return done;
     }
     connection.badLines = 0;
     // Before login a connection counts for itself; its number cannot be a user's.
     const retry = command.free ? 0 : this.#handlers.limits.request(session ? session.userId : -connection.id);
-    if (retry > 0) return this.#fail(context, command, new Refusal(Errno.TOO_MANY, undefined, { retry }));
-    return this.#run(context, command, request);
+    if (retry > 0) return this.#fail(context, new Refusal(Errno.TOO_MANY, undefined, { retry }));
+    return this.#run(context, request);
   }
 
-  #run(context: Context, command: AnyCommand, request: Request<RequestId>): void | Promise<void> {
+  #run(context: Context, request: Request<RequestId>): void | Promise<void> {
     try {
-      const result = command.handle(context, request);
+      const result = context.command.handle(context, request);
       // Who has too much waiting for commits waits here as well.
-      if (result instanceof Promise) {
-        return result.then((fields) => this.#succeed(context, command, fields), (error) => this.#fail(context, command, error));
-      }
-      this.#succeed(context, command, result);
+      if (result instanceof Promise) return result.then((fields) => context.succeed(fields), (error) => this.#fail(context, error));
+      context.succeed(result);
     } catch (error) {
-      return this.#fail(context, command, error);
+      return this.#fail(context, error);
     }
   }
 
-  #succeed({ connection, ref }: Context, command: AnyCommand, fields: Fields): void {
-    if (command.ordered || command.answer === "never" || (command.answer === "ref" && ref === undefined)) return;
-    connection.send(replyTo(command, ref, 0, fields ?? {}));
-  }
-
-  #fail(context: Context, command: AnyCommand, error: unknown): void | Promise<void> {
+  #fail(context: Context, error: unknown): void | Promise<void> {
+    const { command, session } = context;
     const refusal = asRefusal(error, command.msgid);
     // What was stored before must be answered before.
-    if (command.ordered && context.session) return this.#handlers.chat.refuse(context.session, refusal, context.answered);
-    this.#refuse(context.connection, command, context.ref, refusal);
+    if (command.ordered && session) return this.#handlers.chat.refuse(session, refusal, context.answered);
+    context.refuse(refusal);
   }
 
-  #answered(connection: Connection, command: AnyCommand, ref: Ref | undefined, result: Parameters<Answer>[0]): void {
-    if (result instanceof Error) this.#refuse(connection, command, ref, asRefusal(result, command.msgid));
-    else if (ref !== undefined) connection.send(replyTo(command, ref, 0, { ...result }));
+  /** A line that no command can be found for. */
+  #bad(connection: Connection, refusal: Refusal, ref?: Ref, msgid?: unknown): void {
+    const re = typeof msgid === "number" ? { re: msgid } : {};
+    connection.send(withRef({ msgid: Msg.REPLY, errno: refusal.errno, errmsg: refusal.message, ...re }, ref));
+    this.#count(connection);
   }
 
-  #refuse(connection: Connection, command: AnyCommand, ref: Ref | undefined, { errno, message, extra }: Refusal): void {
-    connection.send(replyTo(command, ref, errno, { errmsg: message, ...extra }));
-  }
-
-  /** A malformed line: answered, and counted. */
-  #bad(
-    connection: Connection,
-    about: { msgid: unknown; ref: Ref | undefined; context?: Context; command?: AnyCommand } | undefined,
-    refusal: Refusal,
-  ): void | Promise<void> {
-    let done: void | Promise<void> = undefined;
-    if (about?.context && about.command) done = this.#fail(about.context, about.command, refusal);
-    else {
-      const re = typeof about?.msgid === "number" ? { re: about.msgid } : {};
-      connection.send(withRef({ msgid: Msg.REPLY, errno: refusal.errno, errmsg: refusal.message, ...re }, about?.ref));
-    }
+  /** Malformed lines in a row close the connection. */
+  #count(connection: Connection): void {
     if (++connection.badLines >= MAX_BAD_LINES) this.#handlers.badInput(connection);
-    return done;
   }
 }
 
@@ -222,11 +231,6 @@ function parse(line: string): Record<string, unknown> | undefined {
 
 function withRef(message: Outgoing, ref: Ref | undefined): Outgoing {
   return ref === undefined ? message : { ...message, ref };
-}
-
-function replyTo(command: AnyCommand, ref: Ref | undefined, errno: Errno, fields: Outgoing): Outgoing {
-  const msgid = command.as ?? Msg.REPLY;
-  return { msgid, ...(ref === undefined ? {} : { ref }), errno, ...(msgid === Msg.REPLY ? { re: command.msgid } : {}), ...fields };
 }
 
 /** What a client is told of an error. What it cannot be told goes into the log, under an incident number that it is told. */

@@ -4,7 +4,8 @@ import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { Session } from "../presence/session.ts";
 import type { Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import { Msg, type Request } from "../wire/messages.ts";
+import { signalLine } from "../wire/encode.ts";
+import type { Msg, Request } from "../wire/messages.ts";
 import type { Groups } from "./groups.ts";
 
 /** How long it is remembered where an absent user is (ms), and of how many. */
@@ -37,9 +38,9 @@ export class Signals {
     if (groupid !== undefined) return this.#toGroup(session, groupid, msg);
     if (session.blocked.has(toid!)) return;
     const receiver = this.#table.get(toid!);
-    const line = JSON.stringify({ msgid: Msg.SIGNAL, id: session.userId, toid, msg });
+    const line = signalLine(session.userId, { toid, msg });
     if (!receiver) return this.#toAbsent(toid!, session.userId, line);
-    this.#send(receiver, session.userId, line);
+    this.#send(receiver, session.userId, line + "\n");
   }
 
   async #toAbsent(toid: UserId, from: UserId, line: string): Promise<void> {
@@ -53,13 +54,13 @@ export class Signals {
     if (!members) throw new Refusal(Errno.NO_GROUP);
     if (!members.has(session.userId)) throw new Refusal(Errno.NOT_MEMBER);
     const from = session.userId;
-    const line = JSON.stringify({ msgid: Msg.SIGNAL, id: from, groupid, msg });
+    const line = signalLine(from, { groupid, msg }), ended = line + "\n";
     /** By node: who is there. */
     const elsewhere = new Map<string, UserId[]>();
     for (const [userId, node] of members) {
       if (userId === from || session.blocked.has(userId)) continue;
       const receiver = this.#table.get(userId);
-      if (receiver) this.#send(receiver, from, line);
+      if (receiver) this.#send(receiver, from, ended);
       else if (node !== null && node !== this.#node) elsewhere.set(node, [...elsewhere.get(node) ?? [], userId]);
     }
     for (const [node, to] of elsewhere) this.#bus?.send(node, { type: "signal", from, to, line });
@@ -80,9 +81,10 @@ export class Signals {
 
   /** A signal that another node has brought. */
   sendHere(from: UserId, to: UserId[], line: string): void {
+    const ended = line + "\n";
     for (const userId of to) {
       const receiver = this.#table.get(userId);
-      if (receiver) this.#send(receiver, from, line);
+      if (receiver) this.#send(receiver, from, ended);
     }
   }
 

@@ -25,7 +25,7 @@ const MAX_TICK_MS = 250, MIN_TICK_MS = 10;
 /** A turn that comes this much late (ms) means that the process did not run. */
 const LATE_MS = 1000;
 
-const PING = JSON.stringify({ msgid: Msg.PING });
+const PING = JSON.stringify({ msgid: Msg.PING }) + "\n";
 
 /** Watches all connections. */
 export class Heartbeat {

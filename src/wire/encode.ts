@@ -54,7 +54,13 @@ export function chatHead(m: ChatFields): string {
   return JSON.stringify(chatMessage(m)).slice(0, -1) + ',"seq":';
 }
 
-/** The line for the receiver with this `seq`. */
+/** The line for the receiver with this `seq`, with its LF. */
 export function chatLine(head: string, seq: number): string {
-  return head + seq + "}";
+  return head + seq + "}\n";
+}
+
+/** A SIGNAL to one user, or to a group, as a line without its LF. */
+export function signalLine(from: number, { toid, groupid, msg }: { toid?: number | undefined; groupid?: number | undefined; msg?: string | undefined }): string {
+  const to = groupid === undefined ? `"toid":${toid}` : `"groupid":${groupid}`;
+  return `{"msgid":${Msg.SIGNAL},"id":${from},${to}${msg === undefined ? "" : `,"msg":${JSON.stringify(msg)}`}}`;
 }
