@@ -46,9 +46,12 @@ export class Pool {
     return await this.#once((link) => link.rows<T>(sql, params), true);
   }
 
-  /** One INSERT, UPDATE or DELETE, committed by itself. `affectedRows` counts the rows found, changed or not. */
-  async write(sql: string, params: Value[] = []): Promise<{ affectedRows: number; insertId: number }> {
-    return await this.#once((link) => link.change(sql, params), false);
+  /**
+   * One INSERT, UPDATE or DELETE, committed by itself. `affectedRows` counts the rows found, changed or not.
+   * Not `patient`: throws {@linkcode LockConflict} at the first deadlock or lock wait; nothing was changed.
+   */
+  async write(sql: string, params: Value[] = [], patient = true): Promise<{ affectedRows: number; insertId: number }> {
+    return await this.#once((link) => link.change(sql, params), false, patient);
   }
 
   /** Throws {@linkcode CommitUnknown} when the COMMIT was sent and not answered. `work` may run several times. */
@@ -89,7 +92,7 @@ export class Pool {
     await Promise.all([...links.map((link) => link.closed), ...closing]);
   }
 
-  async #once<T>(work: (link: Link) => Promise<T>, again: boolean): Promise<T> {
+  async #once<T>(work: (link: Link) => Promise<T>, again: boolean, patient = true): Promise<T> {
     const giveUp = Date.now() + RETRY_MS;
     let fresh = false;
     for (;;) {
@@ -97,7 +100,7 @@ export class Pool {
       try {
         return await work(link);
       } catch (error) {
-        if (error instanceof LockConflict) {
+        if (error instanceof LockConflict && patient) {
           if (Date.now() > giveUp) throw new StoreUnavailable(`the database is overloaded: ${reason(error)}`, { cause: error });
           await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
         } else if (again && !fresh && link.lost && link.reused && !link.timedOut && !(error instanceof CommitUnknown)) {
