@@ -56,14 +56,21 @@ export class Pool {
 
   /** Throws {@linkcode CommitUnknown} when the COMMIT was sent and not answered. `work` may run several times. */
   async transaction<T>(work: (tx: Link) => Promise<T>): Promise<T> {
+    return await this.ownTransaction(async (link, committing) => {
+      await link.command("START TRANSACTION");
+      const result = await work(link);
+      committing();
+      await link.command("COMMIT");
+      return result;
+    });
+  }
+
+  /** The same for work that sends START TRANSACTION and COMMIT itself, among its statements, and says so before the latter. */
+  async ownTransaction<T>(work: (tx: Link, committing: () => void) => Promise<T>): Promise<T> {
     return await this.#once(async (link) => {
       let committing = false;
       try {
-        await link.command("START TRANSACTION");
-        const result = await work(link);
-        committing = true;
-        await link.command("COMMIT");
-        return result;
+        return await work(link, () => committing = true);
       } catch (error) {
         if (!link.lost) await link.command("ROLLBACK").catch(() => link.destroy());
         if (committing && error instanceof StoreUnavailable) throw new CommitUnknown(error.message, { cause: error });

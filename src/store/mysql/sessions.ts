@@ -13,7 +13,7 @@ import { gathered } from "./gather.ts";
 import type { NodeLife } from "./node.ts";
 import type { Pool } from "./pool.ts";
 import { marks, padded, pieces } from "./sql.ts";
-import { confirmInboxes, lockUsers, setOffline } from "./users.ts";
+import { confirmingInboxes, lockingUsers, lockUsers, setOffline, type UserRow } from "./users.ts";
 
 type Sessions = Pick<Store, "claim" | "release" | "sessions" | "holder" | "nodesOf" | "confirm">;
 
@@ -100,20 +100,23 @@ export function sessions(db: Pool, node: NodeLife): Sessions {
           const user = users.get(r.userId);
           return user?.state === "online" && user.session === r.session ? [{ user, ...r }] : [];
         });
-        await confirmInboxes(tx, held.map(({ user, confirmed }) => ({ user, seq: confirmed ?? 0 })));
+        await tx.script(confirmingInboxes(held.map(({ user, confirmed }) => ({ user, seq: confirmed ?? 0 }))));
         await setOffline(tx, held.map(({ userId, lastseen }) => ({ id: userId, lastseen })));
       });
     },
 
     async confirm(rows) {
       if (rows.length === 0) return;
-      await db.transaction(async (tx) => {
-        const users = await lockUsers(tx, rows.map((r) => r.userId));
+      await db.ownTransaction(async (tx, committing) => {
+        const [, ...found] = await tx.script(["START TRANSACTION", ...lockingUsers(rows.map((r) => r.userId))]) as UserRow[][];
+        const users = new Map(found.flat().map((user) => [user.id, user]));
         const highest = new Map<number, number>();
         for (const { userId, session, seq } of rows) {
           if (users.get(userId)?.session === session) highest.set(userId, Math.max(seq, highest.get(userId) ?? 0));
         }
-        await confirmInboxes(tx, [...users.values()].map((user) => ({ user, seq: highest.get(user.id) ?? 0 })));
+        const confirming = confirmingInboxes([...users.values()].map((user) => ({ user, seq: highest.get(user.id) ?? 0 })));
+        committing();
+        await tx.script([...confirming, "COMMIT"]);
       });
     },
 
