@@ -244,7 +244,7 @@ mysqlTest("a group of 1,000: one row in message, and a handful of statements", a
   const [answer] = await store.append([{ sender: ada, groupid: 1, msg: "second", ts: 2 }]);
   assert(answer.errno === 0);
   assertEquals(answer.receivers.length, 999);
-  assert(statements >= 7 && statements <= 20, `${statements} statements`);
+  assert(statements >= 5 && statements <= 10, `${statements} statements`);
   assertEquals(await admin.query("SELECT COUNT(*) AS n FROM message"), [{ n: 2 }]);
   assertEquals(await admin.query("SELECT COUNT(*) AS n FROM inbox"), [{ n: 2 * 999 }]);
 });

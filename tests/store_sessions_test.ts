@@ -49,6 +49,20 @@ databaseTest("of many claims at once exactly one wins, and the others hear of it
   }
 });
 
+databaseTest("claims of many users at once: each has its own session, or hears who holds the account", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const users = await addUsers(store, ...Array.from({ length: 100 }, (_, i) => `user${i}`));
+  for (const id of users.slice(0, 20)) await claim(store, id, `old${id}`);
+  const claims = await Promise.all(users.toReversed().map((id, i) => store.claim(id, `new${id}`, i >= 90 ? `old${id}` : undefined)));
+  assertEquals(
+    claims.map((c) => c.result === "held" ? c.session : c.result),
+    users.toReversed().map((id, i) => i >= 80 && i < 90 ? `old${id}` : "claimed"),
+  );
+  const rows = await t.query("select id, session from user order by id");
+  assertEquals(rows.map((row) => row.session), users.map((id, i) => i >= 10 && i < 20 ? `old${id}` : `new${id}`));
+});
+
 databaseTest("a claim tells where the inbox stands", async (t) => {
   const store = await t.open();
   await store.join("n1");

@@ -3,7 +3,9 @@
 import { Buffer } from "node:buffer";
 import type { Account, Store } from "../store.ts";
 import { isDuplicate } from "./errors.ts";
+import { gathered } from "./gather.ts";
 import type { Pool } from "./pool.ts";
+import { marks, padded } from "./sql.ts";
 
 type Accounts = Pick<
   Store,
@@ -26,11 +28,26 @@ interface UserRow {
   closed: number;
 }
 
+interface OwnerRow extends UserRow {
+  hash: Buffer;
+  expires: number;
+}
+
 function account({ id, name, password, closed }: UserRow): Account {
   return { id, name, password, closed: closed === 1 };
 }
 
 export function accounts(db: Pool): Accounts {
+  const owner = gathered(async (hashes: Buffer[]) => {
+    const list = padded(hashes);
+    const rows = await db.read<OwnerRow>(
+      "SELECT t.hash, t.expires, u.id, u.name, u.password, u.closed FROM token t JOIN user u ON u.id = t.userid " +
+        `WHERE t.hash IN (${marks(list.length)})`,
+      list,
+    );
+    return hashes.map((hash) => rows.find((row) => hash.equals(row.hash)));
+  });
+
   return {
     async createUser(name, key, password) {
       try {
@@ -49,11 +66,8 @@ export function accounts(db: Pool): Accounts {
     },
 
     async findUserByToken(hash, now) {
-      const rows = await db.read<UserRow & { expires: number }>(
-        "SELECT u.id, u.name, u.password, u.closed, t.expires FROM token t JOIN user u ON u.id = t.userid WHERE t.hash = ? AND t.expires > ?",
-        [Buffer.from(hash), now],
-      );
-      return rows.length > 0 ? { account: account(rows[0]), expires: rows[0].expires } : undefined;
+      const row = await owner(Buffer.from(hash));
+      return row && row.expires > now ? { account: account(row), expires: row.expires } : undefined;
     },
 
     async setPassword(userId, old, password) {

@@ -1,10 +1,12 @@
 /**
- * Storing messages: one transaction for a whole batch, and a constant number of statements however many receivers.
+ * Storing messages: one transaction for a whole batch, in few round trips, however many receivers.
  *
  * 1. The rows of all groups of the batch are locked first, then those of all senders and receivers, each in the order of their ids. So batches of different
  *    nodes that share a conversation run one after another: `seq` has no gap, and `messageid` rises within a conversation.
  * 2. Everything else is read after that, each statement with a snapshot of its own (READ COMMITTED): what was committed by whoever held the locks before is seen.
- * 3. All ids and seqs are known before the COMMIT is sent. If its answer does not come, one message's row tells whether it happened: a locking read
+ * 3. Statements that need nothing of each other's results share a round trip, the first with START TRANSACTION, the last with COMMIT. What follows one that
+ *    fails is not run.
+ * 4. All ids and seqs are known before the COMMIT is sent. If its answer does not come, one message's row tells whether it happened: a locking read
  *    waits for a commit that is still under way.
  */
 
@@ -12,14 +14,17 @@ import { type Append, type Appended, type GroupId, type Receiver, type Store, ty
 import { CommitUnknown } from "./errors.ts";
 import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
-import { insertPieces, lockOrder, marks, padded, pieces, valueTable } from "./sql.ts";
-import { lockUsers, setLastSeq } from "./users.ts";
+import { insertPieces, lockOrder, marks, numbers, padded, pieces, valueTable } from "./sql.ts";
+import { lockingUsers, type UserRow } from "./users.ts";
 
 /** How long the outcome of a COMMIT is looked for: longer than the 15 s (wait_timeout) after which a transaction ends whose connection went silent. */
 const LOOK_UP_MS = 20_000;
 const LOOK_UP_PAUSE_MS = 250;
 /** A batch whose COMMIT got lost, and that was not found, is stored again so many times. */
 const ATTEMPTS = 3;
+
+/** Inbox rows of one statement. */
+const INBOX_ROWS = 4096;
 
 /** A message that will be stored, or was. */
 interface Planned {
@@ -37,8 +42,11 @@ export function appending(db: Pool, limits: StoreLimits): Pick<Store, "append"> 
       for (let attempt = 1;; attempt++) {
         let outcomes: Outcome[] = [];
         try {
-          await db.transaction(async (tx) => {
-            outcomes = await store(tx, batch, limits);
+          await db.ownTransaction(async (tx, committing) => {
+            outcomes = decide(batch, await lock(tx, batch), limits);
+            const stored = outcomes.filter((outcome) => "append" in outcome);
+            await insertMessages(tx, stored);
+            await fillInboxes(tx, stored, committing);
           });
           return outcomes.map(result);
         } catch (error) {
@@ -75,17 +83,39 @@ async function isStored(db: Pool, message: Planned): Promise<boolean> {
   }
 }
 
-async function store(tx: Link, batch: Append[], limits: StoreLimits): Promise<Outcome[]> {
-  const members = await lockGroups(tx, batch.flatMap((append) => append.groupid ?? []));
-  const users = await lockUsers(tx, [
+/** What a batch is decided on, under its locks. */
+interface Locked {
+  members: Map<GroupId, UserId[]>;
+  users: Map<UserId, UserRow>;
+  known: Map<string, Planned>;
+  blocks: Set<string>;
+}
+
+/** Begins the transaction, locks, and reads. */
+async function lock(tx: Link, batch: Append[]): Promise<Locked> {
+  const groups = batch.flatMap((append) => append.groupid ?? []);
+  const begin = groups.length > 0 ? [] : ["START TRANSACTION"];
+  if (groups.length > 0) await tx.command("START TRANSACTION");
+  const members = await lockGroups(tx, groups);
+  const locking = lockingUsers([
     ...batch.flatMap(({ sender, toid }) => toid === undefined ? [sender] : [sender, toid]),
     ...[...members.values()].flat(),
   ]);
-  const known = await knownMids(tx, batch);
-  const blocks = await blocksAmong(tx, batch);
-  const seqs = new Map<UserId, number>();
+  const results = await tx.script([...begin, ...locking, ...readingBlocks(batch)]);
+  const rows = results.slice(begin.length) as unknown[][];
+  const users = rows.splice(0, locking.length).flat() as UserRow[];
+  const blocks = rows.flat() as { userid: UserId; blocked: UserId }[];
+  return {
+    members,
+    users: new Map(users.map((user) => [user.id, user])),
+    known: await knownMids(tx, batch),
+    blocks: new Set(blocks.map(({ userid, blocked }) => pair(userid, blocked))),
+  };
+}
 
-  const outcomes = batch.map((append): Outcome => {
+function decide(batch: Append[], { members, users, known, blocks }: Locked, limits: StoreLimits): Outcome[] {
+  const seqs = new Map<UserId, number>();
+  return batch.map((append): Outcome => {
     const { sender, toid, groupid, mid } = append;
     const group = groupid === undefined ? undefined : members.get(groupid);
     if (toid !== undefined && !users.has(toid)) return { errno: 16 };
@@ -108,12 +138,6 @@ async function store(tx: Link, batch: Append[], limits: StoreLimits): Promise<Ou
     if (mid !== undefined) known.set(pair(sender, mid), planned);
     return planned;
   });
-
-  const stored = outcomes.filter((outcome) => "append" in outcome);
-  await insertMessages(tx, stored);
-  await insertInboxes(tx, stored);
-  await setLastSeq(tx, [...seqs].map(([id, seq]) => ({ id, seq })));
-  return outcomes;
 }
 
 function pair(a: number, b: number | string): string {
@@ -157,20 +181,14 @@ async function knownMids(tx: Link, batch: Append[]): Promise<Map<string, Planned
   return known;
 }
 
-/** Which receivers block the senders who write to them. */
-async function blocksAmong(tx: Link, batch: Append[]): Promise<Set<string>> {
+/** The statements that read which receivers block the senders who write to them. */
+function readingBlocks(batch: Append[]): string[] {
   const asked = new Map(batch.flatMap(({ sender, toid }) => toid === undefined ? [] : [[pair(toid, sender), [toid, sender]]]));
-  const blocks = new Set<string>();
-  for (const piece of pieces([...asked.values()])) {
-    const list = padded(piece);
-    const rows = await tx.rows<{ userid: number; blocked: number }>(
-      `SELECT b.userid, b.blocked FROM (${valueTable(list.length, { userid: "SIGNED", blocked: "SIGNED" })}) v ` +
-        "STRAIGHT_JOIN block b ON b.userid = v.userid AND b.blocked = v.blocked",
-      list.flat(),
-    );
-    for (const { userid, blocked } of rows) blocks.add(pair(userid, blocked));
-  }
-  return blocks;
+  return [...pieces([...asked.values()])].map((piece) =>
+    `SELECT userid, blocked FROM block FORCE INDEX (PRIMARY) WHERE ${
+      piece.map(([toid, sender]) => `userid = ${numbers([toid])} AND blocked = ${numbers([sender])}`).join(" OR ")
+    }`
+  );
 }
 
 /** One row per message. The ids of one statement are consecutive, those of a later one higher. */
@@ -184,9 +202,25 @@ async function insertMessages(tx: Link, messages: Planned[]): Promise<void> {
   }
 }
 
-async function insertInboxes(tx: Link, messages: Planned[]): Promise<void> {
-  const rows = messages.flatMap(({ messageid, receivers }) => receivers.map(({ userId, seq }) => [userId, seq, messageid]));
-  for (const piece of insertPieces(rows)) {
-    await tx.change(`INSERT INTO inbox (userid, seq, messageid) VALUES ${marks(piece.length, "(?, ?, ?)")}`, piece.flat());
+/** The inboxes' rows and the users' `last_seq`, and the COMMIT with the last of them. */
+async function fillInboxes(tx: Link, messages: Planned[], committing: () => void): Promise<void> {
+  const rows: string[] = [];
+  const risen = new Map<UserId, number>();
+  for (const { messageid, receivers } of messages) {
+    for (const { userId, seq } of receivers) {
+      rows.push(`(${numbers([userId, seq, messageid])})`);
+      risen.set(userId, (risen.get(userId) ?? 0) + 1);
+    }
   }
+  const inserts: string[] = [];
+  for (let i = 0; i < rows.length; i += INBOX_ROWS) {
+    inserts.push(`INSERT INTO inbox (userid, seq, messageid) VALUES ${rows.slice(i, i + INBOX_ROWS).join()}`);
+  }
+  // Few statements: most inboxes of a batch rise by the same number.
+  const updates = [...Map.groupBy(risen.keys(), (userId) => risen.get(userId)!)].flatMap(([by, ids]) =>
+    [...pieces(ids)].map((piece) => `UPDATE user FORCE INDEX (PRIMARY) SET last_seq = last_seq + ${by} WHERE id IN (${numbers(piece)})`)
+  );
+  for (const insert of inserts.slice(0, -1)) await tx.script([insert]);
+  committing();
+  await tx.script([...inserts.slice(-1), ...updates, "COMMIT"]);
 }

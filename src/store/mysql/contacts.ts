@@ -2,29 +2,34 @@
 
 import type { Contact, Store, StoreLimits, Watcher } from "../store.ts";
 import { Buffer } from "node:buffer";
+import { gathered } from "./gather.ts";
 import type { Pool } from "./pool.ts";
 import { marks, padded, pieces } from "./sql.ts";
 import { lockUsers } from "./users.ts";
 
 type Contacts = Pick<Store, "friends" | "addFriend" | "removeFriend" | "watchers" | "blocked" | "block" | "unblock">;
 
-/** The friend `f` as the user (the one parameter) sees it: offline if blocked by it. */
+/** The friend `f` as a user sees it: offline if blocked by it. */
 const CONTACT = "f.id, f.name, IF(b.userid IS NULL, f.state, 'offline') AS state, IF(b.userid IS NULL, f.lastseen, NULL) AS lastseen";
-const BLOCKS = "LEFT JOIN block b ON b.userid = f.id AND b.blocked = ?";
+const BLOCKS = "LEFT JOIN block b ON b.userid = f.id AND b.blocked =";
 
 export function contacts(db: Pool, limits: StoreLimits): Contacts {
   return {
-    async friends(userId) {
-      return await db.read<Contact>(
-        `SELECT ${CONTACT} FROM friend JOIN user f ON f.id = friend.friendid ${BLOCKS} WHERE friend.userid = ? ORDER BY f.namekey`,
-        [userId, userId],
+    friends: gathered(async (userIds) => {
+      const list = padded(userIds);
+      const rows = await db.read<Contact & { owner: number }>(
+        `SELECT friend.userid AS owner, ${CONTACT} FROM friend JOIN user f ON f.id = friend.friendid ${BLOCKS} friend.userid ` +
+          `WHERE friend.userid IN (${marks(list.length)}) ORDER BY f.namekey`,
+        list,
       );
-    },
+      const lists = Map.groupBy(rows, (row) => row.owner);
+      return userIds.map((userId) => (lists.get(userId) ?? []).map(({ id, name, state, lastseen }) => ({ id, name, state, lastseen })));
+    }),
 
     async addFriend(userId, friend) {
       const where = "id" in friend ? "f.id = ?" : "f.namekey = ?";
       const [contact] = await db.read<Contact>(
-        `SELECT ${CONTACT} FROM user f ${BLOCKS} WHERE ${where}`,
+        `SELECT ${CONTACT} FROM user f ${BLOCKS} ? WHERE ${where}`,
         [userId, "id" in friend ? friend.id : Buffer.from(friend.key)],
       );
       if (!contact) return 16;
@@ -63,10 +68,15 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
       return found;
     },
 
-    async blocked(userId) {
-      const rows = await db.read<{ blocked: number }>("SELECT blocked FROM block WHERE userid = ? ORDER BY blocked", [userId]);
-      return rows.map((row) => row.blocked);
-    },
+    blocked: gathered(async (userIds) => {
+      const list = padded(userIds);
+      const rows = await db.read<{ userid: number; blocked: number }>(
+        `SELECT userid, blocked FROM block WHERE userid IN (${marks(list.length)}) ORDER BY userid, blocked`,
+        list,
+      );
+      const lists = Map.groupBy(rows, (row) => row.userid);
+      return userIds.map((userId) => (lists.get(userId) ?? []).map((row) => row.blocked));
+    }),
 
     async block(userId, other) {
       const found = await db.read("SELECT 1 FROM user WHERE id = ?", [other]);

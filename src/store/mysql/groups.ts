@@ -3,8 +3,10 @@
 import { Buffer } from "node:buffer";
 import type { Group, GroupId, Role, State, Store, StoreLimits, UserId } from "../store.ts";
 import { isDuplicate } from "./errors.ts";
+import { gathered } from "./gather.ts";
 import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
+import { marks, padded, pieces } from "./sql.ts";
 import { lockUsers } from "./users.ts";
 
 type Groups = Pick<Store, "groups" | "createGroup" | "joinGroup" | "leaveGroup" | "members">;
@@ -41,20 +43,33 @@ export function groups(db: Pool, limits: StoreLimits): Groups {
     return count >= limits.maxContacts;
   }
 
-  return {
-    async groups(userId) {
-      const rows = await db.read<GroupRow>(
-        "SELECT g.id, g.groupname, g.groupdesc FROM groupuser me JOIN allgroup g ON g.id = me.groupid WHERE me.userid = ? ORDER BY g.groupkey",
-        [userId],
-      );
-      if (rows.length === 0) return [];
+  async function withMembers(ids: Iterable<GroupId>): Promise<Map<GroupId, Group>> {
+    const found = new Map<GroupId, Group>();
+    for (const piece of pieces([...ids])) {
+      const list = padded(piece);
+      const places = marks(list.length);
+      const groups = await db.read<GroupRow>(`SELECT id, groupname, groupdesc FROM allgroup WHERE id IN (${places})`, list);
       const members = await db.read<MemberRow>(
-        `SELECT ${MEMBER} FROM groupuser me JOIN groupuser gu ON gu.groupid = me.groupid JOIN user u ON u.id = gu.userid ` +
-          "WHERE me.userid = ? ORDER BY gu.groupid, gu.joined",
-        [userId],
+        `SELECT ${MEMBER} FROM groupuser gu JOIN user u ON u.id = gu.userid WHERE gu.groupid IN (${places}) ORDER BY gu.groupid, gu.joined`,
+        list,
       );
-      return assemble(rows, members);
-    },
+      for (const group of assemble(groups, members)) found.set(group.id, group);
+    }
+    return found;
+  }
+
+  return {
+    groups: gathered(async (userIds) => {
+      const list = padded(userIds);
+      const memberships = await db.read<{ userid: UserId; groupid: GroupId }>(
+        "SELECT me.userid, me.groupid FROM groupuser me JOIN allgroup g ON g.id = me.groupid " +
+          `WHERE me.userid IN (${marks(list.length)}) ORDER BY g.groupkey`,
+        list,
+      );
+      const groups = await withMembers(new Set(memberships.map((row) => row.groupid)));
+      const lists = Map.groupBy(memberships, (row) => row.userid);
+      return userIds.map((userId) => (lists.get(userId) ?? []).flatMap(({ groupid }) => groups.get(groupid) ?? []));
+    }),
 
     async createGroup(creator, groupname, key, groupdesc) {
       try {

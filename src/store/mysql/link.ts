@@ -80,6 +80,8 @@ export class Link {
         trace: false,
         // The rows found, not the rows changed, are what `affectedRows` counts.
         flags: ["FOUND_ROWS"],
+        // For `script`. Prepared statements are one each all the same.
+        multipleStatements: true,
         stream: () => socket,
       };
       if (target.ssl) config.ssl = { rejectUnauthorized: true, verifyIdentity: true };
@@ -106,6 +108,16 @@ export class Link {
   /** A statement without parameters that cannot be prepared: BEGIN, COMMIT, SET, DDL. */
   async command(sql: string): Promise<void> {
     await this.#answer((done) => this.connection.query(sql, done), STATEMENT_MS);
+  }
+
+  /**
+   * Several statements in one round trip, each one's rows in its place; what follows one that fails is not run. They are not prepared: nothing but numbers
+   * may be written into them, by `numbers` (`sql.ts`).
+   */
+  async script(statements: string[]): Promise<unknown[]> {
+    if (statements.length === 0) return [];
+    const results = await this.#answer((done) => this.connection.query(statements.join("; "), done), STATEMENT_MS);
+    return statements.length === 1 ? [results] : results as unknown[];
   }
 
   /** A prepared SELECT. */

@@ -46,21 +46,31 @@ export class Pool {
     return await this.#once((link) => link.rows<T>(sql, params), true);
   }
 
-  /** One INSERT, UPDATE or DELETE, committed by itself. `affectedRows` counts the rows found, changed or not. */
-  async write(sql: string, params: Value[] = []): Promise<{ affectedRows: number; insertId: number }> {
-    return await this.#once((link) => link.change(sql, params), false);
+  /**
+   * One INSERT, UPDATE or DELETE, committed by itself. `affectedRows` counts the rows found, changed or not.
+   * Not `patient`: throws {@linkcode LockConflict} at the first deadlock or lock wait; nothing was changed.
+   */
+  async write(sql: string, params: Value[] = [], patient = true): Promise<{ affectedRows: number; insertId: number }> {
+    return await this.#once((link) => link.change(sql, params), false, patient);
   }
 
   /** Throws {@linkcode CommitUnknown} when the COMMIT was sent and not answered. `work` may run several times. */
   async transaction<T>(work: (tx: Link) => Promise<T>): Promise<T> {
+    return await this.ownTransaction(async (link, committing) => {
+      await link.command("START TRANSACTION");
+      const result = await work(link);
+      committing();
+      await link.command("COMMIT");
+      return result;
+    });
+  }
+
+  /** The same for work that sends START TRANSACTION and COMMIT itself, among its statements, and says so before the latter. */
+  async ownTransaction<T>(work: (tx: Link, committing: () => void) => Promise<T>): Promise<T> {
     return await this.#once(async (link) => {
       let committing = false;
       try {
-        await link.command("START TRANSACTION");
-        const result = await work(link);
-        committing = true;
-        await link.command("COMMIT");
-        return result;
+        return await work(link, () => committing = true);
       } catch (error) {
         if (!link.lost) await link.command("ROLLBACK").catch(() => link.destroy());
         if (committing && error instanceof StoreUnavailable) throw new CommitUnknown(error.message, { cause: error });
@@ -89,7 +99,7 @@ export class Pool {
     await Promise.all([...links.map((link) => link.closed), ...closing]);
   }
 
-  async #once<T>(work: (link: Link) => Promise<T>, again: boolean): Promise<T> {
+  async #once<T>(work: (link: Link) => Promise<T>, again: boolean, patient = true): Promise<T> {
     const giveUp = Date.now() + RETRY_MS;
     let fresh = false;
     for (;;) {
@@ -97,7 +107,7 @@ export class Pool {
       try {
         return await work(link);
       } catch (error) {
-        if (error instanceof LockConflict) {
+        if (error instanceof LockConflict && patient) {
           if (Date.now() > giveUp) throw new StoreUnavailable(`the database is overloaded: ${reason(error)}`, { cause: error });
           await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
         } else if (again && !fresh && link.lost && link.reused && !link.timedOut && !(error instanceof CommitUnknown)) {

@@ -1,5 +1,6 @@
-// Lists in prepared statements. Every length of a list would be a statement of its own, so lists come in few lengths: what may be repeated without harm
-// (IN, joins with a list of values) is padded with its last element to a power of two, what may not (INSERT) is cut into few sizes.
+// Lists in statements. In prepared ones every length of a list would be a statement of its own, so lists come in few lengths: what may be repeated without
+// harm (IN, joins with a list of values) is padded with its last element to a power of two, what may not (INSERT) is cut into few sizes. Lists of nothing but
+// numbers may stand in the statement itself.
 
 /** What a placeholder may stand for. */
 export type Value = string | number | boolean | null | Uint8Array;
@@ -23,6 +24,12 @@ export function marks(n: number, mark = "?"): string {
   return Array<string>(n).fill(mark).join(", ");
 }
 
+/** Numbers as SQL, joined by commas. Throws for anything but integers: whatever else is written into a statement could be SQL. */
+export function numbers(list: readonly number[]): string {
+  if (!list.every(Number.isSafeInteger)) throw new TypeError("not an integer");
+  return list.join();
+}
+
 /** A derived table of a padded list of rows: `SELECT CAST(? AS SIGNED) AS id, … UNION ALL …`. */
 export function valueTable(rows: number, columns: Record<string, "SIGNED" | "CHAR" | "BINARY">): string {
   const named = Object.entries(columns).map(([name, type]) => `CAST(? AS ${type}) AS ${name}`).join(", ");
@@ -30,11 +37,12 @@ export function valueTable(rows: number, columns: Record<string, "SIGNED" | "CHA
   return [`SELECT ${named}`, ...Array<string>(rows - 1).fill(`SELECT ${plain}`)].join(" UNION ALL ");
 }
 
-/** The list cut into powers of two, and a rest of at most 8. */
+/** The list cut into pieces of up to 16, or of 4, 5, 6 or 7 times a power of two: two pieces for a hundred, three for more. */
 export function* insertPieces<T>(list: readonly T[]): Generator<T[]> {
   for (let i = 0; i < list.length;) {
     const rest = list.length - i;
-    const size = rest <= 8 ? rest : Math.min(LONGEST, 2 ** Math.floor(Math.log2(rest)));
+    const step = 2 ** (Math.floor(Math.log2(rest)) - 2);
+    const size = rest <= 16 ? rest : Math.min(LONGEST, rest - rest % step);
     yield list.slice(i, i + size);
     i += size;
   }

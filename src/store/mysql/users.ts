@@ -1,7 +1,7 @@
 // The users' rows that transactions lock and change.
 
 import type { Link } from "./link.ts";
-import { lockOrder, marks, padded, pieces, type Value, valueTable } from "./sql.ts";
+import { lockOrder, numbers, padded, pieces, type Value, valueTable } from "./sql.ts";
 
 /** A user's row, locked until the transaction ends. */
 export interface UserRow {
@@ -14,38 +14,33 @@ export interface UserRow {
   confirmed_seq: number;
 }
 
+/** The statements that {@linkcode lockUsers} sends; each gives {@linkcode UserRow}s. */
+export function lockingUsers(ids: Iterable<number>): string[] {
+  // Without the hint a small table is scanned, which waits for the locks of users that are none of our business.
+  return [...pieces(lockOrder(ids))].map((piece) =>
+    "SELECT id, state, session, node, incarnation, last_seq, confirmed_seq FROM user FORCE INDEX (PRIMARY) " +
+    `WHERE id IN (${numbers(piece)}) ORDER BY id FOR UPDATE`
+  );
+}
+
 /** Locks these users in the order of their ids; who does not exist is absent. */
 export async function lockUsers(tx: Link, ids: Iterable<number>): Promise<Map<number, UserRow>> {
-  const users = new Map<number, UserRow>();
-  for (const piece of pieces(lockOrder(ids))) {
-    const list = padded(piece);
-    // Without the hint a small table is scanned, which waits for the locks of users that are none of our business.
-    const rows = await tx.rows<UserRow>(
-      "SELECT id, state, session, node, incarnation, last_seq, confirmed_seq FROM user FORCE INDEX (PRIMARY) " +
-        `WHERE id IN (${marks(list.length)}) ORDER BY id FOR UPDATE`,
-      list,
-    );
-    for (const row of rows) users.set(row.id, row);
-  }
-  return users;
+  const rows = await tx.script(lockingUsers(ids)) as UserRow[][];
+  return new Map(rows.flat().map((row) => [row.id, row]));
 }
 
-/** Sets `last_seq` of locked users. */
-export async function setLastSeq(tx: Link, users: { id: number; seq: number }[]): Promise<void> {
-  await update(tx, { seq: "SIGNED" }, "u.last_seq = v.seq", users.map(({ id, seq }) => [id, seq]));
-}
-
-/** Confirms the inboxes of locked users: `confirmed_seq` rises to `seq`, as far as there are messages, and the rows go. */
-export async function confirmInboxes(tx: Link, confirmed: { user: UserRow; seq: number }[]): Promise<void> {
+/** Statements that confirm the inboxes of locked users: `confirmed_seq` rises to `seq`, as far as there are messages, and the rows go. */
+export function confirmingInboxes(confirmed: { user: UserRow; seq: number }[]): string[] {
   const rising = confirmed.map(({ user, seq }) => ({ user, seq: Math.min(seq, user.last_seq) })).filter(({ user, seq }) => seq > user.confirmed_seq);
-  for (const piece of pieces(rising)) {
-    const list = padded(piece);
-    await tx.change(
-      `DELETE FROM inbox WHERE ${Array<string>(list.length).fill("(userid = ? AND seq > ? AND seq <= ?)").join(" OR ")}`,
-      list.flatMap(({ user, seq }) => [user.id, user.confirmed_seq, seq]),
-    );
-  }
-  await update(tx, { seq: "SIGNED" }, "u.confirmed_seq = v.seq", rising.map(({ user, seq }) => [user.id, seq]));
+  return [...pieces(rising)].flatMap((piece) => [
+    `DELETE FROM inbox WHERE ${
+      piece.map(({ user, seq }) => `userid = ${numbers([user.id])} AND seq BETWEEN ${numbers([user.confirmed_seq + 1])} AND ${numbers([seq])}`).join(
+        " OR ",
+      )
+    }`,
+    `UPDATE user FORCE INDEX (PRIMARY) SET confirmed_seq = ELT(FIELD(id, ${numbers(piece.map(({ user }) => user.id))}), ` +
+    `${numbers(piece.map(({ seq }) => seq))}) WHERE id IN (${numbers(piece.map(({ user }) => user.id))})`,
+  ]);
 }
 
 /** Sets locked users offline. */
