@@ -3,11 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { openSqlite } from "../src/store/sqlite.ts";
-import { accountStore } from "../src/store/sqlite/accounts.ts";
 import { Database } from "../src/store/sqlite/database.ts";
-import { messageStore } from "../src/store/sqlite/messages.ts";
-import { Node } from "../src/store/sqlite/node.ts";
-import { sessionStore } from "../src/store/sqlite/sessions.ts";
 import { StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers, testDatabase } from "./support/databases.ts";
 
@@ -136,7 +132,7 @@ Deno.test("what is written in one turn is committed at once, in order, about 100
     assertEquals(steps, [[0, 100], [1, 200], [2, 250]]);
     assertEquals(order, Array.from({ length: 250 }, (_, n) => n));
     other.close();
-    db.close();
+    await db.close();
   }));
 
 Deno.test("a change that fails is rejected alone, and nothing of it stays", () =>
@@ -158,7 +154,7 @@ Deno.test("a change that fails is rejected alone, and nothing of it stays", () =
     assertEquals(results.map((r) => r.status), ["fulfilled", "rejected", "fulfilled", "rejected", "fulfilled"]);
     assert(results[3].status === "rejected" && results[3].reason instanceof RangeError);
     assertEquals(db.rows("SELECT n FROM t ORDER BY n"), [[1], [3], [5]]);
-    db.close();
+    await db.close();
   }));
 
 Deno.test("another process that writes is waited for, without blocking the event loop, but not for ever", async () => {
@@ -215,40 +211,5 @@ Deno.test("a full disk is an outage: nothing of the transaction is stored, and a
     db.exec("PRAGMA max_page_count = 100000");
     await Promise.all([add(2), add(1_000_000)]);
     assertEquals(db.rows("SELECT length(text) FROM t"), [[1], [2], [1_000_000]]);
-    db.close();
+    await db.close();
   }));
-
-Deno.test("only what a restart mends anyway is committed without waiting for the disk", async () => {
-  await using t = await testDatabase("sqlite");
-  await (await t.open()).close();
-  const db = new Database(t.url.slice("sqlite:".length));
-  db.configure();
-  const waits: boolean[] = [];
-  const write = db.write.bind(db);
-  db.write = (change, cost, passing) =>
-    write(
-      () => {
-        waits.push(db.row<[number]>("PRAGMA synchronous")![0] === 2);
-        return change();
-      },
-      cost,
-      passing,
-    );
-  const node = new Node(db, "unused");
-  node.joined = { name: "n", incarnation: 1 };
-  const accounts = accountStore(db), sessions = sessionStore(db, node), messages = messageStore(db, { ...LIMITS });
-  const [a, b] = [(await accounts.createUser("a", "a", "x"))!, (await accounts.createUser("b", "b", "x"))!];
-  const append = () => messages.append([{ sender: a, toid: b, ts: 1, msg: "hi" }]);
-  const done = async (work: Promise<unknown>[]) => {
-    waits.length = 0;
-    await Promise.all(work);
-    return waits;
-  };
-  assertEquals(await done([sessions.claim(a, "s", undefined)]), [false]);
-  assertEquals(await done([append()]), [true]);
-  assertEquals(await done([sessions.claim(b, "t", undefined), append()]), [true, true], "together with a message");
-  assertEquals(await done([messages.confirm([{ userId: b, session: "t", seq: 1 }])]), [true]);
-  assertEquals(await done([sessions.release([{ userId: a, session: "s", lastseen: 1 }])]), [false]);
-  assertEquals(await done([sessions.release([{ userId: b, session: "t", lastseen: 1, confirmed: 2 }])]), [true]);
-  db.close();
-});

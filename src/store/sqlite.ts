@@ -17,25 +17,23 @@ import { sessionStore } from "./sqlite/sessions.ts";
  * Throws {@linkcode StoreRefused} if the file cannot be used (no such folder, no rights, not a database, another program's tables, a newer schema), and
  * {@linkcode StoreUnavailable} if another process keeps it locked.
  */
-export function openSqlite(path: string, limits: StoreLimits): Promise<Store> {
-  return Promise.resolve().then(() => {
-    const db = new Database(path);
-    try {
-      migrate(db, path);
-      db.configure();
-    } catch (error) {
-      db.close();
-      throw db.refusal(error);
-    }
-    const node = new Node(db, path);
-    return {
-      ...nodeStore(db, node),
-      ...accountStore(db),
-      ...sessionStore(db, node),
-      ...operatorStore(db, node),
-      ...messageStore(db, limits),
-      ...contactStore(db, limits),
-      ...groupStore(db, limits),
-    };
-  });
+export async function openSqlite(path: string, limits: StoreLimits): Promise<Store> {
+  const db = new Database(path);
+  try {
+    migrate(db, path);
+    db.configure();
+  } catch (error) {
+    await db.close();
+    throw db.refusal(error);
+  }
+  const node = new Node(db, path);
+  return {
+    ...nodeStore(db, node),
+    ...accountStore(db),
+    ...sessionStore(db, node),
+    ...operatorStore(db, node),
+    ...messageStore(db, limits),
+    ...contactStore(db, limits),
+    ...groupStore(db, limits),
+  };
 }

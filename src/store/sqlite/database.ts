@@ -3,15 +3,18 @@
  *
  * Rules:
  *
- * 1. Reads are direct: `row` and `rows` run at once, on what is committed.
+ * 1. Reads see what is committed and on the disk: one that comes while a transaction is on its way there runs when it has arrived, any other at once.
  * 2. Nothing is written but through `write`. What is asked for in one turn of the event loop is committed together, in the order it was asked for
- *    (group commit): one fsync for many. A promise resolves after the COMMIT.
+ *    (group commit): one fsync for many, one transaction at a time. A promise resolves when its transaction is on the disk.
  * 3. A change is synchronous and rests on nothing but the database and its own arguments, for it may run twice: when one change fails, its transaction is
  *    rolled back, that one is rejected, and the others run again without it.
  * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most.
  * 5. A transaction waits for the disk (it survives a power loss), unless all of its changes are `passing`: who is online here ends with the machine anyway, and
  *    the next start says so. It survives the end of the process in either case.
- * 6. Another process that writes (an operator's command) is waited for without blocking the event loop.
+ * 6. The disk is not waited for by SQLite (`synchronous=FULL`), which would hold up the event loop, but here: SQLite's COMMIT has written the log (its WAL
+ *    file) when it returns (`synchronous=NORMAL`), and then that file is synced as FULL would do it, by another thread.
+ * 7. If the log cannot be synced, nobody knows what of it the disk has, now or after the next sync: from then on everything is refused.
+ * 8. Another process that writes (an operator's command) is waited for without blocking the event loop.
  */
 
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
@@ -43,10 +46,16 @@ export class Database {
   #scheduled: ReturnType<typeof setImmediate> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #lockedSince: number | undefined;
-  /** Whether a COMMIT waits for the disk now. */
-  #waits = true;
+  /** The WAL file, for syncing. */
+  #log: Deno.FsFile | undefined;
+  /** Resolves when what is committed is on the disk, or never will be; undefined: it is there. */
+  #syncing: Promise<void> | undefined;
+  /** Why everything is refused. */
+  #broken: StoreUnavailable | undefined;
   #closing = false;
   #closed = false;
+  /** Resolves when the file is closed. */
+  #end: Promise<void> | undefined;
 
   /** Opens the file, and creates it if there is none; changes nothing in it. Throws {@linkcode StoreRefused} or {@linkcode StoreUnavailable}. */
   constructor(path: string) {
@@ -68,13 +77,17 @@ export class Database {
   }
 
   /**
-   * For a server's life: what is committed survives a power loss, and other processes are waited for in `write` (they do not hinder reads).
+   * For a server's life: the log is synced and other processes are waited for in `write` (they do not hinder reads).
    * Checkpoints are made after 16 MB: messages touch the same pages again and again, which then are written once. What a statement of many rows needs to undo
    * itself stays in memory, not in a file.
    */
   configure(): void {
-    this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+    this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
     this.#db.exec("PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 0; PRAGMA temp_store = MEMORY");
+    // Named by SQLite: where the path is a link, the log stands beside the link's target. Reading creates it.
+    const [, , path] = this.row<[number, string, string]>("PRAGMA database_list")!;
+    this.row("SELECT count(*) FROM sqlite_schema");
+    this.#log = Deno.openSync(`${path}-wal`, { read: true, write: true });
   }
 
   /** Runs SQL of several statements; for the schema. */
@@ -118,9 +131,11 @@ export class Database {
     return statement;
   }
 
-  /** Reads at once. */
+  /** Reads, by the rules above. */
   read<T>(query: () => T): Promise<T> {
+    if (this.#syncing) return this.#syncing.then(() => this.read(query));
     try {
+      if (this.#broken) throw this.#broken;
       return Promise.resolve(query());
     } catch (error) {
       return Promise.reject(this.#translate(error));
@@ -130,6 +145,7 @@ export class Database {
   /** Makes a change in the next transaction, by the rules above. `passing`: a power loss may undo it. */
   write<T>(change: () => T, cost = 1, passing = false): Promise<T> {
     if (this.#closing) return Promise.reject(new StoreUnavailable("the database is closed"));
+    if (this.#broken) return Promise.reject(this.#broken);
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ run: change, cost, passing, resolve: resolve as (result: unknown) => void, reject });
       this.#schedule();
@@ -137,7 +153,7 @@ export class Database {
   }
 
   #schedule(): void {
-    if (this.#scheduled !== undefined || this.#retry !== undefined || this.#queue.length === 0 || this.#closing) return;
+    if (this.#scheduled !== undefined || this.#retry !== undefined || this.#syncing || this.#queue.length === 0 || this.#closing) return;
     this.#scheduled = setImmediate(() => {
       this.#scheduled = undefined;
       this.#commit();
@@ -148,7 +164,6 @@ export class Database {
   #commit(): void {
     const batch = this.#take();
     try {
-      this.#wait(!batch.every((change) => change.passing));
       this.#prepare("BEGIN IMMEDIATE").run();
     } catch (error) {
       this.#blocked(batch, error);
@@ -163,14 +178,43 @@ export class Database {
       this.#failed(batch, batch[results.length], error);
       return;
     }
-    for (let i = 0; i < batch.length; i++) batch[i].resolve(results[i]);
-    this.#schedule();
+    if (batch.every((change) => change.passing)) this.#settle(batch, results);
+    else if (this.#closing) this.#syncNow(batch, results);
+    else this.#syncing = this.#sync(batch, results);
   }
 
-  #wait(wanted: boolean): void {
-    if (wanted === this.#waits) return;
-    this.#db.exec(`PRAGMA synchronous = ${wanted ? "FULL" : "NORMAL"}`);
-    this.#waits = wanted;
+  async #sync(batch: Change[], results: unknown[]): Promise<void> {
+    try {
+      await this.#log!.syncData();
+    } catch (error) {
+      this.#break(error);
+    }
+    this.#syncing = undefined;
+    this.#settle(batch, results);
+  }
+
+  /** At the end nobody is there to be held up. */
+  #syncNow(batch: Change[], results: unknown[]): void {
+    try {
+      this.#log!.syncDataSync();
+    } catch (error) {
+      this.#break(error);
+    }
+    this.#settle(batch, results);
+  }
+
+  #break(error: unknown): void {
+    const reason = error instanceof Error ? error.message : error;
+    this.#broken = new StoreUnavailable(`the log of the database ${this.#path} cannot be synced, restart natter: ${reason}`, { cause: error });
+    for (const change of this.#queue.splice(0)) change.reject(this.#broken);
+  }
+
+  #settle(batch: Change[], results: unknown[]): void {
+    for (let i = 0; i < batch.length; i++) {
+      if (this.#broken) batch[i].reject(this.#broken);
+      else batch[i].resolve(results[i]);
+    }
+    this.#schedule();
   }
 
   #take(): Change[] {
@@ -226,13 +270,18 @@ export class Database {
   }
 
   /** Commits what is under way, or rejects it, and closes the file. May be repeated. */
-  close(): void {
-    if (this.#closing) return;
+  close(): Promise<void> {
     this.#closing = true;
+    return this.#end ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     clearImmediate(this.#scheduled);
     clearTimeout(this.#retry);
+    if (this.#syncing) await this.#syncing;
     while (this.#queue.length > 0) this.#commit();
     this.#closed = true;
+    this.#log?.close();
     this.#statements.clear();
     this.#db.close();
   }

@@ -95,8 +95,7 @@ export function nodeStore(db: Database, node: Node): Pick<Store, "join" | "renew
     leave: () => Promise.resolve(node.leave()),
     close() {
       node.leave();
-      db.close();
-      return Promise.resolve();
+      return db.close();
     },
     ping: () => db.read(() => void db.row("PRAGMA user_version")),
   };

@@ -98,6 +98,19 @@ const MIGRATIONS: string[] = [
     incarnation INTEGER NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  -- What two users wrote to each other, in messages up to listed.upto (the rule stands in messages.ts).
+  DROP INDEX message_direct;
+  CREATE TABLE conversation (
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    messageid INTEGER NOT NULL,
+    PRIMARY KEY (low, high, messageid)
+  ) WITHOUT ROWID;
+  INSERT INTO conversation SELECT min(sender, toid), max(sender, toid), id FROM message WHERE toid IS NOT NULL ORDER BY 1, 2, 3;
+  CREATE TABLE listed (upto INTEGER NOT NULL);
+  INSERT INTO listed SELECT ifnull(max(id), 0) FROM message;
+  `,
 ];
 
 /**

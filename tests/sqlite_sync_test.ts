@@ -1,0 +1,149 @@
+// When SQLite's transactions are on the disk, and who waits for it.
+
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers";
+import { accountStore } from "../src/store/sqlite/accounts.ts";
+import { Database } from "../src/store/sqlite/database.ts";
+import { messageStore } from "../src/store/sqlite/messages.ts";
+import { Node } from "../src/store/sqlite/node.ts";
+import { sessionStore } from "../src/store/sqlite/sessions.ts";
+import { StoreUnavailable } from "../src/store/store.ts";
+import { testDatabase } from "./support/databases.ts";
+
+async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "natter_test_" });
+  try {
+    await fn(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** From now on what is written to the disk stays on its way: until its entry in `syncs` is resolved, or rejected. */
+function slowDisk(): Disposable & { syncs: PromiseWithResolvers<void>[] } {
+  const { syncData } = Deno.FsFile.prototype;
+  const syncs: PromiseWithResolvers<void>[] = [];
+  Deno.FsFile.prototype.syncData = function () {
+    const sync = Promise.withResolvers<void>();
+    syncs.push(sync);
+    return sync.promise.then(() => syncData.call(this));
+  };
+  return { syncs, [Symbol.dispose]: () => void (Deno.FsFile.prototype.syncData = syncData) };
+}
+
+function tableOn(path: string): { db: Database; add: (n: number) => Promise<number>; all: () => Promise<unknown[]> } {
+  const db = new Database(path);
+  db.configure();
+  db.exec("CREATE TABLE t (n INTEGER)");
+  return {
+    db,
+    add: (n) => db.write(() => db.run("INSERT INTO t VALUES (?)", n)),
+    all: () => db.read(() => db.rows<[number]>("SELECT n FROM t").flat()),
+  };
+}
+
+Deno.test("only what a restart mends anyway is committed without waiting for the disk", async () => {
+  await using t = await testDatabase("sqlite");
+  await (await t.open()).close();
+  const db = new Database(t.url.slice("sqlite:".length));
+  db.configure();
+  const node = new Node(db, "unused");
+  node.joined = { name: "n", incarnation: 1 };
+  const accounts = accountStore(db), sessions = sessionStore(db, node), messages = messageStore(db, { maxGroup: 10, maxInbox: 10, maxContacts: 10 });
+  const [a, b] = [(await accounts.createUser("a", "a", "x"))!, (await accounts.createUser("b", "b", "x"))!];
+  const append = () => messages.append([{ sender: a, toid: b, ts: 1, msg: "hi" }]);
+  using disk = slowDisk();
+  /** Whether the work is done only when the disk has it. */
+  const waits = async (...work: Promise<unknown>[]) => {
+    disk.syncs.length = 0;
+    const done: boolean[] = [];
+    const works = work.map((w) => w.then(() => done.push(true)));
+    while (done.length < work.length && disk.syncs.length === 0) await turn();
+    if (disk.syncs.length === 0) return false;
+    await turn();
+    assertEquals(done, []);
+    disk.syncs[0].resolve();
+    await Promise.all(works);
+    assertEquals(disk.syncs.length, 1);
+    return true;
+  };
+  assertEquals(await waits(sessions.claim(a, "s", undefined)), false);
+  assertEquals(await waits(append()), true);
+  assertEquals(await waits(sessions.claim(b, "t", undefined), append()), true, "together with a message");
+  assertEquals(await waits(messages.confirm([{ userId: b, session: "t", seq: 1 }])), true);
+  assertEquals(await waits(sessions.release([{ userId: a, session: "s", lastseen: 1 }])), false);
+  assertEquals(await waits(sessions.release([{ userId: b, session: "t", lastseen: 1, confirmed: 2 }])), true);
+  await db.close();
+});
+
+Deno.test("while the disk is waited for the event loop turns; nothing is told, read or committed of what it does not have", () =>
+  withFolder(async (folder) => {
+    const { db, add, all } = tableOn(`${folder}/t.db`);
+    using disk = slowDisk();
+    const told: unknown[] = [];
+    const first = add(1).then(() => told.push("first"));
+    while (disk.syncs.length === 0) await turn();
+    const second = add(2).then(() => told.push("second"));
+    const reading = all().then((rows) => told.push(rows));
+    for (let i = 0; i < 10; i++) await turn();
+    assertEquals([told, disk.syncs.length], [[], 1]);
+    disk.syncs[0].resolve();
+    await Promise.all([first, reading]);
+    assertEquals(told, ["first", [1]]);
+    while (disk.syncs.length === 1) await turn();
+    disk.syncs[1].resolve();
+    await second;
+    assertEquals(await all(), [1, 2]);
+    await db.close();
+  }));
+
+Deno.test("closing waits for the disk, and takes to it what still waits", () =>
+  withFolder(async (folder) => {
+    const { db, add } = tableOn(`${folder}/t.db`);
+    using disk = slowDisk();
+    const told: number[] = [];
+    const writes = [add(1).then(() => told.push(1))];
+    while (disk.syncs.length === 0) await turn();
+    writes.push(add(2).then(() => told.push(2)));
+    const closing = Promise.all([db.close(), db.close()]);
+    await turn();
+    assertEquals(told, []);
+    disk.syncs[0].resolve();
+    await closing;
+    await Promise.all(writes);
+    assertEquals(told, [1, 2]);
+    const other = new DatabaseSync(`${folder}/t.db`);
+    assertEquals(other.prepare("SELECT count(*) AS n FROM t").get()?.n, 2);
+    other.close();
+  }));
+
+Deno.test("after a log that could not be synced everything is refused", () =>
+  withFolder(async (folder) => {
+    const { db, add, all } = tableOn(`${folder}/t.db`);
+    using disk = slowDisk();
+    const writes = [add(1)];
+    while (disk.syncs.length === 0) await turn();
+    writes.push(add(2));
+    const reading = all();
+    disk.syncs[0].reject(new Error("Input/output error (os error 5)"));
+    for (const refused of [...writes, reading, add(3), all()]) {
+      const error = await assertRejects(() => refused, StoreUnavailable);
+      assertStringIncludes(error.message, "cannot be synced");
+    }
+    assertEquals(disk.syncs.length, 1);
+    await db.close();
+  }));
+
+Deno.test("the log is synced beside the file that a link names", () =>
+  withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/real`);
+    await Deno.symlink(`${folder}/real/t.db`, `${folder}/link.db`);
+    const { db, add, all } = tableOn(`${folder}/link.db`);
+    await add(1);
+    assertEquals(await all(), [1]);
+    assertEquals([...Deno.readDirSync(`${folder}/real`)].map((e) => e.name).sort(), ["t.db", "t.db-shm", "t.db-wal"]);
+    await db.close();
+  }));
