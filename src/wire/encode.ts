@@ -60,7 +60,10 @@ export function chatLine(head: string, seq: number): string {
 }
 
 /** A SIGNAL to one user, or to a group, as a line without its LF. */
-export function signalLine(from: number, { toid, groupid, msg }: { toid?: number | undefined; groupid?: number | undefined; msg?: string | undefined }): string {
+export function signalLine(
+  from: number,
+  { toid, groupid, msg }: { toid?: number | undefined; groupid?: number | undefined; msg?: string | undefined },
+): string {
   const to = groupid === undefined ? `"toid":${toid}` : `"groupid":${groupid}`;
   return `{"msgid":${Msg.SIGNAL},"id":${from},${to}${msg === undefined ? "" : `,"msg":${JSON.stringify(msg)}`}}`;
 }

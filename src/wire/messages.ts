@@ -135,9 +135,7 @@ const refFault = characters(MAX_REF);
 
 /** A `ref` that may be given back: an integer, or a sound string of at most 64 characters. */
 export function isRef(ref: unknown): ref is Ref {
-  return typeof ref === "number"
-    ? Number.isSafeInteger(ref)
-    : typeof ref === "string" && refFault(ref) === undefined && isSound(ref);
+  return typeof ref === "number" ? Number.isSafeInteger(ref) : typeof ref === "string" && refFault(ref) === undefined && isSound(ref);
 }
 
 /** Checks the fields of a request. The string that comes back instead names the field and what is wrong with it. */
