@@ -47,7 +47,18 @@ interface Command<M extends RequestId> {
 /** What a handler knows besides the request. One is made for every line, so it is made of plain fields. */
 class Context {
   /** `session`: for commands from "session" only. */
-  constructor(readonly connection: Connection, readonly session: Session, readonly command: AnyCommand, readonly ref: Ref | undefined) {}
+  constructor(
+    readonly connection: Connection,
+    readonly session: Session,
+    readonly command: AnyCommand,
+    readonly ref: Ref | undefined,
+    readonly line: string,
+  ) {}
+
+  /** No string in the line needs a backslash. */
+  get plain(): boolean {
+    return !this.line.includes("\\");
+  }
 
   /** For ordered commands: to be called once, when their turn has come. */
   get answered(): Answer {
@@ -132,7 +143,7 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     [Msg.CONTACTS]: { from: "session", answer: "always", handle: (c) => h.contacts.contacts(c.session) },
     [Msg.REMOVE_FRIEND]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.removeFriend(c.session, r) },
     [Msg.LEAVE_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.groups.leave(c.session, r) },
-    [Msg.SIGNAL]: { from: "session", answer: "never", handle: (c, r) => h.signals.signal(c.session, r) },
+    [Msg.SIGNAL]: { from: "session", answer: "never", handle: (c, r) => h.signals.signal(c.session, r, c.plain) },
     [Msg.CHANGE_PASSWORD]: { from: "session", answer: "ref", handle: (c, r) => h.accounts.changePassword(c.session, r) },
     [Msg.BLOCK]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.block(c.session, r) },
     [Msg.UNBLOCK]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.unblock(c.session, r) },
@@ -170,7 +181,7 @@ export class Dispatcher {
     if (!command) return this.#bad(connection, new Refusal(Errno.UNKNOWN_MSGID), ref, fields.msgid);
     const { session } = connection;
     session?.acted?.();
-    const context = new Context(connection, session!, command, ref);
+    const context = new Context(connection, session!, command, ref, line);
     if (command.from === "session" && !session) return this.#fail(context, new Refusal(Errno.LOGIN_FIRST));
     if (command.from === "no session" && session) return this.#fail(context, new Refusal(Errno.LOGGED_IN));
     const request = fields.ref !== undefined && ref === undefined

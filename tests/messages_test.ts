@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { check, isRef, Msg, type RequestId, schemas } from "../src/wire/messages.ts";
+import { signalLine } from "../src/wire/encode.ts";
 import { comparableName, faultOfName, MAX_NAME } from "../src/wire/names.ts";
 
 const LONE = "\ud800", NUL = "a\0b";
@@ -103,6 +104,18 @@ Deno.test("messages: a ref is an integer, or a string of at most 64 characters",
   for (const ref of [1.5, 2 ** 53, Infinity, NaN, "a".repeat(65), "👍".repeat(65), NUL, LONE, null, undefined, true, [1], {}]) {
     assert(!isRef(ref), JSON.stringify(ref));
   }
+});
+
+Deno.test("messages: a SIGNAL's line is its JSON, however its message was written", () => {
+  const escaped = (text: string) => [...text].map((c) => c.length === 1 ? "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0") : c).join("");
+  const character = fc.oneof(fc.string({ unit: "grapheme" }), fc.constantFrom('"', "\\", "/", "\n", "\u2028", "\u007f", "\u0001", "👍"));
+  fc.assert(fc.property(fc.array(character), fc.boolean(), fc.boolean(), (characters, escape, toGroup) => {
+    const msg = characters.join("");
+    const line = `{"msg":${escape ? `"${escaped(msg)}"` : JSON.stringify(msg)}}`;
+    const fields = toGroup ? { groupid: 3, msg: JSON.parse(line).msg } : { toid: 3, msg: JSON.parse(line).msg };
+    assertEquals(JSON.parse(signalLine(7, fields, !line.includes("\\"))), { msgid: 21, id: 7, ...fields, msg });
+  }));
+  assertEquals(signalLine(7, { toid: 3 }, true), '{"msgid":21,"id":7,"toid":3}');
 });
 
 Deno.test("names: any script and emoji are fine", () => {

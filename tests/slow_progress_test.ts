@@ -7,7 +7,7 @@ import type { Connection } from "../src/net/connection.ts";
 import { Listeners } from "../src/net/listeners.ts";
 import { Limits } from "../src/ops/limits.ts";
 
-const LINE = "x".repeat(60_000), LINES = 200;
+const LINE = "x".repeat(60_000) + "\n", LINES = 200;
 const support = new URL("support/", import.meta.url).pathname;
 
 Deno.test("slow progress: one write of 12 MB goes on and on, over TLS and WebSocket", async (t) => {

@@ -33,12 +33,12 @@ export class Signals {
     this.#bus = bus;
   }
 
-  /** Only a receiver who is not here needs the database. */
-  signal(session: Session, { toid, groupid, msg }: Request<typeof Msg.SIGNAL>): void | Promise<void> {
-    if (groupid !== undefined) return this.#toGroup(session, groupid, msg);
+  /** Only a receiver who is not here needs the database. `plain`: see {@linkcode signalLine}. */
+  signal(session: Session, { toid, groupid, msg }: Request<typeof Msg.SIGNAL>, plain: boolean): void | Promise<void> {
+    if (groupid !== undefined) return this.#toGroup(session, groupid, signalLine(session.userId, { groupid, msg }, plain));
     if (session.blocked.has(toid!)) return;
     const receiver = this.#table.get(toid!);
-    const line = signalLine(session.userId, { toid, msg });
+    const line = signalLine(session.userId, { toid, msg }, plain);
     if (!receiver) return this.#toAbsent(toid!, session.userId, line);
     this.#send(receiver, session.userId, line + "\n");
   }
@@ -49,12 +49,11 @@ export class Signals {
     if (node !== null && node !== this.#node) this.#bus?.send(node, { type: "signal", from, to: [toid], line });
   }
 
-  async #toGroup(session: Session, groupid: number, msg: string | undefined): Promise<void> {
+  async #toGroup(session: Session, groupid: number, line: string): Promise<void> {
     const members = await this.#groups.members(groupid);
     if (!members) throw new Refusal(Errno.NO_GROUP);
     if (!members.has(session.userId)) throw new Refusal(Errno.NOT_MEMBER);
-    const from = session.userId;
-    const line = signalLine(from, { groupid, msg }), ended = line + "\n";
+    const from = session.userId, ended = line + "\n";
     /** By node: who is there. */
     const elsewhere = new Map<string, UserId[]>();
     for (const [userId, node] of members) {

@@ -4,8 +4,8 @@
  * The outgoing queue
  *
  * 1. `send` never blocks, never reorders, never drops, and appends whole lines.
- * 2. All connections that have something to send are flushed together, once per turn of the event loop, with one write in flight each:
- *    seven times the messages per second of a write per message (docs/performance.md).
+ * 2. All connections that have something to send are flushed together, in a microtask: behind the handling of all that became readable in the same turn of the
+ *    event loop. One write in flight each. Seven times the messages per second of a write per message (docs/performance.md).
  * 3. A classic client gets every line in a write of its own: it expects one JSON object per read.
  * 4. The queue is not bounded here. Whoever sends what can wait (messages, signals) looks at `congested` first; and while it is, no request of the client is read.
  * 5. The peer counts as heard when something is read from it, and when a write that had been stuck goes on: then it has taken something.
@@ -16,7 +16,6 @@
  *    send RST, and the last line could be lost). `destroy` is the other one: at once.
  * 7. `closed` resolves exactly once, whoever ended it; `lost` is set from then on.
  */
-import { setImmediate } from "node:timers";
 import type { Session } from "../presence/session.ts";
 import { sharedNow } from "./clock.ts";
 
@@ -256,7 +255,7 @@ export class Connection implements Writer {
     this.#appended += line.length;
     if (this.#dirty || this.#inFlight > 0) return;
     this.#dirty = true;
-    if (dirty.push(this) === 1) setImmediate(flushAll);
+    if (dirty.push(this) === 1) queueMicrotask(flushAll);
   }
 
   #write(): void {

@@ -59,11 +59,24 @@ export function chatLine(head: string, seq: number): string {
   return head + seq + "}\n";
 }
 
-/** A SIGNAL to one user, or to a group, as a line without its LF. */
-export function signalLine(
-  from: number,
-  { toid, groupid, msg }: { toid?: number | undefined; groupid?: number | undefined; msg?: string | undefined },
-): string {
-  const to = groupid === undefined ? `"toid":${toid}` : `"groupid":${groupid}`;
-  return `{"msgid":${Msg.SIGNAL},"id":${from},${to}${msg === undefined ? "" : `,"msg":${JSON.stringify(msg)}`}}`;
+/** What a SIGNAL carries, and to whom. */
+export interface SignalFields {
+  /** The receiver. */
+  toid?: number | undefined;
+  /** The group it goes to. */
+  groupid?: number | undefined;
+  /** What was said. */
+  msg?: string | undefined;
 }
+
+/**
+ * A SIGNAL as a line without its LF.
+ *
+ * @param plain `msg` came in JSON without a backslash: then nothing in it needs one, and quoting it is all there is to do, which is half of the work
+ */
+export function signalLine(from: number, { toid, groupid, msg }: SignalFields, plain: boolean): string {
+  const to = groupid === undefined ? ',"toid":' + toid : ',"groupid":' + groupid;
+  const said = msg === undefined ? "}" : plain ? ',"msg":"' + msg + '"}' : ',"msg":' + JSON.stringify(msg) + "}";
+  return SIGNAL + from + to + said;
+}
+const SIGNAL = `{"msgid":${Msg.SIGNAL},"id":`;
