@@ -83,7 +83,7 @@ Deno.test("lines: the guard counts bytes, up to the limit and not one more, wher
   }
 });
 
-Deno.test("lines: a line without an end is too long as soon as it is, and costs no more than the limit", async () => {
+Deno.test("lines: a line without an end is too long as soon as it is, and costs no more than the limit", () => {
   const decoder = new LineDecoder(1000);
   const chunk = new Uint8Array(100).fill(97);
   let fed = 0;
