@@ -9,7 +9,7 @@ import { newSessionId, Session } from "../src/presence/session.ts";
 const transport: Transport = {
   kind: "tcp",
   address: "127.0.0.1",
-  write: () => Promise.resolve(),
+  write: () => {},
   closeWrite: () => Promise.resolve(),
   close: () => {},
 };

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
-import { type Cause, Connection, type Transport } from "../src/net/connection.ts";
+import { type Cause, Connection, type Transport, type Writer } from "../src/net/connection.ts";
 import { Heartbeat } from "../src/presence/heartbeat.ts";
 import { Session } from "../src/presence/session.ts";
 
@@ -17,9 +17,11 @@ class FakeTransport implements Transport {
   /** Whoever sets this takes nothing until it resolves. */
   taking = Promise.resolve();
 
-  async write(lines: string): Promise<void> {
-    await this.taking;
-    this.written += lines;
+  write(lines: string, writer: Writer): void {
+    void this.taking.then(() => {
+      this.written += lines;
+      writer.wroteAll();
+    });
   }
   closeWrite(): Promise<void> {
     return Promise.resolve();
