@@ -4,7 +4,7 @@
  * Rules:
  *
  * 1. Reads are direct: `row` and `rows` run at once, on what is committed.
- * 2. Nothing is written but through `write`. What is asked for in one turn of the event loop is committed together, in the order it was asked for
+ * 2. Nothing is written but through `write`, and, before a process serves anyone, through `writeNow`. What is asked for in one turn of the event loop is committed together, in the order it was asked for
  *    (group commit): one fsync for many. A promise resolves after the COMMIT.
  * 3. A change is synchronous and rests on nothing but the database and its own arguments, for it may run twice: when one change fails, its transaction is
  *    rolled back, that one is rejected, and the others run again without it.
@@ -15,7 +15,6 @@
  */
 
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { clearImmediate, setImmediate } from "node:timers";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 
 /** What one transaction may hold. */
@@ -134,6 +133,25 @@ export class Database {
       this.#queue.push({ run: change, cost, passing, resolve: resolve as (result: unknown) => void, reject });
       this.#schedule();
     });
+  }
+
+  /**
+   * Makes a change at once, in a `passing` transaction of its own; another process is waited for with the event loop blocked. For a process that serves
+   * nobody yet: it need not wait for a turn of the event loop, nor load what makes one (docs/performance.md).
+   */
+  writeNow<T>(change: () => T): T {
+    try {
+      this.#wait(false);
+      this.#db.exec(`PRAGMA busy_timeout = ${LOCK_TIMEOUT}; BEGIN IMMEDIATE`);
+      const result = change();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw this.#translate(error);
+    } finally {
+      this.#db.exec("PRAGMA busy_timeout = 0");
+    }
   }
 
   #schedule(): void {
