@@ -4,7 +4,8 @@ import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { Session } from "../presence/session.ts";
 import type { Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import { Msg, type Request } from "../wire/messages.ts";
+import type { Request } from "../wire/messages.ts";
+import { Msg } from "../wire/msgid.ts";
 import type { Groups } from "./groups.ts";
 
 /** How long it is remembered where an absent user is (ms), and of how many. */

@@ -16,7 +16,6 @@
  *    send RST, and the last line could be lost). `destroy` is the other one: at once.
  * 7. `closed` resolves exactly once, whoever ended it; `lost` is set from then on.
  */
-import { setImmediate } from "node:timers";
 import type { Session } from "../presence/session.ts";
 
 /** Told whenever the kernel has taken a part of a write. */

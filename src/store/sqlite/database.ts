@@ -39,7 +39,7 @@ export class Database {
   readonly #path: string;
   readonly #statements = new Map<string, Statement>();
   #queue: Change[] = [];
-  #scheduled: ReturnType<typeof setImmediate> | undefined;
+  #scheduled: object | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #lockedSince: number | undefined;
   /** Whether a COMMIT waits for the disk now. */
