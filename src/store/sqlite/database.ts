@@ -4,14 +4,14 @@
  * Rules:
  *
  * 1. Reads are direct: `row` and `rows` run at once, on what is committed.
- * 2. Nothing is written but through `write`, and, before a process serves anyone, through `writeNow`. What is asked for in one turn of the event loop is committed together, in the order it was asked for
- *    (group commit): one fsync for many. A promise resolves after the COMMIT.
+ * 2. Nothing is written but through `write`, and, before a process serves anyone, `writeNow`. What is asked for in one turn of the event loop is committed
+ *    together, in the order it was asked for (group commit): one fsync for many. A promise resolves after the COMMIT.
  * 3. A change is synchronous and rests on nothing but the database and its own arguments, for it may run twice: when one change fails, its transaction is
  *    rolled back, that one is rejected, and the others run again without it.
  * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most.
  * 5. A transaction waits for the disk (it survives a power loss), unless all of its changes are `passing`: who is online here ends with the machine anyway, and
  *    the next start says so. It survives the end of the process in either case.
- * 6. Another process that writes (an operator's command) is waited for without blocking the event loop.
+ * 6. Another process that writes (an operator's command) is waited for without blocking the event loop, but by `writeNow`.
  */
 
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
