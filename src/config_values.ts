@@ -1,7 +1,5 @@
 /** The kinds of values that flags take. Each parser throws {@linkcode ConfigError} saying what the text is not; the caller puts the flag's name before it. */
 
-import { isIP } from "node:net";
-
 /** A bad setting, said in one clear line. */
 export class ConfigError extends Error {
   /** By which it is told from other errors. */
@@ -79,7 +77,7 @@ export function keepDays(text: string): number | undefined {
 export function address(text: string): Address {
   const [, six, other, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([\p{L}\p{N}._-]+)):(\d{1,5})$/u.exec(text) ?? [];
   const port = Number(digits);
-  if (digits === undefined || port > 65535 || (six !== undefined && isIP(six) !== 6)) {
+  if (digits === undefined || port > 65535 || (six !== undefined && !isIPv6(six))) {
     throw new ConfigError(`${quote(text)} is not HOST:PORT, such as 127.0.0.1:6000 or [::1]:6000`);
   }
   return { hostname: six ?? other, port };
@@ -91,9 +89,19 @@ export function path(text: string): string {
   return text;
 }
 
+/** Without node:net, which takes as long to load as all the rest of the settings. */
+function isIPv4(text: string): boolean {
+  // Other spellings, such as 127.1 or 010.0.0.1, come back in the usual one.
+  return /^[\d.]+$/.test(text) && URL.parse(`http://${text}`)?.hostname === text;
+}
+
+function isIPv6(text: string): boolean {
+  return /^[\da-fA-F:.]+$/.test(text) && URL.canParse(`http://[${text}]`);
+}
+
 /** An IP address. */
 export function ip(text: string): string {
-  if (!isIP(text)) throw new ConfigError(`${quote(text)} is not an IP address`);
+  if (!isIPv4(text) && !isIPv6(text)) throw new ConfigError(`${quote(text)} is not an IP address`);
   return text;
 }
 

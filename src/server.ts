@@ -15,7 +15,7 @@ import { Welcome } from "./chat/welcome.ts";
 import type { Bus, BusListener } from "./cluster/bus.ts";
 import { LocalHub } from "./cluster/local.ts";
 import type { Config } from "./config.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import type { Dispatcher, Handlers } from "./dispatcher.ts";
 import { type Certificate, readCertificate } from "./net/certificate.ts";
 import type { Cause, Connection } from "./net/connection.ts";
 import type { LineHandler } from "./net/line_handler.ts";
@@ -25,6 +25,7 @@ import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
 import type { Metrics } from "./ops/metrics.ts";
 import { metricsOf, pageOf, type PageParts } from "./ops/pages.ts";
+import { nodeCrypto } from "./node_crypto.ts";
 import { Peers } from "./peers.ts";
 import { ConnectionTable } from "./presence/connection_table.ts";
 import { Departure } from "./presence/departure.ts";
@@ -38,7 +39,8 @@ import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
 import { Errno, Refusal } from "./wire/errors.ts";
 import type { Fault } from "./wire/lines.ts";
-import { Msg, type Ref, type Request } from "./wire/messages.ts";
+import type { Ref, Request } from "./wire/messages.ts";
+import { Msg } from "./wire/msgid.ts";
 import { within } from "./within.ts";
 
 /** How long a stop may take to say goodbye, to store what waits, and to set users offline (ms); with what follows it stays below 10 s. */
@@ -77,9 +79,12 @@ export type JoinBus = (node: string, listener: BusListener) => Bus;
 
 /**
  * Opens the database, takes the node's name, sets users of a former life offline, and listens.
+ *
+ * `ready` is told when connections are accepted. What only their first line needs is loaded after that; whoever is so fast waits the rest of it.
+ *
  * Throws {@linkcode ConfigError} (the certificate), {@linkcode StoreRefused}, {@linkcode StoreUnavailable} or {@linkcode ListenError}.
  */
-export async function start(config: Config, overrides: Overrides = {}): Promise<Server> {
+export async function start(config: Config, overrides: Overrides = {}, ready: (addresses: Addresses) => void = () => {}): Promise<Server> {
   const certificate = await readCertificate(config);
   const opened = await openStore(config);
   const store = overrides.store?.(opened) ?? opened;
@@ -93,6 +98,8 @@ export async function start(config: Config, overrides: Overrides = {}): Promise<
   const server = new NatterServer(config, store, overrides);
   try {
     await server.listen(overrides.bus ?? await busOf(config), certificate);
+    ready(server.addresses);
+    await server.begin();
   } catch (error) {
     await server.close();
     throw error;
@@ -129,8 +136,11 @@ class NatterServer implements Server, LineHandler {
   readonly #login: Login;
   readonly #welcome: Welcome;
   readonly #node: NodeLife;
-  readonly #retention: Retention;
-  readonly #dispatcher: Dispatcher;
+  #retention: Retention | undefined;
+  readonly #retentionInterval: number;
+  readonly #handlers: Handlers;
+  #dispatcher: Dispatcher | undefined;
+  readonly #begun = Promise.withResolvers<void>();
   readonly #peers: Peers;
   /** Those who send to other nodes. */
   readonly #talkers: { use(bus: Bus): void }[];
@@ -186,7 +196,7 @@ class NatterServer implements Server, LineHandler {
     const { turns } = this.#login;
     this.#peers = new Peers({ table, turns, delivery: this.#delivery, news: this.#news, signals, remote, node: this.#node, replaced });
     this.#talkers = [remote, this.#news, signals, this.#appender];
-    this.#dispatcher = new Dispatcher({
+    this.#handlers = {
       accounts: new Accounts(store, passwords, this.#limits),
       chat: new Chat(store, this.#appender),
       contacts: new Contacts(store),
@@ -198,9 +208,8 @@ class NatterServer implements Server, LineHandler {
       login: (connection, request, ref) => this.#logIn(connection, request, ref),
       logout: (session) => this.#logOut(session),
       badInput: (connection) => this.#cut(connection, "badinput"),
-    });
-    this.#node.start();
-    this.#retention = new Retention(store, config.keepDays, overrides.times?.retention ?? RETENTION_MS);
+    };
+    this.#retentionInterval = overrides.times?.retention ?? RETENTION_MS;
   }
 
   /** Joins the bus and opens all listeners. Throws {@linkcode ListenError}. */
@@ -213,6 +222,18 @@ class NatterServer implements Server, LineHandler {
       metrics: (path: string) => metricsOf(path, parts),
     };
     this.#listeners = await Listeners.open({ config: this.#config, certificate, handler: this, gets, limits: this.#limits });
+  }
+
+  /** Sets going what needs no client to begin, and lets requests in. After {@linkcode NatterServer.listen}. */
+  async begin(): Promise<void> {
+    this.#heartbeat.start();
+    this.#node.start();
+    this.#retention = new Retention(this.#store, this.#config.keepDays, this.#retentionInterval);
+    const { Dispatcher } = await import("./dispatcher.ts");
+    this.#dispatcher = new Dispatcher(this.#handlers);
+    this.#begun.resolve();
+    // Every login needs it; loaded now, the first one need not wait for it.
+    nodeCrypto();
   }
 
   get addresses(): Addresses {
@@ -240,7 +261,8 @@ class NatterServer implements Server, LineHandler {
   }
 
   line(connection: Connection, line: string): void | Promise<void> {
-    return this.#dispatcher.dispatch(connection, line);
+    if (this.#dispatcher) return this.#dispatcher.dispatch(connection, line);
+    return this.#begun.promise.then(() => this.line(connection, line));
   }
 
   fault(connection: Connection, fault: Fault): void {
@@ -334,7 +356,7 @@ class NatterServer implements Server, LineHandler {
 
   async #close(): Promise<boolean> {
     await this.#listeners?.stopAccepting();
-    await Promise.all([this.#node.close(), this.#retention.close()]);
+    await Promise.all([this.#node.close(), this.#retention?.close()]);
     await within(this.#appender.idle(), STORE_MS);
     const all = [...this.#connections];
     for (const connection of all) this.#cut(connection, "stopping");

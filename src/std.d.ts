@@ -1,4 +1,9 @@
-// The npm repackaging of @std ships no types; this declares what natter uses of it.
+// The npm repackaging of @std ships no types; this declares what natter uses of it. Deno 2.7 has the two globals, but not their types.
+
+/** Calls back when this turn of the event loop is over. */
+declare function setImmediate(callback: () => void): object;
+/** Calls back no more. */
+declare function clearImmediate(immediate: object | undefined): void;
 
 declare module "@std/streams/text-line-stream" {
   /** Cuts text at LF and CRLF. */

@@ -62,7 +62,7 @@ const good: { [K in keyof Config]: [string, Config[K]][] } = {
   heartbeat: [["0.25", 0.25], ["30", 30]],
   onConflict: [["probe", "probe"], ["refuse", "refuse"], ["replace", "replace"]],
   limits: [["on", true], ["off", false]],
-  trustedProxy: [["127.0.0.1, ::1", ["127.0.0.1", "::1"]], ["none", []]],
+  trustedProxy: [["127.0.0.1, ::1", ["127.0.0.1", "::1"]], ["::ffff:10.0.0.255,2001:DB8::", ["::ffff:10.0.0.255", "2001:DB8::"]], ["none", []]],
   allowOrigin: [["https://a.example,http://localhost:8080", ["https://a.example", "http://localhost:8080"]]],
   keepDays: [["30", 30], ["forever", undefined]],
   maxConnections: [["1", 1]],
@@ -132,7 +132,7 @@ const bad: { [K in keyof Config]: string[] } = {
   heartbeat: ["0", "-1", "1e9", "NaN", "Infinity", "ten", "3601", " 5", "0x10"],
   onConflict: ["Probe", "kill"],
   limits: ["true", "0"],
-  trustedProxy: ["localhost", "127.0.0.1,", "10.0.0.0/8"],
+  trustedProxy: ["localhost", "127.0.0.1,", "10.0.0.0/8", "127.1", "010.0.0.1", "1.2.3.256", "1.2.3.4.", "[::1]", "1::2::3", "::1]/[", "12345"],
   allowOrigin: ["*", "example.org", "https://a.example/"],
   keepDays: ["0", "never"],
   maxConnections: ["0", "1.5"],
@@ -155,6 +155,14 @@ Deno.test("config: bad values are refused in one line that names their source", 
   }
 });
 
+Deno.test("config: a value may hold what a flag does; behind -- nothing is a flag", () => {
+  assertEquals(parse(["--tls-cert=a=b\nc", "--tls-key", "-k", "--https", "a:1"]).tlsCert, "a=b\nc");
+  assertEquals(parse(["--tls-cert=c", "--tls-key", "-k", "--https", "a:1"]).tlsKey, "-k");
+  const positionals: string[] = [];
+  assertEquals(parseConfig(["ann", "--node", "n", "--", "--node", "--", "-x"], () => undefined, positionals).node, "n");
+  assertEquals(positionals, ["ann", "--node", "--", "-x"]);
+});
+
 Deno.test("config: unknown flags, stray arguments, missing values", () => {
   assertMatch(refusal(["--prot", "1"]), /^unknown flag "--prot"/);
   assertMatch(refusal(["--no-limits"]), /^unknown flag/);
@@ -164,6 +172,9 @@ Deno.test("config: unknown flags, stray arguments, missing values", () => {
   assertMatch(refusal(["--listen"]), /^--listen needs a value: HOST:PORT$/);
   assertMatch(refusal(["--listen", "--http", "off"]), /^--listen needs a value/);
   assertMatch(refusal(["--listen="]), /^--listen needs a value/);
+  assertMatch(refusal(["--listen", ""]), /^--listen needs a value/);
+  assertMatch(refusal(["--=x"]), /^unknown flag "--"/);
+  assertMatch(refusal(["-"]), /^unexpected argument "-"/);
 });
 
 Deno.test("config: flags that need each other", () => {

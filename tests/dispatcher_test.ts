@@ -195,7 +195,7 @@ databaseTest("dispatcher: messages may be glued and split anywhere, and end with
 });
 
 databaseTest("dispatcher: any fields in any request: one answer, never errno 20, and the server lives", async (db) => {
-  await using log = await CapturedLog.start();
+  using log = new CapturedLog();
   await using s = await startServer(db, { limits: "off" });
   const [user] = await makeUsers(db, 1);
   await using client = await s.client(user!);

@@ -39,6 +39,10 @@ class Wheel implements Disposable {
   });
   #now = 0;
 
+  constructor() {
+    this.#heartbeat.start();
+  }
+
   /** Since the beginning (ms). */
   get elapsed(): number {
     return this.#now;

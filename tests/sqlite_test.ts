@@ -1,6 +1,6 @@
 // What only the SQLite store has: its file, the lock beside it, group commit, and other processes at the same file.
 
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { openSqlite } from "../src/store/sqlite.ts";
 import { Database } from "../src/store/sqlite/database.ts";
@@ -179,6 +179,33 @@ Deno.test("another process that writes is waited for, without blocking the event
   other.close();
   assert(await store.createUser("cy", "cy", "secret") !== undefined);
 });
+
+Deno.test("what is written before anyone is served is there at once, or not at all; another process that writes is an outage", () =>
+  withFolder((folder) => {
+    const path = `${folder}/natter.db`;
+    const db = new Database(path);
+    db.configure();
+    db.writeNow(() => db.exec("CREATE TABLE t (a)"));
+    const other = new DatabaseSync(path);
+    db.writeNow(() => db.run("INSERT INTO t VALUES (1)"));
+    assertThrows(
+      () =>
+        db.writeNow(() => {
+          db.run("INSERT INTO t VALUES (2)");
+          throw new Error("no");
+        }),
+      Error,
+      "no",
+    );
+    assertEquals(other.prepare("SELECT a FROM t").all().map((row) => row.a), [1]);
+    other.exec("BEGIN IMMEDIATE");
+    assertThrows(() => db.writeNow(() => db.run("INSERT INTO t VALUES (3)")), StoreUnavailable);
+    other.exec("COMMIT");
+    assertEquals(db.writeNow(() => db.run("INSERT INTO t VALUES (4)")), 1);
+    other.close();
+    db.close();
+    return Promise.resolve();
+  }));
 
 Deno.test("closing commits what was asked for, and rejects what cannot be", async () => {
   await using t = await testDatabase("sqlite");

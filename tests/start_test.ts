@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import deno from "../deno.json" with { type: "json" };
-import { fields, flagName } from "../src/config.ts";
+import { fields, flagName, parseConfig } from "../src/config.ts";
+import { start } from "../src/server.ts";
 import { databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
 import { asTask, type Ended, Program, run, type RunOptions } from "./support/program.ts";
 import { startProxy } from "./support/proxy.ts";
@@ -42,6 +43,27 @@ databaseTest("start: one ready line on stdout; SIGTERM and SIGINT set users offl
     assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
     assertEquals(await countOnline(db), 0);
   }
+});
+
+databaseTest("start: who connects as soon as the server is ready is answered, and in order", async (db) => {
+  const [user] = await makeUsers(db, 1);
+  let early: Promise<RawClient> | undefined;
+  const config = parseConfig(["--listen", "127.0.0.1:0", "--http", "off", "--node", "early", "--database", db.url], () => undefined);
+  await using _server = await start(config, {}, ({ tcp }) => early = RawClient.connect(tcp.port));
+  await using client = await early!;
+  client.send({ msgid: 13, ref: 1 });
+  client.send({ msgid: 1, id: user.id, token: user.token, proto: 2 });
+  client.send({ msgid: 13, ref: 2 });
+  const answers = [await client.next(() => true), await client.next(() => true), await client.next(() => true)];
+  assertEquals(answers.map(({ msgid, ref, errno }) => [msgid, ref ?? errno]), [[14, 1], [2, 0], [14, 2]]);
+});
+
+databaseTest("start: SIGTERM right behind the ready line is an orderly stop", async (db) => {
+  await using server = new Program([...anyPort, "--database", db.url]);
+  const { tcp } = await server.ready();
+  server.kill("SIGTERM");
+  const { code, stdout, stderr } = await server.ended();
+  assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
 });
 
 Deno.test("start: everything by environment variables", async () => {

@@ -9,7 +9,7 @@
  * 3. A caller that aborts leaves the queue at once; a hash that has begun is finished, and its result thrown away.
  */
 
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { nodeCrypto } from "../node_crypto.ts";
 import { derive, type Figures, formatPhc, hasArgon2id, parsePhc } from "./phc.ts";
 
 export { type Figures, UnsupportedHash } from "./phc.ts";
@@ -80,7 +80,7 @@ export class Passwords {
   verify(phc: string, password: string, signal?: AbortSignal): Promise<Verified> {
     return this.#bounded(async () => {
       const { figures, salt, hash } = parsePhc(phc);
-      const ok = timingSafeEqual(await derive(password, figures, salt, hash.length), hash);
+      const ok = nodeCrypto().timingSafeEqual(await derive(password, figures, salt, hash.length), hash);
       const stale = ok && !sameFigures(figures, await this.#preferred);
       return { ok, rehash: stale ? await this.#fresh(password) : undefined };
     }, signal);
@@ -95,7 +95,7 @@ export class Passwords {
 
   async #fresh(password: string): Promise<string> {
     const figures = await this.#preferred;
-    const salt = randomBytes(SALT_BYTES);
+    const salt = nodeCrypto().randomBytes(SALT_BYTES);
     return formatPhc({ figures, salt, hash: await derive(password, figures, salt, HASH_BYTES) });
   }
 

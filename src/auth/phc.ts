@@ -1,6 +1,6 @@
 /** Password hashes as PHC strings: `$argon2id$v=19$m=47104,t=1,p=1$SALT$HASH` and `$scrypt$ln=17,r=8,p=1$SALT$HASH`. */
 
-import { scrypt } from "node:crypto";
+import { nodeCrypto } from "../node_crypto.ts";
 
 /** The cost of one hash: `m` KiB of memory, `t` passes, `p` lanes; or `ln` (log2 of N), `r`, `p`. */
 export type Figures =
@@ -80,7 +80,9 @@ function deriveScrypt(password: string, { ln, r, p }: Figures & { algorithm: "sc
   const N = 2 ** ln;
   // What scrypt takes is 128 * N * r; it refuses to take as much as it may.
   const options = { N, r, p, maxmem: 128 * r * (N + p + 2) + 1024 };
-  return new Promise((resolve, reject) => scrypt(password, salt, length, options, (error, hash) => error ? reject(error) : resolve(hash)));
+  return new Promise((resolve, reject) =>
+    nodeCrypto().scrypt(password, salt, length, options, (error, hash) => error ? reject(error) : resolve(hash))
+  );
 }
 
 function encode(bytes: Uint8Array): string {

@@ -8,7 +8,6 @@
  * 5. The waiting queue is bounded; what does not fit is refused with errno 19.
  * 6. One session may have only so much of it: who has more is not refused, but read no further until half of it is answered.
  */
-import { setImmediate } from "node:timers";
 import { log } from "../ops/log.ts";
 import type { Bus } from "../cluster/bus.ts";
 import type { Counters } from "../ops/counters.ts";

@@ -12,7 +12,7 @@ import type { Bus } from "../cluster/bus.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { PresenceListener } from "../presence/departure.ts";
 import type { State, Store, UserId } from "../store/store.ts";
-import { Msg } from "../wire/messages.ts";
+import { Msg } from "../wire/msgid.ts";
 
 /** How late news are (ms), and how often within that time it is looked whether some are due. */
 const DELAY_MS = 2000, TICKS = 8;

@@ -5,7 +5,8 @@ import type { Session } from "../presence/session.ts";
 import type { Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import { signalLine } from "../wire/encode.ts";
-import type { Msg, Request } from "../wire/messages.ts";
+import type { Request } from "../wire/messages.ts";
+import type { Msg } from "../wire/msgid.ts";
 import type { Groups } from "./groups.ts";
 
 /** How long it is remembered where an absent user is (ms), and of how many. */

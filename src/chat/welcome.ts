@@ -3,7 +3,8 @@ import { hashToken, newToken } from "../auth/tokens.ts";
 import type { LoggedIn } from "../presence/login.ts";
 import type { Contact, Group, InboxMessage, Store } from "../store/store.ts";
 import { chatMessage } from "../wire/encode.ts";
-import { Msg, type Ref } from "../wire/messages.ts";
+import type { Ref } from "../wire/messages.ts";
+import { Msg } from "../wire/msgid.ts";
 import type { Confirmation } from "./confirmation.ts";
 import type { Delivery } from "./delivery.ts";
 

@@ -2,8 +2,9 @@
 
 import { ConfigError, parseConfig } from "../config.ts";
 import { formatAddress, ListenError } from "../net/listen.ts";
+import type { Addresses } from "../net/listeners.ts";
 import { configureLog, flushLog, log } from "../ops/log.ts";
-import type { Server } from "../server.ts";
+import { type Server, start } from "../server.ts";
 import { StoreRefused, StoreUnavailable } from "../store/store.ts";
 import { within } from "../within.ts";
 import { complain, print } from "./output.ts";
@@ -28,14 +29,17 @@ export async function serve(args: string[]): Promise<number> {
 
 async function run(args: string[]): Promise<number> {
   const config = parseConfig(args, (name) => Deno.env.get(name));
-  await configureLog(config.log, config.logLevel);
+  configureLog(config.log, config.logLevel);
   keepGoing();
   const stopping = signalled();
-  const { start } = await import("../server.ts");
-  const server = await Promise.race([start(config), stopping]);
-  // Asked to stop while starting: nobody is online yet.
+  let ready = false;
+  const starting = start(config, {}, (addresses) => {
+    ready = true;
+    print(readyLine(addresses));
+  });
+  const server = await Promise.race([starting, stopping]) ?? (ready ? await starting : undefined);
+  // Asked to stop before it was ready: nobody is online yet.
   if (!server) return 0;
-  print(readyLine(server));
   renewOnHangUp(server);
   await Promise.race([stopping, server.failed]);
   return await close(server) ? 0 : 1;
@@ -49,8 +53,8 @@ async function close(server: Server): Promise<boolean> {
 }
 
 /** What is printed when connections are accepted; closed listeners are left out. */
-function readyLine(server: Server): string {
-  return "natter ready" + Object.entries(server.addresses).map(([name, address]) => ` ${name}=${formatAddress(address)}`).join("");
+function readyLine(addresses: Readonly<Addresses>): string {
+  return "natter ready" + Object.entries(addresses).map(([name, address]) => ` ${name}=${formatAddress(address)}`).join("");
 }
 
 /** Resolves at the first SIGTERM or SIGINT. The second ends the process at once. */

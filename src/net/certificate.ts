@@ -1,6 +1,7 @@
 /** The certificate of the TLS listeners: read, and checked before it is used. */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { ConfigError } from "../config_values.ts";
+import { nodeCrypto } from "../node_crypto.ts";
 
 /** Certificate chain and private key, as PEM. */
 export interface Certificate {
@@ -48,7 +49,7 @@ function parseChain(cert: string, path: string): X509Certificate {
   const chain = cert.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   const begun = cert.split("-----BEGIN CERTIFICATE-----").length - 1;
   try {
-    const [leaf] = chain.map((pem) => new X509Certificate(pem));
+    const [leaf] = chain.map((pem) => new (nodeCrypto().X509Certificate)(pem));
     if (leaf && chain.length === begun) return leaf;
   } catch {
     // What stands between the lines is none.
@@ -58,7 +59,7 @@ function parseChain(cert: string, path: string): X509Certificate {
 
 function parseKey(key: string, path: string): KeyObject {
   try {
-    return createPrivateKey(key);
+    return nodeCrypto().createPrivateKey(key);
   } catch {
     throw new ConfigError(`--tls-key: ${path} holds no private key in PEM, or one with a password`);
   }

@@ -10,7 +10,6 @@
  * 4. No password and no token is ever a field.
  */
 
-import { configure, getLogger } from "@logtape/logtape";
 import type { LogFormat, LogLevel } from "../config.ts";
 
 /** What a line says beside its message. Errors are written with their stack at level error, else by their message; undefined fields are left out. */
@@ -20,10 +19,10 @@ export type Fields = Record<string, unknown>;
 export interface LogLine {
   /** Milliseconds since the epoch. */
   timestamp: number;
-  /** `debug`, `info`, `warning` or `error`. */
-  level: string;
+  /** How much it matters. */
+  level: LogLevel;
   /** What happened; constant. */
-  message: readonly unknown[];
+  message: string;
   /** What varies. */
   properties: Fields;
 }
@@ -42,36 +41,39 @@ export interface DepartureFields {
   duration: number;
 }
 
-const logger = getLogger("natter");
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
+
+/** Where lines go, and those of which levels. */
+let target: { sink: (line: LogLine) => void; levels: ReadonlySet<LogLevel> } | undefined;
+
+/** Sends lines from `level` on to `sink`, and nowhere else; undefined: nowhere. */
+export function logTo(sink: ((line: LogLine) => void) | undefined, level: LogLevel = "debug"): void {
+  target = sink && { sink, levels: new Set(LEVELS.slice(LEVELS.indexOf(level))) };
+}
+
+function write(level: LogLevel, message: string, properties: Fields = {}): void {
+  if (target?.levels.has(level)) target.sink({ timestamp: Date.now(), level, message, properties });
+}
 
 /** One function per level; `--log-level` says from which on lines are written. */
 export const log = {
-  debug: (message: string, fields: Fields = {}): void => logger.debug(message, fields),
-  info: (message: string, fields: Fields = {}): void => logger.info(message, fields),
-  warning: (message: string, fields: Fields = {}): void => logger.warning(message, fields),
-  error: (message: string, fields: Fields = {}): void => logger.error(message, fields),
+  debug: (message: string, fields?: Fields): void => write("debug", message, fields),
+  info: (message: string, fields?: Fields): void => write("info", message, fields),
+  warning: (message: string, fields?: Fields): void => write("warning", message, fields),
+  error: (message: string, fields?: Fields): void => write("error", message, fields),
   /** The line of a departure: at info if a user is gone by it, else at debug. */
-  departure: (fields: DepartureFields): void => {
-    if (fields.user === undefined) logger.debug("departure", { ...fields });
-    else logger.info("departure", { ...fields });
-  },
+  departure: (fields: DepartureFields): void => write(fields.user === undefined ? "debug" : "info", "departure", { ...fields }),
 };
 
 let writer: LineWriter | undefined;
 
 /** Turns the log on, for the whole process. Once, before anything is logged. */
-export async function configureLog(format: LogFormat, level: LogLevel): Promise<void> {
+export function configureLog(format: LogFormat, level: LogLevel): void {
   const dropped = (lines: number) => log.warning("nobody took the log, so lines were dropped", { lines });
   const lines = writer = new LineWriter((bytes) => Deno.stderr.write(bytes), dropped);
   const colors = Deno.stderr.isTerminal() && !Deno.noColor;
-  const render = format === "json" ? formatJson : (record: LogLine) => formatPretty(record, colors);
-  await configure({
-    sinks: { stderr: (record) => lines.write(render(record)) },
-    loggers: [
-      { category: "natter", sinks: ["stderr"], lowestLevel: level },
-      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
-    ],
-  });
+  const render = format === "json" ? formatJson : (line: LogLine) => formatPretty(line, colors);
+  logTo((line) => lines.write(render(line)), level);
 }
 
 /** Resolves when what was logged is written, or after a second if nobody takes it. The last thing before the process ends. */
@@ -138,7 +140,7 @@ export class LineWriter {
 /** One JSON object: `time`, `level`, `message`, then the fields. */
 export function formatJson(record: LogLine): string {
   const { timestamp, level, properties } = record;
-  const plain: Fields = { time: new Date(timestamp).toISOString(), level, message: record.message.join("") };
+  const plain: Fields = { time: new Date(timestamp).toISOString(), level, message: record.message };
   for (const [name, value] of Object.entries(properties)) plain[name] = value instanceof Error ? describe(value, level) : value;
   return json(plain);
 }
@@ -148,7 +150,7 @@ export function formatPretty(record: LogLine, colors: boolean): string {
   const { timestamp, level, properties } = record;
   const color = colors ? COLORS[level] ?? "" : "";
   const reset = color && "\x1b[0m";
-  let line = `${new Date(timestamp).toTimeString().slice(0, 8)} ${color}${level.padEnd(7)}${reset} ${escapeAll(record.message.join(""))}`;
+  let line = `${new Date(timestamp).toTimeString().slice(0, 8)} ${color}${level.padEnd(7)}${reset} ${escapeAll(record.message)}`;
   let stack = "";
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined) continue;

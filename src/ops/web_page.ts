@@ -1,6 +1,6 @@
 /** The web page's files, as `build_page.ts` left them beside the sources, or inside the binary. */
-import { createHash } from "node:crypto";
 import { type Answer, text } from "../net/answer.ts";
+import { nodeCrypto } from "../node_crypto.ts";
 
 const dist = new URL("../web/dist/", import.meta.url);
 
@@ -27,7 +27,7 @@ export async function webPage(path: string): Promise<Answer | undefined> {
   if (known) return known;
   try {
     const body = await Deno.readFile(new URL(name, dist));
-    const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+    const etag = `"${nodeCrypto().createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
     const answer = { status: 200, type: TYPES[name], body, headers: { etag } };
     files.set(name, answer);
     return answer;

@@ -12,7 +12,7 @@
  * 5. A wheel that turned late (a suspended machine, a blocked loop) grants everyone one more interval first: what they said may wait unread.
  */
 import type { Cause, Connection } from "../net/connection.ts";
-import { Msg } from "../wire/messages.ts";
+import { Msg } from "../wire/msgid.ts";
 
 /** Silence after which a classic client is sent a PING (ms). */
 const CLASSIC_PING_MS = 300_000;
@@ -34,13 +34,13 @@ export class Heartbeat {
   readonly #tick: number;
   readonly #gone: (connection: Connection, cause: Cause) => void;
   readonly #slots = new Map<number, Connection[]>();
-  readonly #timer: ReturnType<typeof setInterval>;
+  #timer: ReturnType<typeof setInterval> | undefined;
   #slot: number;
   /** No silence counts from before this. */
   #graceFrom = 0;
 
   /**
-   * Starts the wheel.
+   * The wheel stands still; {@linkcode Heartbeat.start} sets it going.
    *
    * @param interval `--heartbeat` (ms)
    * @param loginTimeout how long a connection may stay without a session (ms)
@@ -51,6 +51,11 @@ export class Heartbeat {
     this.#loginTimeout = loginTimeout;
     this.#gone = gone;
     this.#tick = Math.max(MIN_TICK_MS, Math.min(MAX_TICK_MS, interval / SLOTS));
+    this.#slot = this.#slotOf(performance.now());
+  }
+
+  /** Starts the wheel. */
+  start(): void {
     this.#slot = this.#slotOf(performance.now());
     this.#timer = setInterval(() => this.turn(performance.now()), this.#tick);
   }

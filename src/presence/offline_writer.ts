@@ -5,7 +5,6 @@
  * 2. At most 500 sessions go in one transaction, and one is in flight at a time.
  * 3. A release names its session, so a late or repeated one can never end a newer session.
  */
-import { setImmediate } from "node:timers";
 import { log } from "../ops/log.ts";
 import { Pause } from "../pause.ts";
 import { within } from "../within.ts";

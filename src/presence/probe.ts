@@ -1,5 +1,5 @@
 /** Is the one who holds this account still there? */
-import { Msg } from "../wire/messages.ts";
+import { Msg } from "../wire/msgid.ts";
 import type { Session } from "./session.ts";
 
 /** How long a modern client may take to say anything (ms): two worldwide round trips, and a slow phone. */

@@ -1,5 +1,5 @@
 /** Messages to clients that are encoded often. */
-import { Msg } from "./messages.ts";
+import { Msg } from "./msgid.ts";
 
 let second = -1;
 let formatted = "";

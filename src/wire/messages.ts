@@ -1,34 +1,9 @@
-/** The messages a client may send: their numbers, and the schema of each. What the dispatcher does with them stands in its own table. */
+/** The messages a client may send: the schema of each. What the dispatcher does with them stands in its own table. */
 import * as v from "valibot";
+import { Msg } from "./msgid.ts";
 import { faultOfName } from "./names.ts";
 
-/** Every msgid of `docs/protocol.md`. */
-export const Msg = {
-  LOGIN: 1,
-  LOGIN_ACK: 2,
-  LOGOUT: 3,
-  REGISTER: 4,
-  REGISTER_ACK: 5,
-  CHAT: 6,
-  ADD_FRIEND: 7,
-  CREATE_GROUP: 8,
-  JOIN_GROUP: 9,
-  GROUP_CHAT: 10,
-  REPLY: 11,
-  RECEIVED: 12,
-  PING: 13,
-  PONG: 14,
-  PRESENCE: 15,
-  HISTORY: 16,
-  CONTACTS: 17,
-  REMOVE_FRIEND: 18,
-  LEAVE_GROUP: 19,
-  GOODBYE: 20,
-  SIGNAL: 21,
-  CHANGE_PASSWORD: 22,
-  BLOCK: 23,
-  UNBLOCK: 24,
-} as const;
+export { Msg };
 
 /** Most characters of a group's description; the course's column is as wide. */
 export const MAX_GROUPDESC = 200;

@@ -1,25 +1,14 @@
 import { deadline } from "@std/async/deadline";
-import { configure, type LogRecord, reset } from "@logtape/logtape";
+import { type LogLine, logTo } from "../../src/ops/log.ts";
 
 /** What natter logs in this process, at any level, until it is disposed of. One at a time. */
-export class CapturedLog implements AsyncDisposable {
-  readonly records: LogRecord[] = [];
+export class CapturedLog implements Disposable {
+  readonly records: LogLine[] = [];
   readonly #counts = new Map<string, number>();
   #recorded = Promise.withResolvers<void>();
 
-  private constructor() {}
-
-  static async start(): Promise<CapturedLog> {
-    const log = new CapturedLog();
-    await configure({
-      reset: true,
-      sinks: { captured: (record) => log.#record(record) },
-      loggers: [
-        { category: "natter", sinks: ["captured"], lowestLevel: "debug" },
-        { category: ["logtape", "meta"], sinks: [], lowestLevel: "fatal" },
-      ],
-    });
-    return log;
+  constructor() {
+    logTo((record) => this.#record(record));
   }
 
   /** How many records have this message. */
@@ -32,15 +21,15 @@ export class CapturedLog implements AsyncDisposable {
     while ([message].flat().reduce((sum, m) => sum + this.count(m), 0) < count) await deadline(this.#recorded.promise, 10_000);
   }
 
-  #record(record: LogRecord): void {
+  #record(record: LogLine): void {
     this.records.push(record);
-    const message = record.message.join("");
+    const { message } = record;
     this.#counts.set(message, this.count(message) + 1);
     this.#recorded.resolve();
     this.#recorded = Promise.withResolvers();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await reset();
+  [Symbol.dispose](): void {
+    logTo(undefined);
   }
 }

@@ -4,8 +4,9 @@
  * Rules:
  *
  * 1. Reads see what is committed and on the disk: one that comes while a transaction is on its way there runs when it has arrived, any other at once.
- * 2. Nothing is written but through `write`. What is asked for in one turn of the event loop is committed together, in the order it was asked for
- *    (group commit): one fsync for many, one transaction at a time. A promise resolves when its transaction is on the disk.
+ * 2. Nothing is written but through `write`, and, before a process serves anyone, `writeNow`. What is asked for in one turn of the event loop is committed
+ *    together, in the order it was asked for (group commit): one fsync for many, one transaction at a time. A promise resolves when its transaction is on the
+ *    disk.
  * 3. A change is synchronous and rests on nothing but the database and its own arguments, for it may run twice: when one change fails, its transaction is
  *    rolled back, that one is rejected, and the others run again without it.
  * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most.
@@ -14,11 +15,10 @@
  * 6. The disk is not waited for by SQLite (`synchronous=FULL`), which would hold up the event loop, but here: SQLite's COMMIT has written the log (its WAL
  *    file) when it returns (`synchronous=NORMAL`), and then that file is synced as FULL would do it, by another thread.
  * 7. If the log cannot be synced, nobody knows what of it the disk has, now or after the next sync: from then on everything is refused.
- * 8. Another process that writes (an operator's command) is waited for without blocking the event loop.
+ * 8. Another process that writes (an operator's command) is waited for without blocking the event loop, but by `writeNow`.
  */
 
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { clearImmediate, setImmediate } from "node:timers";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 
 /** What one transaction may hold. */
@@ -43,7 +43,7 @@ export class Database {
   readonly #path: string;
   readonly #statements = new Map<string, Statement>();
   #queue: Change[] = [];
-  #scheduled: ReturnType<typeof setImmediate> | undefined;
+  #scheduled: object | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #lockedSince: number | undefined;
   /** The WAL file, for syncing. */
@@ -150,6 +150,24 @@ export class Database {
       this.#queue.push({ run: change, cost, passing, resolve: resolve as (result: unknown) => void, reject });
       this.#schedule();
     });
+  }
+
+  /**
+   * Makes a change at once, in a `passing` transaction of its own; another process is waited for with the event loop blocked. For a process that serves
+   * nobody yet: it need not wait for a turn of the event loop, nor load what makes one (docs/performance.md).
+   */
+  writeNow<T>(change: () => T): T {
+    try {
+      this.#db.exec(`PRAGMA busy_timeout = ${LOCK_TIMEOUT}; BEGIN IMMEDIATE`);
+      const result = change();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw this.#translate(error);
+    } finally {
+      this.#db.exec("PRAGMA busy_timeout = 0");
+    }
   }
 
   #schedule(): void {

@@ -27,10 +27,10 @@ export class Node {
     this.#lockPath = `${path}.lock`;
   }
 
-  async join(name: string): Promise<number> {
-    this.#lock = await takeLock(this.#lockPath);
+  join(name: string): number {
+    this.#lock = takeLock(this.#lockPath);
     try {
-      const [incarnation, left] = await this.#db.write(() => {
+      const [incarnation, left] = this.#db.writeNow(() => {
         const incarnation = this.#nextIncarnation(name);
         const sql = `UPDATE user SET state = 'offline', session = NULL, node = NULL, incarnation = NULL, lastseen = ? WHERE state = 'online'`;
         return [incarnation, this.#db.run(sql, Date.now())];
@@ -72,22 +72,22 @@ export class Node {
   }
 }
 
-async function takeLock(path: string): Promise<Deno.FsFile> {
-  const file = await Deno.open(path, { create: true, read: true, write: true });
-  if (!await file.tryLock(true)) {
-    const pid = (await Deno.readTextFile(path)).trim();
+function takeLock(path: string): Deno.FsFile {
+  const file = Deno.openSync(path, { create: true, read: true, write: true });
+  if (!file.tryLockSync(true)) {
+    const pid = Deno.readTextFileSync(path).trim();
     file.close();
     throw new StoreRefused(`the database ${path.slice(0, -".lock".length)} is in use by another natter (process ${pid})`);
   }
-  await file.truncate();
-  await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+  file.truncateSync();
+  file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
   return file;
 }
 
 /** The part of the store that is this node's life. */
 export function nodeStore(db: Database, node: Node): Pick<Store, "join" | "renew" | "rejoin" | "sweep" | "isNamed" | "leave" | "close" | "ping"> {
   return {
-    join: (name) => node.join(name),
+    join: (name) => Promise.resolve().then(() => node.join(name)),
     renew: () => Promise.resolve(true),
     rejoin: (sessions) => node.rejoin(sessions),
     sweep: () => Promise.resolve<UserId[]>([]),
