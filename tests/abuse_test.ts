@@ -43,7 +43,7 @@ Deno.test("abuse: a byte at a time, a line is a line; who never comes to an end 
 });
 
 Deno.test("abuse: connections that are opened and abandoned leave nothing behind, and cost no request to the database", async () => {
-  using log = new CapturedLog();
+  await using log = await CapturedLog.start();
   await using db = await testDatabase("sqlite");
   const watch = new StoreWatch();
   await using s = await startServer(db, { "max-connections": 400 }, { store: watch.wrap });

@@ -195,7 +195,7 @@ databaseTest("dispatcher: messages may be glued and split anywhere, and end with
 });
 
 databaseTest("dispatcher: any fields in any request: one answer, never errno 20, and the server lives", async (db) => {
-  using log = new CapturedLog();
+  await using log = await CapturedLog.start();
   await using s = await startServer(db, { limits: "off" });
   const [user] = await makeUsers(db, 1);
   await using client = await s.client(user!);

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { formatJson, formatPretty, LineWriter, log, type LogLine, logTo } from "../src/ops/log.ts";
+import type { LogRecord } from "@logtape/logtape";
+import { formatJson, formatPretty, LineWriter, log } from "../src/ops/log.ts";
 
-function record(level: LogLine["level"], message: string, properties: LogLine["properties"]): LogLine {
-  return { level, message, timestamp: Date.UTC(2025, 0, 2, 3, 4, 5, 6), properties };
+function record(level: LogRecord["level"], message: string, properties: Record<string, unknown>): LogRecord {
+  return { category: ["natter"], level, message: [message], rawMessage: message, timestamp: Date.UTC(2025, 0, 2, 3, 4, 5, 6), properties };
 }
 
 const departure = { cause: "silent", user: 13, session: "a1", address: "127.0.0.1:50000", duration: 20000 };
@@ -54,25 +55,6 @@ Deno.test("log: silent unless it is turned on", async () => {
   assert(success);
   assertEquals(new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr).replace(/^(Download|Initialize|Warning).*\n/gm, ""), "");
   log.info("nobody hears this");
-});
-
-Deno.test("log: from the level on that was asked for; a departure without a user is of no interest", () => {
-  const seen: string[] = [];
-  const sayAll = () => {
-    for (const level of ["debug", "info", "warning", "error"] as const) log[level](level);
-    log.departure({ ...departure, cause: "user" });
-    log.departure({ ...departure, cause: "nobody", user: undefined });
-  };
-  const sink = ({ level, message, properties }: LogLine) => void seen.push(message === "departure" ? `${properties.cause} at ${level}` : message);
-  logTo(sink, "info");
-  sayAll();
-  assertEquals(seen.splice(0), ["info", "warning", "error", "user at info"]);
-  logTo(sink);
-  sayAll();
-  assertEquals(seen.splice(0), ["debug", "info", "warning", "error", "user at info", "nobody at debug"]);
-  logTo(undefined);
-  sayAll();
-  assertEquals(seen, []);
 });
 
 /** Takes what is written only when told to. */

@@ -51,7 +51,7 @@ const deaths: Death[] = kinds.flatMap(({ kind, fields, steps }) =>
 );
 
 databaseTest(`login: one whose connection dies leaves the user offline, ${deaths.length} times`, async (db) => {
-  using log = new CapturedLog();
+  await using log = await CapturedLog.start();
   const watch = new StoreWatch();
   const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
   await using s = await startServer(db, {}, { store: watch.wrap, passwords });

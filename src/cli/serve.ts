@@ -3,7 +3,7 @@
 import { ConfigError, parseConfig } from "../config.ts";
 import { formatAddress, ListenError } from "../net/listen.ts";
 import type { Addresses } from "../net/listeners.ts";
-import { configureLog, flushLog, log } from "../ops/log.ts";
+import { configureLog, flushLog, log, openLog } from "../ops/log.ts";
 import { type Server, start } from "../server.ts";
 import { StoreRefused, StoreUnavailable } from "../store/store.ts";
 import { within } from "../within.ts";
@@ -36,6 +36,7 @@ async function run(args: string[]): Promise<number> {
   const starting = start(config, {}, (addresses) => {
     ready = true;
     print(readyLine(addresses));
+    void openLog();
   });
   const server = await Promise.race([starting, stopping]) ?? (ready ? await starting : undefined);
   // Asked to stop before it was ready: nobody is online yet.

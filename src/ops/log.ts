@@ -10,6 +10,7 @@
  * 4. No password and no token is ever a field.
  */
 
+import type { Logger } from "@logtape/logtape";
 import type { LogFormat, LogLevel } from "../config.ts";
 
 /** What a line says beside its message. Errors are written with their stack at level error, else by their message; undefined fields are left out. */
@@ -19,10 +20,10 @@ export type Fields = Record<string, unknown>;
 export interface LogLine {
   /** Milliseconds since the epoch. */
   timestamp: number;
-  /** How much it matters. */
-  level: LogLevel;
+  /** `debug`, `info`, `warning` or `error`. */
+  level: string;
   /** What happened; constant. */
-  message: string;
+  message: readonly unknown[];
   /** What varies. */
   properties: Fields;
 }
@@ -41,18 +42,18 @@ export interface DepartureFields {
   duration: number;
 }
 
-const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
+/** LogTape's, once it is loaded; until then lines wait for it. */
+let logger: Logger | undefined;
+let early: [LogLevel, string, Fields][] = [];
+let settings: { format: LogFormat; level: LogLevel } | undefined;
+let opening: Promise<void> | undefined;
+let writer: LineWriter | undefined;
 
-/** Where lines go, and those of which levels. */
-let target: { sink: (line: LogLine) => void; levels: ReadonlySet<LogLevel> } | undefined;
-
-/** Sends lines from `level` on to `sink`, and nowhere else; undefined: nowhere. */
-export function logTo(sink: ((line: LogLine) => void) | undefined, level: LogLevel = "debug"): void {
-  target = sink && { sink, levels: new Set(LEVELS.slice(LEVELS.indexOf(level))) };
-}
-
-function write(level: LogLevel, message: string, properties: Fields = {}): void {
-  if (target?.levels.has(level)) target.sink({ timestamp: Date.now(), level, message, properties });
+function write(level: LogLevel, message: string, fields: Fields = {}): void {
+  if (logger) return logger[level](message, fields);
+  if (!settings) return;
+  early.push([level, message, fields]);
+  void openLog();
 }
 
 /** One function per level; `--log-level` says from which on lines are written. */
@@ -65,19 +66,40 @@ export const log = {
   departure: (fields: DepartureFields): void => write(fields.user === undefined ? "debug" : "info", "departure", { ...fields }),
 };
 
-let writer: LineWriter | undefined;
-
 /** Turns the log on, for the whole process. Once, before anything is logged. */
 export function configureLog(format: LogFormat, level: LogLevel): void {
-  const dropped = (lines: number) => log.warning("nobody took the log, so lines were dropped", { lines });
-  const lines = writer = new LineWriter((bytes) => Deno.stderr.write(bytes), dropped);
-  const colors = Deno.stderr.isTerminal() && !Deno.noColor;
-  const render = format === "json" ? formatJson : (line: LogLine) => formatPretty(line, colors);
-  logTo((line) => lines.write(render(line)), level);
+  settings = { format, level };
+}
+
+/** Loads LogTape, with the first line at the latest: before the ready line it would be a tenth of the time to start (docs/performance.md). */
+export function openLog(): Promise<void> {
+  return opening ??= open();
+}
+
+async function open(): Promise<void> {
+  const { configure, getLogger } = await import("@logtape/logtape");
+  if (settings) {
+    const { format, level } = settings;
+    const dropped = (lines: number) => log.warning("nobody took the log, so lines were dropped", { lines });
+    const lines = writer = new LineWriter((bytes) => Deno.stderr.write(bytes), dropped);
+    const colors = Deno.stderr.isTerminal() && !Deno.noColor;
+    const render = format === "json" ? formatJson : (record: LogLine) => formatPretty(record, colors);
+    await configure({
+      sinks: { stderr: (record) => lines.write(render(record)) },
+      loggers: [
+        { category: "natter", sinks: ["stderr"], lowestLevel: level },
+        { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
+      ],
+    });
+  }
+  logger = getLogger("natter");
+  for (const [level, message, fields] of early) logger[level](message, fields);
+  early = [];
 }
 
 /** Resolves when what was logged is written, or after a second if nobody takes it. The last thing before the process ends. */
 export async function flushLog(): Promise<void> {
+  await opening;
   await writer?.flushed(1000);
 }
 
@@ -140,7 +162,7 @@ export class LineWriter {
 /** One JSON object: `time`, `level`, `message`, then the fields. */
 export function formatJson(record: LogLine): string {
   const { timestamp, level, properties } = record;
-  const plain: Fields = { time: new Date(timestamp).toISOString(), level, message: record.message };
+  const plain: Fields = { time: new Date(timestamp).toISOString(), level, message: record.message.join("") };
   for (const [name, value] of Object.entries(properties)) plain[name] = value instanceof Error ? describe(value, level) : value;
   return json(plain);
 }
@@ -150,7 +172,7 @@ export function formatPretty(record: LogLine, colors: boolean): string {
   const { timestamp, level, properties } = record;
   const color = colors ? COLORS[level] ?? "" : "";
   const reset = color && "\x1b[0m";
-  let line = `${new Date(timestamp).toTimeString().slice(0, 8)} ${color}${level.padEnd(7)}${reset} ${escapeAll(record.message)}`;
+  let line = `${new Date(timestamp).toTimeString().slice(0, 8)} ${color}${level.padEnd(7)}${reset} ${escapeAll(record.message.join(""))}`;
   let stack = "";
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined) continue;

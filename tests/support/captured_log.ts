@@ -1,14 +1,27 @@
 import { deadline } from "@std/async/deadline";
-import { type LogLine, logTo } from "../../src/ops/log.ts";
+import { configure, type LogRecord, reset } from "@logtape/logtape";
+import { openLog } from "../../src/ops/log.ts";
 
 /** What natter logs in this process, at any level, until it is disposed of. One at a time. */
-export class CapturedLog implements Disposable {
-  readonly records: LogLine[] = [];
+export class CapturedLog implements AsyncDisposable {
+  readonly records: LogRecord[] = [];
   readonly #counts = new Map<string, number>();
   #recorded = Promise.withResolvers<void>();
 
-  constructor() {
-    logTo((record) => this.#record(record));
+  private constructor() {}
+
+  static async start(): Promise<CapturedLog> {
+    const log = new CapturedLog();
+    await openLog();
+    await configure({
+      reset: true,
+      sinks: { captured: (record) => log.#record(record) },
+      loggers: [
+        { category: "natter", sinks: ["captured"], lowestLevel: "debug" },
+        { category: ["logtape", "meta"], sinks: [], lowestLevel: "fatal" },
+      ],
+    });
+    return log;
   }
 
   /** How many records have this message. */
@@ -21,15 +34,15 @@ export class CapturedLog implements Disposable {
     while ([message].flat().reduce((sum, m) => sum + this.count(m), 0) < count) await deadline(this.#recorded.promise, 10_000);
   }
 
-  #record(record: LogLine): void {
+  #record(record: LogRecord): void {
     this.records.push(record);
-    const { message } = record;
+    const message = record.message.join("");
     this.#counts.set(message, this.count(message) + 1);
     this.#recorded.resolve();
     this.#recorded = Promise.withResolvers();
   }
 
-  [Symbol.dispose](): void {
-    logTo(undefined);
+  async [Symbol.asyncDispose](): Promise<void> {
+    await reset();
   }
 }
