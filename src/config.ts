@@ -3,6 +3,7 @@
  * (`--tls-listen` = `NATTER_TLS_LISTEN`); flags win.
  */
 
+import { parseArgs } from "node:util";
 import * as values from "./config_values.ts";
 import { type Address, ConfigError, type DatabaseConfig } from "./config_values.ts";
 
@@ -217,28 +218,24 @@ function checkTogether(config: Config, set: Set<keyof Config>): void {
   }
 }
 
-/** The flags among the arguments, each with its text; the last of several counts. (node:util's parseArgs takes 5 ms to load.) */
+/** The flags among the arguments, each with its text; the last of several counts. */
 function parseFlags(args: string[], positionals: string[] | undefined): Map<keyof Config, string> {
-  const byName = new Map(fields.map((field) => ["--" + flagName(field), field]));
+  const byName = new Map(fields.map((field) => [flagName(field), field]));
+  const options = Object.fromEntries([...byName.keys()].map((name) => [name, { type: "string" as const }]));
   const given = new Map<keyof Config, string>();
-  let flagsEnded = false;
-  const left = args.values();
-  for (const arg of left) {
-    if (arg === "--" && !flagsEnded) {
-      flagsEnded = true;
+  for (const token of parseArgs({ args, options, strict: false, tokens: true }).tokens) {
+    if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional" && positionals) {
+      positionals.push(token.value);
       continue;
     }
-    if (flagsEnded || !arg.startsWith("-") || arg === "-") {
-      if (!positionals) throw new ConfigError(`unexpected argument ${values.quote(arg)}; natter --help lists what there is`);
-      positionals.push(arg);
-      continue;
+    if (token.kind === "positional") throw new ConfigError(`unexpected argument ${values.quote(token.value)}; natter --help lists what there is`);
+    const field = byName.get(token.name);
+    if (!field) throw new ConfigError(`unknown flag ${values.quote(token.rawName)}; natter --help lists them`);
+    if (token.value === undefined || token.value === "" || (!token.inlineValue && token.value.startsWith("--"))) {
+      throw new ConfigError(`${token.rawName} needs a value: ${flags[field].value}`);
     }
-    const [name = "", inline] = arg.split(/=(.*)/s, 2);
-    const field = byName.get(name);
-    if (!field) throw new ConfigError(`unknown flag ${values.quote(name)}; natter --help lists them`);
-    const text = inline ?? left.next().value;
-    if (!text || (inline === undefined && text.startsWith("--"))) throw new ConfigError(`${name} needs a value: ${flags[field].value}`);
-    given.set(field, text);
+    given.set(field, token.value);
   }
   return given;
 }
