@@ -262,7 +262,7 @@ class NatterServer implements Server, LineHandler {
 
   line(connection: Connection, line: string): void | Promise<void> {
     if (this.#dispatcher) return this.#dispatcher.dispatch(connection, line);
-    return this.#begun.promise.then(() => this.line(connection, line));
+    return this.#begun.promise.then(() => connection.ending ? undefined : this.line(connection, line));
   }
 
   fault(connection: Connection, fault: Fault): void {

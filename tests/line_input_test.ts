@@ -113,3 +113,24 @@ Deno.test("line input: while the connection is congested no line is handled", as
   await settled();
   assertEquals(handler.log, ["a", "b"]);
 });
+
+Deno.test("line input: a hundred thousand lines behind one that is being handled are handled in as many steps, not in their square", async () => {
+  const blank = bytes("\n".repeat(16_384));
+  /** How long it takes (ms), from the moment nothing holds them up. */
+  const run = async (chunks: number): Promise<number> => {
+    const gate = Promise.withResolvers<void>();
+    let count = 0;
+    const handler: LineHandler = { ...recorder(), line: (_connection, line) => (count++, line === "slow" ? gate.promise : undefined) };
+    const input = new LineInput(connect().connection, handler, 100);
+    input.feed(bytes("slow\n"));
+    for (let i = 0; i < chunks; i++) input.feed(blank.slice());
+    gate.resolve();
+    const begun = performance.now();
+    while (count < 1 + chunks * blank.length) await settled();
+    return performance.now() - begun;
+  };
+  await run(1);
+  const [few, many] = [await run(1), await run(8)];
+  // Eight times as many: 64 times as long by the square, and more.
+  assertLess(many, 20 * Math.max(few, 1) + 20);
+});

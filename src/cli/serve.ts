@@ -38,10 +38,10 @@ async function run(args: string[]): Promise<number> {
     print(readyLine(addresses));
     void openLog();
   });
+  renewOnHangUp(starting);
   const server = await Promise.race([starting, stopping]) ?? (ready ? await starting : undefined);
   // Asked to stop before it was ready: nobody is online yet.
   if (!server) return 0;
-  renewOnHangUp(server);
   await Promise.race([stopping, server.failed]);
   return await close(server) ? 0 : 1;
 }
@@ -73,10 +73,10 @@ function signalled(): Promise<undefined> {
 }
 
 /** SIGHUP reads the certificate again. */
-function renewOnHangUp(server: Server): void {
+function renewOnHangUp(starting: Promise<Server>): void {
   if (Deno.build.os === "windows") return;
   Deno.addSignalListener("SIGHUP", () => {
-    server.renewCertificate().then(
+    starting.then((server) => server.renewCertificate()).then(
       () => log.info("the certificate was read again"),
       (error) => log.error("the certificate stays as it was", { error }),
     );

@@ -3,15 +3,15 @@
  *
  * 1. One line after the other: while the handler's promise is pending, the next line waits. Where it returns none, nothing is awaited: a chunk's lines are handled
  *    in the turn of the event loop that brought them.
- * 2. While a line is being handled reading goes on, so that a reset is noticed, but not without a bound: once `READ_AHEAD` chunks wait, `feed` returns a promise
- *    that the transport awaits before it reads on.
- * 3. While the connection is congested, no line is handled.
+ * 2. While a line is being handled reading goes on, so that a reset is noticed, but not without a bound: once `READ_AHEAD` chunks have come since the handler was
+ *    last idle, `feed` returns a promise that the transport awaits before it reads on.
+ * 3. While the connection is congested, no line is handled; once its end has begun, none at all.
  * 4. `fault` or `end` is called once, after the last line, unless the connection is ending by itself.
  */
 import { type Fault, LineDecoder } from "../wire/lines.ts";
 import type { Connection } from "./connection.ts";
 
-/** Chunks that may wait for the handler. */
+/** Chunks that may come while the handler is busy. */
 const READ_AHEAD = 8;
 
 /** What a transport calls with what comes to it; the server implements it. */
@@ -104,6 +104,7 @@ export class LineInput {
 
   #line(line: string): void | Promise<void> {
     const connection = this.#connection;
+    if (connection.ending) return;
     if (!connection.congested) return this.#handler.line(connection, line);
     return connection.drained().then(() => connection.ending ? undefined : this.#handler.line(connection, line));
   }

@@ -48,7 +48,9 @@ class Joiner {
 /** Cuts a stream of bytes into lines. */
 export class LineDecoder {
   readonly #maxLine: number;
-  readonly #lines: (string | Promise<string>)[] = [];
+  /** Lines that wait, those before `#taken` being gone: to shift them one by one out of a long list would take seconds. */
+  #lines: (string | Promise<string>)[] = [];
+  #taken = 0;
   #joiner: Joiner | undefined;
   /** The line whose beginning the joiner has, and whose end is still to come. */
   #begun: Promise<string> | undefined;
@@ -90,13 +92,20 @@ export class LineDecoder {
 
   /** The next line, without its end: a promise if it came in pieces, undefined if none is there yet. */
   next(): string | Promise<string> | undefined {
-    return this.#lines.shift();
+    if (this.#taken < this.#lines.length) return this.#lines[this.#taken++];
+    if (this.#taken > 0) this.#forget();
+    return undefined;
   }
 
   /** Lets go of everything: nobody asks for lines any more. */
   cancel(): void {
-    this.#lines.length = 0;
+    this.#forget();
     this.#joiner?.cancel();
+  }
+
+  #forget(): void {
+    this.#lines = [];
+    this.#taken = 0;
   }
 
   #join(head: Uint8Array, tail: Uint8Array): Uint8Array {

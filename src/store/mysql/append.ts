@@ -4,8 +4,8 @@
  * 1. The rows of all groups of the batch are locked first, then those of all senders and receivers, each in the order of their ids. So batches of different
  *    nodes that share a conversation run one after another: `seq` has no gap, and `messageid` rises within a conversation.
  * 2. Everything else is read after that, each statement with a snapshot of its own (READ COMMITTED): what was committed by whoever held the locks before is seen.
- * 3. Statements that need nothing of each other's results share a round trip, the first with START TRANSACTION, the last with COMMIT. What follows one that
- *    fails is not run.
+ * 3. Statements that need nothing of each other's results share a round trip: START TRANSACTION with the locks (unless groups are locked before), the last ones
+ *    with COMMIT. What follows one that fails is not run.
  * 4. All ids and seqs are known before the COMMIT is sent. If its answer does not come, one message's row tells whether it happened: a locking read
  *    waits for a commit that is still under way.
  */
