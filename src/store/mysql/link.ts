@@ -116,7 +116,7 @@ export class Link {
    */
   async script(statements: string[]): Promise<unknown[]> {
     if (statements.length === 0) return [];
-    const results = await this.#answer((done) => this.connection.query(statements.join("; "), done), STATEMENT_MS * statements.length);
+    const results = await this.#answer((done) => this.connection.query(statements.join("; "), done), STATEMENT_MS);
     return statements.length === 1 ? [results] : results as unknown[];
   }
 
