@@ -8,6 +8,7 @@ import { Database } from "../src/store/sqlite/database.ts";
 import { messageStore } from "../src/store/sqlite/messages.ts";
 import { Node } from "../src/store/sqlite/node.ts";
 import { sessionStore } from "../src/store/sqlite/sessions.ts";
+import { Unfiled } from "../src/store/sqlite/unfiled.ts";
 import { StoreUnavailable } from "../src/store/store.ts";
 import { testDatabase } from "./support/databases.ts";
 
@@ -52,7 +53,9 @@ Deno.test("only what a restart mends anyway is committed without waiting for the
   db.configure();
   const node = new Node(db, "unused");
   node.joined = { name: "n", incarnation: 1 };
-  const accounts = accountStore(db), sessions = sessionStore(db, node), messages = messageStore(db, { maxGroup: 10, maxInbox: 10, maxContacts: 10 });
+  const unfiled = new Unfiled(db);
+  const accounts = accountStore(db), sessions = sessionStore(db, node, unfiled);
+  const messages = messageStore(db, { maxGroup: 10, maxInbox: 10, maxContacts: 10 }, unfiled);
   const [a, b] = [(await accounts.createUser("a", "a", "x"))!, (await accounts.createUser("b", "b", "x"))!];
   const append = () => messages.append([{ sender: a, toid: b, ts: 1, msg: "hi" }]);
   using disk = slowDisk();

@@ -10,6 +10,7 @@ import { Node, nodeStore } from "./sqlite/node.ts";
 import { operatorStore } from "./sqlite/operators.ts";
 import { migrate } from "./sqlite/schema.ts";
 import { sessionStore } from "./sqlite/sessions.ts";
+import { Unfiled } from "./sqlite/unfiled.ts";
 
 /**
  * Opens the store on a SQLite file, which is created if there is none and brought to the newest schema.
@@ -27,12 +28,13 @@ export async function openSqlite(path: string, limits: StoreLimits): Promise<Sto
     throw db.refusal(error);
   }
   const node = new Node(db, path);
+  const unfiled = new Unfiled(db);
   return {
     ...nodeStore(db, node),
     ...accountStore(db),
-    ...sessionStore(db, node),
+    ...sessionStore(db, node, unfiled),
     ...operatorStore(db, node),
-    ...messageStore(db, limits),
+    ...messageStore(db, limits, unfiled),
     ...contactStore(db, limits),
     ...groupStore(db, limits),
   };

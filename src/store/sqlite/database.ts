@@ -8,7 +8,7 @@
  *    together, in the order it was asked for (group commit): one fsync for many, one transaction at a time. A promise resolves when its transaction is on the
  *    disk.
  * 3. A change is synchronous and rests on nothing but the database and its own arguments, for it may run twice: when one change fails, its transaction is
- *    rolled back, that one is rejected, and the others run again without it.
+ *    rolled back, that one is rejected, and the others run again without it. What memory holds of the tables is good for one `generation`.
  * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most; every tenth
  *    append of that size lists a thousand messages in one more statement (`messages.ts`), which takes 2 to 4 ms.
  * 5. A transaction waits for the disk (it survives a power loss), unless all of its changes are `passing`: who is online here ends with the machine anyway, and
@@ -27,6 +27,9 @@ export const COMMIT_COST = 100;
 /** How long a transaction waits for another process (ms), and how often it asks. */
 const LOCK_TIMEOUT = 2000;
 const LOCK_INTERVAL = 5;
+
+/** How many rows a statement inserts: as many of the first as there are, then of the next. */
+const BULKS = [20, 5, 1];
 
 /** What the types of node:sqlite leave out yet: rows as arrays cost half of rows as objects. */
 type Statement = StatementSync & { setReturnArrays(enabled: boolean): void };
@@ -55,6 +58,9 @@ export class Database {
   #broken: StoreUnavailable | undefined;
   #closing = false;
   #closed = false;
+  /** Rises with each transaction and each read. */
+  #view = 0;
+  #generation = { number: 0, view: -1, version: -1 };
   /** Resolves when the file is closed. */
   #end: Promise<void> | undefined;
 
@@ -124,6 +130,32 @@ export class Database {
     return Number(changes) > 0 ? Number(lastInsertRowid) : undefined;
   }
 
+  /**
+   * Inserts rows, given as the columns of one after those of the other. Several in a statement, which costs a third of one for each (docs/performance.md).
+   * Only in `write`.
+   */
+  insertAll(table: string, columns: readonly string[], values: readonly SQLInputValue[]): void {
+    const row = `(${columns.map(() => "?").join()})`;
+    let at = 0;
+    for (const rows of BULKS) {
+      const width = rows * columns.length;
+      const sql = `INSERT INTO ${table} (${columns.join()}) VALUES ${Array(rows).fill(row).join()}`;
+      for (; at + width <= values.length; at += width) this.#prepare(sql).run(...values.slice(at, at + width));
+    }
+  }
+
+  /** What memory holds of the tables is good as long as this number stays: until a transaction is rolled back, or another process writes. Only in `read` and `write`. */
+  get generation(): number {
+    const known = this.#generation;
+    if (known.view !== this.#view) {
+      known.view = this.#view;
+      const [version] = this.row<[number]>("PRAGMA data_version")!;
+      if (version !== known.version) known.number++;
+      known.version = version;
+    }
+    return known.number;
+  }
+
   #prepare(sql: string): Statement {
     let statement = this.#statements.get(sql);
     if (!statement) {
@@ -139,6 +171,7 @@ export class Database {
     if (this.#syncing) return this.#syncing.then(() => this.read(query));
     try {
       if (this.#broken) throw this.#broken;
+      this.#view++;
       return Promise.resolve(query());
     } catch (error) {
       return Promise.reject(this.#translate(error));
@@ -162,10 +195,12 @@ export class Database {
   writeNow<T>(change: () => T): T {
     try {
       this.#db.exec(`PRAGMA busy_timeout = ${LOCK_TIMEOUT}; BEGIN IMMEDIATE`);
+      this.#view++;
       const result = change();
       this.#db.exec("COMMIT");
       return result;
     } catch (error) {
+      this.#generation.number++;
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw this.#translate(error);
     } finally {
@@ -191,6 +226,7 @@ export class Database {
       return;
     }
     this.#lockedSince = undefined;
+    this.#view++;
     const results: unknown[] = [];
     try {
       for (const change of batch) results.push(change.run());
@@ -258,6 +294,7 @@ export class Database {
 
   /** A change failed (`culprit`), or the COMMIT (no culprit), or the database under them. */
   #failed(batch: Change[], culprit: Change | undefined, error: unknown): void {
+    this.#generation.number++;
     // After some failures SQLite has rolled back by itself.
     try {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");

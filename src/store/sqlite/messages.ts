@@ -5,64 +5,61 @@
  *    the newest messages are not listed there: all up to `listed.upto` are, those after it are not, and who reads a conversation looks through them as well.
  * 2. The append that makes them `UNLISTED` or more lists them all, sorted, in its own transaction: each page is then written once for many messages.
  */
+import type { SQLInputValue } from "node:sqlite";
 import type { Append, Appended, GroupId, InboxMessage, Store, StoredMessage, StoreLimits, UserId } from "../store.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 import { confirm } from "./sessions.ts";
+import { UNFILED, type Unfiled } from "./unfiled.ts";
 
 /** From so many messages on they are listed. */
 export const UNLISTED = 1000;
 
-/** Rows of inboxes in one statement: a third of what single ones cost. */
-const BULK = 20;
-const INSERT_ONE = "INSERT INTO inbox (userid, seq, messageid) VALUES (?, ?, ?)";
-const INSERT_BULK = INSERT_ONE + ", (?, ?, ?)".repeat(BULK - 1);
-
 /** A receiver as the transaction found them, counted up by its messages. */
 interface Inbox {
-  userId: UserId;
   lastSeq: number;
   confirmedSeq: number;
   node: string | null;
   /** Whether they block anyone. */
   blocks: boolean;
-  changed: boolean;
 }
 
+/** The columns of a message's row. */
+const MESSAGE = ["id", "sender", "toid", "groupid", "ts", "mid", "msg"];
+
 /**
- * One append. An inbox that direct messages touch is read once, and counted up once, at the end; those of a group are counted up in the database, by a handful of
- * statements whatever its size.
+ * One append: each message is decided on, in the order of the batch; then the rows of all are inserted together. An inbox that direct messages touch is read
+ * once; those of a group are filled in the database, by a handful of statements whatever its size.
  */
 class Appending {
   readonly #db: Database;
   readonly #limits: StoreLimits;
+  readonly #unfiled: Unfiled;
   readonly #inboxes = new Map<UserId, Inbox | undefined>();
-  /** Rows for the inboxes, their columns one after the other. */
-  #rows: number[] = [];
-  /** The last message stored. */
-  #newest = 0;
+  /** What is inserted at the end, the columns of one row after those of the other. */
+  readonly #rows: SQLInputValue[] = [];
+  /** Of what is to be inserted, by sender and `mid`. */
+  readonly #mids = new Map<string, Appended>();
+  /** The last message's number. */
+  #newest: number;
 
-  constructor(db: Database, limits: StoreLimits) {
+  constructor(db: Database, limits: StoreLimits, unfiled: Unfiled) {
     this.#db = db;
     this.#limits = limits;
+    this.#unfiled = unfiled;
+    this.#newest = db.row<[number]>("SELECT seq FROM sqlite_sequence WHERE name = 'message'")?.[0] ?? 0;
   }
 
   run(batch: Append[]): Appended[] {
-    const results = batch.map((append) => append.groupid === undefined ? this.#direct(append, append.toid!) : this.#group(append, append.groupid));
-    this.#flush();
+    const results = batch.map((append) => {
+      const result = append.groupid === undefined ? this.#direct(append, append.toid!) : this.#group(append, append.groupid);
+      if (append.mid !== undefined && result.errno === 0) this.#mids.set(keyOf(append), result);
+      return result;
+    });
+    if (this.#rows.length === 0) return results;
+    this.#db.insertAll("message", MESSAGE, this.#rows);
+    this.#unfiled.file(UNFILED);
     this.#list();
     return results;
-  }
-
-  /** Writes what was counted up, and forgets it. */
-  #flush(): void {
-    for (const inbox of this.#inboxes.values()) {
-      if (inbox?.changed) this.#db.run("UPDATE user SET last_seq = ? WHERE id = ?", inbox.lastSeq, inbox.userId);
-    }
-    this.#inboxes.clear();
-    const bulk = this.#rows.length - this.#rows.length % (3 * BULK);
-    for (let at = 0; at < bulk; at += 3 * BULK) this.#db.run(INSERT_BULK, ...this.#rows.slice(at, at + 3 * BULK));
-    for (let at = bulk; at < this.#rows.length; at += 3) this.#db.run(INSERT_ONE, ...this.#rows.slice(at, at + 3));
-    this.#rows = [];
   }
 
   /** Lists the newest messages if there are enough of them. */
@@ -80,26 +77,27 @@ class Appending {
   #direct(append: Append, toid: UserId): Appended {
     const inbox = this.#inbox(toid);
     if (!inbox) return { errno: 16 };
-    const blocked = inbox.blocks && this.#db.row("SELECT 1 FROM block WHERE userid = ? AND blocked = ?", toid, append.sender) !== undefined;
-    if (blocked || this.#full(inbox)) return this.#repeated(append) ?? { errno: blocked ? 23 : 24 };
+    const repeated = this.#repeated(append);
+    if (repeated) return repeated;
+    if (inbox.blocks && this.#db.row("SELECT 1 FROM block WHERE userid = ? AND blocked = ?", toid, append.sender)) return { errno: 23 };
+    if (inbox.lastSeq - inbox.confirmedSeq >= this.#limits.maxInbox) return { errno: 24 };
     const messageid = this.#insert(append);
-    if (messageid === undefined) return this.#repeated(append)!;
+    this.#unfiled.add(toid, inbox.lastSeq, messageid);
     const seq = ++inbox.lastSeq;
-    inbox.changed = true;
-    this.#rows.push(toid, seq, messageid);
     return { errno: 0, messageid, ts: append.ts, repeated: false, receivers: [{ userId: toid, seq, node: inbox.node }] };
   }
 
   #group(append: Append, groupid: GroupId): Appended {
     const { sender } = append;
-    if (!this.#db.row("SELECT 1 FROM groupuser WHERE groupid = ? AND userid = ?", groupid, sender)) {
-      // A group without members does not exist.
-      if (!this.#db.row("SELECT 1 FROM groupuser WHERE groupid = ? LIMIT 1", groupid)) return { errno: 17 };
-      return this.#repeated(append) ?? { errno: 18 };
-    }
+    const isMember = this.#db.row("SELECT 1 FROM groupuser WHERE groupid = ? AND userid = ?", groupid, sender);
+    // A group without members does not exist.
+    if (!isMember && !this.#db.row("SELECT 1 FROM groupuser WHERE groupid = ? LIMIT 1", groupid)) return { errno: 17 };
+    const repeated = this.#repeated(append);
+    if (repeated) return repeated;
+    if (!isMember) return { errno: 18 };
     const messageid = this.#insert(append);
-    if (messageid === undefined) return this.#repeated(append)!;
-    this.#flush();
+    this.#unfiled.file();
+    this.#inboxes.clear();
     const takers = "id IN (SELECT userid FROM groupuser WHERE groupid = ?1) AND id <> ?2 AND last_seq - confirmed_seq < ?3";
     const values = [groupid, sender, this.#limits.maxInbox];
     this.#db.run(`INSERT INTO inbox (userid, seq, messageid) SELECT id, last_seq + 1, ?4 FROM user WHERE ${takers}`, ...values, messageid);
@@ -108,34 +106,34 @@ class Appending {
     return { errno: 0, messageid, ts: append.ts, repeated: false, receivers };
   }
 
-  /** @returns undefined if there is a message with this `mid` */
-  #insert({ sender, toid, groupid, ts, mid, msg }: Append): number | undefined {
-    const sql = `INSERT INTO message (sender, toid, groupid, ts, mid, msg) VALUES (?, ?, ?, ?, ?, ?)
-      ON CONFLICT (sender, mid) WHERE mid IS NOT NULL DO NOTHING`;
-    const messageid = this.#db.insert(sql, sender, toid ?? null, groupid ?? null, ts, mid ?? null, msg);
-    if (messageid !== undefined) this.#newest = messageid;
-    return messageid;
+  /** @returns the number that the message gets */
+  #insert({ sender, toid, groupid, ts, mid, msg }: Append): number {
+    this.#rows.push(++this.#newest, sender, toid ?? null, groupid ?? null, ts, mid ?? null, msg);
+    return this.#newest;
   }
 
   /** The answer that this `mid` had before. */
-  #repeated({ sender, mid }: Append): Appended | undefined {
+  #repeated(append: Append): Appended | undefined {
+    const { sender, mid } = append;
     if (mid === undefined) return undefined;
+    const now = this.#mids.get(keyOf(append));
+    if (now) return { ...now, repeated: true, receivers: [] } as Appended;
     const row = this.#db.row<[id: number, ts: number]>("SELECT id, ts FROM message WHERE sender = ? AND mid = ?", sender, mid);
     return row && { errno: 0, messageid: row[0], ts: row[1], repeated: true, receivers: [] };
-  }
-
-  #full(inbox: Inbox): boolean {
-    return inbox.lastSeq - inbox.confirmedSeq >= this.#limits.maxInbox;
   }
 
   #inbox(userId: UserId): Inbox | undefined {
     if (this.#inboxes.has(userId)) return this.#inboxes.get(userId);
     const sql = "SELECT last_seq, confirmed_seq, node, EXISTS (SELECT 1 FROM block WHERE userid = user.id) FROM user WHERE id = ?";
     const row = this.#db.row<[number, number, string | null, number]>(sql, userId);
-    const inbox = row && { userId, lastSeq: row[0], confirmedSeq: row[1], node: row[2], blocks: row[3] === 1, changed: false };
+    const inbox = row && { lastSeq: this.#unfiled.lastSeq(userId) ?? row[0], confirmedSeq: row[1], node: row[2], blocks: row[3] === 1 };
     this.#inboxes.set(userId, inbox);
     return inbox;
   }
+}
+
+function keyOf({ sender, mid }: Append): string {
+  return `${sender} ${mid}`;
 }
 
 type MessageRow = [
@@ -148,6 +146,7 @@ type MessageRow = [
   mid: string | null,
   msg: string,
 ];
+type InboxRow = [seq: number, length: number, ...MessageRow];
 const MESSAGE_COLUMNS = "m.id, m.sender, s.name, m.toid, m.groupid, m.ts, m.mid, m.msg";
 
 function stored([messageid, id, name, toid, groupid, ts, mid, msg]: MessageRow): StoredMessage {
@@ -159,29 +158,41 @@ function stored([messageid, id, name, toid, groupid, ts, mid, msg]: MessageRow):
 }
 
 /** The part of the store that is messages and inboxes. */
-export function messageStore(db: Database, limits: StoreLimits): Pick<Store, "appendLimit" | "append" | "inbox" | "confirm" | "history" | "prune"> {
+export function messageStore(
+  db: Database,
+  limits: StoreLimits,
+  unfiled: Unfiled,
+): Pick<Store, "appendLimit" | "append" | "inbox" | "confirm" | "history" | "prune"> {
   return {
     appendLimit: COMMIT_COST,
 
-    append: (batch) => db.write(() => new Appending(db, limits).run(batch), batch.length),
+    append: (batch) => db.write(() => new Appending(db, limits, unfiled).run(batch), batch.length),
 
     inbox(userId, after, limit, bytes) {
       return db.read(() => {
-        const sql =
-          `SELECT i.seq, octet_length(m.msg), ${MESSAGE_COLUMNS} FROM inbox i JOIN message m ON m.id = i.messageid JOIN user s ON s.id = m.sender
-          WHERE i.userid = ? AND i.seq > ? ORDER BY i.seq LIMIT ?`;
         const messages: InboxMessage[] = [];
         let size = 0;
-        for (const [seq, length, ...row] of db.iterate<[seq: number, length: number, ...MessageRow]>(sql, userId, after, limit)) {
+        /** Whether there was room for it. */
+        const take = ([seq, length, ...row]: InboxRow) => {
           size += length;
-          if (messages.length > 0 && size > bytes) break;
-          messages.push({ ...stored(row), seq });
+          const fits = messages.length < limit && (messages.length === 0 || size <= bytes);
+          if (fits) messages.push({ ...stored(row), seq });
+          return fits;
+        };
+        const from = (place: string) => `SELECT ${place}, octet_length(m.msg), ${MESSAGE_COLUMNS} FROM`;
+        const filed = `${from("i.seq")} inbox i JOIN message m ON m.id = i.messageid JOIN user s ON s.id = m.sender
+          WHERE i.userid = ? AND i.seq > ? ORDER BY i.seq LIMIT ?`;
+        for (const row of db.iterate<InboxRow>(filed, userId, after, limit)) if (!take(row)) return messages;
+        const [confirmed] = db.row<[number]>("SELECT confirmed_seq FROM user WHERE id = ?", userId) ?? [0];
+        const one = `${from("?")} message m JOIN user s ON s.id = m.sender WHERE m.id = ?`;
+        for (const { seq, messageid } of unfiled.after(userId, Math.max(after, confirmed))) {
+          if (!take(db.row<InboxRow>(one, seq, messageid)!)) break;
         }
         return messages;
       });
     },
 
-    confirm: (rows) => db.write(() => rows.forEach((row) => confirm(db, row)), rows.length),
+    confirm: (rows) => db.write(() => rows.forEach((row) => confirm(db, unfiled, row)), rows.length),
 
     history(of, before, limit) {
       return db.read(() => {
@@ -201,6 +212,7 @@ export function messageStore(db: Database, limits: StoreLimits): Pick<Store, "ap
         AND NOT EXISTS (SELECT 1 FROM inbox WHERE messageid = m.id) ORDER BY m.ts LIMIT ?) RETURNING id, min(sender, toid), max(sender, toid)`;
       const unlist = "DELETE FROM conversation WHERE low = ? AND high = ? AND messageid = ?";
       return db.write(() => {
+        unfiled.file();
         const pruned = db.rows<[number, UserId | null, UserId | null]>(sql, before, limit);
         for (const [id, low, high] of pruned) db.run(unlist, low, high, id);
         return pruned.length;

@@ -111,6 +111,11 @@ const MIGRATIONS: string[] = [
   CREATE TABLE listed (upto INTEGER NOT NULL);
   INSERT INTO listed SELECT ifnull(max(id), 0) FROM message;
   `,
+  `
+  -- Direct messages after listed.filed have no rows in inbox yet (the rules stand in unfiled.ts).
+  ALTER TABLE listed ADD COLUMN filed INTEGER NOT NULL DEFAULT 0;
+  UPDATE listed SET filed = (SELECT ifnull(max(id), 0) FROM message);
+  `,
 ];
 
 /**

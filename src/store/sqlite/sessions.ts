@@ -1,15 +1,22 @@
 import type { Claim, SessionKey, Store, UserId } from "../store.ts";
 import type { Database } from "./database.ts";
 import type { Node } from "./node.ts";
+import type { Unfiled } from "./unfiled.ts";
 
 /** Confirms the inbox of a session up to `seq`. Inside a change. */
-export function confirm(db: Database, { userId, session, seq }: SessionKey & { seq: number }): void {
-  const sql = `UPDATE user SET confirmed_seq = min(?1, last_seq) WHERE id = ?2 AND session = ?3 AND confirmed_seq < min(?1, last_seq)`;
-  if (db.run(sql, seq, userId, session) > 0) db.run("DELETE FROM inbox WHERE userid = ? AND seq <= ?", userId, seq);
+export function confirm(db: Database, unfiled: Unfiled, { userId, session, seq }: SessionKey & { seq: number }): void {
+  const upTo = "min(?1, ifnull(?4, last_seq))";
+  const sql = `UPDATE user SET confirmed_seq = ${upTo} WHERE id = ?2 AND session = ?3 AND confirmed_seq < ${upTo}`;
+  const changed = db.run(sql, seq, userId, session, unfiled.lastSeq(userId) ?? null);
+  if (changed > 0) db.run("DELETE FROM inbox WHERE userid = ? AND seq <= ?", userId, seq);
 }
 
 /** The part of the store that says who is online, and where. */
-export function sessionStore(db: Database, node: Node): Pick<Store, "claim" | "release" | "sessions" | "holder" | "nodesOf"> {
+export function sessionStore(
+  db: Database,
+  node: Node,
+  unfiled: Unfiled,
+): Pick<Store, "claim" | "release" | "sessions" | "holder" | "nodesOf"> {
   function claim(userId: UserId, session: string, takeover: string | undefined): Claim {
     if (!node.joined) return { result: "fenced" };
     const { name, incarnation } = node.joined;
@@ -17,7 +24,7 @@ export function sessionStore(db: Database, node: Node): Pick<Store, "claim" | "r
       `UPDATE user SET state = 'online', session = ?, node = ?, incarnation = ?, since = ? WHERE id = ? AND (state = 'offline' OR session = ?)
       RETURNING last_seq, confirmed_seq`;
     const row = db.row<[lastSeq: number, confirmedSeq: number]>(sql, session, name, incarnation, Date.now(), userId, takeover ?? null);
-    if (row) return { result: "claimed", lastSeq: row[0], confirmedSeq: row[1] };
+    if (row) return { result: "claimed", lastSeq: unfiled.lastSeq(userId) ?? row[0], confirmedSeq: row[1] };
     const held = holder(userId);
     if (!held) throw new Error(`claim of user ${userId}, who does not exist`);
     return { result: "held", ...held };
@@ -36,7 +43,7 @@ export function sessionStore(db: Database, node: Node): Pick<Store, "claim" | "r
       return db.write(
         () => {
           for (const { userId, session, lastseen, confirmed } of sessions) {
-            if (confirmed !== undefined) confirm(db, { userId, session, seq: confirmed });
+            if (confirmed !== undefined) confirm(db, unfiled, { userId, session, seq: confirmed });
             db.run(sql, lastseen, userId, session);
           }
         },
@@ -49,7 +56,7 @@ export function sessionStore(db: Database, node: Node): Pick<Store, "claim" | "r
       return db.read(() => {
         const sql = "SELECT id, session, last_seq FROM user WHERE state = 'online' AND node = ? AND id > ? ORDER BY id LIMIT ?";
         const rows = db.rows<[UserId, string, number]>(sql, node.joined?.name ?? null, after, limit);
-        return rows.map(([userId, session, lastSeq]) => ({ userId, session, lastSeq }));
+        return rows.map(([userId, session, lastSeq]) => ({ userId, session, lastSeq: unfiled.lastSeq(userId) ?? lastSeq }));
       });
     },
 
