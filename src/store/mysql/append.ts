@@ -83,10 +83,13 @@ async function isStored(db: Pool, message: Planned): Promise<boolean> {
   }
 }
 
+/** A user's row, as far as it matters here. */
+type Inbox = Pick<UserRow, "id" | "last_seq" | "confirmed_seq" | "node">;
+
 /** What a batch is decided on, under its locks. */
 interface Locked {
   members: Map<GroupId, UserId[]>;
-  users: Map<UserId, UserRow>;
+  users: Map<UserId, Inbox>;
   known: Map<string, Planned>;
   blocks: Set<string>;
 }
@@ -97,19 +100,17 @@ async function lock(tx: Link, batch: Append[]): Promise<Locked> {
   const begin = groups.length > 0 ? [] : ["START TRANSACTION"];
   if (groups.length > 0) await tx.command("START TRANSACTION");
   const members = await lockGroups(tx, groups);
-  const locking = lockingUsers([
-    ...batch.flatMap(({ sender, toid }) => toid === undefined ? [sender] : [sender, toid]),
-    ...[...members.values()].flat(),
-  ]);
-  const results = await tx.script([...begin, ...locking, ...readingBlocks(batch)]);
+  const ids = [...batch.flatMap(({ sender, toid }) => toid === undefined ? [sender] : [sender, toid]), ...[...members.values()].flat()];
+  const locking = lockingUsers(ids, ["id", "last_seq", "confirmed_seq", "node"]);
+  const results = await tx.script([...begin, ...locking, ...findingBlockers(batch)]);
   const rows = results.slice(begin.length) as unknown[][];
-  const users = rows.splice(0, locking.length).flat() as UserRow[];
-  const blocks = rows.flat() as { userid: UserId; blocked: UserId }[];
+  const users = rows.splice(0, locking.length).flat() as Inbox[];
+  const blockers = new Set((rows.flat() as { userid: UserId }[]).map(({ userid }) => userid));
   return {
     members,
     users: new Map(users.map((user) => [user.id, user])),
     known: await knownMids(tx, batch),
-    blocks: new Set(blocks.map(({ userid, blocked }) => pair(userid, blocked))),
+    blocks: await readBlocks(tx, batch, blockers),
   };
 }
 
@@ -181,14 +182,25 @@ async function knownMids(tx: Link, batch: Append[]): Promise<Map<string, Planned
   return known;
 }
 
-/** The statements that read which receivers block the senders who write to them. */
-function readingBlocks(batch: Append[]): string[] {
-  const asked = new Map(batch.flatMap(({ sender, toid }) => toid === undefined ? [] : [[pair(toid, sender), [toid, sender]]]));
-  return [...pieces([...asked.values()])].map((piece) =>
-    `SELECT userid, blocked FROM block FORCE INDEX (PRIMARY) WHERE ${
-      piece.map(([toid, sender]) => `userid = ${numbers([toid])} AND blocked = ${numbers([sender])}`).join(" OR ")
-    }`
+/** The statements that tell which receivers block anyone: few do, and to ask that is a third of the time that all pairs take. */
+function findingBlockers(batch: Append[]): string[] {
+  const receivers = lockOrder(batch.flatMap(({ toid }) => toid ?? []));
+  return [...pieces(receivers)].map((piece) => `SELECT DISTINCT userid FROM block FORCE INDEX (PRIMARY) WHERE userid IN (${numbers(piece)})`);
+}
+
+/** Which of these receivers block the senders who write to them. */
+async function readBlocks(tx: Link, batch: Append[], blockers: Set<UserId>): Promise<Set<string>> {
+  const asked = new Map(
+    batch.flatMap(({ sender, toid }) => toid === undefined || !blockers.has(toid) ? [] : [[pair(toid, sender), [toid, sender]]]),
   );
+  const results = await tx.script(
+    [...pieces([...asked.values()])].map((piece) =>
+      `SELECT userid, blocked FROM block FORCE INDEX (PRIMARY) WHERE ${
+        piece.map(([toid, sender]) => `userid = ${numbers([toid])} AND blocked = ${numbers([sender])}`).join(" OR ")
+      }`
+    ),
+  );
+  return new Set((results.flat() as { userid: UserId; blocked: UserId }[]).map(({ userid, blocked }) => pair(userid, blocked)));
 }
 
 /** One row per message. The ids of one statement are consecutive, those of a later one higher. */

@@ -14,12 +14,14 @@ export interface UserRow {
   confirmed_seq: number;
 }
 
-/** The statements that {@linkcode lockUsers} sends; each gives {@linkcode UserRow}s. */
-export function lockingUsers(ids: Iterable<number>): string[] {
+/** All columns of a {@linkcode UserRow}. */
+const COLUMNS: readonly (keyof UserRow)[] = ["id", "state", "session", "node", "incarnation", "last_seq", "confirmed_seq"];
+
+/** The statements that lock these users in the order of their ids; each gives rows of these columns. */
+export function lockingUsers(ids: Iterable<number>, columns = COLUMNS): string[] {
   // Without the hint a small table is scanned, which waits for the locks of users that are none of our business.
   return [...pieces(lockOrder(ids))].map((piece) =>
-    "SELECT id, state, session, node, incarnation, last_seq, confirmed_seq FROM user FORCE INDEX (PRIMARY) " +
-    `WHERE id IN (${numbers(piece)}) ORDER BY id FOR UPDATE`
+    `SELECT ${columns.join()} FROM user FORCE INDEX (PRIMARY) WHERE id IN (${numbers(piece)}) ORDER BY id FOR UPDATE`
   );
 }
 
