@@ -229,7 +229,7 @@ class NatterServer implements Server, LineHandler {
     this.#heartbeat.start();
     this.#node.start();
     this.#retention = new Retention(this.#store, this.#config.keepDays, this.#retentionInterval);
-    const { Dispatcher } = await import("./dispatcher.ts");
+    const [{ Dispatcher }] = await Promise.all([import("./dispatcher.ts"), this.#listeners!.accept()]);
     this.#dispatcher = new Dispatcher(this.#handlers);
     this.#begun.resolve();
     // Every login needs it; loaded now, the first one need not wait for it.

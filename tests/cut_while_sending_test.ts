@@ -9,13 +9,14 @@ const LINES = 500_000;
 
 Deno.test("cut while sending: the goodbye comes, what is sent meanwhile is read, and the end is no reset", async () => {
   const held = Promise.withResolvers<void>(), begun = Promise.withResolvers<Connection>();
-  const listener = new TcpListener({ hostname: "127.0.0.1", port: 0 }, [], { maxLine: 65536, sendQueue: 1024 * 1024 }, {
+  const bound = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const listener = new TcpListener(bound, [], { maxLine: 65536, sendQueue: 1024 * 1024 }, {
     opened: () => {},
     line: (connection) => (begun.resolve(connection), held.promise),
     fault: () => {},
     end: (connection) => connection.finish("fin"),
   });
-  using client = await Deno.connect({ port: listener.address.port });
+  using client = await Deno.connect({ port: bound.addr.port });
   const sent = sendAll(client, new TextEncoder().encode("a line like this\n".repeat(LINES)));
   const connection = await begun.promise;
   await eventually(() => performance.now() - connection.heard > 100, "while the first line is being handled, reading stops");

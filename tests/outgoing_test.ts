@@ -62,13 +62,14 @@ Deno.test("outgoing: lines of all sizes, own ones and the same for all, arrive o
   const COUNT = 40, ROUNDS = 60;
   const connections: Connection[] = [];
   const arrived = Promise.withResolvers<void>();
-  const listener = new TcpListener({ hostname: "127.0.0.1", port: 0 }, [], { maxLine: 1000, sendQueue: 1 << 30 }, {
+  const bound = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const listener = new TcpListener(bound, [], { maxLine: 1000, sendQueue: 1 << 30 }, {
     opened: (connection) => void (connections.push(connection) === COUNT && arrived.resolve()),
     line: () => {},
     fault: () => {},
     end: (connection) => connection.finish("fin"),
   });
-  const clients = await Promise.all(Array.from({ length: COUNT }, () => Deno.connect({ port: listener.address.port })));
+  const clients = await Promise.all(Array.from({ length: COUNT }, () => Deno.connect({ port: bound.addr.port })));
   await arrived.promise;
   // In the order of their ports, as the connections say who they are only by what they send.
   const expected = connections.map(() => "");

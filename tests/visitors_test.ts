@@ -75,7 +75,7 @@ Deno.test("visitors: an address has no more than its connections, a trusted prox
     let count = 0, most = 0;
     const limits = { connected: () => (most = Math.max(most, ++count)) <= 2, disconnected: () => void count-- };
     const visitors = new Visitors({ mostVisitors: 10, headTime: 10_000, limits, exempt: new Set(exempt ? ["127.0.0.1"] : []) });
-    const acceptor = new Acceptor({ hostname: "127.0.0.1", port: 0 }, (conn, peer) => {
+    const acceptor = new Acceptor(Deno.listen({ hostname: "127.0.0.1", port: 0 }), (conn, peer) => {
       const stream = new NodeStream(conn, peer);
       stream.resume();
       stream.on("end", () => stream.destroy());

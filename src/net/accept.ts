@@ -4,12 +4,12 @@
  */
 import type { Address } from "../config.ts";
 import { log } from "../ops/log.ts";
-import { listen, plainAddress } from "./listen.ts";
+import { addressOf, plainAddress } from "./listen.ts";
 
 /** Pause after an accept that failed (ms). */
 const PAUSE_MS = 50;
 
-/** Listens, and gives away each connection that comes. */
+/** Gives away each connection that comes to a listener. */
 export class Acceptor {
   /** Where it listens, with the port that was picked. */
   readonly address: Address;
@@ -17,11 +17,10 @@ export class Acceptor {
   readonly #accepting: Promise<void>;
   #closed = false;
 
-  /** Listens. Throws {@linkcode ListenError}. `accepted` gets the connection and its peer's address, and throws nothing. */
-  constructor(address: Address, accepted: (conn: Deno.TcpConn, address: string) => void) {
-    this.#listener = listen(address);
-    const { hostname, port } = this.#listener.addr;
-    this.address = { hostname, port };
+  /** Takes the listener over. `accepted` gets the connection and its peer's address, and throws nothing. */
+  constructor(listener: Deno.TcpListener, accepted: (conn: Deno.TcpConn, address: string) => void) {
+    this.#listener = listener;
+    this.address = addressOf(listener);
     this.#accepting = this.#accept(accepted);
   }
 

@@ -5,7 +5,7 @@ import type { Address } from "../config.ts";
 import { Acceptor } from "./accept.ts";
 import { type Answer, text } from "./answer.ts";
 import type { Certificate } from "./certificate.ts";
-import { plainAddress } from "./listen.ts";
+import { listen, plainAddress } from "./listen.ts";
 import { acceptForTls, NodeStream } from "./node_stream.ts";
 import { Handshakes } from "./tls.ts";
 import { type VisitorLimits, Visitors } from "./visitors.ts";
@@ -72,7 +72,7 @@ export class Http {
     const http = new Http(certificate, options, routes);
     http.#acceptor = certificate
       ? await acceptForTls(address, (stream, peer) => http.#secure(stream, peer))
-      : new Acceptor(address, (conn, peer) => http.#accepted(new NodeStream(conn, peer), peer));
+      : new Acceptor(listen(address), (conn, peer) => http.#accepted(new NodeStream(conn, peer), peer));
     return http;
   }
 

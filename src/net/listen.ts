@@ -25,6 +25,11 @@ export function listen(address: Address): Deno.TcpListener {
   }
 }
 
+/** Where it listens, with the port that was picked. */
+export function addressOf({ addr: { hostname, port } }: Deno.TcpListener): Address {
+  return { hostname, port };
+}
+
 /** Says which address cannot be listened on, and why. */
 export function listenError(address: Address, error: unknown): ListenError {
   return new ListenError(`cannot listen on ${formatAddress(address)}: ${reason(error)}`, { cause: error });

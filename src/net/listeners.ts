@@ -3,9 +3,10 @@ import type { Address, Config } from "../config.ts";
 import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";
+import { addressOf, listen } from "./listen.ts";
 import type { Http, HttpOptions, Routes } from "./http.ts";
 import type { LineHandler } from "./line_handler.ts";
-import { TcpListener } from "./tcp.ts";
+import type { TcpListener } from "./tcp.ts";
 import type { TlsListener } from "./tls.ts";
 import type { WebSockets } from "./websocket.ts";
 
@@ -52,16 +53,20 @@ export interface ListenersParts {
 
 /** All listeners of a server. */
 export class Listeners {
+  #tcp: TcpListener | undefined;
+  #stopped = false;
   /** Where they listen, with the ports that were picked. */
   readonly addresses: Addresses;
 
   private constructor(
     private readonly config: Config,
-    private readonly tcp: TcpListener,
+    private readonly handler: LineHandler,
+    /** Of `--listen`. */
+    private readonly bound: Deno.TcpListener,
     private readonly tls: TlsListener | undefined,
     private readonly web: { http?: Http; https?: Http; metrics?: Http },
   ) {
-    this.addresses = { tcp: tcp.address };
+    this.addresses = { tcp: addressOf(bound) };
     if (tls) this.addresses.tls = tls.address;
     for (const name of ["http", "https", "metrics"] as const) {
       const there = web[name];
@@ -69,9 +74,10 @@ export class Listeners {
     }
   }
 
-  /** Opens all listeners. Throws {@linkcode ListenError}; then none is open. */
+  /** Opens all listeners; who comes by TCP waits in the kernel's queue until {@linkcode accept}. Throws {@linkcode ListenError}; then none is open. */
   static async open({ config, certificate, handler, gets, limits }: ListenersParts): Promise<Listeners> {
-    const { listen, tlsListen, http, https, metrics, allowOrigin, trustedProxy, maxConnections, loginTimeout } = config;
+    const { tlsListen, http, https, metrics, allowOrigin, trustedProxy, maxConnections, loginTimeout } = config;
+    const bound = listen(config.listen);
     const web: Listeners["web"] = {};
     let tls: TlsListener | undefined;
     try {
@@ -99,11 +105,18 @@ export class Listeners {
         const { TlsListener } = await import("./tls.ts");
         tls = await TlsListener.listen(tlsListen, certificate, config, handler);
       }
-      return new Listeners(config, new TcpListener(listen, trustedProxy, config, handler), tls, web);
+      return new Listeners(config, handler, bound, tls, web);
     } catch (error) {
+      bound.close();
       await Promise.all([tls?.close(), web.http?.close(), web.https?.close(), web.metrics?.close()]);
       throw error;
     }
+  }
+
+  /** Accepts TCP connections from now on. What serves them is loaded here. */
+  async accept(): Promise<void> {
+    const { TcpListener } = await import("./tcp.ts");
+    if (!this.#stopped) this.#tcp = new TcpListener(this.bound, this.config.trustedProxy, this.config, this.handler);
   }
 
   /** Reads the certificate again, for handshakes from now on. Throws {@linkcode ConfigError}; then the old one stays. */
@@ -116,7 +129,9 @@ export class Listeners {
 
   /** Accepts no more TCP and TLS connections; HTTP still says how the server is. */
   async stopAccepting(): Promise<void> {
-    await Promise.all([this.tcp.close(), this.tls?.close()]);
+    if (!this.#tcp && !this.#stopped) this.bound.close();
+    this.#stopped = true;
+    await Promise.all([this.#tcp?.close(), this.tls?.close()]);
   }
 
   /** Closes HTTP too. */

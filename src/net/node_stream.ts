@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { Duplex } from "node:stream";
 import type { Address } from "../config.ts";
 import { Acceptor } from "./accept.ts";
-import { listenError, plainAddress } from "./listen.ts";
+import { listen, listenError, plainAddress } from "./listen.ts";
 
 /** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it. Bytes. */
 const SMALL = 1024, LARGE = 16_384;
@@ -82,7 +82,7 @@ const TLS_NEEDS_SOCKETS = /^2\.[0-8]\./.test(Deno.version.deno);
 
 /** Accepts connections that TLS will be spoken on. Throws {@linkcode ListenError}. */
 export async function acceptForTls(address: Address, accepted: (stream: Duplex, peer: string) => void): Promise<Pick<Acceptor, "address" | "close">> {
-  if (!TLS_NEEDS_SOCKETS) return new Acceptor(address, (conn, peer) => accepted(new NodeStream(conn, peer), peer));
+  if (!TLS_NEEDS_SOCKETS) return new Acceptor(listen(address), (conn, peer) => accepted(new NodeStream(conn, peer), peer));
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
     socket.on("error", () => {});
     accepted(socket, plainAddress(socket.remoteAddress ?? ""));

@@ -1,5 +1,4 @@
 /** TCP: accepts, reads bytes into lines for the handler, and writes what a connection has queued. */
-import type { Address } from "../config.ts";
 import { log } from "../ops/log.ts";
 import { Acceptor } from "./accept.ts";
 import { BufferPool } from "./buffer_pool.ts";
@@ -66,26 +65,21 @@ class TcpTransport implements Transport {
   }
 }
 
-/** A TCP listener. */
+/** Serves what comes to a TCP listener. */
 export class TcpListener {
   readonly #acceptor: Acceptor;
   readonly #limits: LineLimits;
   readonly #handler: LineHandler;
 
-  /** Listens. Throws {@linkcode ListenError}. `trustedProxy`: addresses whose connections begin with a PROXY header. */
-  constructor(address: Address, trustedProxy: readonly string[], limits: LineLimits, handler: LineHandler) {
+  /** Takes the listener over. `trustedProxy`: addresses whose connections begin with a PROXY header. */
+  constructor(listener: Deno.TcpListener, trustedProxy: readonly string[], limits: LineLimits, handler: LineHandler) {
     this.#limits = limits;
     this.#handler = handler;
     const trusted = new Set(trustedProxy);
-    this.#acceptor = new Acceptor(address, (conn, peer) => {
+    this.#acceptor = new Acceptor(listener, (conn, peer) => {
       if (trusted.has(peer)) void this.#serveProxied(conn);
       else serve(conn, peer, undefined, limits, handler);
     });
-  }
-
-  /** Where it listens, with the port that was picked. */
-  get address(): Address {
-    return this.#acceptor.address;
   }
 
   /** Accepts no more; those connected stay. */
