@@ -28,15 +28,15 @@ const kinds: { kind: string; fields: Death["fields"]; steps: Place["step"][] }[]
   {
     kind: "modern by token",
     fields: ({ token }) => ({ token, proto: 2 }),
-    steps: ["findUserByToken", "claim", "friends", "groups", "blocked", "extendToken"],
+    steps: ["findUserByToken", "claim", "lists", "extendToken"],
   },
-  { kind: "classic by token", fields: ({ token }) => ({ token }), steps: ["findUserByToken", "claim", "friends", "groups", "blocked", "inbox"] },
+  { kind: "classic by token", fields: ({ token }) => ({ token }), steps: ["findUserByToken", "claim", "lists", "inbox"] },
   {
     kind: "modern by password",
     fields: () => ({ password: PASSWORD, proto: 2 }),
-    steps: ["findUser", "claim", "friends", "groups", "blocked", "addToken"],
+    steps: ["findUser", "claim", "lists", "addToken"],
   },
-  { kind: "classic by password", fields: () => ({ password: PASSWORD }), steps: ["findUser", "claim", "friends", "groups", "blocked", "inbox"] },
+  { kind: "classic by password", fields: () => ({ password: PASSWORD }), steps: ["findUser", "claim", "lists", "inbox"] },
 ];
 
 const deaths: Death[] = kinds.flatMap(({ kind, fields, steps }) =>
@@ -44,7 +44,8 @@ const deaths: Death[] = kinds.flatMap(({ kind, fields, steps }) =>
     [
       { kind, fields, way, step: "nothing", when: "before", noticed: false },
       ...steps.flatMap((step) =>
-        (["before", "after"] as const).flatMap((when) => [true, false].map((noticed) => ({ kind, fields, way, step, when, noticed })))
+        // At the same moment is a race, and runs twice.
+        (["before", "after"] as const).flatMap((when) => [true, false, false].map((noticed) => ({ kind, fields, way, step, when, noticed })))
       ),
     ] as Death[]
   )
@@ -101,7 +102,7 @@ databaseTest(`login: one whose connection dies leaves the user offline, ${deaths
     await next.close();
     await log.until("departure", gone + 2);
   }
-  assert(afterDeath >= 48, `only ${afterDeath} logins went on after the reset was noticed`);
+  assert(afterDeath >= 32, `only ${afterDeath} logins went on after the reset was noticed`);
   await watch.quiet();
   assertEquals(await countOnline(db), 0);
   assertEquals(log.records.filter((r) => r.level === "error"), []);

@@ -23,11 +23,11 @@ databaseTest("friends are listed by name, with state and lastseen, in one direct
   assertEquals(await store.addFriend(ada, { key: "bob" }), { id: bob, name: "bob", state: "online", lastseen: null });
   await store.claim(cy, "s2");
   await store.release([{ userId: cy, session: "s2", lastseen: 1_700_000_000_000 }]);
-  assertEquals(await store.friends(ada), [
+  assertEquals((await store.lists(ada)).friends, [
     { id: bob, name: "bob", state: "online", lastseen: null },
     { id: cy, name: "cy", state: "offline", lastseen: 1_700_000_000_000 },
   ]);
-  assertEquals(await store.friends(bob), []);
+  assertEquals((await store.lists(bob)).friends, []);
 });
 
 databaseTest("adding a friend: twice is once, unknown is 16, a full list is 24", async (t) => {
@@ -37,15 +37,15 @@ databaseTest("adding a friend: twice is once, unknown is 16, a full list is 24",
   assertEquals(await store.addFriend(ada, { key: "eve" }), 16);
   await Promise.all([store.addFriend(ada, { id: bob }), store.addFriend(ada, { id: bob }), store.addFriend(ada, { key: "bob" })]);
   await store.addFriend(ada, { id: cy });
-  assertEquals((await store.friends(ada)).length, 2);
+  assertEquals((await store.lists(ada)).friends.length, 2);
   assertEquals(await store.addFriend(ada, { id: dan }), 24);
   assertEquals(await store.addFriend(ada, { id: dan + 1 }), 16);
   assertEquals(await store.addFriend(ada, { id: cy }), { id: cy, name: "cy", state: "offline", lastseen: null });
   await store.removeFriend(ada, cy);
   await store.removeFriend(ada, cy);
-  assertEquals((await store.friends(ada)).map((f) => f.id), [bob]);
+  assertEquals((await store.lists(ada)).friends.map((f) => f.id), [bob]);
   await store.addFriend(ada, { id: dan });
-  assertEquals((await store.friends(ada)).map((f) => f.id), [bob, dan]);
+  assertEquals((await store.lists(ada)).friends.map((f) => f.id), [bob, dan]);
 });
 
 databaseTest("a friend who blocks the user is shown offline, whom the user blocks is not", async (t) => {
@@ -57,13 +57,13 @@ databaseTest("a friend who blocks the user is shown offline, whom the user block
   await store.claim(bob, "s1");
   await store.addFriend(ada, { id: bob });
   assertEquals(await store.block(ada, bob), true);
-  assertEquals(await store.friends(ada), [{ id: bob, name: "bob", state: "online", lastseen: 77 }]);
+  assertEquals((await store.lists(ada)).friends, [{ id: bob, name: "bob", state: "online", lastseen: 77 }]);
   await store.block(bob, ada);
   const hidden = { id: bob, name: "bob", state: "offline" as const, lastseen: null };
-  assertEquals(await store.friends(ada), [hidden]);
+  assertEquals((await store.lists(ada)).friends, [hidden]);
   assertEquals(await store.addFriend(ada, { id: bob }), hidden);
   await store.unblock(bob, ada);
-  assertEquals((await store.friends(ada))[0].state, "online");
+  assertEquals((await store.lists(ada)).friends[0].state, "online");
 });
 
 databaseTest("blocks: twice is once, unknown is false, lifted twice is lifted", async (t) => {
@@ -71,11 +71,11 @@ databaseTest("blocks: twice is once, unknown is false, lifted twice is lifted", 
   const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
   assertEquals(await store.block(ada, cy + 1), false);
   assertEquals(await Promise.all([store.block(ada, bob), store.block(ada, bob), store.block(ada, cy)]), [true, true, true]);
-  assertEquals((await store.blocked(ada)).sort(), [bob, cy].sort());
-  assertEquals(await store.blocked(bob), []);
+  assertEquals((await store.lists(ada)).blocked.sort(), [bob, cy].sort());
+  assertEquals((await store.lists(bob)).blocked, []);
   await store.unblock(ada, bob);
   await store.unblock(ada, bob);
-  assertEquals(await store.blocked(ada), [cy]);
+  assertEquals((await store.lists(ada)).blocked, [cy]);
 });
 
 databaseTest("watchers are those online who have a user as friend, with no block in either direction", async (t) => {
@@ -112,18 +112,18 @@ databaseTest("groups are listed by name, their members in the order they joined"
   const joined = await store.joinGroup(ada, { key: "zoo" });
   assert(typeof joined === "object");
   assertEquals(roles(joined), [[cy, "creator"], [bob, "normal"], [ada, "normal"]]);
-  const groups = await store.groups(ada);
+  const groups = (await store.lists(ada)).groups;
   assertEquals(groups.map((g) => [g.id, g.groupname, g.groupdesc, roles(g)]), [
     [pub.groupid, "Pub 🍺", 'of "the" \\ people', [[ada, "creator"]]],
     [zoo, "zoo", "", [[cy, "creator"], [bob, "normal"], [ada, "normal"]]],
   ]);
-  assertEquals((await store.groups(bob)).map((g) => g.id), [zoo]);
+  assertEquals((await store.lists(bob)).groups.map((g) => g.id), [zoo]);
   await store.leaveGroup(bob, zoo);
   await store.joinGroup(bob, { id: zoo });
-  assertEquals(roles((await store.groups(bob))[0]), [[cy, "creator"], [ada, "normal"], [bob, "normal"]]);
+  assertEquals(roles((await store.lists(bob)).groups[0]), [[cy, "creator"], [ada, "normal"], [bob, "normal"]]);
   await store.leaveGroup(ada, zoo);
   await store.joinGroup(ada, { id: zoo });
-  assertEquals(roles((await store.groups(bob))[0]), [[cy, "creator"], [bob, "normal"], [ada, "normal"]]);
+  assertEquals(roles((await store.lists(bob)).groups[0]), [[cy, "creator"], [bob, "normal"], [ada, "normal"]]);
   const members = await store.members(zoo);
   assertEquals(members?.map((m) => [m.userId, m.node]).sort(), [[ada, null], [bob, "n1"], [cy, null]].sort());
   assertEquals(await store.members(zoo + pub.groupid), undefined);
@@ -144,7 +144,7 @@ databaseTest("joining: twice is once, unknown is 17, a full group and too many g
   assertEquals(await store.createGroup(ada, "three", "three", ""), 24);
   const three = await createGroup(store, cy, "three");
   assertEquals(await store.joinGroup(ada, { id: three }), 24);
-  assertEquals((await store.groups(ada)).length, 2);
+  assertEquals((await store.lists(ada)).groups.length, 2);
 });
 
 databaseTest("a group's key is given once, and the limits hold, however many ask at the same time", async (t) => {
@@ -160,7 +160,7 @@ databaseTest("a group's key is given once, and the limits hold, however many ask
   const many = await Promise.all(Array.from({ length: 10 }, (_, i) => stores[i % 2].createGroup(users[0], `g${i}`, `g${i}`, "")));
   const inPub = (await stores[0].members(groups[0].groupid))!.some((m) => m.userId === users[0]) ? 1 : 0;
   assertEquals(many.filter((c) => typeof c === "object").length, 5 - inPub);
-  assertEquals((await stores[0].groups(users[0])).length, 5);
+  assertEquals((await stores[0].lists(users[0])).groups.length, 5);
 });
 
 databaseTest("leaving: the oldest member follows the creator, the last one out frees the name", async (t) => {
@@ -172,16 +172,16 @@ databaseTest("leaving: the oldest member follows the creator, the last one out f
   assertEquals(await store.leaveGroup(ada, pub), 18);
   assertEquals(await store.leaveGroup(ada, pub + 1), 17);
   assertEquals(await store.leaveGroup(bob, pub), 0);
-  assertEquals(roles((await store.groups(cy))[0]), [[dan, "creator"], [cy, "normal"]]);
+  assertEquals(roles((await store.lists(cy)).groups[0]), [[dan, "creator"], [cy, "normal"]]);
   await store.joinGroup(bob, { id: pub });
   assertEquals(await store.leaveGroup(cy, pub), 0);
-  assertEquals(roles((await store.groups(bob))[0]), [[dan, "creator"], [bob, "normal"]]);
+  assertEquals(roles((await store.lists(bob)).groups[0]), [[dan, "creator"], [bob, "normal"]]);
   assertEquals(await store.createGroup(ada, "pub", "pub", ""), 1);
   assertEquals(await store.leaveGroup(dan, pub), 0);
   assertEquals(await store.leaveGroup(bob, pub), 0);
   assertEquals(await store.leaveGroup(bob, pub), 17);
   assertEquals(await store.members(pub), undefined);
-  assertEquals(await store.groups(bob), []);
+  assertEquals((await store.lists(bob)).groups, []);
   assertEquals(await store.joinGroup(ada, { key: "pub" }), 17);
   const next = await createGroup(store, ada, "pub");
   assert(next !== pub, "the number of a group that is gone was given again");
@@ -195,7 +195,7 @@ databaseTest("members who leave at the same time leave one creator, or no group"
     await stores[0].joinGroup(bob, { id: pub });
     await stores[0].joinGroup(cy, { id: pub });
     assertEquals(await Promise.all([stores[0].leaveGroup(ada, pub), stores[1].leaveGroup(bob, pub)]), [0, 0]);
-    assertEquals(roles((await stores[0].groups(cy))[0]), [[cy, "creator"]]);
+    assertEquals(roles((await stores[0].lists(cy)).groups[0]), [[cy, "creator"]]);
     await stores[0].joinGroup(ada, { id: pub });
     assertEquals(await Promise.all([stores[0].leaveGroup(ada, pub), stores[1].leaveGroup(cy, pub)]), [0, 0]);
     assertEquals(await stores[0].members(pub), undefined);

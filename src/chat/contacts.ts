@@ -32,7 +32,7 @@ export class Contacts {
 
   /** CONTACTS: the lists, as at login. */
   async contacts(session: Session): Promise<{ friends: Contact[]; groups: Group[] }> {
-    const [friends, groups] = await Promise.all([this.#store.friends(session.userId), this.#store.groups(session.userId)]);
+    const { friends, groups } = await this.#store.lists(session.userId);
     for (const friend of friends) session.believes(friend);
     return { friends, groups };
   }

@@ -37,11 +37,7 @@ export class Welcome {
   async welcome(login: LoggedIn, ref: Ref | undefined, token: string | undefined): Promise<void> {
     const { session } = login;
     const { store } = this.parts;
-    const [friends, groups, blocked] = await Promise.all([
-      store.friends(session.userId),
-      store.groups(session.userId),
-      store.blocked(session.userId),
-    ]);
+    const { friends, groups, blocked } = await store.lists(session.userId);
     session.blocked = new Set(blocked);
     const ack = { msgid: Msg.LOGIN_ACK, ...(ref === undefined ? {} : { ref }), errno: 0, id: session.userId, name: session.name };
     if (session.modern) await this.#modern(login, ack, friends, groups, token);

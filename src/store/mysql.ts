@@ -9,6 +9,7 @@ import { appending } from "./mysql/append.ts";
 import { contacts } from "./mysql/contacts.ts";
 import { groups } from "./mysql/groups.ts";
 import type { Target } from "./mysql/link.ts";
+import { lists } from "./mysql/lists.ts";
 import { messages } from "./mysql/messages.ts";
 import { NodeLife } from "./mysql/node.ts";
 import { operators } from "./mysql/operators.ts";
@@ -48,6 +49,7 @@ export async function openMysql(url: string, limits: StoreLimits): Promise<Store
     ...messages(db),
     ...contacts(db, limits),
     ...groups(db, limits),
+    ...lists(db),
   };
 }
 

@@ -69,6 +69,16 @@ export interface Group {
   users: { id: UserId; name: string; state: State; role: Role }[];
 }
 
+/** What every login of a user reads. */
+export interface Lists {
+  /** The friends by name. One who blocks the user is shown offline, `lastseen` null. */
+  friends: Contact[];
+  /** The groups by name, each with all its members in the order they joined. */
+  groups: Group[];
+  /** Whom the user blocks. */
+  blocked: UserId[];
+}
+
 /** A session as the table and the database both name it. */
 export interface SessionKey {
   /** Whose. */
@@ -302,8 +312,8 @@ export interface Store {
 
   // ---- Friends, blocks, groups ---------------------------------------------------------------------------------------------------------
 
-  /** The user's contacts by name. A friend who blocks the user is shown offline, `lastseen` null. */
-  friends(userId: UserId): Promise<Contact[]>;
+  /** The user's lists, in a constant number of statements. */
+  lists(userId: UserId): Promise<Lists>;
   /** Puts someone on the list of friends. @returns the friend; 16: no such user; 24: the user's list is full. Twice is once. A friend who blocks the user is shown offline. */
   addFriend(userId: UserId, friend: { id: UserId } | { key: string }): Promise<Contact | 16 | 24>;
   /** Takes a friend off the list, if it is there. */
@@ -311,15 +321,11 @@ export interface Store {
   /** Those online who have one of these as a friend, with no block between the two in either direction. One statement per 500 ids. */
   watchers(userIds: UserId[]): Promise<Watcher[]>;
 
-  /** Whom this user blocks. */
-  blocked(userId: UserId): Promise<UserId[]>;
   /** From now on the user takes nothing from `other`. @returns false: no such user. Twice is once. */
   block(userId: UserId, other: UserId): Promise<boolean>;
   /** Lifts a block, if there is one. */
   unblock(userId: UserId, other: UserId): Promise<void>;
 
-  /** The user's groups by name, each with all its members in the order they joined. A constant number of statements. */
-  groups(userId: UserId): Promise<Group[]>;
   /** The new group's id, its creator the first member; 1: a group with that key exists; 24: the user is in too many. */
   createGroup(creator: UserId, groupname: string, key: string, groupdesc: string): Promise<{ groupid: GroupId } | 1 | 24>;
   /** The group, which the user is a member of now; 17: no such group; 24: it is full, or the user is in too many. Twice is once. */

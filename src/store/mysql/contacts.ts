@@ -2,30 +2,18 @@
 
 import type { Contact, Store, StoreLimits, Watcher } from "../store.ts";
 import { Buffer } from "node:buffer";
-import { gathered } from "./gather.ts";
 import type { Pool } from "./pool.ts";
 import { marks, padded, pieces } from "./sql.ts";
 import { lockUsers } from "./users.ts";
 
-type Contacts = Pick<Store, "friends" | "addFriend" | "removeFriend" | "watchers" | "blocked" | "block" | "unblock">;
+type Contacts = Pick<Store, "addFriend" | "removeFriend" | "watchers" | "block" | "unblock">;
 
 /** The friend `f` as a user sees it: offline if blocked by it. */
-const CONTACT = "f.id, f.name, IF(b.userid IS NULL, f.state, 'offline') AS state, IF(b.userid IS NULL, f.lastseen, NULL) AS lastseen";
-const BLOCKS = "LEFT JOIN block b ON b.userid = f.id AND b.blocked =";
+export const CONTACT = "f.id, f.name, IF(b.userid IS NULL, f.state, 'offline') AS state, IF(b.userid IS NULL, f.lastseen, NULL) AS lastseen";
+export const BLOCKS = "LEFT JOIN block b ON b.userid = f.id AND b.blocked =";
 
 export function contacts(db: Pool, limits: StoreLimits): Contacts {
   return {
-    friends: gathered(async (userIds) => {
-      const list = padded(userIds);
-      const rows = await db.read<Contact & { owner: number }>(
-        `SELECT friend.userid AS owner, ${CONTACT} FROM friend JOIN user f ON f.id = friend.friendid ${BLOCKS} friend.userid ` +
-          `WHERE friend.userid IN (${marks(list.length)}) ORDER BY f.namekey`,
-        list,
-      );
-      const lists = Map.groupBy(rows, (row) => row.owner);
-      return userIds.map((userId) => (lists.get(userId) ?? []).map(({ id, name, state, lastseen }) => ({ id, name, state, lastseen })));
-    }),
-
     async addFriend(userId, friend) {
       const where = "id" in friend ? "f.id = ?" : "f.namekey = ?";
       const [contact] = await db.read<Contact>(
@@ -67,16 +55,6 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
       }
       return found;
     },
-
-    blocked: gathered(async (userIds) => {
-      const list = padded(userIds);
-      const rows = await db.read<{ userid: number; blocked: number }>(
-        `SELECT userid, blocked FROM block WHERE userid IN (${marks(list.length)}) ORDER BY userid, blocked`,
-        list,
-      );
-      const lists = Map.groupBy(rows, (row) => row.userid);
-      return userIds.map((userId) => (lists.get(userId) ?? []).map((row) => row.blocked));
-    }),
 
     async block(userId, other) {
       const found = await db.read("SELECT 1 FROM user WHERE id = ?", [other]);

@@ -3,13 +3,12 @@
 import { Buffer } from "node:buffer";
 import type { Group, GroupId, Role, State, Store, StoreLimits, UserId } from "../store.ts";
 import { isDuplicate } from "./errors.ts";
-import { gathered } from "./gather.ts";
 import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
 import { marks, padded, pieces } from "./sql.ts";
 import { lockUsers } from "./users.ts";
 
-type Groups = Pick<Store, "groups" | "createGroup" | "joinGroup" | "leaveGroup" | "members">;
+type Groups = Pick<Store, "createGroup" | "joinGroup" | "leaveGroup" | "members">;
 
 const MEMBER = "gu.groupid, u.id, u.name, u.state, gu.grouprole";
 
@@ -33,6 +32,22 @@ function assemble(groups: GroupRow[], members: MemberRow[]): Group[] {
   return [...found.values()];
 }
 
+/** These groups with all their members; what does not exist is absent. */
+export async function withMembers(db: Pool, ids: Iterable<GroupId>): Promise<Map<GroupId, Group>> {
+  const found = new Map<GroupId, Group>();
+  for (const piece of pieces([...ids])) {
+    const list = padded(piece);
+    const places = marks(list.length);
+    const groups = await db.read<GroupRow>(`SELECT id, groupname, groupdesc FROM allgroup WHERE id IN (${places})`, list);
+    const members = await db.read<MemberRow>(
+      `SELECT ${MEMBER} FROM groupuser gu JOIN user u ON u.id = gu.userid WHERE gu.groupid IN (${places}) ORDER BY gu.groupid, gu.joined`,
+      list,
+    );
+    for (const group of assemble(groups, members)) found.set(group.id, group);
+  }
+  return found;
+}
+
 /** Undoes the transaction and is its result. */
 class Full extends Error {}
 
@@ -43,34 +58,7 @@ export function groups(db: Pool, limits: StoreLimits): Groups {
     return count >= limits.maxContacts;
   }
 
-  async function withMembers(ids: Iterable<GroupId>): Promise<Map<GroupId, Group>> {
-    const found = new Map<GroupId, Group>();
-    for (const piece of pieces([...ids])) {
-      const list = padded(piece);
-      const places = marks(list.length);
-      const groups = await db.read<GroupRow>(`SELECT id, groupname, groupdesc FROM allgroup WHERE id IN (${places})`, list);
-      const members = await db.read<MemberRow>(
-        `SELECT ${MEMBER} FROM groupuser gu JOIN user u ON u.id = gu.userid WHERE gu.groupid IN (${places}) ORDER BY gu.groupid, gu.joined`,
-        list,
-      );
-      for (const group of assemble(groups, members)) found.set(group.id, group);
-    }
-    return found;
-  }
-
   return {
-    groups: gathered(async (userIds) => {
-      const list = padded(userIds);
-      const memberships = await db.read<{ userid: UserId; groupid: GroupId }>(
-        "SELECT me.userid, me.groupid FROM groupuser me JOIN allgroup g ON g.id = me.groupid " +
-          `WHERE me.userid IN (${marks(list.length)}) ORDER BY g.groupkey`,
-        list,
-      );
-      const groups = await withMembers(new Set(memberships.map((row) => row.groupid)));
-      const lists = Map.groupBy(memberships, (row) => row.userid);
-      return userIds.map((userId) => (lists.get(userId) ?? []).flatMap(({ groupid }) => groups.get(groupid) ?? []));
-    }),
-
     async createGroup(creator, groupname, key, groupdesc) {
       try {
         return await db.transaction(async (tx) => {

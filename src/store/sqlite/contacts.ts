@@ -1,7 +1,8 @@
 import type { Contact, State, Store, StoreLimits, UserId } from "../store.ts";
 import type { Database } from "./database.ts";
+import { groupsIn } from "./groups.ts";
 
-type ContactStore = Pick<Store, "friends" | "addFriend" | "removeFriend" | "watchers" | "blocked" | "block" | "unblock">;
+type ContactStore = Pick<Store, "lists" | "addFriend" | "removeFriend" | "watchers" | "block" | "unblock">;
 
 type ContactRow = [id: UserId, name: string, state: State, lastseen: number | null, blocks: number];
 /** A user as ?1 may see them. */
@@ -11,13 +12,23 @@ function contact([id, name, state, lastseen, blocks]: ContactRow): Contact {
   return blocks ? { id, name, state: "offline", lastseen: null } : { id, name, state, lastseen };
 }
 
-/** The part of the store that is friends and blocks. */
+/** The part of the store that is friends and blocks, and all lists together. */
 export function contactStore(db: Database, limits: StoreLimits): ContactStore {
   return {
-    friends(userId) {
+    lists(userId) {
       return db.read(() => {
-        const sql = `${CONTACT} FROM friend f JOIN user u ON u.id = f.friendid WHERE f.userid = ?1 ORDER BY u.namekey`;
-        return db.rows<ContactRow>(sql, userId).map(contact);
+        // Most users have none, or few: who has none is asked once, not thrice.
+        const [friends, groups, blocked] = db.row<[number, number, number]>(
+          `SELECT EXISTS (SELECT 1 FROM friend WHERE userid = ?1), EXISTS (SELECT 1 FROM groupuser WHERE userid = ?1),
+            EXISTS (SELECT 1 FROM block WHERE userid = ?1)`,
+          userId,
+        )!;
+        const friendsOf = `${CONTACT} FROM friend f JOIN user u ON u.id = f.friendid WHERE f.userid = ?1 ORDER BY u.namekey`;
+        return {
+          friends: friends ? db.rows<ContactRow>(friendsOf, userId).map(contact) : [],
+          groups: groups ? groupsIn(db, "SELECT groupid FROM groupuser WHERE userid = ?", userId) : [],
+          blocked: blocked ? db.rows<[UserId]>("SELECT blocked FROM block WHERE userid = ? ORDER BY blocked", userId).map(([id]) => id) : [],
+        };
       });
     },
 
@@ -49,10 +60,6 @@ export function contactStore(db: Database, limits: StoreLimits): ContactStore {
         const rows = db.rows<[UserId, UserId, string]>(sql, JSON.stringify(userIds));
         return rows.map(([userId, watcher, node]) => ({ userId, watcher, node }));
       });
-    },
-
-    blocked(userId) {
-      return db.read(() => db.rows<[UserId]>("SELECT blocked FROM block WHERE userid = ? ORDER BY blocked", userId).map(([id]) => id));
     },
 
     block(userId, other) {

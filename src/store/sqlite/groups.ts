@@ -1,26 +1,24 @@
 import type { Group, GroupId, Role, State, Store, StoreLimits, UserId } from "../store.ts";
 import type { Database } from "./database.ts";
 
-type GroupStore = Pick<Store, "groups" | "createGroup" | "joinGroup" | "leaveGroup" | "members">;
+type GroupStore = Pick<Store, "createGroup" | "joinGroup" | "leaveGroup" | "members">;
+
+/** The groups that a query gives the ids of, by name. */
+export function groupsIn(db: Database, ids: string, value: number): Group[] {
+  const groups = new Map<GroupId, Group>();
+  const sql = `SELECT id, groupname, groupdesc FROM allgroup WHERE id IN (${ids}) ORDER BY groupkey`;
+  for (const [id, groupname, groupdesc] of db.rows<[GroupId, string, string]>(sql, value)) groups.set(id, { id, groupname, groupdesc, users: [] });
+  const members = db.rows<[GroupId, UserId, string, State, Role]>(
+    `SELECT g.groupid, u.id, u.name, u.state, g.grouprole FROM groupuser g JOIN user u ON u.id = g.userid WHERE g.groupid IN (${ids})
+      ORDER BY g.groupid, g.joined`,
+    value,
+  );
+  for (const [groupid, id, name, state, role] of members) groups.get(groupid)!.users.push({ id, name, state, role });
+  return [...groups.values()];
+}
 
 /** The part of the store that is groups and their members. */
 export function groupStore(db: Database, limits: StoreLimits): GroupStore {
-  /** The groups that a query gives the ids of, by name. */
-  function groups(ids: string, value: number): Group[] {
-    const groups = new Map<GroupId, Group>();
-    const sql = `SELECT id, groupname, groupdesc FROM allgroup WHERE id IN (${ids}) ORDER BY groupkey`;
-    for (const [id, groupname, groupdesc] of db.rows<[GroupId, string, string]>(sql, value)) groups.set(id, { id, groupname, groupdesc, users: [] });
-    // At most logins there are none.
-    if (groups.size === 0) return [];
-    const members = db.rows<[GroupId, UserId, string, State, Role]>(
-      `SELECT g.groupid, u.id, u.name, u.state, g.grouprole FROM groupuser g JOIN user u ON u.id = g.userid WHERE g.groupid IN (${ids})
-        ORDER BY g.groupid, g.joined`,
-      value,
-    );
-    for (const [groupid, id, name, state, role] of members) groups.get(groupid)!.users.push({ id, name, state, role });
-    return [...groups.values()];
-  }
-
   function inTooMany(userId: UserId): boolean {
     return db.row<[number]>("SELECT count(*) FROM groupuser WHERE userid = ?", userId)![0] >= limits.maxContacts;
   }
@@ -34,10 +32,6 @@ export function groupStore(db: Database, limits: StoreLimits): GroupStore {
   }
 
   return {
-    groups(userId) {
-      return db.read(() => groups("SELECT groupid FROM groupuser WHERE userid = ?", userId));
-    },
-
     createGroup(creator, groupname, key, groupdesc) {
       return db.write(() => {
         if (db.row("SELECT 1 FROM allgroup WHERE groupkey = ?", key)) return 1;
@@ -59,7 +53,7 @@ export function groupStore(db: Database, limits: StoreLimits): GroupStore {
           if (members >= limits.maxGroup || inTooMany(userId)) return 24;
           addMember(groupid, userId, "normal", newest + 1);
         }
-        return groups("?", groupid)[0];
+        return groupsIn(db, "?", groupid)[0];
       });
     },
 
