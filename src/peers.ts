@@ -38,8 +38,12 @@ export class Peers implements BusListener {
     else if (message.type === "probe") void remote.answer(message, table, turns);
     else if (message.type === "probed") remote.answered(message);
     else if (message.type === "replaced") {
-      const session = table.get(message.userId);
-      if (session?.id === message.session) replaced(session);
+      // It may be on its way from its claim to the table.
+      void turns.run(message.userId, () => {
+        const session = table.get(message.userId);
+        if (session?.id === message.session) replaced(session);
+        return Promise.resolve();
+      });
     }
   }
 

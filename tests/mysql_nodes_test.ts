@@ -190,6 +190,45 @@ mysqlTest("claims of one moment: each has its own answer, and only the user whos
   assertEquals((await locked).result, "claimed");
 });
 
+/** The next look of a claim, on any connection through the proxy, waits: until `go` is called. `asked` resolves when there is one. */
+function holdLook(t: MysqlTest): { asked: Promise<void>; go(): void } {
+  const asked = Promise.withResolvers<void>(), held = Promise.withResolvers<void>();
+  t.proxy.inspect = ({ direction, data }) => {
+    if (direction === "down" || !new TextDecoder().decode(data).includes("AS alive")) return "pass";
+    asked.resolve();
+    return held.promise.then(() => "pass" as const);
+  };
+  return { asked: asked.promise, go: held.resolve };
+}
+
+mysqlTest("a session that is taken over before its node has looked was claimed", async (t) => {
+  const { b, users: [ada] } = await twoNodes(t);
+  const a = await t.openProxied();
+  await a.join("through the proxy");
+  const look = holdLook(t);
+  const claim = a.claim(ada, "a1");
+  await look.asked;
+  assertEquals((await b.claim(ada, "b1", "a1")).result, "claimed");
+  look.go();
+  assertEquals((await claim).result, "claimed");
+  assertEquals((await b.holder(ada))?.session, "b1");
+});
+
+mysqlTest("claims of one moment, one of which is taken over before its node has looked: whose outcome is not certain is not told one", async (t) => {
+  const { b, users: [ada, bob, cy] } = await twoNodes(t);
+  const a = await t.openProxied();
+  await a.join("through the proxy");
+  await claimed(b, bob, "b1");
+  const look = holdLook(t);
+  const sure = a.claim(ada, "a1");
+  const unsure = [assertRejects(() => a.claim(bob, "a2"), StoreUnavailable), assertRejects(() => a.claim(cy, "a3"), StoreUnavailable)];
+  await look.asked;
+  assertEquals((await b.claim(cy, "b3", "a3")).result, "claimed");
+  look.go();
+  assertEquals((await sure).result, "claimed");
+  await Promise.all(unsure);
+});
+
 mysqlTest("a node that leaves leaves nothing online", async (t) => {
   const { a, b, users: [ada], admin } = await twoNodes(t);
   await claimed(a, ada, "a1");

@@ -11,7 +11,7 @@ export interface Admin extends AsyncDisposable {
   query(sql: string): Promise<Record<string, unknown>[]>;
   /** Resolves when this query gives so many rows. */
   until(sql: string, count: number): Promise<void>;
-  /** Ends the connections to this database but its own: how many there were. */
+  /** Ends the connections to this database but its own, until there are none: how many it ended. */
   killAll(): Promise<number>;
   /** Resolves when so many statements on this database wait for a lock. */
   lockWaits(count: number): Promise<void>;
@@ -101,10 +101,14 @@ async function connectAdmin(url: URL): Promise<Admin> {
     query,
     until,
     async killAll() {
-      const rows = await query(others);
-      for (const { id } of rows) await query(`KILL CONNECTION ${id}`).catch(() => {});
-      await until(others, 0);
-      return rows.length;
+      const ended = new Set<unknown>();
+      // Again and again: a pool may still be opening some.
+      await poll(async () => {
+        const rows = await query(others);
+        for (const { id } of rows) await query(`KILL CONNECTION ${id}`).then(() => ended.add(id), () => {});
+        return rows.length === 0;
+      }, "no connection is left");
+      return ended.size;
     },
     async lockWaits(count) {
       await poll(async () => {

@@ -1,8 +1,10 @@
 /**
  * Who is online, where, and under which session.
  *
- * 1. Claims of the same moment are one conditional statement on the users' rows, in the order of their ids, and one look at what it left: a row that names
- *    the session is claimed, whatever the statement said.
+ * 1. Claims of the same moment are one conditional statement on the users' rows, in the order of their ids, and one look at what it left. Another node may
+ *    take a session over between the two. That session was claimed all the same: who took it over tells its node to end it, and if it claimed once more, each
+ *    of the two would be ended for the other. So the statement's count of rows has the last word: if it is higher than what the look shows, whoever the look
+ *    does not show has an unknown outcome, unless the count is all of them.
  * 2. Reading the leases must not lock them, or a claim that waits for a row would keep its node from renewing. So the statement is on one table: with a join,
  *    the tables that it reads beside it are locked.
  * 3. A batch of claims that meets a lock is given up after one lock wait, with nothing changed (`gather.ts`): only the user whose row is locked waits on.
@@ -52,7 +54,7 @@ export function sessions(db: Pool, node: NodeLife): Sessions {
     const tried = [...new Map(claims.map((claim) => [claim.userId, claim])).values()].sort((a, b) => a.userId - b.userId);
     const list = padded(tried);
     const ids = list.map((claim) => claim.userId), places = marks(list.length);
-    await db.write(
+    const { affectedRows } = await db.write(
       `UPDATE user u FORCE INDEX (PRIMARY) SET state = 'online', session = ELT(FIELD(id, ${places}), ${places}), node = ?, incarnation = ?, since = ? ` +
         `WHERE id IN (${places}) AND (state = 'offline' OR session = ELT(FIELD(id, ${places}), ${places}) OR (node <> ? AND NOT ${ALIVE})) AND ${OWN}`,
       [
@@ -71,10 +73,14 @@ export function sessions(db: Pool, node: NodeLife): Sessions {
       [name, incarnation, ...ids],
     );
     const users = new Map(rows.map((row) => [row.id, row]));
+    const shown = tried.filter(({ userId, session }) => users.get(userId)?.session === session).length;
+    const overtaken = shown < affectedRows ? new Set(tried.map(({ session }) => session)) : new Set();
     return claims.map(({ userId, session, takeover }) => {
       const row = users.get(userId);
       if (!row) return new Error(`there is no user ${userId}`);
-      if (row.session === session) return { result: "claimed", lastSeq: row.last_seq, confirmedSeq: row.confirmed_seq };
+      const taken = overtaken.has(session) && row.session !== session;
+      if (taken && affectedRows < tried.length) return new StoreUnavailable(`the session of user ${userId} changes at this moment`);
+      if (taken || row.session === session) return { result: "claimed", lastSeq: row.last_seq, confirmedSeq: row.confirmed_seq };
       if (row.own === 0) return { result: "fenced" };
       const { session: other, node: holder } = row;
       if (row.state === "online" && other !== null && other !== takeover && holder !== null && (row.alive === 1 || holder === name)) {
