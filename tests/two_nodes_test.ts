@@ -82,6 +82,33 @@ clusterTest(
   },
 );
 
+clusterTest("two nodes: a session that is taken over on its way from its claim to the table ends when it is there", async (db) => {
+  const watch = new StoreWatch();
+  const claimed = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
+  await using a = await startNode(db, "a", { times: TIMES, store: watch.wrap }, { "on-conflict": "replace" });
+  await using b = await startNode(db, "b", { times: TIMES }, { "on-conflict": "replace" });
+  const [user, other] = await makeUsers(db, 2);
+  await using witness = await a.client(other);
+  watch.around = async (call) => {
+    const result = await call.run();
+    if (call.name !== "claim") return result;
+    claimed.resolve();
+    await open.promise;
+    return result;
+  };
+  await using first = await a.connect();
+  first.send({ msgid: 1, id: user.id, token: user.token, proto: 2 });
+  await claimed.promise;
+  await using second = await b.client(user);
+  // On the same way as the news of the takeover, and after it.
+  second.send({ msgid: 21, toid: other.id, msg: "there" });
+  await witness.next((m) => m.msgid === 21);
+  open.resolve();
+  const goodbye = await first.next((m) => m.msgid === 20);
+  assertEquals([goodbye.reason, await first.closed], ["replaced", "fin"]);
+  assertErrno(await second.request({ msgid: 17 }), 0);
+});
+
 clusterTest("two nodes: PRESENCE from the other node; a move within 2 s is not told; a kick finds its user wherever it is", async (db) => {
   await using a = await startNode(db, "a", { times: TIMES });
   await using b = await startNode(db, "b", { times: TIMES });

@@ -28,8 +28,11 @@ export async function buildPage(): Promise<void> {
   }
 }
 
+/** Of this build alone: two tests may build in one process. */
+const build = crypto.randomUUID();
+
 function part(name: string): URL {
-  return new URL(`${name}.${Deno.pid}`, dist);
+  return new URL(`${name}.${build}`, dist);
 }
 
 /** When the newest file of a folder, or a file, was changed (ms). */
