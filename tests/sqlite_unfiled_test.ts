@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { UNFILED } from "../src/store/sqlite/unfiled.ts";
+import { PIECE, UNFILED } from "../src/store/sqlite/unfiled.ts";
 import type { Append, Store } from "../src/store/store.ts";
 import { addUsers, type TestDatabase, testDatabase } from "./support/databases.ts";
 
@@ -43,24 +43,24 @@ Deno.test("an inbox is the same whether its messages are filed or not, or some o
   assertEquals([await rows(), await inbox()], [[], span(1, UNFILED - 1)]);
   assertEquals(await store.sessions(0, 10), [{ userId: bob, session: "s", lastSeq: UNFILED - 1 }]);
   await say(1);
-  assertEquals([await rows(), await inbox()], [span(1, UNFILED), span(1, UNFILED)]);
-  await say(10);
-  assertEquals([(await rows()).length, await inbox()], [UNFILED, span(1, UNFILED + 10)]);
-  assertEquals(await store.claim(bob, "t", "s"), { result: "claimed", lastSeq: UNFILED + 10, confirmedSeq: 0 });
+  assertEquals([await rows(), await inbox()], [span(1, PIECE), span(1, UNFILED)]);
+  await say(PIECE + 10);
+  assertEquals([await rows(), await inbox()], [span(1, 2 * PIECE), span(1, UNFILED + PIECE + 10)]);
+  assertEquals(await store.claim(bob, "t", "s"), { result: "claimed", lastSeq: UNFILED + PIECE + 10, confirmedSeq: 0 });
 });
 
 Deno.test("pieces of an inbox end where they should, on either side of what is filed", async () => {
   await using t = await testDatabase("sqlite");
   const { say, inbox } = await three(t);
   await say(UNFILED + 10);
-  assertEquals(await inbox(UNFILED - 2, 2), [UNFILED - 1, UNFILED]);
-  assertEquals(await inbox(UNFILED - 2, 3), span(UNFILED - 1, UNFILED + 1));
-  assertEquals(await inbox(UNFILED + 4, 3), span(UNFILED + 5, UNFILED + 7));
+  assertEquals(await inbox(PIECE - 2, 2), [PIECE - 1, PIECE]);
+  assertEquals(await inbox(PIECE - 2, 3), span(PIECE - 1, PIECE + 1));
+  assertEquals(await inbox(PIECE + 4, 3), span(PIECE + 5, PIECE + 7));
   assertEquals(await inbox(UNFILED + 10, 3), []);
-  const length = String(UNFILED).length;
-  assertEquals(await inbox(UNFILED - 2, 100, 2 * length), [UNFILED - 1, UNFILED]);
-  assertEquals(await inbox(UNFILED - 2, 100, 4 * length), span(UNFILED - 1, UNFILED + 2));
-  assertEquals(await inbox(UNFILED, 100, 1), [UNFILED + 1]);
+  const length = String(PIECE).length;
+  assertEquals(await inbox(PIECE - 2, 100, 2 * length), [PIECE - 1, PIECE]);
+  assertEquals(await inbox(PIECE - 2, 100, 4 * length), span(PIECE - 1, PIECE + 2));
+  assertEquals(await inbox(PIECE, 100, 1), [PIECE + 1]);
 });
 
 Deno.test("what is confirmed before it is filed gets no row, and does not come again", async () => {
@@ -70,7 +70,7 @@ Deno.test("what is confirmed before it is filed gets no row, and does not come a
   await confirm(7);
   assertEquals(await inbox(), [8, 9, 10]);
   await say(UNFILED - 10);
-  assertEquals(await rows(), span(8, UNFILED));
+  assertEquals(await rows(), span(8, PIECE));
   await say(5);
   // More than there is counts as all there is.
   await confirm(10 * UNFILED);
@@ -86,6 +86,31 @@ Deno.test("a full inbox counts what is not filed", async () => {
   assertEquals((await store.append([one, one])).map((r) => r.errno), [0, 24]);
   await confirm(1);
   assertEquals((await store.append([one, one])).map((r) => r.errno), [0, 24]);
+});
+
+Deno.test("many inboxes: what is filed piece by piece is what was said, to each in order", async () => {
+  await using t = await testDatabase("sqlite");
+  const store = await t.open();
+  const users = await addUsers(store, ...Array.from({ length: 7 }, (_, i) => `user${i}`));
+  const said = new Map(users.map((id) => [id, [] as string[]]));
+  for (let n = 0; n < UNFILED + 3 * PIECE; n += 50) {
+    const batch = Array.from({ length: 50 }, (_, i) => ({ sender: users[0], toid: users[(n + i) * (n + i) % 7], msg: String(n + i), ts: 1 }));
+    for (const { toid, msg } of batch) said.get(toid)!.push(msg);
+    await store.append(batch);
+  }
+  const inboxes = async () => {
+    const all = new Map<number, string[]>();
+    for (const id of users) {
+      const inbox = await store.inbox(id, 0, 10_000, 1e9);
+      assertEquals(inbox.map((m) => m.seq), span(1, inbox.length));
+      all.set(id, inbox.map((m) => m.msg));
+    }
+    return all;
+  };
+  const filed = async () => (await t.query("select count(*) as n from inbox"))[0].n;
+  assertEquals([await filed(), await inboxes()], [4 * PIECE, said]);
+  await store.prune(0, 1);
+  assertEquals([await filed(), await inboxes()], [UNFILED + 3 * PIECE, said]);
 });
 
 Deno.test("a group's message comes after all that was said before it", async () => {

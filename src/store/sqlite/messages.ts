@@ -9,7 +9,7 @@ import type { SQLInputValue } from "node:sqlite";
 import type { Append, Appended, GroupId, InboxMessage, Store, StoredMessage, StoreLimits, UserId } from "../store.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 import { confirm } from "./sessions.ts";
-import { UNFILED, type Unfiled } from "./unfiled.ts";
+import type { Unfiled } from "./unfiled.ts";
 
 /** From so many messages on they are listed. */
 export const UNLISTED = 1000;
@@ -57,8 +57,8 @@ class Appending {
     });
     if (this.#rows.length === 0) return results;
     this.#db.insertAll("message", MESSAGE, this.#rows);
-    this.#unfiled.file(UNFILED);
-    this.#list();
+    // Not both in one transaction: either takes some ms.
+    if (!this.#unfiled.fileSome()) this.#list();
     return results;
   }
 
@@ -96,7 +96,7 @@ class Appending {
     if (repeated) return repeated;
     if (!isMember) return { errno: 18 };
     const messageid = this.#insert(append);
-    this.#unfiled.file();
+    this.#unfiled.fileAll();
     this.#inboxes.clear();
     const takers = "id IN (SELECT userid FROM groupuser WHERE groupid = ?1) AND id <> ?2 AND last_seq - confirmed_seq < ?3";
     const values = [groupid, sender, this.#limits.maxInbox];
@@ -212,7 +212,7 @@ export function messageStore(
         AND NOT EXISTS (SELECT 1 FROM inbox WHERE messageid = m.id) ORDER BY m.ts LIMIT ?) RETURNING id, min(sender, toid), max(sender, toid)`;
       const unlist = "DELETE FROM conversation WHERE low = ? AND high = ? AND messageid = ?";
       return db.write(() => {
-        unfiled.file();
+        unfiled.fileAll();
         const pruned = db.rows<[number, UserId | null, UserId | null]>(sql, before, limit);
         for (const [id, low, high] of pruned) db.run(unlist, low, high, id);
         return pruned.length;

@@ -7,14 +7,15 @@
  * 2. Which they are is known in memory, and follows from the tables: the messages to one user after `listed.filed`, in the order of their ids, have the numbers
  *    after that user's `last_seq`. So a process that was killed loses nothing; the next one reads them again.
  * 3. Whoever reads `inbox` or `last_seq` asks here as well. What reads or writes them by a statement for many users (a group's message) files first.
- * 4. The append that makes them `UNFILED` or more files them, in its own transaction. What was confirmed by then never gets a row.
+ * 4. The append that makes them `UNFILED` or more files the `PIECE` oldest, in its own transaction: all at once could hold up the event loop. What was
+ *    confirmed by then never gets a row.
  * 5. A transaction that is rolled back takes back what was added in it, and another process may write: what is known is then read again.
  */
 import type { UserId } from "../store.ts";
 import type { Database } from "./database.ts";
 
-/** From so many messages on they are filed. */
-export const UNFILED = 2000;
+/** From so many messages on they are filed, so many at a time. */
+export const UNFILED = 2000, PIECE = 500;
 
 /** The end of one inbox. */
 interface Tail {
@@ -28,7 +29,8 @@ interface Tail {
 export class Unfiled {
   readonly #db: Database;
   #tails = new Map<UserId, Tail>();
-  #count = 0;
+  /** The messages of all tails, in the order they came. */
+  #ids: number[] = [];
   #generation = -1;
 
   /** Nothing is read yet. */
@@ -55,27 +57,40 @@ export class Unfiled {
     const tail = tails.get(userId);
     if (tail) tail.ids.push(messageid);
     else tails.set(userId, { filed: seq, ids: [messageid] });
-    this.#count++;
+    this.#ids.push(messageid);
   }
 
-  /** Files all of them, if there are `least` or more. In `write`. */
-  file(least = 1): void {
-    const tails = this.#current();
-    if (this.#count < least) return;
+  /** Files the oldest, if there are enough of them. In `write`. @returns whether it did */
+  fileSome(): boolean {
+    this.#current();
+    const enough = this.#ids.length >= UNFILED;
+    if (enough) this.#file(PIECE);
+    return enough;
+  }
+
+  /** Files all of them. In `write`. */
+  fileAll(): void {
+    this.#current();
+    if (this.#ids.length > 0) this.#file(this.#ids.length);
+  }
+
+  #file(count: number): void {
+    const upto = this.#ids.splice(0, count).at(-1)!;
     const rows: number[] = [];
-    let newest = 0;
     // In the order of the inboxes, so that each page is written once.
-    for (const userId of [...tails.keys()].sort((a, b) => a - b)) {
-      const { filed, ids } = tails.get(userId)!;
-      const sql = "UPDATE user SET last_seq = ? WHERE id = ? RETURNING confirmed_seq";
-      const [confirmed] = this.#db.row<[number]>(sql, filed + ids.length, userId)!;
-      for (let i = Math.max(0, confirmed - filed); i < ids.length; i++) rows.push(userId, filed + i + 1, ids[i]!);
-      newest = Math.max(newest, ids.at(-1)!);
+    for (const userId of [...this.#tails.keys()].sort((a, b) => a - b)) {
+      const tail = this.#tails.get(userId)!;
+      const later = tail.ids.findIndex((id) => id > upto);
+      const ids = later < 0 ? tail.ids : tail.ids.slice(0, later);
+      if (ids.length === 0) continue;
+      const last = tail.filed + ids.length;
+      const [confirmed] = this.#db.row<[number]>("UPDATE user SET last_seq = ? WHERE id = ? RETURNING confirmed_seq", last, userId)!;
+      for (let seq = Math.max(tail.filed, confirmed) + 1; seq <= last; seq++) rows.push(userId, seq, ids[seq - tail.filed - 1]!);
+      if (later < 0) this.#tails.delete(userId);
+      else this.#tails.set(userId, { filed: last, ids: tail.ids.slice(later) });
     }
     this.#db.insertAll("inbox", ["userid", "seq", "messageid"], rows);
-    this.#db.run("UPDATE listed SET filed = ?", newest);
-    tails.clear();
-    this.#count = 0;
+    this.#db.run("UPDATE listed SET filed = ?", upto);
   }
 
   #current(): Map<UserId, Tail> {
@@ -83,7 +98,7 @@ export class Unfiled {
     if (this.#generation === generation) return this.#tails;
     this.#generation = generation;
     this.#tails = new Map();
-    this.#count = 0;
+    this.#ids = [];
     const sql = `SELECT m.toid, u.last_seq, m.id FROM message m JOIN user u ON u.id = m.toid
       WHERE m.id > (SELECT filed FROM listed) AND m.toid IS NOT NULL ORDER BY m.id`;
     for (const [userId, seq, messageid] of this.#db.rows<[UserId, number, number]>(sql)) this.add(userId, seq, messageid);
