@@ -24,7 +24,8 @@ async function done(db: TestDatabase, ...args: string[]): Promise<string> {
 databaseTest("operator: users and kick", async (db) => {
   const { server, port } = await serve(db);
   await using _server = server;
-  const [alice, bob] = await makeUsers(db, 2);
+  // Listed in the order of their ids, which need not be the one in which they were asked for.
+  const [alice, bob] = (await makeUsers(db, 2)).toSorted((a, b) => a.id - b.id);
   await using client = await RawClient.connect(port);
   assertEquals((await client.login({ id: alice.id, token: alice.token, proto: 2 })).errno, 0);
   const [head, first, second, ...more] = (await done(db, "users")).trimEnd().split("\n").map((line) => line.split("\t"));
