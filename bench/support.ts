@@ -1,6 +1,6 @@
 /** What the benchmarks share: a server of its own, users, and processes of clients. */
 import { createHash, randomBytes } from "node:crypto";
-import { parseConfig } from "../src/config.ts";
+import { parseConfig } from "../src/config/config.ts";
 import { openStore } from "../src/store/open.ts";
 import type { Store } from "../src/store/store.ts";
 import { Load, type User } from "./load_generator.ts";

@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { NatterClient, type Target } from "../src/client/natter_client.ts";
 import { tcp } from "../src/client/tcp_transport.ts";
-import { buildPage } from "../src/ops/build_page.ts";
+import { buildPage } from "../tools/build_page.ts";
 import { Program } from "../tests/support/program.ts";
 
 const PEOPLE = ["Mara Lindqvist", "Tom Okafor", "陈晓雨", "Priya Raman", "Jonas Weber", "Elif Demir", "Sam Whitlock"] as const;

@@ -7,7 +7,7 @@ import type { ConnectionTable } from "./presence/connection_table.ts";
 import type { NodeLife } from "./presence/node_life.ts";
 import type { RemoteHolders } from "./presence/remote_holders.ts";
 import type { Session } from "./presence/session.ts";
-import type { Turns } from "./presence/turns.ts";
+import type { Turns } from "./async/turns.ts";
 import type { UserId } from "./store/store.ts";
 
 /** Does what other nodes ask for. */

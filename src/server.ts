@@ -14,7 +14,7 @@ import { Signals } from "./chat/signals.ts";
 import { Welcome } from "./chat/welcome.ts";
 import type { Bus, BusListener } from "./cluster/bus.ts";
 import { LocalHub } from "./cluster/local.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/config.ts";
 import type { Dispatcher, Handlers } from "./dispatcher.ts";
 import { type Certificate, readCertificate } from "./net/certificate.ts";
 import type { Cause, Connection } from "./net/connection.ts";
@@ -41,7 +41,7 @@ import { Errno, Refusal } from "./wire/errors.ts";
 import type { Fault } from "./wire/lines.ts";
 import type { Ref, Request } from "./wire/messages.ts";
 import { Msg } from "./wire/msgid.ts";
-import { within } from "./within.ts";
+import { within } from "./async/within.ts";
 
 /** How long a stop may take to say goodbye, to store what waits, and to set users offline (ms); with what follows it stays below 10 s. */
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;

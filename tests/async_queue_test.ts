@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { AsyncQueue } from "../src/presence/async_queue.ts";
+import { AsyncQueue } from "../src/async/async_queue.ts";
 
 /** The batches of a queue until it is closed. */
 async function drain<T>(queue: AsyncQueue<T>, work: (batch: readonly T[]) => void | Promise<void> = () => {}): Promise<T[][]> {

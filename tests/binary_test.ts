@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import deno from "../deno.json" with { type: "json" };
-import { buildPage } from "../src/ops/build_page.ts";
+import { buildPage } from "../tools/build_page.ts";
 import { hasMysql, testDatabase } from "./support/databases.ts";
 import { Program, run } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { type Config, ConfigError, fields, flagName, flags, parseConfig, variableName } from "../src/config.ts";
+import { type Config, ConfigError, fields, flagName, flags, parseConfig, variableName } from "../src/config/config.ts";
 
 function parse(args: string[], env: Record<string, string> = {}): Config {
   return parseConfig(args, (name) => env[name]);

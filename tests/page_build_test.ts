@@ -18,12 +18,12 @@ Deno.test("page: what is edited while the page is being built is in the next bui
   const folder = await Deno.makeTempDir({ prefix: "natter_test_" });
   try {
     const anHour = 3600_000, begun = Date.now();
-    await Deno.mkdir(`${folder}/src/ops`, { recursive: true });
-    for (const name of ["deno.json", "deno.lock", "src/std.d.ts", "src/client", "src/web", "src/ops/build_page.ts"]) {
+    await Deno.mkdir(`${folder}/tools`, { recursive: true });
+    for (const name of ["deno.json", "deno.lock", "src/std.d.ts", "src/client", "src/web", "tools/build_page.ts"]) {
       await copy(`${root}${name}`, `${folder}/${name}`, begun - anHour);
     }
     const build = async () => {
-      const args = ["run", "-A", "--quiet", `${folder}/src/ops/build_page.ts`];
+      const args = ["run", "-A", "--quiet", `${folder}/tools/build_page.ts`];
       const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null", stderr: "piped" }).output();
       assert(success, new TextDecoder().decode(stderr));
       return await Deno.readTextFile(`${folder}/src/web/dist/app.js`);

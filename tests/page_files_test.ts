@@ -1,7 +1,7 @@
 // How the page gets to the browser: its files over HTTP, and that a fresh clone has them.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { buildPage } from "../src/ops/build_page.ts";
+import { buildPage } from "../tools/build_page.ts";
 import { testDatabase } from "./support/databases.ts";
 import { Program } from "./support/program.ts";
 import { startServer } from "./support/server.ts";

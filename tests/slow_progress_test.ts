@@ -1,7 +1,7 @@
 // Who takes what it is sent slowly is heard of meanwhile, whatever carries the bytes: only one who takes nothing is gone.
 
 import { assert, assertEquals } from "@std/assert";
-import { parseConfig } from "../src/config.ts";
+import { parseConfig } from "../src/config/config.ts";
 import { readCertificate } from "../src/net/certificate.ts";
 import type { Connection } from "../src/net/connection.ts";
 import { Listeners } from "../src/net/listeners.ts";

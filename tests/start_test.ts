@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import deno from "../deno.json" with { type: "json" };
-import { fields, flagName, parseConfig } from "../src/config.ts";
+import { fields, flagName, parseConfig } from "../src/config/config.ts";
 import { start } from "../src/server.ts";
 import { databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
 import { asTask, type Ended, Program, run, type RunOptions } from "./support/program.ts";

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import net from "node:net";
 import tls from "node:tls";
-import { ConfigError } from "../src/config.ts";
+import { ConfigError } from "../src/config/config.ts";
 import { readCertificate } from "../src/net/certificate.ts";
 import { CapturedLog } from "./support/captured_log.ts";
 import { testDatabase } from "./support/databases.ts";

@@ -5,7 +5,7 @@
  */
 import { log } from "../ops/log.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
-import { Pause } from "../pause.ts";
+import { Pause } from "../async/pause.ts";
 
 /** Between two passes (ms). The first one comes after one interval: a start has other things to do. */
 export const RETENTION_MS = 3600_000;

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { interactive, type Who } from "../client/terminal/interactive.ts";
 import { pipe } from "../client/terminal/pipe.ts";
 import { tcp } from "../client/tcp_transport.ts";
-import { address, ConfigError, quote } from "../config_values.ts";
+import { address, ConfigError, quote } from "../config/values.ts";
 import { complain } from "./output.ts";
 import { readPassword } from "./password_prompt.ts";
 

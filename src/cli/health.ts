@@ -1,5 +1,5 @@
 /** `natter health`: whether a server runs. For containers and supervisors, which have no other program at hand to ask with. */
-import { ConfigError, parseConfig } from "../config.ts";
+import { ConfigError, parseConfig } from "../config/config.ts";
 import { formatAddress } from "../net/listen.ts";
 import { complain, print } from "./output.ts";
 

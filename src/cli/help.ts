@@ -1,6 +1,6 @@
 /** `natter --help`, and the README's table, both made from the table of flags. */
 
-import { fields, flagName, flags } from "../config.ts";
+import { fields, flagName, flags } from "../config/config.ts";
 
 /** What `natter --help` prints. */
 export function help(): string {

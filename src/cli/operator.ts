@@ -1,6 +1,6 @@
 /** The operator's commands. They work on the configured database, beside a running server or without one. */
 import { Passwords } from "../auth/passwords.ts";
-import { type Config, ConfigError, parseConfig } from "../config.ts";
+import { type Config, ConfigError, parseConfig } from "../config/config.ts";
 import { openStore } from "../store/open.ts";
 import { type Account, type Store, StoreRefused, StoreUnavailable } from "../store/store.ts";
 import { MAX_PASSWORD } from "../wire/messages.ts";

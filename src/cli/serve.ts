@@ -1,12 +1,12 @@
 /** `natter serve`: the server as a process, from its settings to its exit code. */
 
-import { ConfigError, parseConfig } from "../config.ts";
+import { ConfigError, parseConfig } from "../config/config.ts";
 import { formatAddress, ListenError } from "../net/listen.ts";
 import type { Addresses } from "../net/listeners.ts";
 import { configureLog, flushLog, log, openLog } from "../ops/log.ts";
 import { type Server, start } from "../server.ts";
 import { StoreRefused, StoreUnavailable } from "../store/store.ts";
-import { within } from "../within.ts";
+import { within } from "../async/within.ts";
 import { complain, print } from "./output.ts";
 
 /** How long a stop may take (ms); supervisors kill after 10 s. */

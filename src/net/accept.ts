@@ -2,7 +2,7 @@
  * Accepting, for every listener: one loop that goes on after an error. When no file descriptor is left accept fails; those connected are served on, and those who
  * wait come in when there is one again. (A listener of node:net under Deno would never accept again.)
  */
-import type { Address } from "../config.ts";
+import type { Address } from "../config/config.ts";
 import { log } from "../ops/log.ts";
 import { addressOf, plainAddress } from "./listen.ts";
 

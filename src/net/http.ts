@@ -1,7 +1,7 @@
 /** HTTP: the page, `/ws`, and what a monitoring system asks. A connection is a visitor's (visitors.ts) until it is a WebSocket. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Address } from "../config.ts";
+import type { Address } from "../config/config.ts";
 import { Acceptor } from "./accept.ts";
 import { type Answer, text } from "./answer.ts";
 import type { Certificate } from "./certificate.ts";

@@ -1,5 +1,5 @@
 /** Listening, with errors that a person can act on. */
-import type { Address } from "../config.ts";
+import type { Address } from "../config/config.ts";
 
 /** Nobody can listen there; one clear line. */
 export class ListenError extends Error {

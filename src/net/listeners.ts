@@ -1,5 +1,5 @@
 /** All that a server listens on. What is not asked for is not loaded: start-up counts. */
-import type { Address, Config } from "../config.ts";
+import type { Address, Config } from "../config/config.ts";
 import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { createServer } from "node:net";
 import { Duplex } from "node:stream";
-import type { Address } from "../config.ts";
+import type { Address } from "../config/config.ts";
 import { Acceptor } from "./accept.ts";
 import { listen, listenError, plainAddress } from "./listen.ts";
 

@@ -5,7 +5,7 @@
  */
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
-import type { Address } from "../config.ts";
+import type { Address } from "../config/config.ts";
 import type { Acceptor } from "./accept.ts";
 import type { Certificate } from "./certificate.ts";
 import { Connection, PIECE, type Transport, type Writer } from "./connection.ts";

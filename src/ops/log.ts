@@ -11,7 +11,7 @@
  */
 
 import type { Logger } from "@logtape/logtape";
-import type { LogFormat, LogLevel } from "../config.ts";
+import type { LogFormat, LogLevel } from "../config/config.ts";
 
 /** What a line says beside its message. Errors are written with their stack at level error, else by their message; undefined fields are left out. */
 export type Fields = Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** The web page's files, as `build_page.ts` left them beside the sources, or inside the binary. */
+/** The web page's files, as `tools/build_page.ts` left them beside the sources, or inside the binary. */
 import { type Answer, text } from "../net/answer.ts";
 import { nodeCrypto } from "../node_crypto.ts";
 

@@ -9,7 +9,7 @@
  * 5. Reads are direct, and see what was applied so far. The way back, from a connection to its session, is `connection.session`: no scan.
  */
 import type { UserId } from "../store/store.ts";
-import { AsyncQueue } from "./async_queue.ts";
+import { AsyncQueue } from "../async/async_queue.ts";
 import type { Session } from "./session.ts";
 
 type TableEvent =

@@ -25,7 +25,7 @@ import type { OfflineWriter } from "./offline_writer.ts";
 import { isAlive } from "./probe.ts";
 import type { RemoteHolders } from "./remote_holders.ts";
 import { newSessionId, Session } from "./session.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../async/turns.ts";
 
 /** How long a login waits for the release of the user's former session (ms); if the database is that slow, the claim decides without it. */
 const SETTLE_MS = 1000;

@@ -17,8 +17,8 @@ import type { ConnectionTable } from "./connection_table.ts";
 import type { PresenceListener } from "./departure.ts";
 import type { OfflineWriter } from "./offline_writer.ts";
 import type { Session } from "./session.ts";
-import type { Turns } from "./turns.ts";
-import { Pause } from "../pause.ts";
+import type { Turns } from "../async/turns.ts";
+import { Pause } from "../async/pause.ts";
 
 /** Between two renewals of the lease (ms). It is 10 s long: three may fail. */
 export const RENEW_MS = 3000;

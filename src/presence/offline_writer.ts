@@ -6,8 +6,8 @@
  * 3. A release names its session, so a late or repeated one can never end a newer session.
  */
 import { log } from "../ops/log.ts";
-import { Pause } from "../pause.ts";
-import { within } from "../within.ts";
+import { Pause } from "../async/pause.ts";
+import { within } from "../async/within.ts";
 import { type Release, type Store, StoreUnavailable, type UserId } from "../store/store.ts";
 
 /** Sessions per transaction. */

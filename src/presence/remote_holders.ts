@@ -11,7 +11,7 @@ import type { Store, UserId } from "../store/store.ts";
 import type { ConnectionTable } from "./connection_table.ts";
 import { isAlive } from "./probe.ts";
 import type { Session } from "./session.ts";
-import type { Turns } from "./turns.ts";
+import type { Turns } from "../async/turns.ts";
 
 /** How long another node may take to answer (ms): its own probe takes 1.5 s, and a returning user is to be in within 2 s. */
 const ANSWER_MS = 1900;

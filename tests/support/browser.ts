@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
-import { buildPage } from "../../src/ops/build_page.ts";
+import { buildPage } from "../../tools/build_page.ts";
 import { type TestDatabase, testDatabase } from "./databases.ts";
 import { Program } from "./program.ts";
 

@@ -1,6 +1,6 @@
 // `natter serve` as a process under fuzzed input, beside a steady client, and what became of both.
 
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { fuzz, makeKnown, tokenFor } from "./fuzz.ts";

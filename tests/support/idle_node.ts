@@ -4,7 +4,7 @@ import type { PresenceListener } from "../../src/presence/departure.ts";
 import { ConnectionTable } from "../../src/presence/connection_table.ts";
 import { NodeLife } from "../../src/presence/node_life.ts";
 import { OfflineWriter } from "../../src/presence/offline_writer.ts";
-import { Turns } from "../../src/presence/turns.ts";
+import { Turns } from "../../src/async/turns.ts";
 import type { Store } from "../../src/store/store.ts";
 
 const WARM_UP = 300, TURNS = Number(Deno.args[0]);

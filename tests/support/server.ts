@@ -3,7 +3,7 @@
 import { deadline } from "@std/async/deadline";
 import { createHash, randomBytes } from "node:crypto";
 import { Passwords } from "../../src/auth/passwords.ts";
-import { type Config, parseConfig } from "../../src/config.ts";
+import { type Config, parseConfig } from "../../src/config/config.ts";
 import { type Overrides, type Server, start } from "../../src/server.ts";
 import type { State } from "../../src/store/store.ts";
 import type { TestDatabase } from "./databases.ts";

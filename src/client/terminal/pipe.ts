@@ -4,7 +4,7 @@
  * Texts are sent without waiting for each other; every other command waits for what was sent before it. At the end of the input everything sent has to be
  * answered, and what waited in the inbox at login to have arrived.
  */
-import { within } from "../../within.ts";
+import { within } from "../../async/within.ts";
 import { type LoginAck, NatterClient } from "../natter_client.ts";
 import type { Connect } from "../transport.ts";
 import { isText } from "./commands.ts";

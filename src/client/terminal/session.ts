@@ -7,7 +7,7 @@
  * 2. What was sent and not stored is told, with its text, whatever ended it.
  * 3. When a conversation cannot be chosen, none is: a text must never go to the one before.
  */
-import { within } from "../../within.ts";
+import { within } from "../../async/within.ts";
 import { comparableName } from "../../wire/names.ts";
 import { type ConnectionState, type IncomingMessage, type NatterClient, NatterError, type Target } from "../natter_client.ts";
 import { type Command, CommandError, helpLines, parseCommand } from "./commands.ts";

@@ -1,6 +1,6 @@
-/** Builds the page into `dist/`, when it is older than what it is made of: `deno run -A src/ops/build_page.ts`. It says something only if it cannot. */
+/** Builds the page into `dist/`, when it is older than what it is made of: `deno run -A tools/build_page.ts`. It says something only if it cannot. */
 
-const web = new URL("../web/", import.meta.url);
+const web = new URL("../src/web/", import.meta.url);
 const dist = new URL("dist/", web);
 /** What the page is made of, as far as we write it; the lockfile stands for the rest. */
 const sources = [web, new URL("../client/", web), new URL("../../deno.lock", web)];

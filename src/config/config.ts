@@ -4,8 +4,8 @@
  */
 
 import { parseArgs } from "node:util";
-import * as values from "./config_values.ts";
-import { type Address, ConfigError, type DatabaseConfig } from "./config_values.ts";
+import * as values from "./values.ts";
+import { type Address, ConfigError, type DatabaseConfig } from "./values.ts";
 
 export { type Address, ConfigError, type DatabaseConfig };
 

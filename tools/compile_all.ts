@@ -1,5 +1,5 @@
 /** `deno task compile:all`: the single program for each platform, into `dist/`. As `deno task compile` makes it for this one. */
-import deno from "../../deno.json" with { type: "json" };
+import deno from "../deno.json" with { type: "json" };
 
 /** What `deno compile --target` knows. */
 const TARGETS = [
@@ -10,7 +10,7 @@ const TARGETS = [
   "x86_64-pc-windows-msvc",
 ] as const;
 
-const root = new URL("../../", import.meta.url);
+const root = new URL("../", import.meta.url);
 const line = deno.tasks.compile.command;
 
 await Deno.mkdir(new URL("dist", root), { recursive: true });
