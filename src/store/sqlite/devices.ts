@@ -7,7 +7,7 @@ export function setOffline(db: Database, ended: [UserId, at: number][]): void {
   const last = new Map<UserId, number>();
   for (const [userId, at] of ended) last.set(userId, Math.max(last.get(userId) ?? 0, at));
   const sql = `UPDATE user SET state = 'offline', lastseen = max(ifnull(lastseen, 0), value->>1) FROM json_each(?)
-    WHERE id = value->>0 AND NOT EXISTS (SELECT 1 FROM device WHERE userid = id AND session IS NOT NULL)`;
+    WHERE user.id = value->>0 AND NOT EXISTS (SELECT 1 FROM device WHERE userid = user.id AND session IS NOT NULL)`;
   db.run(sql, JSON.stringify([...last]));
 }
 
