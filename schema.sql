@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS user (
   closed        BOOLEAN NOT NULL DEFAULT FALSE,          -- banned
   state         ENUM('online', 'offline') NOT NULL DEFAULT 'offline', -- online: a device has a session
   many          BOOLEAN NOT NULL DEFAULT FALSE,          -- has had more than one device: what the user says stands in the user's own log too
-  devices       INT NOT NULL DEFAULT 0,                  -- the last number that a device got
+  last_device   INT NOT NULL DEFAULT 0,                  -- the last number that a device got
   last_seq      BIGINT NOT NULL DEFAULT 0,               -- the end of the log
   confirmed_seq BIGINT NOT NULL DEFAULT 0,               -- the highest place that any device has confirmed
   trimmed_seq   BIGINT NOT NULL DEFAULT 0,               -- what is gone from the log

@@ -89,7 +89,7 @@ function decide(
       if (!removed) return { result: "refused", errno: "FULL" };
       user.remove(removed, at);
     }
-    device = user.add(user.row.devices + 1, wanted.name, at);
+    device = user.add(user.row.last_device + 1, wanted.name, at);
   }
   user.begin(device, { session, node: name, incarnation, since: at, address });
   return { result: "claimed", device: { id: device.device, name: device.name }, removed: removed?.device };
@@ -101,5 +101,5 @@ function longestAway(devices: DeviceRow[]): DeviceRow | undefined {
 }
 
 function away({ lastseen, since, created }: DeviceRow): number {
-  return lastseen ?? since ?? created;
+  return Math.max(lastseen ?? 0, since ?? 0, created);
 }

@@ -22,7 +22,7 @@ export interface UserRow {
   version: number;
   many: number;
   /** The last number that a device got. */
-  devices: number;
+  last_device: number;
   last_seq: number;
   confirmed_seq: number;
   trimmed_seq: number;
@@ -31,7 +31,7 @@ export interface UserRow {
 
 /** The columns of a {@linkcode UserRow}. */
 export const USER_COLUMNS: readonly (keyof UserRow)[] = [
-  ...["id", "state", "closed", "version", "many", "devices", "last_seq", "confirmed_seq", "trimmed_seq", "lastseen"] as const,
+  ...["id", "state", "closed", "version", "many", "last_device", "last_seq", "confirmed_seq", "trimmed_seq", "lastseen"] as const,
 ];
 
 /** A device's row. */
@@ -81,7 +81,7 @@ export class LockedUser {
     const device = { userid: row.id, device: number, name, created, confirmed_seq: row.confirmed_seq, ...holder };
     this.devices.set(number, device);
     this.changed.add(device);
-    row.devices = Math.max(row.devices, number);
+    row.last_device = Math.max(row.last_device, number);
     if (this.devices.size > 1) row.many = 1;
     return device;
   }

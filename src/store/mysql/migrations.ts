@@ -27,7 +27,7 @@ async function devices(link: Link): Promise<void> {
   if (!await hasColumn(link, "user", "trimmed_seq")) {
     await change(
       "ALTER TABLE user ADD version INT NOT NULL DEFAULT 1 AFTER password, ADD many BOOLEAN NOT NULL DEFAULT FALSE AFTER state, " +
-        "ADD devices INT NOT NULL DEFAULT 0 AFTER many, ADD trimmed_seq BIGINT NOT NULL DEFAULT 0 AFTER confirmed_seq",
+        "ADD last_device INT NOT NULL DEFAULT 0 AFTER many, ADD trimmed_seq BIGINT NOT NULL DEFAULT 0 AFTER confirmed_seq",
     );
   }
   await change(
