@@ -79,8 +79,8 @@ export function contactStore(db: Database, logs: Logs, limits: StoreLimits): Con
         : users("namekey IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 100", JSON.stringify(by.keys));
     },
 
-    // Text is compared byte by byte, and nothing is above the last character.
-    findByPrefix: (prefix, limit) => users("namekey >= ?1 AND namekey < ?1 || char(0x10FFFF) ORDER BY namekey LIMIT ?2", prefix, limit),
+    // Text is compared byte by byte, and UTF-8 has no byte FF.
+    findByPrefix: (prefix, limit) => users("namekey >= ?1 AND namekey < ?1 || CAST(x'FF' AS TEXT) ORDER BY namekey LIMIT ?2", prefix, limit),
 
     block(userId, other, at) {
       return db.write(() => {
