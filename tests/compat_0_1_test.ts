@@ -10,8 +10,14 @@ import { testExamples } from "./support/examples.ts";
 import { startServer } from "./support/server.ts";
 import { play, transcriptsOf } from "./support/transcript.ts";
 
+/** Many JSON libraries write what is absent as null. */
+const NULL = "a `ref` that is null was errno 13, and is as if it were absent";
+
 /** Checks of the suite that do not hold any more, by their rule and title, and why. What else they looked at stands in today's suite. */
-const departures: Record<string, string> = {};
+const departures: Record<string, string> = {
+  "3.1 ref comes back as it was; one that is no integer and no string of up to 64 characters is 13": NULL,
+  "3.4 LOGIN fails by LOGIN_ACK, REGISTER by REGISTER_ACK, PING by REPLY, the rest by REPLY": NULL,
+};
 /** Transcripts that do not hold any more, by their line, and why. */
 const departedTranscripts: Record<number, string> = {};
 
