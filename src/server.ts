@@ -43,7 +43,7 @@ import type { Ref, Request } from "./wire/messages.ts";
 import { Msg } from "./wire/msgid.ts";
 import { within } from "./within.ts";
 
-/** How long a stop may take to say goodbye, to store what waits, and to set users offline (ms); with what follows it stays below 10 s. */
+/** How long a stop may take to say goodbye, to store what waits (twice), and to set users offline (ms). `natter serve` waits 9 s for all of it. */
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;
 /** How long the database and the bus may take to answer before this node calls itself not ready (ms). */
 const READY_MS = 2000;

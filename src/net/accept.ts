@@ -1,5 +1,5 @@
 /**
- * Accepting, for every listener: one loop that goes on after an error. When no file descriptor is left accept fails; those connected are served on, and those who
+ * Accepting, for every listener but TLS's before Deno 2.9 (node_stream.ts): one loop that goes on after an error. When no file descriptor is left accept fails; those connected are served on, and those who
  * wait come in when there is one again. (A listener of node:net under Deno would never accept again.)
  */
 import type { Address } from "../config.ts";

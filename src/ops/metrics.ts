@@ -59,7 +59,7 @@ export class Metrics {
     this.#add("natter_sessions", "gauge", "Users logged in on this node", () => [plain(gauges.sessions())]);
     this.#add("natter_send_queue_bytes", "gauge", "What connections have queued, in characters", () => [plain(queued(gauges.connections()))]);
     this.#add("natter_offline_backlog", "gauge", "Users who are gone and not yet offline in the database", () => [plain(gauges.offlineBacklog())]);
-    this.#add("natter_logins_total", "counter", "Logins by result: ok, or the errno", () => samples(counters.logins, "result"));
+    this.#add("natter_logins_total", "counter", "Logins by result: ok, the errno, or failed", () => samples(counters.logins, "result"));
     this.#add("natter_departures_total", "counter", "Sessions that ended, by cause", () => samples(counters.departures, "cause"));
     this.#add("natter_messages_stored_total", "counter", "Messages stored, by kind", () => samples(counters.stored, "kind"));
     this.#add("natter_messages_delivered_total", "counter", "Messages put into outgoing queues", () => [plain(gauges.delivered())]);

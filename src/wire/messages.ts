@@ -23,8 +23,8 @@ const encoder = new TextEncoder();
 const isSound = (text: string) => !text.includes("\0") && text.isWellFormed();
 
 // Each field is one check, not a pipe of several: half the time of a schema (docs/performance.md).
-function integer(least: number, message: string) {
-  return v.custom<number>((value) => Number.isSafeInteger(value) && value as number >= least, message);
+function integer(least: number, message: string, most: number = Number.MAX_SAFE_INTEGER) {
+  return v.custom<number>((value) => Number.isSafeInteger(value) && value as number >= least && value as number <= most, message);
 }
 const id = integer(1, "must be a positive integer");
 const seq = integer(0, "must be an integer, 0 or more");
@@ -37,7 +37,8 @@ function string(fault: (text: string) => string | undefined) {
 }
 const filled = string((text) => text === "" ? "is empty" : undefined);
 // No character takes more than two units, and no unit more than three bytes, so that they are counted only in between.
-const characters = (most: number) => (text: string) => text.length > most && [...text].length > most ? `has more than ${most} characters` : undefined;
+const characters = (most: number) => (text: string) =>
+  text.length > most && (text.length > most * 2 || [...text].length > most) ? `has more than ${most} characters` : undefined;
 const bytes = (most: number) => (text: string) =>
   text === "" ? "is empty" : text.length * 3 > most && encoder.encode(text).length > most ? `has more than ${most} bytes` : undefined;
 const name = string(faultOfName);
@@ -85,7 +86,7 @@ export const schemas = {
       toname: v.optional(lookup),
       groupid: v.optional(id),
       before: v.optional(id),
-      limit: v.optional(v.pipe(id, v.maxValue(100, "must be 1 to 100")), 50),
+      limit: v.optional(integer(1, "must be an integer, 1 to 100", 100), 50),
     }),
     oneOf("toid", "toname", "groupid"),
   ),
