@@ -16,15 +16,20 @@ import type { Bus, BusListener } from "./cluster/bus.ts";
 import { LocalHub } from "./cluster/local.ts";
 import type { Config } from "./config.ts";
 import type { Dispatcher, Handlers } from "./dispatcher.ts";
+import { healthRoutes } from "./http/health.ts";
+import { metricsRoutes, type MetricsText } from "./http/metrics.ts";
+import { pageRoutes } from "./http/page.ts";
+import { Router } from "./http/router.ts";
+import { Shared } from "./http/shared.ts";
 import { type Certificate, readCertificate } from "./net/certificate.ts";
 import type { Cause, Connection } from "./net/connection.ts";
 import type { LineHandler } from "./net/line_handler.ts";
-import { type Addresses, Listeners } from "./net/listeners.ts";
+import { type Addresses, type Answering, Listeners } from "./net/listeners.ts";
 import { Counters } from "./ops/counters.ts";
 import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
 import type { Metrics } from "./ops/metrics.ts";
-import { metricsOf, pageOf, type PageParts } from "./ops/pages.ts";
+import { Readiness } from "./ops/readiness.ts";
 import { nodeCrypto } from "./node_crypto.ts";
 import { Peers } from "./peers.ts";
 import { ConnectionTable } from "./presence/connection_table.ts";
@@ -45,8 +50,8 @@ import { within } from "./within.ts";
 
 /** How long a stop may take to say goodbye, to store what waits (twice), and to set users offline (ms). `natter serve` waits 9 s for all of it. */
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;
-/** How long the database and the bus may take to answer before this node calls itself not ready (ms). */
-const READY_MS = 2000;
+/** How long those who ask over HTTP are told the same of how the server is, and of what it counts (ms). */
+const READY_FOR_MS = 500, METRICS_FOR_MS = 250;
 /** A client cut by the server is asked to come back after this long (ms), and up to as much again, so that not all come at once. */
 const RETRY_MS = 500;
 
@@ -125,6 +130,7 @@ class NatterServer implements Server, LineHandler {
   readonly #connections = new Set<Connection>();
   readonly #counters = new Counters();
   #metrics: Promise<Metrics> | undefined;
+  readonly #lacks: Shared<string | undefined>;
   readonly #table = new ConnectionTable();
   readonly #offline: OfflineWriter;
   readonly #news: PresenceNews;
@@ -154,6 +160,8 @@ class NatterServer implements Server, LineHandler {
     this.#config = config;
     this.#store = store;
     this.#limits = new Limits(config.limits);
+    const readiness = new Readiness({ database: () => store.ping(), bus: async () => await this.#bus?.ping() });
+    this.#lacks = new Shared(() => readiness.look(), READY_FOR_MS);
     const table = this.#table;
     const passwords = overrides.passwords ?? new Passwords();
     this.#offline = new OfflineWriter(store);
@@ -216,12 +224,11 @@ class NatterServer implements Server, LineHandler {
   async listen(joinBus: JoinBus, certificate: Certificate | undefined): Promise<void> {
     this.#bus = joinBus(this.#config.node, this.#peers);
     for (const talker of this.#talkers) talker.use(this.#bus);
-    const parts: PageParts = { ready: () => this.#ready(), metrics: () => this.#measure() };
-    const gets = {
-      page: (path: string, address: string) => pageOf(path, address, parts),
-      metrics: (path: string) => metricsOf(path, parts),
-    };
-    this.#listeners = await Listeners.open({ config: this.#config, certificate, handler: this, gets, limits: this.#limits });
+    const measure = new Shared(() => this.#measure(), METRICS_FOR_MS);
+    const page = new Router([...healthRoutes(() => this.#lacks.get()), ...metricsRoutes(() => measure.get(), true), ...pageRoutes()]);
+    const metrics = new Router(metricsRoutes(() => measure.get(), false));
+    const answering: Answering = { page: (request) => page.answer(request), metrics: (request) => metrics.answer(request) };
+    this.#listeners = await Listeners.open({ config: this.#config, certificate, handler: this, answering, limits: this.#limits });
   }
 
   /** Sets going what needs no client to begin, and lets requests in. After {@linkcode NatterServer.listen}. */
@@ -316,7 +323,7 @@ class NatterServer implements Server, LineHandler {
     session.connection.anonymousSince = performance.now();
   }
 
-  async #measure(): Promise<{ type: string; body: string }> {
+  async #measure(): Promise<MetricsText> {
     this.#metrics ??= import("./ops/metrics.ts").then(({ Metrics }) =>
       new Metrics({
         counters: this.#counters,
@@ -327,16 +334,8 @@ class NatterServer implements Server, LineHandler {
         offlineBacklog: () => this.#offline.backlog,
       })
     );
-    const ready = await this.#ready();
+    const ready = await this.#lacks.get() === undefined;
     return (await this.#metrics).text(ready);
-  }
-
-  /** Whether the database and, if there is one, the bus answer within a while. */
-  async #ready(): Promise<boolean> {
-    let ready = false;
-    const answers = Promise.all([this.#store.ping(), this.#bus?.ping()]).then(() => ready = true, () => {});
-    await within(answers, READY_MS);
-    return ready;
   }
 
   /** Ends a connection that breaks the rules, or is not heard of. */
