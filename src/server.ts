@@ -28,7 +28,7 @@ import { type Addresses, type Answering, Listeners } from "./net/listeners.ts";
 import { Counters } from "./ops/counters.ts";
 import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
-import type { Metrics } from "./ops/metrics.ts";
+import type { Metrics } from "./http/metrics_text.ts";
 import { Readiness } from "./ops/readiness.ts";
 import { nodeCrypto } from "./node_crypto.ts";
 import { Peers } from "./peers.ts";
@@ -324,7 +324,7 @@ class NatterServer implements Server, LineHandler {
   }
 
   async #measure(): Promise<MetricsText> {
-    this.#metrics ??= import("./ops/metrics.ts").then(({ Metrics }) =>
+    this.#metrics ??= import("./http/metrics_text.ts").then(({ Metrics }) =>
       new Metrics({
         counters: this.#counters,
         connections: () => this.#connections,

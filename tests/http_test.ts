@@ -211,12 +211,12 @@ Deno.test("http: readyz says what is lacking, in time, and the log says why, onc
   watch.around = (call) => call.name === "ping" ? Promise.reject(new Error("database or disk is full")) : call.run();
   await eventually(async () => await ready() === "503 the database cannot be used\n", "it is noticed");
   await ready();
-  assertEquals(log.records.filter((r) => r.message.join("") === "not ready").map((r) => String(r.properties.error)), [
+  assertEquals(log.records.filter((r) => r.message.join("") === "the database cannot be used").map((r) => String(r.properties.error)), [
     "Error: database or disk is full",
   ]);
   watch.around = (call) => call.run();
   await eventually(async () => await ready() === "200 ready\n", "it is back");
-  assertEquals(log.count("ready again"), 1);
+  assertEquals(log.count("the database can be used again"), 1);
 });
 
 Deno.test("http: what is being answered when the server stops is answered", async () => {

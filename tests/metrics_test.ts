@@ -2,7 +2,7 @@
 
 import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { Counters } from "../src/ops/counters.ts";
-import { Metrics } from "../src/ops/metrics.ts";
+import { Metrics } from "../src/http/metrics_text.ts";
 import { testDatabase } from "./support/databases.ts";
 import { eventually, makeUsers, startServer } from "./support/server.ts";
 

@@ -7,7 +7,7 @@ export interface Route {
   readonly method: "GET";
   /** The whole path. */
   readonly path: string;
-  /** @returns undefined: there is nothing, for this caller */
+  /** Answers one; undefined: there is nothing, for this caller. */
   answer(request: HttpRequest): Answer | undefined | Promise<Answer | undefined>;
 }
 

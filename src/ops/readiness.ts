@@ -1,4 +1,4 @@
-/** Whether this node can serve: its database and, if there is one, the bus answer. Said in the log whenever it changes. */
+/** Whether this node can serve: its database and, if there is one, the bus answer. That the database does not is said in the log; the bus says it of itself. */
 import { within } from "../within.ts";
 import { log } from "./log.ts";
 
@@ -16,9 +16,9 @@ export interface ReadinessParts {
 /** Looks when it is asked. */
 export class Readiness {
   readonly #parts: ReadinessParts;
-  #lacked: string | undefined;
+  #hadDatabase = true;
 
-  /** Takes it for ready until it has looked. */
+  /** Takes the database for there until it has looked. */
   constructor(parts: ReadinessParts) {
     this.#parts = parts;
   }
@@ -27,19 +27,13 @@ export class Readiness {
   async look(): Promise<string | undefined> {
     const { database, bus } = this.#parts;
     const [noDatabase, noBus] = await Promise.all([failure(database), failure(bus)]);
-    const lacks = noDatabase && noBus
-      ? "the database and the bus cannot be used"
-      : noDatabase
-      ? "the database cannot be used"
-      : noBus
-      ? "the bus is away"
-      : undefined;
-    if (lacks !== this.#lacked) {
-      this.#lacked = lacks;
-      if (lacks === undefined) log.info("ready again");
-      else log.warning("not ready", { lacks, error: noDatabase ?? noBus });
+    if (this.#hadDatabase !== (noDatabase === undefined)) {
+      this.#hadDatabase = !this.#hadDatabase;
+      if (noDatabase === undefined) log.info("the database can be used again");
+      else log.warning("the database cannot be used", { error: noDatabase });
     }
-    return lacks;
+    if (noDatabase !== undefined) return noBus === undefined ? "the database cannot be used" : "the database and the bus cannot be used";
+    return noBus === undefined ? undefined : "the bus is away";
   }
 }
 

@@ -6,8 +6,8 @@
  */
 import process from "node:process";
 import type { Connection } from "../net/connection.ts";
-import type { Counter, Counters, Histogram } from "./counters.ts";
-import { LoopDelay } from "./loop_delay.ts";
+import type { Counter, Counters, Histogram } from "../ops/counters.ts";
+import { LoopDelay } from "../ops/loop_delay.ts";
 
 /** What is measured of a running server at the moment it is asked. */
 export interface Gauges {
