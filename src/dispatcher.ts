@@ -149,7 +149,7 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     [Msg.MEMBERS]: { from: "session", answer: "always", handle: async (c, r) => ({ ...await h.groups.members(c.session, r) }) },
     [Msg.DEVICES]: { from: "session", answer: "always", handle: (c) => h.devices.list(c.session) },
     [Msg.REMOVE_DEVICE]: { from: "session", answer: "ref", handle: (c, r) => h.devices.remove(c.session, r) },
-    [Msg.USERS]: { from: "session", answer: "always", handle: (c, r) => h.contacts.users(r) },
+    [Msg.USERS]: { from: "session", answer: "always", handle: (_, r) => h.contacts.users(r) },
   };
 }
 

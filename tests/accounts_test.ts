@@ -156,7 +156,6 @@ databaseTest("LOGOUT: session and token end, the connection stays, other tokens 
 databaseTest("LOGOUT: the account is free at once for others who wait for it", async (db) => {
   await using s = await startServer(db);
   const [user] = await makeUsers(db, 1);
-  const store = await db.open();
   for (let i = 0; i < 10; i++) {
     await using first = await s.connect();
     const [token] = await giveTokens(db.url, [user!.id]);
