@@ -247,13 +247,15 @@ mysqlTest("what a node is asked to end outlives its reaping, is taken by it alon
   assertEquals(await b.setClosed(ada, true), [{ ...desk, node: "a" }]);
   assertEquals(await b.kick(bob), true);
   await runOut(admin, "a");
-  assertEquals(await b.sweep(), [ada, cy]);
+  // The ban ended ada's.
+  assertEquals(await b.sweep(), [cy]);
   assertEquals(await b.takeKicks(), [{ userId: bob, device: 0, session: "b0" }]);
   assertEquals(await a.renew(), false);
-  assertEquals(await a.rejoin([desk]), []);
+  // Its row names none, and it is not claimed anew.
+  assertEquals(await a.rejoin([desk, { userId: cy, device: 0, session: "a2" }]), [desk]);
   assertEquals(await a.takeKicks(), [desk]);
   assertEquals([await a.takeKicks(), await b.takeKicks()], [[], []]);
-  await a.kick(ada);
+  assertEquals(await a.kick(cy), true);
   await a.leave();
   const again = await t.open();
   await again.join("a");

@@ -51,9 +51,12 @@ const msg = filled;
 const mid = v.optional(string(bytes(MAX_MID)));
 const flag = v.custom<boolean>((value) => typeof value === "boolean", "must be true or false");
 
-/** A list of at least one. */
-function listOf<T>(item: v.GenericSchema<T, T>, most: number) {
-  return v.pipe(v.array(item, "must be an array"), v.minLength(1, "is empty"), v.maxLength(most, `has more than ${most}`));
+/** A list of 1 to {@linkcode MAX_USERS} of them. */
+function listOf<T>(what: string, item: v.GenericSchema<T, T>) {
+  return v.custom<T[]>(
+    (value) => Array.isArray(value) && value.length > 0 && value.length <= MAX_USERS && value.every((one) => v.is(item, one)),
+    `must be an array of 1 to ${MAX_USERS} ${what}`,
+  );
 }
 
 /** At least one of the fields must be there; the error names all of them. */
@@ -119,8 +122,8 @@ export const schemas = {
   [Msg.REMOVE_DEVICE]: v.object({ device: seq }),
   [Msg.USERS]: v.pipe(
     v.object({
-      ids: v.optional(listOf(id, MAX_USERS)),
-      names: v.optional(listOf(lookup, MAX_USERS)),
+      ids: v.optional(listOf("positive integers", id)),
+      names: v.optional(listOf("names", lookup)),
       find: v.optional(string((text) => characters(50)(text) ?? ([...text].length < 2 ? "has less than 2 characters" : undefined))),
     }),
     oneOf("ids", "names", "find"),
