@@ -8,7 +8,7 @@ export const order: readonly (readonly string[])[] = [
   ["main.ts"],
   ["src/cli", "src/web"],
   ["src/server.ts", "src/client"],
-  ["src/peers.ts", "src/dispatcher.ts", "src/http"],
+  ["src/dispatcher.ts", "src/http"],
   ["src/chat"],
   ["src/presence"],
   ["src/auth"],
@@ -16,9 +16,8 @@ export const order: readonly (readonly string[])[] = [
   ["src/cluster"],
   ["src/store"],
   ["src/ops"],
-  ["src/config", "src/config.ts"],
-  ["src/config_values.ts"],
-  ["src/async", "src/pause.ts", "src/within.ts", "src/node_crypto.ts", "src/ip.ts", "src/wire", "src/std.d.ts", "deno.json"],
+  ["src/config"],
+  ["src/async", "src/node_crypto.ts", "src/ip.ts", "src/wire", "src/std.d.ts", "deno.json"],
 ];
 
 const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g;
