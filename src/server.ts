@@ -25,6 +25,7 @@ import { type Certificate, readCertificate } from "./net/certificate.ts";
 import type { Cause, Connection } from "./net/connection.ts";
 import type { LineHandler } from "./net/line_handler.ts";
 import { type Addresses, type Answering, Listeners } from "./net/listeners.ts";
+import { Patience } from "./net/patience.ts";
 import { Counters } from "./ops/counters.ts";
 import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
@@ -74,7 +75,7 @@ export interface Overrides {
   /** Cheaper hashing, say. */
   passwords?: Passwords;
   /** Shorter waits (ms). */
-  times?: Partial<NodeTimes & { retention: number; news: number; name: number }>;
+  times?: Partial<NodeTimes & { retention: number; news: number; name: number; rest: number }>;
   /** Another way to the other nodes. */
   bus?: JoinBus;
 }
@@ -213,6 +214,7 @@ class NatterServer implements Server, LineHandler {
       signals,
       confirmation: this.#confirmation,
       limits: this.#limits,
+      patience: new Patience((connection) => this.#cut(connection, "limits"), overrides.times?.rest),
       login: (connection, request, ref) => this.#logIn(connection, request, ref),
       logout: (session) => this.#logOut(session),
       badInput: (connection) => this.#cut(connection, "badinput"),

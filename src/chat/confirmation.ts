@@ -31,11 +31,15 @@ export class Confirmation {
     this.#store = store;
   }
 
+  /** Whether the client has handled more than it has said before, if it has handled everything up to `seq`. */
+  isNews(session: Session, seq: number): boolean {
+    return Math.min(seq, session.cursor ?? 0) > session.confirmed;
+  }
+
   /** The client has handled everything up to `seq`. More than it was sent counts as that; less than before is ignored. */
   received(session: Session, seq: number): void {
-    const handled = Math.min(seq, session.cursor ?? 0);
-    if (handled <= session.confirmed || session.departed) return;
-    session.confirmed = handled;
+    if (!this.isNews(session, seq) || session.departed) return;
+    session.confirmed = Math.min(seq, session.cursor ?? 0);
     this.#due.add(session);
     this.#schedule();
   }

@@ -3,7 +3,8 @@
  *
  * Rules:
  *
- * 1. Reads see what is committed and on the disk: one that comes while a transaction is on its way there runs when it has arrived, any other at once.
+ * 1. Reads see what is committed and on the disk: one that comes while a transaction is on its way there runs when it has arrived, any other at once. Many at
+ *    once are spread over turns of the event loop (`async/loop.ts`).
  * 2. Nothing is written but through `write`, and, before a process serves anyone, `writeNow`. What is asked for in one turn of the event loop is committed
  *    together, in the order it was asked for (group commit): one fsync for many, one transaction at a time. A promise resolves when its transaction is on the
  *    disk.
@@ -20,6 +21,7 @@
  */
 
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { later, spent } from "../../async/loop.ts";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 
 /** What one transaction may hold. */
@@ -169,6 +171,8 @@ export class Database {
   /** Reads, by the rules above. */
   read<T>(query: () => T): Promise<T> {
     if (this.#syncing) return this.#syncing.then(() => this.read(query));
+    // Not a promise of a turn: those who wait would all go on in the same one.
+    if (spent()) return new Promise((resolve, reject) => later(() => this.read(query).then(resolve, reject)));
     try {
       if (this.#broken) throw this.#broken;
       this.#view++;
