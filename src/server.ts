@@ -31,6 +31,7 @@ import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
 import type { Metrics } from "./http/metrics_text.ts";
 import { Readiness } from "./ops/readiness.ts";
+import { TrustedTime } from "./ops/trusted_time.ts";
 import { nodeCrypto } from "./node_crypto.ts";
 import { Peers } from "./peers.ts";
 import { ConnectionTable } from "./presence/connection_table.ts";
@@ -145,6 +146,7 @@ class NatterServer implements Server, LineHandler {
   readonly #node: NodeLife;
   #retention: Retention | undefined;
   readonly #retentionInterval: number;
+  readonly #time = new TrustedTime();
   readonly #handlers: Handlers;
   #dispatcher: Dispatcher | undefined;
   readonly #begun = Promise.withResolvers<void>();
@@ -182,11 +184,13 @@ class NatterServer implements Server, LineHandler {
       passwords,
       listener: this.#news,
       limits: this.#limits,
+      time: this.#time,
       remote,
       fenced: () => this.#node.renewSoon(),
     });
     this.#welcome = new Welcome({
       store,
+      time: this.#time,
       delivery: this.#delivery,
       confirmation: this.#confirmation,
       greeting: { heartbeat: config.heartbeat, limits: { line: config.maxLine, group: config.maxGroup } },
@@ -237,7 +241,7 @@ class NatterServer implements Server, LineHandler {
   async begin(): Promise<void> {
     this.#heartbeat.start();
     this.#node.start();
-    this.#retention = new Retention(this.#store, this.#config.keepDays, this.#retentionInterval);
+    this.#retention = new Retention(this.#store, this.#config.keepDays, this.#retentionInterval, this.#time);
     const [{ Dispatcher }] = await Promise.all([import("./dispatcher.ts"), this.#listeners!.accept()]);
     this.#dispatcher = new Dispatcher(this.#handlers);
     this.#begun.resolve();

@@ -1,5 +1,6 @@
 /** LOGIN_ACK: what a client is told when it is in, in both kinds, and from where on its inbox follows. */
 import { hashToken, newToken } from "../auth/tokens.ts";
+import type { TrustedTime } from "../ops/trusted_time.ts";
 import type { LoggedIn } from "../presence/login.ts";
 import type { Contact, Group, InboxMessage, Store } from "../store/store.ts";
 import { chatMessage } from "../wire/encode.ts";
@@ -30,7 +31,7 @@ export interface Greeting {
 export class Welcome {
   /** Joins its parts. */
   constructor(
-    private readonly parts: { store: Store; delivery: Delivery; confirmation: Confirmation; greeting: Greeting },
+    private readonly parts: { store: Store; time: TrustedTime; delivery: Delivery; confirmation: Confirmation; greeting: Greeting },
   ) {}
 
   /** Reads the lists, sends LOGIN_ACK, and opens delivery. Throws what the store throws; then nothing was sent. */
@@ -51,8 +52,8 @@ export class Welcome {
     groups: Group[],
     token: string | undefined,
   ): Promise<void> {
-    const { store, delivery, greeting } = this.parts;
-    const expires = Date.now() + TOKEN_LIFE_MS;
+    const { store, time, delivery, greeting } = this.parts;
+    const expires = time.now() + TOKEN_LIFE_MS;
     if (token === undefined) {
       token = newToken();
       session.tokenHash = hashToken(token)!;

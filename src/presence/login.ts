@@ -14,6 +14,7 @@ import type { Passwords } from "../auth/passwords.ts";
 import { hashToken } from "../auth/tokens.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Limits } from "../ops/limits.ts";
+import type { TrustedTime } from "../ops/trusted_time.ts";
 import { log } from "../ops/log.ts";
 import type { Account, Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
@@ -67,6 +68,8 @@ export class Login {
       offline: OfflineWriter;
       listener: PresenceListener;
       limits: Limits;
+      /** By which tokens expire. */
+      time: TrustedTime;
       remote: RemoteHolders;
       /** The database says that this node's lease is not valid. */
       fenced: () => void;
@@ -84,7 +87,7 @@ export class Login {
 
   async #byToken(request: Request<typeof Msg.LOGIN>, token: string): Promise<Identity> {
     const tokenHash = hashToken(token);
-    const found = tokenHash && await this.parts.store.findUserByToken(tokenHash, Date.now());
+    const found = tokenHash && await this.parts.store.findUserByToken(tokenHash, this.parts.time.now());
     if (!found) throw new Refusal(Errno.INVALID);
     const { account, expires } = found;
     const matches = request.id === undefined ? comparableName(request.name ?? "") === comparableName(account.name) : request.id === account.id;

@@ -27,7 +27,7 @@ export async function openSqlite(path: string, limits: StoreLimits): Promise<Sto
     await db.close();
     throw db.refusal(error);
   }
-  const node = new Node(db, path);
+  const node = new Node(db);
   const unfiled = new Unfiled(db);
   return {
     ...nodeStore(db, node),

@@ -6,11 +6,13 @@
  * 2. The append that makes them `UNLISTED` or more lists them all, sorted, in its own transaction: each page is then written once for many messages.
  */
 import type { SQLInputValue } from "node:sqlite";
-import type { Append, Appended, GroupId, InboxMessage, Store, StoredMessage, StoreLimits, UserId } from "../store.ts";
+import type { Append, Appended, GroupId, InboxMessage, PrunePlace, Store, StoredMessage, StoreLimits, UserId } from "../store.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 import { confirm } from "./sessions.ts";
 import type { Unfiled } from "./unfiled.ts";
 
+/** So much text, and one message, goes in one step of pruning: each of its pages is touched. */
+const PRUNE_BYTES = 1024 * 1024;
 /** From so many messages on they are listed. */
 export const UNLISTED = 1000;
 
@@ -207,15 +209,25 @@ export function messageStore(
       });
     },
 
-    prune(before, limit) {
-      const sql = `DELETE FROM message WHERE id IN (SELECT m.id FROM message m WHERE m.ts < ?
-        AND NOT EXISTS (SELECT 1 FROM inbox WHERE messageid = m.id) ORDER BY m.ts LIMIT ?) RETURNING id, min(sender, toid), max(sender, toid)`;
+    prune(before, after, limit) {
+      type Row = [messageid: number, ts: number, size: number, low: UserId | null, high: UserId | null, waits: number];
+      const sql = `SELECT id, ts, octet_length(msg), min(sender, toid), max(sender, toid), EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id)
+        FROM message WHERE ts < ?1 AND (ts, id) > (?2, ?3) ORDER BY ts, id LIMIT ?4`;
       const unlist = "DELETE FROM conversation WHERE low = ? AND high = ? AND messageid = ?";
       return db.write(() => {
         unfiled.fileAll();
-        const pruned = db.rows<[number, UserId | null, UserId | null]>(sql, before, limit);
-        for (const [id, low, high] of pruned) db.run(unlist, low, high, id);
-        return pruned.length;
+        const end: PrunePlace = { ...(after ?? { ts: -1, messageid: 0 }) };
+        let looked = 0, deleted = 0, bytes = 0;
+        for (const [messageid, ts, size, low, high, waits] of db.rows<Row>(sql, before, end.ts, end.messageid, limit)) {
+          looked++;
+          Object.assign(end, { ts, messageid });
+          if (waits !== 0) continue;
+          db.run("DELETE FROM message WHERE id = ?", messageid);
+          if (low !== null) db.run(unlist, low, high, messageid);
+          deleted++;
+          if ((bytes += size) > PRUNE_BYTES) break;
+        }
+        return { deleted, next: looked === limit || bytes > PRUNE_BYTES ? end : undefined };
       }, limit);
     },
   };
