@@ -56,7 +56,7 @@ Deno.test("what is pruned is in no conversation, listed or not", async () => {
     await store.claim(userId, `s${userId}`);
     await store.confirm([{ userId, session: `s${userId}`, seq: 10_000 }]);
   }
-  assertEquals(await store.prune(10, 100), 20);
+  assertEquals((await store.prune(10, undefined, 100)).deleted, 20);
   assertEquals(await inConversations(), UNLISTED - 10);
   assertEquals(await texts(), [...upTo(UNLISTED, 11), ...upTo(UNLISTED + 20, UNLISTED + 11)]);
 });
@@ -66,7 +66,7 @@ Deno.test("a file of the first version becomes one of the newest, with all that 
   const first = await talk(t);
   await first.say(20);
   // Old versions filed each message at once.
-  await first.store.prune(0, 1);
+  await first.store.prune(0, undefined, 1);
   await first.store.close();
   const old = new DatabaseSync(t.url.slice("sqlite:".length));
   old.exec(`DROP TABLE conversation; DROP TABLE listed; PRAGMA user_version = 1;

@@ -51,7 +51,7 @@ Deno.test("only what a restart mends anyway is committed without waiting for the
   await (await t.open()).close();
   const db = new Database(t.url.slice("sqlite:".length));
   db.configure();
-  const node = new Node(db, "unused");
+  const node = new Node(db);
   node.joined = { name: "n", incarnation: 1 };
   const unfiled = new Unfiled(db);
   const accounts = accountStore(db), sessions = sessionStore(db, node, unfiled);

@@ -109,7 +109,7 @@ Deno.test("many inboxes: what is filed piece by piece is what was said, to each 
   };
   const filed = async () => (await t.query("select count(*) as n from inbox"))[0].n;
   assertEquals([await filed(), await inboxes()], [4 * PIECE, said]);
-  await store.prune(0, 1);
+  await store.prune(0, undefined, 1);
   assertEquals([await filed(), await inboxes()], [UNFILED + 3 * PIECE, said]);
 });
 
@@ -160,7 +160,7 @@ Deno.test("a file of the second version, in which everything is filed, becomes o
   const { store, ada, bob, say } = await three(t);
   await say(5);
   // Files them, as the second version did at once.
-  await store.prune(0, 1);
+  await store.prune(0, undefined, 1);
   await store.close();
   const old = new DatabaseSync(t.url.slice("sqlite:".length));
   old.exec("ALTER TABLE listed DROP COLUMN filed; PRAGMA user_version = 2");
