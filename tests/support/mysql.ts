@@ -52,6 +52,25 @@ export function hold(proxy: Proxy, sql: RegExp, what: "question" | "answer" = "q
   };
 }
 
+/** Counts the round trips through the proxy. */
+export function countCommands(proxy: Proxy): { commands: number } {
+  const count = { commands: 0 };
+  const missing = new Map<number, number>();
+  // A command is a packet of its own: three bytes of length, a number, the command. Long ones come in several chunks.
+  proxy.inspect = ({ connection, direction, data }) => {
+    if (direction === "up" && data.length > 0) {
+      let rest = missing.get(connection) ?? 0;
+      if (rest === 0) {
+        count.commands++;
+        rest = 4 + data[0] + data[1] * 256 + data[2] * 65536;
+      }
+      missing.set(connection, Math.max(0, rest - data.length));
+    }
+    return "pass";
+  };
+  return count;
+}
+
 /** Registers a test on a fresh MySQL database. */
 export function mysqlTest(name: string, fn: (t: MysqlTest) => Promise<void>): void {
   Deno.test({

@@ -29,6 +29,14 @@ export interface Log {
   nodes: readonly string[];
 }
 
+/** What a user's row says of the log. */
+interface LogState {
+  confirmed: number;
+  trimmed: number;
+  filedSeq: number;
+  many: boolean;
+}
+
 /** All of it only in `read` and `write`. */
 export class Logs {
   readonly #db: Database;
@@ -132,19 +140,28 @@ export class Logs {
 
   /** Confirms a device's place up to `seq`, if its row still names the session. In `write`. */
   confirm({ userId, device, session, seq }: SessionKey & { seq: number }): void {
-    const sql = `UPDATE device SET confirmed_seq = min(?1, ifnull(?5, (SELECT filed_seq FROM user WHERE id = ?2)))
-      WHERE userid = ?2 AND device = ?3 AND session = ?4 AND confirmed_seq < min(?1, ifnull(?5, (SELECT filed_seq FROM user WHERE id = ?2)))
-      RETURNING confirmed_seq`;
-    const row = this.#db.row<[number]>(sql, seq, userId, device, session, this.#tail.lastSeq(userId) ?? null);
-    if (row) this.trim(userId, row[0]);
+    const state = this.#state(userId);
+    if (!state) return;
+    const place = Math.min(seq, this.end(userId, state.filedSeq));
+    const sql = "UPDATE device SET confirmed_seq = ?1 WHERE userid = ?2 AND device = ?3 AND session = ?4 AND confirmed_seq < ?1";
+    if (this.#db.run(sql, place, userId, device, session) === 0) return;
+    this.#trim(userId, { ...state, confirmed: Math.max(state.confirmed, place) });
   }
 
-  /** Takes out what no device needs any more, after one has confirmed so far, or has gone. In `write`. */
-  trim(userId: UserId, place = 0): void {
+  /** Takes out what no device needs any more, when one has gone. In `write`. */
+  trim(userId: UserId): void {
+    this.#trim(userId, this.#state(userId)!);
+  }
+
+  #state(userId: UserId): LogState | undefined {
+    const sql = "SELECT confirmed_seq, trimmed_seq, filed_seq, many FROM user WHERE id = ?";
+    const row = this.#db.row<[number, number, number, number]>(sql, userId);
+    return row && { confirmed: row[0], trimmed: row[1], filedSeq: row[2], many: row[3] === 1 };
+  }
+
+  #trim(userId: UserId, { confirmed, trimmed, filedSeq, many }: LogState): void {
     const db = this.#db;
-    const sql = "SELECT max(confirmed_seq, ?2), trimmed_seq, filed_seq, many FROM user WHERE id = ?1";
-    const [confirmed, trimmed, filedSeq, many] = db.row<[number, number, number, number]>(sql, userId, place)!;
-    const target = many === 1 ? this.#needless(userId, confirmed, trimmed, this.end(userId, filedSeq)) : confirmed;
+    const target = many ? this.#needless(userId, confirmed, trimmed, this.end(userId, filedSeq)) : confirmed;
     const rows = Math.min(target, filedSeq) - trimmed;
     const upto = rows > STEP ? trimmed + STEP : Math.max(target, trimmed);
     db.run("UPDATE user SET confirmed_seq = ?, trimmed_seq = ? WHERE id = ?", confirmed, upto, userId);
