@@ -11,8 +11,8 @@
  *    disk.
  * 3. A change is synchronous and rests on nothing but the database and its own arguments, for it may run twice: when one change fails, its transaction is
  *    rolled back, that one is rejected, and the others run again without it. What memory holds of the tables is good for one `generation`.
- * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most; every fifth
- *    append of that size files five hundred messages (`tail.ts`): 2 to 5 ms.
+ * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most; every
+ *    eighth append of that size files 750 messages (`tail.ts`): 2 to 6 ms.
  * 5. A transaction waits for the disk (it survives a power loss), unless all of its changes are `passing`: who is online here ends with the machine anyway, and
  *    the next start says so. It survives the end of the process in either case.
  * 6. The disk is not waited for by SQLite (`synchronous=FULL`), which would hold up the event loop, but here: SQLite's COMMIT has written the log (its WAL
