@@ -6,8 +6,9 @@ import { openSqlite } from "../src/store/sqlite.ts";
 import { Database } from "../src/store/sqlite/database.ts";
 import { StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers, testDatabase } from "./support/databases.ts";
+import { claim } from "./support/stores.ts";
 
-const LIMITS = { maxGroup: 10, maxInbox: 10, maxContacts: 10 };
+const LIMITS = { maxGroup: 10, maxInbox: 10, maxDevices: 10, maxContacts: 10 };
 
 async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "natter_test_" });
@@ -83,11 +84,11 @@ Deno.test("a second server on the file is refused, by name of the process, and l
   const first = await t.open();
   await first.join("n1");
   const [ada] = await addUsers(first, "ada");
-  await first.claim(ada, "s1");
+  await claim(first, ada, "s1");
   const second = await t.open();
   const error = await assertRejects(() => second.join("another"), StoreRefused);
   assertStringIncludes(error.message, `is in use by another natter (process ${Deno.pid})`);
-  assertEquals(await second.holder(ada), { session: "s1", node: "n1" });
+  assertEquals(await second.holder(ada, 0), { session: "s1", node: "n1" });
   await first.close();
   assertEquals(await second.join("another"), 1);
 });
@@ -98,7 +99,9 @@ Deno.test("the lock of a process that was killed is free", async () => {
   const code = `const { openSqlite } = await import(${JSON.stringify(module)});
     const store = await openSqlite(${JSON.stringify(t.url.slice("sqlite:".length))}, ${JSON.stringify(LIMITS)});
     await store.join("n1");
-    await store.claim(await store.createUser("ada", "ada", "secret"), "s1");
+    const userId = await store.createUser("ada", "ada", "secret");
+    const { version } = await store.findUser({ id: userId });
+    await store.claim({ userId, session: "s1", proof: { version }, device: 0, address: "", at: 1 });
     console.log("joined");
     setInterval(() => {}, 1000);`;
   const config = new URL("../deno.json", import.meta.url).pathname;
