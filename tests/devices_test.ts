@@ -85,6 +85,7 @@ databaseTest("devices: clients of 0.1 are not sent their own messages, and those
     const ack = await again.login({ id, password: PASSWORD, proto: 2 });
     const { confirmed, last } = ack.inbox as { confirmed: number; last: number };
     assertEquals(last - confirmed, 1, "only the note waits");
+    assertEquals((await chats(again, 1))[0]!.seq, last);
     again.send({ msgid: 12, seq: last });
     await again.request({ msgid: 3 });
     await again.close();
