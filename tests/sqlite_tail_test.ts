@@ -125,7 +125,7 @@ Deno.test("many logs: what is filed piece by piece is what was said, to each in 
   };
   const filed = async () => (await t.query("select count(*) as n from inbox"))[0]!.n;
   assertEquals([await filed(), await logs()], [4 * PIECE, said]);
-  await store.prune(0, 1);
+  await store.prune(0, undefined, 1);
   assertEquals([await filed(), await logs()], [TAIL + 3 * PIECE, said]);
 });
 
@@ -146,7 +146,7 @@ Deno.test("a group's message comes after all that was said before it, and files 
   const next = await t.open({ maxInbox: MAX_INBOX });
   assertEquals((await next.log(2, 0, 100, 1e6)).map((m) => m.seq), span(1, 8));
   assertEquals((await next.log(dan, 0, 100, 1e6)).map((m) => [m.seq, m.msg]), [[1, "to dan"]]);
-  await next.prune(0, 1);
+  await next.prune(0, undefined, 1);
   assertEquals([await rows(), await log(), await rows(dan), await listed(), await talk()], [span(1, 8), span(1, 8), [1], 7, [1, 2, 3, 5, 6, 8]]);
 });
 
@@ -163,7 +163,7 @@ Deno.test("the mark of more than one device comes between two messages of the ta
   const own = [[1, "waits"], [2, "4"], [3, "5"]];
   assertEquals((await store.log(ada, 0, 100, 1e6)).map((m) => [m.seq, m.msg]), own);
   assertEquals((await reopened()).map((m) => [m.seq, m.msg]), own);
-  await store.prune(0, 1);
+  await store.prune(0, undefined, 1);
   assertEquals((await store.log(ada, 0, 100, 1e6)).map((m) => [m.seq, m.msg]), own);
   assertEquals([await rows(ada), await rows(bob)], [[1, 2, 3], span(1, 5)]);
 });
@@ -187,7 +187,7 @@ Deno.test("what is left out of a sender's full log stays out, also for who opens
   assertEquals(await say(), 5);
   const next = await t.open({ maxInbox: 2 });
   for (const by of [store, next]) assertEquals((await by.log(ada, 0, 10, 1000)).map((m) => [m.seq, m.msg]), [[4, "4"], [5, "7"]]);
-  await next.prune(0, 1);
+  await next.prune(0, undefined, 1);
   for (const by of [store, next]) assertEquals((await by.log(ada, 0, 10, 1000)).map((m) => [m.seq, m.msg]), [[4, "4"], [5, "7"]]);
 });
 
@@ -234,7 +234,7 @@ Deno.test("what is pruned is in no conversation, listed or not", async () => {
   await say(10, 1);
   await say(10, 10);
   await confirm(store, key, 10_000);
-  assertEquals(await store.prune(10, 100), 20);
+  assertEquals((await store.prune(10, undefined, 100)).deleted, 20);
   assertEquals(await listed(), TAIL);
   assertEquals(await talk(), [...span(11, TAIL), ...span(TAIL + 11, TAIL + 20)]);
 });
@@ -246,7 +246,7 @@ Deno.test("reads of one moment see one state of the file, whoever writes it", as
   const other = await t.open({ maxInbox: MAX_INBOX });
   for (let round = 1; round <= 8; round++) {
     // The other files and appends while this one reads and appends.
-    const work = Promise.all([other.prune(0, 1), say(3, other), say(2)]);
+    const work = Promise.all([other.prune(0, undefined, 1), say(3, other), say(2)]);
     for (let i = 0; i < 5; i++) {
       const [first, second] = await Promise.all([seqs(store, bob), seqs(store, bob)]);
       assertEquals(first, span(1, first.length));
