@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { openSqlite } from "../src/store/sqlite.ts";
+import { backupSqlite } from "../src/store/sqlite/backup.ts";
 import { Database } from "../src/store/sqlite/database.ts";
 import { StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers, testDatabase } from "./support/databases.ts";
@@ -116,6 +117,31 @@ Deno.test("the lock of a process that was killed is free", async () => {
   await child.status;
   await reader.cancel();
   assertEquals(await store.join("n1"), 1);
+});
+
+Deno.test("a copy has an epoch of its own, beside a server that goes on, and is whole when it has its name", async () => {
+  await using t = await testDatabase("sqlite");
+  const store = await t.open();
+  await store.join("n1");
+  await addUsers(store, "ada");
+  const path = t.url.slice("sqlite:".length);
+  const epoch = await store.epoch();
+  await Promise.all([backupSqlite(path, `${path}.copy`), addUsers(store, "bob")]);
+  assertEquals(await store.epoch(), epoch);
+  const copy = await openSqlite(`${path}.copy`, LIMITS);
+  assert(await copy.epoch() !== epoch);
+  assert(await copy.findUser({ key: "ada" }));
+  await copy.close();
+  const before = await Deno.readFile(`${path}.copy`);
+  const error = await assertRejects(() => backupSqlite(path, `${path}.copy`), StoreRefused);
+  assertStringIncludes(error.message, "exists");
+  assertEquals(await Deno.readFile(`${path}.copy`), before);
+  await assertRejects(() => backupSqlite(path, `${path}/nowhere`), StoreRefused);
+  // A copy that was cut off is written over.
+  await Deno.writeTextFile(`${path}.second.part`, "half");
+  await backupSqlite(path, `${path}.second`);
+  const names = [...Deno.readDirSync(path.slice(0, path.lastIndexOf("/")))].map((entry) => entry.name).filter((name) => /copy|second/.test(name));
+  assertEquals(names.sort(), ["natter.db.copy", "natter.db.second"]);
 });
 
 Deno.test("what is written in one turn is committed at once, in order, about 100 at a time", () =>
