@@ -110,19 +110,21 @@ Deno.test("while the disk is waited for the event loop turns; nothing is told, r
     await db.close();
   }));
 
-Deno.test("reads of one moment are of one state of the file, and later ones see what another process wrote", () =>
+Deno.test("a read of several statements sees one state of the file, and a later one what another process wrote", () =>
   withFolder(async (folder) => {
     const { db, add, all } = tableOn(`${folder}/t.db`);
     await add(1);
     const other = new DatabaseSync(`${folder}/t.db`);
-    const first = all();
-    other.exec("INSERT INTO t VALUES (2)");
-    const second = all();
-    const third = Promise.resolve().then(() => all());
-    assertEquals(await Promise.all([first, second]), [[1], [1]]);
-    await third;
+    const count = () => db.row<[number]>("SELECT count(*) FROM t")![0];
+    const read = db.read(() => {
+      const before = [count(), db.generation];
+      other.exec("INSERT INTO t VALUES (2)");
+      return [before, [count(), db.generation]];
+    });
+    const [first, second] = await read;
+    assertEquals(second, first);
     await turn();
-    assertEquals(await all(), [1, 2]);
+    assertEquals(await db.read(() => [count(), db.generation > first![1]!]), [2, true]);
     // A read that is given up, or fails, holds nothing.
     await assertRejects(() => db.read(() => db.rows("SELECT n FROM nothing")));
     await db.read(() => {

@@ -278,6 +278,7 @@ export class Database {
     if (!moved) return;
     let rescued = false;
     try {
+      this.#endSnapshot();
       this.#db.exec(`PRAGMA busy_timeout = ${LOCK_TIMEOUT}`);
       const [busy] = this.row<[number]>("PRAGMA wal_checkpoint(TRUNCATE)")!;
       rescued = busy === 0;
