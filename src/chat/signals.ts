@@ -51,6 +51,11 @@ export class Signals {
     return this.#users.remember(toid!, () => this.#nodesOf(toid!)).then((nodes) => this.#elsewhere(nodes, message));
   }
 
+  /** Somebody joined the group, or left it. */
+  forget(groupid: GroupId): void {
+    this.#groups.forget(groupid);
+  }
+
   /** A signal for users who are here. */
   heard({ from, to, groupid, line }: NodeMessage & { type: "signal" }): void {
     const ended = line + "\n";
@@ -105,14 +110,27 @@ class Memory<K, V> {
   }
 
   /** Who asks while it is being found out gets the same answer. */
-  remember(key: K, find: () => Promise<V>): Promise<V> {
-    const asked = this.#asked.get(key) ?? find().finally(() => this.#asked.delete(key));
+  async remember(key: K, find: () => Promise<V>): Promise<V> {
+    const asked = this.#asked.get(key) ?? find();
     this.#asked.set(key, asked);
-    return asked.then((value) => {
-      this.#found.delete(key);
-      this.#found.set(key, { value, until: performance.now() + this.ms });
-      if (this.#found.size > this.most) this.#found.delete(this.#found.keys().next().value!);
+    try {
+      const value = await asked;
+      // Unless it was forgotten meanwhile.
+      if (this.#asked.get(key) === asked) this.#keep(key, value);
       return value;
-    });
+    } finally {
+      if (this.#asked.get(key) === asked) this.#asked.delete(key);
+    }
+  }
+
+  forget(key: K): void {
+    this.#found.delete(key);
+    this.#asked.delete(key);
+  }
+
+  #keep(key: K, value: V): void {
+    this.#found.delete(key);
+    this.#found.set(key, { value, until: performance.now() + this.ms });
+    if (this.#found.size > this.most) this.#found.delete(this.#found.keys().next().value!);
   }
 }
