@@ -278,7 +278,8 @@ class NatterServer implements Server, LineHandler {
     return this.#begun.promise.then(() => connection.ending ? undefined : this.line(connection, line));
   }
 
-  fault(connection: Connection, fault: Fault): void {
+  fault(connection: Connection, fault: Fault | "framing"): void {
+    if (fault === "framing") return this.#cut(connection, "badinput");
     const errno = fault === "too long" ? Errno.TOO_LONG : Errno.NOT_JSON;
     const errmsg = fault === "too long" ? `the line is longer than ${this.#config.maxLine} bytes` : "not UTF-8";
     connection.send({ msgid: Msg.REPLY, errno, errmsg });
