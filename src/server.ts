@@ -26,6 +26,7 @@ import type { Cause, Connection } from "./net/connection.ts";
 import type { LineHandler } from "./net/line_handler.ts";
 import { type Addresses, type Answering, Listeners } from "./net/listeners.ts";
 import { Patience } from "./net/patience.ts";
+import { Strangers } from "./net/strangers.ts";
 import { Counters } from "./ops/counters.ts";
 import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
@@ -54,6 +55,10 @@ import { within } from "./within.ts";
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;
 /** How long those who ask over HTTP are told the same of how the server is, and of what it counts (ms). */
 const READY_FOR_MS = 500, METRICS_FOR_MS = 250;
+/** Those who have not logged in may hold this part of all connections. */
+const STRANGERS = 1 / 4;
+/** So many connections too many are told why they end; further ones are just closed. */
+const ON_THEIR_WAY_OUT = 256;
 /** A client cut by the server is asked to come back after this long (ms), and up to as much again, so that not all come at once. */
 const RETRY_MS = 500;
 
@@ -130,6 +135,7 @@ class NatterServer implements Server, LineHandler {
   readonly #limits: Limits;
   #listeners: Listeners | undefined;
   readonly #connections = new Set<Connection>();
+  readonly #strangers: Strangers;
   readonly #counters = new Counters();
   #metrics: Promise<Metrics> | undefined;
   readonly #lacks: Shared<string | undefined>;
@@ -163,6 +169,7 @@ class NatterServer implements Server, LineHandler {
     this.#config = config;
     this.#store = store;
     this.#limits = new Limits(config.limits);
+    this.#strangers = new Strangers(Math.max(1, Math.floor(config.maxConnections * STRANGERS)));
     const readiness = new Readiness({ database: () => store.ping(), bus: async () => await this.#bus?.ping() });
     this.#lacks = new Shared(() => readiness.look(), READY_FOR_MS);
     const table = this.#table;
@@ -266,11 +273,16 @@ class NatterServer implements Server, LineHandler {
       this.#gone(connection);
     });
     const { maxConnections } = this.#config;
-    // Those who have not logged in may hold at most a quarter, so that they cannot keep out those who want to.
-    const full = this.#connections.size > maxConnections || this.#connections.size - this.#table.size > Math.max(1, maxConnections / 4);
-    if (!welcome) this.#cut(connection, "limits");
-    else if (full || this.#closing) this.#cut(connection, this.#closing ? "stopping" : "full");
-    else this.#heartbeat.add(connection);
+    const over = this.#connections.size - maxConnections;
+    if (over > ON_THEIR_WAY_OUT) return connection.destroy("full");
+    if (!welcome) return this.#cut(connection, "limits");
+    if (this.#closing) return this.#cut(connection, "stopping");
+    this.#heartbeat.add(connection);
+    this.#makeRoom(this.#strangers.add(connection, over > 0));
+  }
+
+  #makeRoom(stranger: Connection | undefined): void {
+    if (stranger) this.#cut(stranger, "full");
   }
 
   line(connection: Connection, line: string): void | Promise<void> {
@@ -303,6 +315,7 @@ class NatterServer implements Server, LineHandler {
 
   #gone(connection: Connection): void {
     this.#connections.delete(connection);
+    this.#strangers.delete(connection);
     if (connection.session) void this.#departure.depart(connection.session, connection.cause ?? "lost");
     else log.departure({ cause: connection.cause ?? "lost", address: connection.address, duration: performance.now() - connection.since });
   }
@@ -313,12 +326,14 @@ class NatterServer implements Server, LineHandler {
       logins.add(error instanceof Refusal ? String(error.errno) : "failed");
       throw error;
     });
+    this.#strangers.delete(connection);
     try {
       await this.#welcome.welcome(login, ref, request.token);
       logins.add("ok");
     } catch (error) {
       logins.add("failed");
       await this.#departure.depart(login.session, "lost");
+      if (!connection.ending) this.#makeRoom(this.#strangers.add(connection));
       throw error;
     }
   }
@@ -327,7 +342,9 @@ class NatterServer implements Server, LineHandler {
     await this.#appender.answered(session);
     if (session.tokenHash) await this.#store.removeToken(session.tokenHash);
     await this.#departure.depart(session, "logout");
-    session.connection.anonymousSince = performance.now();
+    const { connection } = session;
+    connection.anonymousSince = performance.now();
+    if (!connection.ending) this.#makeRoom(this.#strangers.add(connection));
   }
 
   async #measure(): Promise<MetricsText> {

@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Passwords } from "../src/auth/passwords.ts";
 import { Limiter } from "../src/ops/limits.ts";
+import { StoreWatch } from "./support/around_store.ts";
 import { testDatabase } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestServer } from "./support/server.ts";
@@ -241,22 +242,60 @@ Deno.test("limits: loopback is exempt from those per address, and --limits off l
 Deno.test("limits: --max-connections, of which those not logged in hold at most a quarter", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db, { "max-connections": 8 });
-  const users = await makeUsers(db, 8);
-  const full = async () => {
-    await using late = await server.connect();
-    const { reason, retry } = await late.next((m) => m.msgid === 20);
+  const users = await makeUsers(db, 9);
+  const full = async (client: RawClient) => {
+    const { reason, retry } = await client.next((m) => m.msgid === 20);
     assertEquals(reason, "full");
     assert(retry! >= 500 && retry! <= 1000, String(retry));
-    assertEquals(await late.closed, "fin");
+    assertEquals(await client.closed, "fin");
   };
-  const anonymous = await Promise.all([server.connect(), server.connect()]);
-  for (const client of anonymous) assertEquals((await client.request({ msgid: 13 })).msgid, 14);
-  await full();
-  await Promise.all(anonymous.map((c, i) => c.login({ id: users[i].id, token: users[i].token, proto: 2 })));
-  const clients = [...anonymous];
+  const there = async (client: RawClient) => {
+    assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+    return client;
+  };
+  const first = await there(await server.connect()), second = await there(await server.connect());
+  // Who has been there longest makes room, whether it says something or not; who logs in is out of that.
+  const third = await there(await server.connect());
+  await full(first);
+  assertEquals((await second.login({ id: users[0].id, token: users[0].token, proto: 2 })).errno, 0);
+  const fourth = await there(await server.connect());
+  await there(third);
+  // Who has logged out is a newcomer.
+  assertEquals((await second.request({ msgid: 3 })).errno, 0);
+  await full(third);
+  await there(fourth);
+  assertEquals((await second.login({ id: users[1].id, token: users[1].token, proto: 2 })).errno, 0);
+  const clients = [second];
   for (const user of users.slice(2)) clients.push(await server.client(user));
-  await full();
-  await Promise.all(clients.map((c) => c.close()));
+  // Where sessions hold all places, nobody makes room.
+  await full(await server.connect());
+  for (const client of clients) await there(client);
+  await Promise.all([...clients, fourth].map((c) => c.close()));
+});
+
+Deno.test("limits: connections that say nothing keep nobody out who wants to log in; who is logging in is left alone", async () => {
+  await using db = await testDatabase("sqlite");
+  const watch = new StoreWatch();
+  await using server = await startServer(db, { "max-connections": 16 }, { store: watch.wrap });
+  const users = await makeUsers(db, 9);
+  const held = Promise.withResolvers<void>(), asked = Promise.withResolvers<void>();
+  watch.around = async (call) => {
+    if (call.name === "findUserByToken") {
+      asked.resolve();
+      await held.promise;
+    }
+    return await call.run();
+  };
+  const early = await server.connect();
+  const login = early.login({ id: users[0].id, token: users[0].token, proto: 2 });
+  await asked.promise;
+  const silent: RawClient[] = [];
+  for (let i = 0; i < 20; i++) silent.push(await server.connect());
+  held.resolve();
+  assertEquals((await login).errno, 0);
+  const others: RawClient[] = [];
+  for (const user of users.slice(1)) others.push(await server.client(user));
+  await Promise.all([early, ...others, ...silent].map((c) => c.close()));
 });
 
 Deno.test("limits: who has not logged in when --login-timeout is over is gone, whatever it says; who has stays", async () => {
