@@ -31,6 +31,12 @@ export interface Member {
   ack: Message;
 }
 
+/** Where a device stands in the log, and where that ends, as LOGIN_ACK tells it. */
+export function placeOf(ack: Message): { confirmed: unknown; last: unknown } {
+  const { confirmed, last } = ack.inbox as Record<string, unknown>;
+  return { confirmed, last };
+}
+
 /** What a check works with: connections and users of its own. */
 export class Stage {
   readonly #clients: Client[] = [];
@@ -57,7 +63,7 @@ export class Stage {
   /** A new user with a modern session. */
   async member(): Promise<Member> {
     const account = await this.account();
-    const ack = await account.client.login({ id: account.id, password: account.password, proto: 2 });
+    const ack = await account.client.login({ id: account.id, password: account.password, proto: 3 });
     if (ack.errno !== 0) throw new Error(`LOGIN was refused: ${ack.errno} ${ack.errmsg}`);
     return { ...account, token: ack.token as string, ack };
   }
@@ -71,7 +77,7 @@ export class Stage {
   async again<T extends { client: Client; id: number; token: string }>(member: T): Promise<T & { ack: Message }> {
     await member.client.close();
     const client = await this.connect();
-    const ack = await client.login({ id: member.id, token: member.token, proto: 2 });
+    const ack = await client.login({ id: member.id, token: member.token, proto: 3 });
     if (ack.errno !== 0) throw new Error(`LOGIN by token was refused: ${ack.errno} ${ack.errmsg}`);
     return { ...member, client, ack };
   }
