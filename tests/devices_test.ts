@@ -254,7 +254,7 @@ databaseTest("devices: CHANGED tells the user's other devices, and nobody else",
   for (const { client } of [phone, desktop]) await client.close();
 });
 
-databaseTest("devices: a block of one device holds for all at once", async (db) => {
+databaseTest("devices: a block of one device holds for all", async (db) => {
   await using s = await startServer(db, { limits: "off" });
   const [ann] = await makeUsers(db, 1) as [TestUser];
   const id = await register(s);
@@ -263,6 +263,7 @@ databaseTest("devices: a block of one device holds for all at once", async (db) 
   other.send({ msgid: 21, toid: id, msg: "typing" });
   for (const { client } of [phone, desktop]) await client.next((m) => m.msgid === 21);
   await phone.client.request({ msgid: 23, userid: ann.id });
+  await desktop.client.next(CHANGED("blocked"));
   other.send({ msgid: 21, toid: id, msg: "typing" });
   desktop.client.send({ msgid: 21, toid: ann.id, msg: "typing" });
   await desktop.client.request({ msgid: 13 });

@@ -4,5 +4,5 @@ import { onTwoNodes } from "./support/databases.ts";
 import { useRedis } from "./support/redis.ts";
 
 onTwoNodes(!useRedis);
-const suites = ["direct", "groups", "friends", "signals", "order", "frozen_reader", "takeover", "presence_news", "login_race"];
+const suites = ["direct", "groups", "friends", "signals", "order", "frozen_reader", "takeover", "presence_news", "login_race", "devices", "lists"];
 for (const suite of suites) await import(`./${suite}_test.ts`);
