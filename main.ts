@@ -9,10 +9,12 @@ const commands: Record<string, () => Promise<(args: string[]) => Promise<number>
   serve: async () => (await import("./src/cli/serve.ts")).serve,
   chat: async () => (await import("./src/cli/chat.ts")).chat,
   users: async () => (await import("./src/cli/operator.ts")).users,
+  devices: async () => (await import("./src/cli/operator.ts")).devices,
   passwd: async () => (await import("./src/cli/operator.ts")).passwd,
   ban: async () => (await import("./src/cli/operator.ts")).ban,
   unban: async () => (await import("./src/cli/operator.ts")).unban,
   kick: async () => (await import("./src/cli/operator.ts")).kick,
+  restored: async () => (await import("./src/cli/operator.ts")).restored,
   backup: async () => (await import("./src/cli/operator.ts")).backup,
   health: async () => (await import("./src/cli/health.ts")).health,
 };

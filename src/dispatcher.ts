@@ -4,20 +4,21 @@
  *
  * 1. One connection's messages are handled in the order they came: the next one waits for the promise of the one before, if there is one. Meanwhile the
  *    connection is `busy`: what it sends may stay unread.
- * 2. Where several errors apply, the first of 10, 11, 12 (21), 13, 15, 22 is told, then the rest.
+ * 2. Where several errors apply, the first of 10, 11, 12 (21), 13, 15 and LOGOUT's 22 is told, then the rest.
  * 3. Whatever a handler throws becomes an answer. The server never dies of a line.
  */
 import type { Accounts } from "./auth/accounts.ts";
 import type { Contacts } from "./chat/contacts.ts";
+import type { Devices } from "./chat/devices.ts";
 import type { Groups } from "./chat/groups.ts";
 import type { History } from "./chat/history.ts";
 import type { Answer, Chat } from "./chat/messages.ts";
 import type { Confirmation } from "./chat/confirmation.ts";
 import type { Signals } from "./chat/signals.ts";
 import type { Connection, Outgoing } from "./net/connection.ts";
+import type { Session } from "./net/session.ts";
 import type { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
-import type { Session } from "./presence/session.ts";
 import { StoreUnavailable } from "./store/store.ts";
 import { ERRMSG, Errno, Refusal } from "./wire/errors.ts";
 import { check, isRef, Msg, type Ref, type Request, type RequestId } from "./wire/messages.ts";
@@ -109,10 +110,8 @@ export interface Handlers {
   confirmation: Confirmation;
   /** How many requests are too many. */
   limits: Limits;
-  /** LOGIN; it gives its answer itself. */
-  login: (connection: Connection, request: Request<typeof Msg.LOGIN>, ref: Ref | undefined) => Promise<void>;
-  /** LOGOUT. */
-  logout: (session: Session) => Promise<void>;
+  /** A user's sessions and devices. */
+  devices: Devices;
   /** Malformed input that ends the connection. */
   badInput: (connection: Connection) => void;
 }
@@ -120,14 +119,14 @@ export interface Handlers {
 /** The commands. */
 function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
   return {
-    [Msg.LOGIN]: { from: "no session", answer: "never", as: Msg.LOGIN_ACK, handle: (c, r) => h.login(c.connection, r, c.ref) },
+    [Msg.LOGIN]: { from: "no session", answer: "never", as: Msg.LOGIN_ACK, handle: (c, r) => h.devices.login(c.connection, r, c.ref) },
     [Msg.LOGOUT]: {
       from: "session",
       answer: "ref",
       free: true,
       handle: (c, r) => {
         if (r.id !== undefined && r.id !== c.session.userId) throw new Refusal(Errno.NOT_YOURS);
-        return h.logout(c.session);
+        return h.devices.logout(c.session);
       },
     },
     [Msg.REGISTER]: { from: "all", answer: "always", as: Msg.REGISTER_ACK, handle: (c, r) => h.accounts.register(c.connection, r) },
@@ -147,6 +146,10 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     [Msg.CHANGE_PASSWORD]: { from: "session", answer: "ref", handle: (c, r) => h.accounts.changePassword(c.session, r) },
     [Msg.BLOCK]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.block(c.session, r) },
     [Msg.UNBLOCK]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.unblock(c.session, r) },
+    [Msg.MEMBERS]: { from: "session", answer: "always", handle: async (c, r) => ({ ...await h.groups.members(c.session, r) }) },
+    [Msg.DEVICES]: { from: "session", answer: "always", handle: (c) => h.devices.list(c.session) },
+    [Msg.REMOVE_DEVICE]: { from: "session", answer: "ref", handle: (c, r) => h.devices.remove(c.session, r) },
+    [Msg.USERS]: { from: "session", answer: "always", handle: (c, r) => h.contacts.users(r) },
   };
 }
 
@@ -180,7 +183,7 @@ export class Dispatcher {
     const command = this.#commands.get(fields.msgid);
     if (!command) return this.#bad(connection, new Refusal(Errno.UNKNOWN_MSGID), ref, fields.msgid);
     const { session } = connection;
-    session?.acted?.();
+    if (session && !session.modern) this.#handlers.confirmation.acted(session);
     const context = new Context(connection, session!, command, ref, line);
     if (command.from === "session" && !session) return this.#fail(context, new Refusal(Errno.LOGIN_FIRST));
     if (command.from === "no session" && session) return this.#fail(context, new Refusal(Errno.LOGGED_IN));

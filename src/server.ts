@@ -1,54 +1,51 @@
 /** Builds the parts of a server and joins them. */
+import { within } from "./async/within.ts";
 import { Accounts } from "./auth/accounts.ts";
 import { Passwords } from "./auth/passwords.ts";
 import { Appender } from "./chat/appender.ts";
+import { Changes } from "./chat/changes.ts";
 import { Confirmation } from "./chat/confirmation.ts";
 import { Contacts } from "./chat/contacts.ts";
 import { Delivery } from "./chat/delivery.ts";
+import { Devices } from "./chat/devices.ts";
 import { Groups } from "./chat/groups.ts";
 import { History } from "./chat/history.ts";
+import { Lists } from "./chat/lists.ts";
 import { Chat } from "./chat/messages.ts";
 import { PresenceNews } from "./chat/presence_news.ts";
+import { Pushes } from "./chat/pushes.ts";
 import { Retention, RETENTION_MS } from "./chat/retention.ts";
 import { Signals } from "./chat/signals.ts";
+import { Terms } from "./chat/terms.ts";
+import { Ties } from "./chat/ties.ts";
 import { Welcome } from "./chat/welcome.ts";
-import type { Bus, BusListener } from "./cluster/bus.ts";
 import { LocalHub } from "./cluster/local.ts";
+import { type Handlers as NodeHandlers, type JoinBus, Router } from "./cluster/router.ts";
 import type { Config } from "./config/config.ts";
-import type { Dispatcher, Handlers } from "./dispatcher.ts";
+import type { Handlers } from "./dispatcher.ts";
 import { type Certificate, readCertificate } from "./net/certificate.ts";
-import type { Cause, Connection } from "./net/connection.ts";
-import type { LineHandler } from "./net/line_handler.ts";
 import { type Addresses, Listeners } from "./net/listeners.ts";
+import { nodeCrypto } from "./node_crypto.ts";
 import { Counters } from "./ops/counters.ts";
+import { Health } from "./ops/health.ts";
 import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
-import type { Metrics } from "./ops/metrics.ts";
 import { metricsOf, pageOf, type PageParts } from "./ops/pages.ts";
-import { nodeCrypto } from "./node_crypto.ts";
-import { Peers } from "./peers.ts";
 import { ConnectionTable } from "./presence/connection_table.ts";
+import { Connections } from "./presence/connections.ts";
 import { Departure } from "./presence/departure.ts";
+import { Farewell } from "./presence/farewell.ts";
 import { Heartbeat } from "./presence/heartbeat.ts";
 import { Login } from "./presence/login.ts";
 import { KICKS_MS, LEASE_MS, NodeLife, type NodeTimes, RECONCILE_MS, RENEW_MS } from "./presence/node_life.ts";
 import { OfflineWriter } from "./presence/offline_writer.ts";
 import { RemoteHolders } from "./presence/remote_holders.ts";
-import type { Session } from "./presence/session.ts";
 import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
-import { Errno, Refusal } from "./wire/errors.ts";
-import type { Fault } from "./wire/lines.ts";
-import type { Ref, Request } from "./wire/messages.ts";
-import { Msg } from "./wire/msgid.ts";
-import { within } from "./async/within.ts";
 
 /** How long a stop may take to say goodbye, to store what waits, and to set users offline (ms); with what follows it stays below 10 s. */
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;
-/** How long the database and the bus may take to answer before this node calls itself not ready (ms). */
-const READY_MS = 2000;
-/** A client cut by the server is asked to come back after this long (ms), and up to as much again, so that not all come at once. */
-const RETRY_MS = 500;
+const DAY_MS = 24 * 3600_000;
 
 /** A running server. */
 export interface Server extends AsyncDisposable {
@@ -73,9 +70,6 @@ export interface Overrides {
   /** Another way to the other nodes. */
   bus?: JoinBus;
 }
-
-/** How a node joins its bus. */
-export type JoinBus = (node: string, listener: BusListener) => Bus;
 
 /**
  * Opens the database, takes the node's name, sets users of a former life offline, and listens.
@@ -116,35 +110,30 @@ async function busOf({ redis, database }: Config): Promise<JoinBus> {
   return (node, listener) => joinRedis(redis, `natter:${name}:`, node, listener);
 }
 
-class NatterServer implements Server, LineHandler {
+class NatterServer implements Server {
   readonly failed: Promise<never>;
   readonly #config: Config;
   readonly #store: Store;
+  readonly #times: NodeTimes & { retention: number };
+  readonly #tokenLife: number;
   readonly #limits: Limits;
-  #listeners: Listeners | undefined;
-  readonly #connections = new Set<Connection>();
-  readonly #counters = new Counters();
-  #metrics: Promise<Metrics> | undefined;
   readonly #table = new ConnectionTable();
+  readonly #router: Router;
   readonly #offline: OfflineWriter;
   readonly #news: PresenceNews;
-  readonly #departure: Departure;
   readonly #delivery: Delivery;
   readonly #confirmation: Confirmation;
   readonly #appender: Appender;
   readonly #heartbeat: Heartbeat;
   readonly #login: Login;
-  readonly #welcome: Welcome;
   readonly #node: NodeLife;
-  #retention: Retention | undefined;
-  readonly #retentionInterval: number;
+  readonly #connections: Connections;
+  readonly #health: Health;
+  /** What becomes of requests, and of what other nodes say. */
   readonly #handlers: Handlers;
-  #dispatcher: Dispatcher | undefined;
-  readonly #begun = Promise.withResolvers<void>();
-  readonly #peers: Peers;
-  /** Those who send to other nodes. */
-  readonly #talkers: { use(bus: Bus): void }[];
-  #bus: Bus | undefined;
+  readonly #nodeHandlers: NodeHandlers;
+  #listeners: Listeners | undefined;
+  #retention: Retention | undefined;
   #closing: Promise<boolean> | undefined;
 
   constructor(config: Config, store: Store, overrides: Overrides) {
@@ -153,85 +142,96 @@ class NatterServer implements Server, LineHandler {
     this.failed = failed.promise;
     this.#config = config;
     this.#store = store;
-    this.#limits = new Limits(config.limits);
+    this.#times = { renew: RENEW_MS, lease: LEASE_MS, kicks: KICKS_MS, reconcile: RECONCILE_MS, retention: RETENTION_MS, ...overrides.times };
+    const { onConflict, maxDevices, directory } = config;
+    const tokenLife = this.#tokenLife = config.tokenDays * DAY_MS;
     const table = this.#table;
     const passwords = overrides.passwords ?? new Passwords();
-    this.#offline = new OfflineWriter(store);
-    this.#news = new PresenceNews(store, table, config.node, overrides.times?.news);
-    this.#departure = new Departure(table, this.#offline, this.#news, this.#counters);
-    this.#delivery = new Delivery(store);
-    this.#confirmation = new Confirmation(store);
-    this.#appender = new Appender(store, table, this.#delivery, config.node, this.#counters);
-    this.#heartbeat = new Heartbeat(config.heartbeat * 1000, config.loginTimeout * 1000, (connection, cause) => this.#cut(connection, cause));
-    const remote = new RemoteHolders(config.node, store);
-    const replaced = (session: Session) => this.#replaced(session);
-    const shared = { store, table, offline: this.#offline, replaced };
-    this.#login = new Login({
-      ...shared,
-      node: config.node,
-      onConflict: config.onConflict,
-      passwords,
-      listener: this.#news,
-      limits: this.#limits,
-      remote,
-      fenced: () => this.#node.renewSoon(),
+    const limits = this.#limits = new Limits(config.limits);
+    const counters = new Counters();
+    const router = this.#router = new Router(config.node);
+    const pushes = new Pushes();
+    const ties = new Ties();
+    const lists = new Lists(store);
+    const offline = this.#offline = new OfflineWriter(store);
+    const confirmation = this.#confirmation = new Confirmation(store);
+    const news = this.#news = new PresenceNews({ store, table, router, pushes }, overrides.times?.news);
+    const departure = new Departure({ table, offline, listener: news, counters, unconfirmed: (session) => confirmation.unconfirmed(session) });
+    const farewell = new Farewell(departure, config.maxLine);
+    const end = farewell.end.bind(farewell);
+    const delivery = this.#delivery = new Delivery({ store, table, confirmation, tooSlow: (session) => end(session, "slow") });
+    const appender = this.#appender = new Appender(store, router, counters);
+    const changes = new Changes({ store, router, table, ties, pushes });
+    const remote = new RemoteHolders(store, router);
+    const fenced = () => this.#node.renewSoon();
+    const shared = { store, table, router, offline, listener: news, end };
+    const login = this.#login = new Login({ ...shared, onConflict, maxDevices, tokenLife, passwords, limits, remote, fenced });
+    const fatal = (error: Error) => void this.close().then(() => failed.reject(error));
+    this.#node = new NodeLife({ ...shared, login, times: this.#times, noticed: (session, last) => delivery.noticed(session, last), fatal });
+    const welcome = new Welcome({ store, delivery, confirmation, lists, news, pushes, ties, terms: new Terms(config), tokenLife });
+    const devices = new Devices({ store, login, welcome, departure, appender, changes, router, counters });
+    const signals = new Signals({ store, table, router, ties });
+    const heartbeat = this.#heartbeat = new Heartbeat(
+      config.heartbeat * 1000,
+      config.loginTimeout * 1000,
+      (connection, cause) => farewell.cut(connection, cause),
+    );
+    const parting = (session: Parameters<typeof end>[0]) => {
+      confirmation.acted(session);
+      return appender.answered(session);
+    };
+    const connections = this.#connections = new Connections({ most: config.maxConnections, table, limits, heartbeat, farewell, departure, parting });
+    this.#health = new Health(() => Promise.all([store.ping(), router.ping()]), {
+      counters,
+      connections: () => connections,
+      maxConnections: config.maxConnections,
+      sessions: () => table.size,
+      delivered: () => delivery.delivered,
+      offlineBacklog: () => offline.backlog,
     });
-    this.#welcome = new Welcome({
-      store,
-      delivery: this.#delivery,
-      confirmation: this.#confirmation,
-      greeting: { heartbeat: config.heartbeat, limits: { line: config.maxLine, group: config.maxGroup } },
-    });
-    this.#node = new NodeLife({
-      ...shared,
-      turns: this.#login.turns,
-      times: { renew: RENEW_MS, lease: LEASE_MS, kicks: KICKS_MS, reconcile: RECONCILE_MS, ...overrides.times },
-      listener: this.#news,
-      kicked: (session) => this.#cut(session.connection, "kicked"),
-      noticed: (session, lastSeq) => this.#delivery.noticed(session, lastSeq),
-      fatal: (error) => void this.close().then(() => failed.reject(error)),
-    });
-    const groups = new Groups(store);
-    const signals = new Signals(store, table, groups, config.node);
-    const { turns } = this.#login;
-    this.#peers = new Peers({ table, turns, delivery: this.#delivery, news: this.#news, signals, remote, node: this.#node, replaced });
-    this.#talkers = [remote, this.#news, signals, this.#appender];
     this.#handlers = {
-      accounts: new Accounts(store, passwords, this.#limits),
-      chat: new Chat(store, this.#appender),
-      contacts: new Contacts(store),
-      groups,
+      accounts: new Accounts({ store, passwords, limits, ended: (ended) => devices.ended(ended) }),
+      chat: new Chat(store, appender),
+      contacts: new Contacts({ store, lists, changes, news, directory }),
+      groups: new Groups(store, lists, changes),
       history: new History(store),
       signals,
-      confirmation: this.#confirmation,
-      limits: this.#limits,
-      login: (connection, request, ref) => this.#logIn(connection, request, ref),
-      logout: (session) => this.#logOut(session),
-      badInput: (connection) => this.#cut(connection, "badinput"),
+      confirmation,
+      limits,
+      devices,
+      badInput: (connection) => farewell.cut(connection, "badinput"),
     };
-    this.#retentionInterval = overrides.times?.retention ?? RETENTION_MS;
+    this.#nodeHandlers = {
+      deliver: (message) => delivery.stored(message),
+      presence: (message) => news.heard(message),
+      signal: (message) => signals.heard(message),
+      changed: (message) => changes.heard(message),
+      probe: (message) => void remote.asked(message, table, login.turns),
+      probed: (message) => remote.answered(message),
+      ended: ({ key, cause }) => login.ended(key, cause),
+    };
   }
 
   /** Joins the bus and opens all listeners. Throws {@linkcode ListenError}. */
   async listen(joinBus: JoinBus, certificate: Certificate | undefined): Promise<void> {
-    this.#bus = joinBus(this.#config.node, this.#peers);
-    for (const talker of this.#talkers) talker.use(this.#bus);
-    const parts: PageParts = { ready: () => this.#ready(), metrics: () => this.#measure() };
+    this.#router.join(joinBus, this.#nodeHandlers, () => this.#node.reconcileSoon());
+    const parts: PageParts = { ready: () => this.#health.ready(), metrics: () => this.#health.measure() };
     const gets = {
       page: (path: string, address: string) => pageOf(path, address, parts),
       metrics: (path: string) => metricsOf(path, parts),
     };
-    this.#listeners = await Listeners.open({ config: this.#config, certificate, handler: this, gets, limits: this.#limits });
+    this.#listeners = await Listeners.open({ config: this.#config, certificate, handler: this.#connections, gets, limits: this.#limits });
   }
 
   /** Sets going what needs no client to begin, and lets requests in. After {@linkcode NatterServer.listen}. */
   async begin(): Promise<void> {
+    const { keepDays } = this.#config;
     this.#heartbeat.start();
     this.#node.start();
-    this.#retention = new Retention(this.#store, this.#config.keepDays, this.#retentionInterval);
+    this.#retention = new Retention(this.#store, { tokenLife: this.#tokenLife, keepDays, interval: this.#times.retention });
     const [{ Dispatcher }] = await Promise.all([import("./dispatcher.ts"), this.#listeners!.accept()]);
-    this.#dispatcher = new Dispatcher(this.#handlers);
-    this.#begun.resolve();
+    const dispatcher = new Dispatcher(this.#handlers);
+    this.#connections.begin((connection, line) => dispatcher.dispatch(connection, line));
     // Every login needs it; loaded now, the first one need not wait for it.
     nodeCrypto();
   }
@@ -244,42 +244,8 @@ class NatterServer implements Server, LineHandler {
     await this.#listeners?.renewCertificate();
   }
 
-  opened(connection: Connection): void {
-    this.#connections.add(connection);
-    const { address } = connection;
-    const welcome = this.#limits.connected(address);
-    void connection.closed.then(() => {
-      this.#limits.disconnected(address);
-      this.#gone(connection);
-    });
-    const { maxConnections } = this.#config;
-    // Those who have not logged in may hold at most a quarter, so that they cannot keep out those who want to.
-    const full = this.#connections.size > maxConnections || this.#connections.size - this.#table.size > Math.max(1, maxConnections / 4);
-    if (!welcome) this.#cut(connection, "limits");
-    else if (full || this.#closing) this.#cut(connection, this.#closing ? "stopping" : "full");
-    else this.#heartbeat.add(connection);
-  }
-
-  line(connection: Connection, line: string): void | Promise<void> {
-    if (this.#dispatcher) return this.#dispatcher.dispatch(connection, line);
-    return this.#begun.promise.then(() => connection.ending ? undefined : this.line(connection, line));
-  }
-
-  fault(connection: Connection, fault: Fault): void {
-    const errno = fault === "too long" ? Errno.TOO_LONG : Errno.NOT_JSON;
-    const errmsg = fault === "too long" ? `the line is longer than ${this.#config.maxLine} bytes` : "not UTF-8";
-    connection.send({ msgid: Msg.REPLY, errno, errmsg });
-    this.#cut(connection, "badinput");
-  }
-
-  async end(connection: Connection): Promise<void> {
-    const { session } = connection;
-    session?.acted?.();
-    if (session) await this.#appender.answered(session);
-    await connection.finish("fin");
-  }
-
   close(): Promise<boolean> {
+    this.#connections.refuseMore();
     return this.#closing ??= this.#close();
   }
 
@@ -287,91 +253,22 @@ class NatterServer implements Server, LineHandler {
     await this.close();
   }
 
-  #gone(connection: Connection): void {
-    this.#connections.delete(connection);
-    if (connection.session) void this.#departure.depart(connection.session, connection.cause ?? "lost");
-    else log.departure({ cause: connection.cause ?? "lost", address: connection.address, duration: performance.now() - connection.since });
-  }
-
-  async #logIn(connection: Connection, request: Request<typeof Msg.LOGIN>, ref: Ref | undefined): Promise<void> {
-    const { logins } = this.#counters;
-    const login = await this.#login.login(connection, request).catch((error) => {
-      logins.add(error instanceof Refusal ? String(error.errno) : "failed");
-      throw error;
-    });
-    try {
-      await this.#welcome.welcome(login, ref, request.token);
-      logins.add("ok");
-    } catch (error) {
-      logins.add("failed");
-      await this.#departure.depart(login.session, "lost");
-      throw error;
-    }
-  }
-
-  async #logOut(session: Session): Promise<void> {
-    await this.#appender.answered(session);
-    if (session.tokenHash) await this.#store.removeToken(session.tokenHash);
-    await this.#departure.depart(session, "logout");
-    session.connection.anonymousSince = performance.now();
-  }
-
-  async #measure(): Promise<{ type: string; body: string }> {
-    this.#metrics ??= import("./ops/metrics.ts").then(({ Metrics }) =>
-      new Metrics({
-        counters: this.#counters,
-        connections: () => this.#connections,
-        maxConnections: this.#config.maxConnections,
-        sessions: () => this.#table.size,
-        delivered: () => this.#delivery.delivered,
-        offlineBacklog: () => this.#offline.backlog,
-      })
-    );
-    const ready = await this.#ready();
-    return (await this.#metrics).text(ready);
-  }
-
-  /** Whether the database and, if there is one, the bus answer within a while. */
-  async #ready(): Promise<boolean> {
-    let ready = false;
-    const answers = Promise.all([this.#store.ping(), this.#bus?.ping()]).then(() => ready = true, () => {});
-    await within(answers, READY_MS);
-    return ready;
-  }
-
-  /** Ends a connection that breaks the rules, or is not heard of. */
-  #cut(connection: Connection, cause: Cause): void {
-    const comesBack = cause === "silent" || cause === "slow" || cause === "full" || cause === "stopping" || cause === "limits";
-    const goodbye = { msgid: Msg.GOODBYE, reason: cause, ...(comesBack ? { retry: Math.round(RETRY_MS * (1 + Math.random())) } : {}) };
-    // The session ends now, not when the last line has gone out: a silent client takes none.
-    if (connection.session) void this.#departure.depart(connection.session, cause);
-    void connection.finish(cause, connection.classic ? undefined : goodbye);
-  }
-
-  /** This session's row names another by now. */
-  #replaced(session: Session): void {
-    void this.#departure.depart(session, "replaced", true);
-    this.#cut(session.connection, "replaced");
-  }
-
   async #close(): Promise<boolean> {
     await this.#listeners?.stopAccepting();
     await Promise.all([this.#node.close(), this.#retention?.close()]);
     await within(this.#appender.idle(), STORE_MS);
-    const all = [...this.#connections];
-    for (const connection of all) this.#cut(connection, "stopping");
-    await within(Promise.all(all.map((connection) => connection.closed)), GOODBYE_MS);
-    for (const connection of this.#connections) connection.destroy("stopping");
+    await within(this.#connections.stop(), GOODBYE_MS);
+    this.#connections.destroy();
     await this.#listeners?.close();
     await within(Promise.all([this.#appender.idle(), this.#login.turns.idle()]), STORE_MS);
-    (await this.#metrics)?.close();
+    await this.#health.close();
     this.#heartbeat.close();
     this.#confirmation.close();
     this.#delivery.close();
     await this.#news.close();
     await this.#table.close();
     const clean = await this.#offline.close(OFFLINE_MS);
-    await this.#bus?.close();
+    await this.#router.close();
     await this.#store.leave().catch((error) => log.warning("the lease was not given up", { error }));
     await this.#store.close();
     return clean;

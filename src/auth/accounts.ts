@@ -1,8 +1,8 @@
 /** REGISTER and CHANGE_PASSWORD. */
 import type { Connection } from "../net/connection.ts";
+import type { Session } from "../net/session.ts";
 import type { Limits } from "../ops/limits.ts";
-import type { Session } from "../presence/session.ts";
-import type { Store, UserId } from "../store/store.ts";
+import type { Ended, Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import type { Msg, Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
@@ -14,12 +14,14 @@ export class Accounts {
   readonly #store: Store;
   readonly #passwords: Passwords;
   readonly #limits: Limits;
+  readonly #ended: (ended: Ended[]) => void;
 
-  /** Joins it to the store, the hashing and the limits. */
-  constructor(store: Store, passwords: Passwords, limits: Limits) {
-    this.#store = store;
-    this.#passwords = passwords;
-    this.#limits = limits;
+  /** Joins its parts. `ended` tells the nodes of sessions that are to end. */
+  constructor(parts: { store: Store; passwords: Passwords; limits: Limits; ended: (ended: Ended[]) => void }) {
+    this.#store = parts.store;
+    this.#passwords = parts.passwords;
+    this.#limits = parts.limits;
+    this.#ended = parts.ended;
   }
 
   /** Makes an account. @returns the new user's id. Throws {@linkcode Refusal} 1 if the name is taken. */
@@ -35,9 +37,9 @@ export class Accounts {
     return { id };
   }
 
-  /** Ends all other tokens of the user. */
+  /** Ends all other devices of the user, and all other tokens. Throws {@linkcode Refusal}. */
   async changePassword(session: Session, request: Request<typeof Msg.CHANGE_PASSWORD>): Promise<void> {
-    const { connection, userId } = session;
+    const { connection, userId, proof, device } = session;
     const account = await this.#store.findUser({ id: userId });
     const retry = this.#limits.loginTried(String(userId), connection.address);
     if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many wrong passwords", { retry });
@@ -45,7 +47,12 @@ export class Accounts {
     if (!ok) throw new Refusal(Errno.INVALID, "the old password is wrong");
     this.#limits.loginSucceeded(String(userId), connection.address);
     const hash = await hashingFor(connection, (signal) => this.#passwords.hash(request.new, signal));
-    if (!await this.#store.setPassword(session.userId, account.password, hash)) throw new Refusal(Errno.INVALID, "the old password is wrong");
-    await this.#store.removeTokens(session.userId, session.tokenHash);
+    const keep = { device: device.id, token: "token" in proof ? proof.token : undefined };
+    const ended = await this.#store.setPassword(userId, account.version, hash, keep);
+    if (!ended) throw new Refusal(Errno.INVALID, "the old password is wrong");
+    this.#ended(ended);
+    // A session without a token goes by the password.
+    const changed = "version" in proof ? await this.#store.findUser({ id: userId }) : undefined;
+    if (changed) session.proof = { version: changed.version };
   }
 }

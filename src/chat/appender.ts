@@ -2,21 +2,19 @@
  * Group commit: what is to be stored, from all connections, in the order it came.
  *
  * 1. What arrives in one turn of the event loop, and while a commit runs, goes into one transaction; one is in flight at a time.
- * 2. Only after the commit: REPLY to the sender, then delivery to the receivers who are here.
+ * 2. Only after the commit: REPLY to the sender, then delivery to the receivers, where the transaction says that they are.
  * 3. Answers leave in the order the requests came: a request that fails before it is stored still waits for its turn.
  * 4. A message that makes its batch fail is tried alone, so that it fails alone.
  * 5. The waiting queue is bounded; what does not fit is refused with errno 19.
  * 6. One session may have only so much of it: who has more is not refused, but read no further until half of it is answered.
  */
-import { log } from "../ops/log.ts";
-import type { Bus } from "../cluster/bus.ts";
+import type { Router } from "../cluster/router.ts";
+import type { Session } from "../net/session.ts";
 import type { Counters } from "../ops/counters.ts";
-import type { ConnectionTable } from "../presence/connection_table.ts";
-import type { Session } from "../presence/session.ts";
-import { type Append, type Appended, type Store, StoreUnavailable, type UserId } from "../store/store.ts";
+import { log } from "../ops/log.ts";
+import { type Append, type Appended, type Store, StoreUnavailable } from "../store/store.ts";
 import { chatHead } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import type { Delivery } from "./delivery.ts";
 
 /** Text in one transaction (characters). */
 const BATCH_SIZE = 1024 * 1024;
@@ -38,32 +36,31 @@ interface Entry {
   answer: (outcome: Outcome) => void;
 }
 
+/** What one session has waiting. */
+interface Load {
+  requests: number;
+  /** Characters of text in those to be stored. */
+  size: number;
+}
+
 /** Stores messages, and tells senders and receivers. */
 export class Appender {
   readonly #store: Store;
-  readonly #table: ConnectionTable;
-  readonly #delivery: Delivery;
-  readonly #node: string;
+  readonly #router: Router;
   readonly #counters: Counters;
-  #bus: Bus | undefined;
   #waiting: Entry[] = [];
+  /** Of sessions that have something waiting. */
+  readonly #loads = new Map<Session, Load>();
   #size = 0;
   #running: Promise<void> | undefined;
   /** Resolved, and replaced, whenever a batch has been answered. */
   #batch = Promise.withResolvers<void>();
 
-  /** `node` is this node's name: receivers elsewhere are told over the bus. */
-  constructor(store: Store, table: ConnectionTable, delivery: Delivery, node: string, counters: Counters) {
+  /** Nothing waits yet. */
+  constructor(store: Store, router: Router, counters: Counters) {
     this.#store = store;
-    this.#table = table;
-    this.#delivery = delivery;
-    this.#node = node;
+    this.#router = router;
     this.#counters = counters;
-  }
-
-  /** Sets the way to receivers on other nodes. */
-  use(bus: Bus): void {
-    this.#bus = bus;
   }
 
   /**
@@ -76,13 +73,12 @@ export class Appender {
       return this.refuse(session, new Refusal(Errno.UNAVAILABLE, "too many messages wait to be stored", { retry: 1000 }), answer);
     }
     this.#size += append.msg.length;
-    session.unansweredSize += append.msg.length;
     return this.#enter({ session, append, outcome: undefined, answer });
   }
 
   /** Answers a request that will not be stored, in its turn. Returns as {@linkcode append} does. */
   refuse(session: Session, error: Error, answer: (outcome: Outcome) => void): void | Promise<void> {
-    if (session.unanswered === 0) answer(error);
+    if (!this.#loads.has(session)) answer(error);
     else return this.#enter({ session, append: undefined, outcome: error, answer });
   }
 
@@ -93,19 +89,22 @@ export class Appender {
 
   /** Resolves when all of this session's requests are answered, whatever others send meanwhile. */
   async answered(session: Session): Promise<void> {
-    while (session.unanswered > 0) await this.#batch.promise;
+    while (this.#loads.has(session)) await this.#batch.promise;
   }
 
   #enter(entry: Entry): void | Promise<void> {
-    const { session } = entry;
-    session.unanswered++;
+    const { session, append } = entry;
+    let load = this.#loads.get(session);
+    if (!load) this.#loads.set(session, load = { requests: 0, size: 0 });
+    load.requests++;
+    load.size += append?.msg.length ?? 0;
     this.#waiting.push(entry);
     this.#running ??= this.#run();
-    if (session.unanswered >= SESSION_WAITING || session.unansweredSize >= SESSION_WAITING_SIZE) return this.#halfAnswered(session);
+    if (load.requests >= SESSION_WAITING || load.size >= SESSION_WAITING_SIZE) return this.#halfAnswered(load);
   }
 
-  async #halfAnswered(session: Session): Promise<void> {
-    while (session.unanswered > SESSION_WAITING / 2 || session.unansweredSize > SESSION_WAITING_SIZE / 2) await this.#batch.promise;
+  async #halfAnswered(load: Load): Promise<void> {
+    while (load.requests > SESSION_WAITING / 2 || load.size > SESSION_WAITING_SIZE / 2) await this.#batch.promise;
   }
 
   async #run(): Promise<void> {
@@ -153,25 +152,16 @@ export class Appender {
   }
 
   #finish({ session, append, outcome, answer }: Entry): void {
-    session.unanswered--;
-    if (append) session.unansweredSize -= append.msg.length;
+    const load = this.#loads.get(session)!;
+    load.requests--;
+    load.size -= append?.msg.length ?? 0;
+    if (load.requests === 0) this.#loads.delete(session);
     answer(outcome!);
-    if (!append || outcome instanceof Error || outcome!.errno !== 0) return;
+    if (!append || outcome instanceof Error || outcome!.errno !== "OK") return;
     const { messageid, receivers, repeated } = outcome!;
     if (!repeated) this.#counters.stored.add(append.groupid === undefined ? "chat" : "group_chat");
     if (receivers.length === 0) return;
     const head = chatHead({ ...append, messageid, id: session.userId, name: session.name });
-    /** By node: who is there. */
-    let elsewhere: Map<string, [UserId, number][]> | undefined;
-    for (const { userId, seq, node } of receivers) {
-      const receiver = this.#table.get(userId);
-      if (receiver) this.#delivery.push(receiver, seq, head);
-      else if (node !== null && node !== this.#node) {
-        const there = (elsewhere ??= new Map()).get(node);
-        if (there) there.push([userId, seq]);
-        else elsewhere.set(node, [[userId, seq]]);
-      }
-    }
-    elsewhere?.forEach((to, node) => this.#bus?.send(node, { type: "deliver", head, receivers: to }));
+    this.#router.deliver(head, append.toid === session.userId ? undefined : session.userId, receivers);
   }
 }

@@ -1,52 +1,77 @@
-/** Friends, blocks and lists: ADD_FRIEND, REMOVE_FRIEND, CONTACTS, BLOCK, UNBLOCK. */
-import type { Session } from "../presence/session.ts";
-import type { Contact, Group, Store } from "../store/store.ts";
+/** Friends, blocks, lists and names: ADD_FRIEND, REMOVE_FRIEND, CONTACTS, BLOCK, UNBLOCK, USERS. */
+import type { Session } from "../net/session.ts";
+import type { Contact, Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import type { Msg, Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
+import type { Changes } from "./changes.ts";
+import type { Lists } from "./lists.ts";
+import type { PresenceNews } from "./presence_news.ts";
+
+/** Most users that a search by the beginning of a name finds. */
+const FOUND = 20;
 
 /** What a user keeps of others. */
 export class Contacts {
-  readonly #store: Store;
-
-  /** Joins it to the store. */
-  constructor(store: Store) {
-    this.#store = store;
-  }
+  /** Joins its parts. */
+  constructor(
+    private readonly parts: { store: Store; lists: Lists; changes: Changes; news: PresenceNews; /** `--directory`. */ directory: boolean },
+  ) {}
 
   /** ADD_FRIEND: the friend, also if it was one before. Throws {@linkcode Refusal}. */
   async addFriend(session: Session, { friendid, friendname }: Request<typeof Msg.ADD_FRIEND>): Promise<{ friend: Contact }> {
+    const { store, changes, news } = this.parts;
     const self = friendid === undefined ? comparableName(friendname!) === comparableName(session.name) : friendid === session.userId;
     if (self) throw new Refusal(Errno.BAD_FIELD, `${friendid === undefined ? "friendname" : "friendid"} is your own`);
-    const friend = await this.#store.addFriend(session.userId, friendid === undefined ? { key: comparableName(friendname!) } : { id: friendid });
-    if (typeof friend === "number") throw new Refusal(friend, friend === Errno.FULL ? "your list of friends is full" : undefined);
-    session.believes(friend);
+    const friend = await store.addFriend(session.userId, friendid === undefined ? { key: comparableName(friendname!) } : { id: friendid });
+    if (friend === "FULL") throw new Refusal(Errno.FULL, "your list of friends is full");
+    if (friend === "NO_USER") throw new Refusal(Errno.NO_USER);
+    news.befriended(session, friend);
+    changes.made(session, { what: "contacts" });
     return { friend };
   }
 
   /** REMOVE_FRIEND. */
   async removeFriend(session: Session, { friendid }: Request<typeof Msg.REMOVE_FRIEND>): Promise<void> {
-    await this.#store.removeFriend(session.userId, friendid);
-    session.friendsOnline.delete(friendid);
+    const { store, changes, news } = this.parts;
+    await store.removeFriend(session.userId, friendid);
+    news.unfriended(session, friendid);
+    changes.made(session, { what: "contacts" });
   }
 
   /** CONTACTS: the lists, as at login. */
-  async contacts(session: Session): Promise<{ friends: Contact[]; groups: Group[] }> {
-    const { friends, groups } = await this.#store.lists(session.userId);
-    for (const friend of friends) session.believes(friend);
-    return { friends, groups };
+  async contacts(session: Session): Promise<{ friends: Contact[]; groups: object[]; blocked?: UserId[] }> {
+    const { store, lists, news } = this.parts;
+    const { friends, groups, blocked } = await store.lists(session.userId);
+    news.listed(session, friends);
+    return { friends, groups: await lists.groups(session, groups), ...(session.dialect === 3 ? { blocked } : {}) };
   }
 
-  /** BLOCK, for this session at once. Throws {@linkcode Refusal}. */
+  /** BLOCK: nothing more from that one, on any device. Throws {@linkcode Refusal}. */
   async block(session: Session, { userid }: Request<typeof Msg.BLOCK>): Promise<void> {
+    const { store, changes, news } = this.parts;
     if (userid === session.userId) throw new Refusal(Errno.BAD_FIELD, "userid is your own");
-    if (!await this.#store.block(session.userId, userid)) throw new Refusal(Errno.NO_USER);
-    session.blocked.add(userid);
+    const at = Date.now();
+    const outcome = await store.block(session.userId, userid, at);
+    if (outcome !== "OK") throw new Refusal(Errno[outcome], outcome === "FULL" ? "you block too many" : undefined);
+    changes.made(session, { what: "blocked", other: userid, blocked: true });
+    void news.tell(userid, { id: session.userId, state: "offline", lastseen: at });
   }
 
-  /** UNBLOCK, for this session at once. */
+  /** UNBLOCK. */
   async unblock(session: Session, { userid }: Request<typeof Msg.UNBLOCK>): Promise<void> {
-    await this.#store.unblock(session.userId, userid);
-    session.blocked.delete(userid);
+    const { store, changes, news } = this.parts;
+    const seen = await store.unblock(session.userId, userid);
+    changes.made(session, { what: "blocked", other: userid, blocked: false });
+    if (seen) void news.tell(userid, seen);
+  }
+
+  /** USERS: those that exist. Throws {@linkcode Refusal}. */
+  async users({ ids, names, find }: Request<typeof Msg.USERS>): Promise<{ users: { id: UserId; name: string }[] }> {
+    const { store, directory } = this.parts;
+    if (ids) return { users: await store.findUsers({ ids }) };
+    if (names) return { users: await store.findUsers({ keys: names.map(comparableName) }) };
+    if (!directory) throw new Refusal(Errno.BAD_FIELD, "find: this server has no directory");
+    return { users: await store.findByPrefix(comparableName(find!), FOUND) };
   }
 }

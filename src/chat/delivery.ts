@@ -1,54 +1,76 @@
 /**
- * From inbox to client.
+ * From a user's log to the clients of their devices.
  *
- * 1. A session has a cursor: the last `seq` that went into its outgoing queue. A message whose `seq` is the next one goes straight out of memory; any other means
- *    that the gap is read from the store. So a client sees its inbox in order, without a gap, whatever overtakes whatever inside the server.
+ * 1. A session has a cursor into its user's log: the last `seq` that went into its outgoing queue. An entry whose `seq` is the next one goes straight out of memory;
+ *    any other means that the gap is read from the store. So a client sees the log in order, without a gap, whatever overtakes whatever inside the server.
  * 2. Nothing is delivered before LOGIN_ACK has gone out (`open`); what comes meanwhile only raises `known`.
  * 3. Into a congested connection nothing more is put: the session falls back to its cursor, and reads on when the queue has drained. A slow reader costs
- *    bounded memory and loses nothing.
- * 4. One reading of an inbox at a time per session (`reading`); a wake-up during it makes it go on.
+ *    bounded memory and loses nothing; the user's other devices do not notice it.
+ * 4. One reading of the log at a time per session (`reading`); a wake-up during it makes it go on.
+ * 5. What is gone from the log before a session has got to it was trimmed away, since its device was too far behind: the session ends with GOODBYE `slow`, and
+ *    sees at its next login where it stands.
+ * 6. Clients of 0.1 are not sent their user's own messages. What a session is not sent counts as sent, and is confirmed with what came before.
  */
+import type { NodeMessage } from "../cluster/bus.ts";
+import type { Session } from "../net/session.ts";
 import { log } from "../ops/log.ts";
-import type { Session } from "../presence/session.ts";
+import type { ConnectionTable } from "../presence/connection_table.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
 import { chatHead, chatLine } from "../wire/encode.ts";
+import type { Confirmation } from "./confirmation.ts";
 
-/** What is read from an inbox at once: rows, and bytes of text. */
+/** What is read from a log at once: entries, and bytes of text. */
 const PAGE_ROWS = 200, PAGE_BYTES = 256 * 1024;
 /** Until the next try when the database is away (ms). */
 const RETRY_MS = 1000;
 
-/** Sends each session what is in its inbox. */
+/** Where a session stands in the log of its user. */
+interface Place {
+  /** The last `seq` that went into the outgoing queue; undefined until LOGIN_ACK has gone there. */
+  cursor: number | undefined;
+  /** The highest `seq` known to stand in the log. */
+  known: number;
+  /** The log is being read. */
+  reading: boolean;
+}
+
+/** Sends each session what is in the log of its user. */
 export class Delivery {
   readonly #store: Store;
+  readonly #table: ConnectionTable;
+  readonly #confirmation: Confirmation;
+  readonly #tooSlow: (session: Session) => void;
+  readonly #places = new WeakMap<Session, Place>();
   readonly #retries = new Set<ReturnType<typeof setTimeout>>();
   /** Messages put into outgoing queues. */
   delivered = 0;
 
-  /** Joins it to the store, from which gaps are read. */
-  constructor(store: Store) {
-    this.#store = store;
+  /** `tooSlow` ends a session whose place was trimmed away. */
+  constructor(parts: { store: Store; table: ConnectionTable; confirmation: Confirmation; tooSlow: (session: Session) => void }) {
+    this.#store = parts.store;
+    this.#table = parts.table;
+    this.#confirmation = parts.confirmation;
+    this.#tooSlow = parts.tooSlow;
   }
 
-  /** A message was stored in the inbox of someone who is here. `head`: see {@linkcode chatHead}. */
-  push(session: Session, seq: number, head: string): void {
-    if (seq > session.known) session.known = seq;
-    if (seq - 1 === session.cursor && !session.reading && !session.connection.congested) {
-      session.cursor = seq;
-      this.#send(session, seq, head);
-    } else this.#read(session);
+  /** An entry was stored in the logs of users who are here. */
+  stored({ head, own, receivers }: NodeMessage & { type: "deliver" }): void {
+    for (const [userId, seq] of receivers) {
+      for (const session of this.#table.of(userId)) this.#push(session, seq, head, own === userId);
+    }
   }
 
   /** LOGIN_ACK has gone out, and tells the client to expect what comes after `cursor`; `last` is known to be there. */
   open(session: Session, cursor: number, last: number): void {
-    session.cursor = cursor;
+    this.#placeOf(session).cursor = cursor;
     this.noticed(session, last);
   }
 
-  /** The inbox holds messages up to `last`. */
+  /** The log holds entries up to `last`. */
   noticed(session: Session, last: number): void {
-    if (last > session.known) session.known = last;
-    this.#read(session);
+    const place = this.#placeOf(session);
+    if (last > place.known) place.known = last;
+    this.#read(session, place);
   }
 
   /** Tries no more what the database did not give. */
@@ -56,46 +78,63 @@ export class Delivery {
     for (const timer of this.#retries) clearTimeout(timer);
   }
 
-  #send(session: Session, seq: number, head: string): void {
+  #placeOf(session: Session): Place {
+    const known = this.#places.get(session);
+    if (known) return known;
+    const place: Place = { cursor: undefined, known: 0, reading: false };
+    this.#places.set(session, place);
+    return place;
+  }
+
+  #push(session: Session, seq: number, head: string, own: boolean): void {
+    const place = this.#placeOf(session);
+    if (seq > place.known) place.known = seq;
+    if (seq - 1 === place.cursor && !place.reading && !session.connection.congested) {
+      place.cursor = seq;
+      this.#send(session, seq, head, own);
+    } else this.#read(session, place);
+  }
+
+  #send(session: Session, seq: number, head: string, own: boolean): void {
+    if (own && session.dialect !== 3) return this.#confirmation.skipped(session, seq);
     this.delivered++;
     session.connection.sendLine(chatLine(head, seq));
-    session.sent?.(seq);
+    this.#confirmation.sent(session, seq);
   }
 
-  #read(session: Session): void {
-    if (session.cursor === undefined || session.reading || session.cursor >= session.known) return;
-    session.reading = true;
-    void this.#catchUp(session, session.cursor);
+  #read(session: Session, place: Place): void {
+    if (place.cursor === undefined || place.reading || place.cursor >= place.known) return;
+    place.reading = true;
+    void this.#catchUp(session, place, place.cursor);
   }
 
-  async #catchUp(session: Session, cursor: number): Promise<void> {
+  async #catchUp(session: Session, place: Place, cursor: number): Promise<void> {
     const { connection, userId } = session;
     try {
-      while (cursor < session.known) {
+      while (cursor < place.known) {
         await connection.drained();
         if (session.departed || connection.ending) return;
-        const messages = await this.#store.inbox(userId, cursor, PAGE_ROWS, PAGE_BYTES);
+        const entries = await this.#store.log(userId, cursor, PAGE_ROWS, PAGE_BYTES);
         if (session.departed || connection.ending) return;
-        // Confirmed elsewhere, or removed with a group: nothing is there to wait for.
-        if (messages.length === 0) cursor = session.known;
-        for (const message of messages) {
-          cursor = message.seq;
-          this.#send(session, cursor, chatHead(message));
+        if (entries[0]?.seq !== cursor + 1) return this.#tooSlow(session);
+        for (const entry of entries) {
+          cursor = entry.seq;
+          this.#send(session, cursor, chatHead(entry), entry.id === userId && entry.toid !== userId);
         }
-        session.cursor = cursor;
+        place.cursor = cursor;
       }
     } catch (error) {
-      if (error instanceof StoreUnavailable) this.#later(session);
-      else log.error("reading an inbox failed", { user: userId, error });
+      if (error instanceof StoreUnavailable) this.#later(session, place);
+      else log.error("reading a log failed", { user: userId, error });
     } finally {
-      session.reading = false;
+      place.reading = false;
     }
   }
 
-  #later(session: Session): void {
+  #later(session: Session, place: Place): void {
     const timer = setTimeout(() => {
       this.#retries.delete(timer);
-      if (!session.departed) this.#read(session);
+      if (!session.departed) this.#read(session, place);
     }, RETRY_MS);
     this.#retries.add(timer);
   }

@@ -1,6 +1,6 @@
 /** CHAT and GROUP_CHAT: messages that are stored. */
-import type { Session } from "../presence/session.ts";
-import type { Append, Store, UserId } from "../store/store.ts";
+import type { Session } from "../net/session.ts";
+import type { Append, Conversation, Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import type { Msg, Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
@@ -58,7 +58,7 @@ export class Chat {
 
   #append(
     session: Session,
-    to: { toid: UserId } | { groupid: number },
+    to: Conversation,
     { msg, mid }: { msg: string; mid?: string | undefined },
     answer: Answer,
   ): void | Promise<void> {
@@ -69,6 +69,7 @@ export class Chat {
 
 function resultOf(outcome: Outcome, mid: string | undefined): Stored | Error {
   if (outcome instanceof Error) return outcome;
-  if (outcome.errno !== 0) return new Refusal(outcome.errno);
+  if (outcome.errno === "BAD_FIELD") return new Refusal(Errno.BAD_FIELD, "mid names another message of yours");
+  if (outcome.errno !== "OK") return new Refusal(Errno[outcome.errno]);
   return { messageid: outcome.messageid, ts: outcome.ts, ...(mid === undefined ? {} : { mid }) };
 }

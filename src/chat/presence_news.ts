@@ -2,74 +2,94 @@
  * Tells friends who came and who went.
  *
  * 1. Told 2 s late, so that a takeover, a reconnect or a storm does not flap: what is told is how things stand then.
- * 2. Only what the database confirms by then is told: a user who is back on another node was not gone.
+ * 2. It is told as the database has it by then, `lastseen` too: a user who is back on another node, or still there on another device, was not gone.
  * 3. A session knows what its client believes of its friends, from lists and news, and only what differs is sent. So whoever looked while a change was on
  *    its way, or hears of it from two nodes, is told once, and who saw neither end of it hears nothing.
  * 4. Looked up in batches, for all that changed in the same moment.
+ * 5. To one who is blocked the blocker goes offline at the moment of BLOCK, and is as it is again with UNBLOCK; between the two nothing is told.
  */
+import type { NodeMessage } from "../cluster/bus.ts";
+import type { Router } from "../cluster/router.ts";
+import type { Session } from "../net/session.ts";
 import { log } from "../ops/log.ts";
-import type { Bus } from "../cluster/bus.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { PresenceListener } from "../presence/departure.ts";
-import type { State, Store, UserId } from "../store/store.ts";
+import type { Contact, State, Store, UserId, Whereabouts } from "../store/store.ts";
 import { Msg } from "../wire/msgid.ts";
+import type { Pushes } from "./pushes.ts";
 
 /** How late news are (ms), and how often within that time it is looked whether some are due. */
 const DELAY_MS = 2000, TICKS = 8;
 /** Users looked up at once. */
 const BATCH = 500;
 
-interface Change {
-  userId: UserId;
-  state: State;
-  at: number;
-  due: number;
-}
-
 /** What friends are told. */
-export interface News {
-  /** The friend. */
-  id: UserId;
-  /** What the friend is now. */
-  state: State;
-  /** Since when (ms since the epoch). */
-  lastseen: number;
-}
+export type News = Pick<Contact, "id" | "state" | "lastseen">;
 
 /** Tells friends who came and who went. */
 export class PresenceNews implements PresenceListener {
   readonly #store: Store;
   readonly #table: ConnectionTable;
-  readonly #node: string;
+  readonly #router: Router;
+  readonly #pushes: Pushes;
   readonly #delay: number;
   readonly #tick: number;
-  #bus: Bus | undefined;
-  /** In the order they are due. */
-  readonly #changes = new Map<UserId, Change>();
+  /** When the news of each are due, in that order. */
+  readonly #changes = new Map<UserId, number>();
+  /** What each session's client believes of its friends. */
+  readonly #beliefs = new WeakMap<Session, Map<UserId, State>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
 
-  /** `node` is this node's name: friends elsewhere are told over the bus. `delay`: how late (ms). */
-  constructor(store: Store, table: ConnectionTable, node: string, delay: number = DELAY_MS) {
-    this.#store = store;
-    this.#table = table;
-    this.#node = node;
+  /** `delay`: how late news are (ms). */
+  constructor(parts: { store: Store; table: ConnectionTable; router: Router; pushes: Pushes }, delay: number = DELAY_MS) {
+    this.#store = parts.store;
+    this.#table = parts.table;
+    this.#router = parts.router;
+    this.#pushes = parts.pushes;
     this.#delay = delay;
     this.#tick = delay / TICKS;
   }
 
-  /** Sets the way to friends on other nodes. */
-  use(bus: Bus): void {
-    this.#bus = bus;
+  /** A user may have come or gone. */
+  changed(userId: UserId): void {
+    if (!this.#changes.has(userId)) this.#changes.set(userId, performance.now() + this.#delay);
+    this.#schedule();
   }
 
-  /** A user came or went, at `at` (ms since the epoch). */
-  changed(userId: UserId, state: State, at: number): void {
-    const change = this.#changes.get(userId);
-    if (change) Object.assign(change, { state, at });
-    else this.#changes.set(userId, { userId, state, at, due: performance.now() + this.#delay });
-    this.#schedule();
+  /** A client is told its friends, all of them. */
+  listed(session: Session, friends: readonly News[]): void {
+    if (session.modern) this.#beliefs.set(session, new Map(friends.map(({ id, state }) => [id, state])));
+  }
+
+  /** A client is told of one more friend. */
+  befriended(session: Session, { id, state }: News): void {
+    this.#beliefs.get(session)?.set(id, state);
+  }
+
+  /** A client has a friend less. */
+  unfriended(session: Session, id: UserId): void {
+    this.#beliefs.get(session)?.delete(id);
+  }
+
+  /** Tells one user, wherever they are, at once. */
+  async tell(watcher: UserId, news: News): Promise<void> {
+    try {
+      const found = await this.#store.whereabouts([watcher]);
+      this.#router.send(found.get(watcher)?.nodes ?? [], { type: "presence", watchers: [watcher], ...news });
+    } catch (error) {
+      log.warning("a user was not told of a friend", { user: watcher, error });
+    }
+  }
+
+  /** News for users who are here. */
+  heard({ watchers, id, state, lastseen }: NodeMessage & { type: "presence" }): void {
+    for (const watcher of watchers) {
+      for (const session of this.#table.of(watcher)) {
+        if (session.modern) this.#pushes.push(session, `presence of ${id}`, () => this.#tellHere(session, { id, state, lastseen }));
+      }
+    }
   }
 
   /** Tells nothing more; resolves when what is under way is done. */
@@ -77,6 +97,15 @@ export class PresenceNews implements PresenceListener {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#running;
+  }
+
+  /** Tells a client, if it is a friend of its, and news to it. */
+  #tellHere(session: Session, { id, state, lastseen }: News): void {
+    const beliefs = this.#beliefs.get(session);
+    const believed = beliefs?.get(id);
+    if (believed === undefined || believed === state) return;
+    beliefs!.set(id, state);
+    session.connection.send({ msgid: Msg.PRESENCE, id, state, lastseen });
   }
 
   #schedule(ms = this.#tick): void {
@@ -93,62 +122,46 @@ export class PresenceNews implements PresenceListener {
   /** Tells the first of what is due. @returns whether more is. */
   async #tell(): Promise<boolean> {
     const now = performance.now();
-    const due = new Map<UserId, Change>();
+    const due: UserId[] = [];
     let more = false;
-    for (const change of this.#changes.values()) {
-      more = change.due <= now && due.size >= BATCH;
-      if (change.due > now || more) break;
-      this.#changes.delete(change.userId);
-      due.set(change.userId, change);
+    for (const [userId, at] of this.#changes) {
+      more = at <= now && due.length >= BATCH;
+      if (at > now || more) break;
+      this.#changes.delete(userId);
+      due.push(userId);
     }
-    if (due.size === 0) return false;
+    if (due.length === 0) return false;
     try {
-      await this.#check(due);
-      const watchers = due.size > 0 ? await this.#store.watchers([...due.keys()]) : [];
+      const found = await this.#store.whereabouts(due);
+      const settled = due.filter((userId) => this.#isSettled(userId, found.get(userId)));
+      const watchers = settled.length > 0 ? await this.#store.watchers(settled) : [];
       /** By node and user: whom to tell. */
-      const elsewhere = new Map<string, Map<UserId, UserId[]>>();
+      const told = new Map<string, Map<UserId, UserId[]>>();
       for (const { userId, watcher, node } of watchers) {
-        if (node === this.#node) this.tellHere(watcher, newsOf(due.get(userId)!));
-        else {
-          const users = elsewhere.get(node) ?? elsewhere.set(node, new Map()).get(node)!;
-          users.set(userId, [...users.get(userId) ?? [], watcher]);
-        }
+        const users = told.get(node) ?? told.set(node, new Map()).get(node)!;
+        const there = users.get(userId);
+        if (there) there.push(watcher);
+        else users.set(userId, [watcher]);
       }
-      for (const [node, users] of elsewhere) {
-        for (const [userId, to] of users) this.#bus?.send(node, { type: "presence", watchers: to, ...newsOf(due.get(userId)!) });
+      for (const [node, users] of told) {
+        for (const [userId, to] of users) this.#router.send([node], { type: "presence", watchers: to, ...newsOf(userId, found.get(userId)!) });
       }
     } catch (error) {
-      log.warning("news of users are late", { count: due.size, error });
-      for (const change of due.values()) this.#again(change);
+      log.warning("news of users are late", { count: due.length, error });
+      for (const userId of due) this.changed(userId);
     }
     return more;
   }
 
-  /** Drops what the database does not say (any more): the user has come back, perhaps on another node, or gone again. */
-  async #check(due: Map<UserId, Change>): Promise<void> {
-    const nodes = await this.#store.nodesOf([...due.keys()]);
-    for (const [userId, change] of due) {
-      const node = nodes.get(userId);
-      if ((node === undefined ? "offline" : "online") === change.state) continue;
-      due.delete(userId);
-      // Gone from here, and the database was not told yet.
-      if (node === this.#node && !this.#table.get(userId)) this.#again(change);
-    }
-  }
-
-  /** What changed again meanwhile knows better. */
-  #again(change: Change): void {
-    if (!this.#changes.has(change.userId)) this.#changes.set(change.userId, { ...change, due: performance.now() + this.#delay });
-  }
-
-  /** Tells one who is logged in here, if it is news to its client. */
-  tellHere(watcher: UserId, { id, state, lastseen }: News): void {
-    const session = this.#table.get(watcher);
-    if (!session?.modern || session.cursor === undefined || session.connection.congested || !session.believes({ id, state })) return;
-    session.connection.send({ msgid: Msg.PRESENCE, id, state, lastseen });
+  /** Gone from here, and the database was not told yet: later. */
+  #isSettled(userId: UserId, found: Whereabouts | undefined): boolean {
+    if (!found) return false;
+    if (!found.nodes.includes(this.#router.node) || this.#table.of(userId).length > 0) return true;
+    this.changed(userId);
+    return false;
   }
 }
 
-function newsOf({ userId, state, at }: Change): News {
-  return { id: userId, state, lastseen: at };
+function newsOf(id: UserId, { nodes, lastseen }: Whereabouts): News {
+  return { id, state: nodes.length > 0 ? "online" : "offline", lastseen };
 }

@@ -1,11 +1,11 @@
 /**
- * Forgets what need not be kept: tokens that expired, and, with `--keep-days`, messages that are old and wait in no inbox.
+ * Forgets what need not be kept: tokens that expired, with devices that have none left, and, with `--keep-days`, messages that are old and wait in no log.
  *
  * In small steps with pauses between them, so that neither the event loop nor the database is kept from its work.
  */
+import { Pause } from "../async/pause.ts";
 import { log } from "../ops/log.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
-import { Pause } from "../async/pause.ts";
 
 /** Between two passes (ms). The first one comes after one interval: a start has other things to do. */
 export const RETENTION_MS = 3600_000;
@@ -16,13 +16,20 @@ const DAY_MS = 24 * 3600_000;
 /** Deletes messages that are old and confirmed. */
 export class Retention {
   readonly #store: Store;
+  readonly #tokenLife: number;
   readonly #keepDays: number | undefined;
   readonly #pause = new Pause();
   readonly #running: Promise<void>;
 
-  /** Looks every `interval` ms; without `keepDays` only expired tokens go. @param keepDays undefined: messages are kept for ever */
-  constructor(store: Store, keepDays: number | undefined, interval: number) {
+  /**
+   * Looks every `interval` ms.
+   *
+   * @param tokenLife how long a token lives after its last use (ms)
+   * @param keepDays undefined: messages are kept for ever
+   */
+  constructor(store: Store, { tokenLife, keepDays, interval }: { tokenLife: number; keepDays: number | undefined; interval: number }) {
     this.#store = store;
+    this.#tokenLife = tokenLife;
     this.#keepDays = keepDays;
     this.#running = this.#run(interval);
   }
@@ -47,7 +54,7 @@ export class Retention {
   }
 
   async #pass(): Promise<void> {
-    await this.#store.expireTokens(Date.now());
+    await this.#store.expireTokens(Date.now(), this.#tokenLife);
     if (this.#keepDays === undefined) return;
     const before = Date.now() - this.#keepDays * DAY_MS;
     let pruned = 0;

@@ -1,96 +1,118 @@
-/** SIGNAL: what is worth nothing later. Never stored, never merged; dropped only for a receiver over its send queue, and where either blocks the other. */
-import type { Bus } from "../cluster/bus.ts";
+/**
+ * SIGNAL: what is worth nothing later. Never stored, never told later.
+ *
+ * It goes to all modern sessions of the receiver, or of those in the group; not to one over its send queue, not across a block in either direction, and not to
+ * who has left the group: that is looked at where the receiver is (`ties.ts`), since where members are is remembered for a few seconds.
+ */
+import type { NodeMessage } from "../cluster/bus.ts";
+import type { Router } from "../cluster/router.ts";
+import type { Session } from "../net/session.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
-import type { Session } from "../presence/session.ts";
-import type { Store, UserId } from "../store/store.ts";
-import { Errno, Refusal } from "../wire/errors.ts";
+import type { GroupId, Store, UserId } from "../store/store.ts";
 import { signalLine } from "../wire/encode.ts";
+import { Errno, Refusal } from "../wire/errors.ts";
 import type { Request } from "../wire/messages.ts";
 import type { Msg } from "../wire/msgid.ts";
-import type { Groups } from "./groups.ts";
+import type { Ties } from "./ties.ts";
 
-/** How long it is remembered where an absent user is (ms), and of how many. */
-const REMEMBER_MS = 3000, MAX_REMEMBERED = 10_000;
+/** How long it is remembered where a user is (ms), and of how many; where the members of a group are, and of how many groups. */
+const USER_MS = 3000, MAX_USERS = 10_000, GROUP_MS = 5000, MAX_GROUPS = 1000;
+
+/** Where the members of a group are. */
+type Members = Map<UserId, readonly string[]>;
 
 /** Passes signals on. */
 export class Signals {
   readonly #store: Store;
   readonly #table: ConnectionTable;
-  readonly #groups: Groups;
-  readonly #node: string;
-  #bus: Bus | undefined;
-  readonly #nodes = new Map<UserId, { node: string | null | undefined; until: number }>();
+  readonly #router: Router;
+  readonly #ties: Ties;
+  readonly #users = new Memory<UserId, readonly string[] | undefined>(USER_MS, MAX_USERS);
+  readonly #groups = new Memory<GroupId, Members | undefined>(GROUP_MS, MAX_GROUPS);
 
-  /** `node` is this node's name: receivers elsewhere are reached over the bus. */
-  constructor(store: Store, table: ConnectionTable, groups: Groups, node: string) {
-    this.#store = store;
-    this.#table = table;
-    this.#groups = groups;
-    this.#node = node;
+  /** Joins its parts. */
+  constructor(parts: { store: Store; table: ConnectionTable; router: Router; ties: Ties }) {
+    this.#store = parts.store;
+    this.#table = parts.table;
+    this.#router = parts.router;
+    this.#ties = parts.ties;
   }
 
-  /** Sets the way to receivers on other nodes. */
-  use(bus: Bus): void {
-    this.#bus = bus;
-  }
-
-  /** Only a receiver who is not here needs the database. `plain`: see {@linkcode signalLine}. */
+  /** Only a receiver who may be elsewhere needs the database. `plain`: see {@linkcode signalLine}. */
   signal(session: Session, { toid, groupid, msg }: Request<typeof Msg.SIGNAL>, plain: boolean): void | Promise<void> {
     if (groupid !== undefined) return this.#toGroup(session, groupid, signalLine(session.userId, { groupid, msg }, plain));
-    if (session.blocked.has(toid!)) return;
-    const receiver = this.#table.get(toid!);
-    const line = signalLine(session.userId, { toid, msg }, plain);
-    if (!receiver) return this.#toAbsent(toid!, session.userId, line);
-    this.#send(receiver, session.userId, line + "\n");
+    if (this.#ties.blocks(session, toid!)) return;
+    const message: NodeMessage = { type: "signal", from: session.userId, to: [toid!], line: signalLine(session.userId, { toid, msg }, plain) };
+    const isHere = this.#table.of(toid!).length > 0;
+    if (isHere) this.heard(message);
+    if (isHere && this.#router.alone) return;
+    const known = this.#users.get(toid!);
+    if (known) return this.#elsewhere(known.value, message);
+    return this.#users.remember(toid!, () => this.#nodesOf(toid!)).then((nodes) => this.#elsewhere(nodes, message));
   }
 
-  async #toAbsent(toid: UserId, from: UserId, line: string): Promise<void> {
-    const node = await this.#nodeOf(toid);
-    if (node === undefined) throw new Refusal(Errno.NO_USER);
-    if (node !== null && node !== this.#node) this.#bus?.send(node, { type: "signal", from, to: [toid], line });
-  }
-
-  async #toGroup(session: Session, groupid: number, line: string): Promise<void> {
-    const members = await this.#groups.members(groupid);
-    if (!members) throw new Refusal(Errno.NO_GROUP);
-    if (!members.has(session.userId)) throw new Refusal(Errno.NOT_MEMBER);
-    const from = session.userId, ended = line + "\n";
-    /** By node: who is there. */
-    const elsewhere = new Map<string, UserId[]>();
-    for (const [userId, node] of members) {
-      if (userId === from || session.blocked.has(userId)) continue;
-      const receiver = this.#table.get(userId);
-      if (receiver) this.#send(receiver, from, ended);
-      else if (node !== null && node !== this.#node) elsewhere.set(node, [...elsewhere.get(node) ?? [], userId]);
-    }
-    for (const [node, to] of elsewhere) this.#bus?.send(node, { type: "signal", from, to, line });
-  }
-
-  /** Where a user who is not here is; null: nowhere; undefined: no such user. Remembered for a few seconds: a call set-up sends many signals. */
-  async #nodeOf(userId: UserId): Promise<string | null | undefined> {
-    const now = performance.now();
-    const known = this.#nodes.get(userId);
-    if (known && known.until > now) return known.node;
-    const [account, nodes] = await Promise.all([this.#store.findUser({ id: userId }), this.#store.nodesOf([userId])]);
-    const node = account ? nodes.get(userId) ?? null : undefined;
-    this.#nodes.delete(userId);
-    this.#nodes.set(userId, { node, until: now + REMEMBER_MS });
-    if (this.#nodes.size > MAX_REMEMBERED) this.#nodes.delete(this.#nodes.keys().next().value!);
-    return node;
-  }
-
-  /** A signal that another node has brought. */
-  sendHere(from: UserId, to: UserId[], line: string): void {
+  /** A signal for users who are here. */
+  heard({ from, to, groupid, line }: NodeMessage & { type: "signal" }): void {
     const ended = line + "\n";
     for (const userId of to) {
-      const receiver = this.#table.get(userId);
-      if (receiver) this.#send(receiver, from, ended);
+      for (const receiver of this.#table.of(userId)) {
+        // A classic client does not know signals; nothing precedes LOGIN_ACK.
+        if (!receiver.modern || !receiver.welcomed || receiver.connection.congested || this.#ties.blocks(receiver, from)) continue;
+        if (groupid === undefined || this.#ties.isIn(receiver, groupid)) receiver.connection.sendLine(ended);
+      }
     }
   }
 
-  #send(receiver: Session, from: UserId, line: string): void {
-    // A classic client does not know signals; nothing precedes LOGIN_ACK.
-    if (!receiver.modern || receiver.cursor === undefined || receiver.connection.congested || receiver.blocked.has(from)) return;
-    receiver.connection.sendLine(line);
+  #elsewhere(nodes: readonly string[] | undefined, message: NodeMessage): void {
+    if (!nodes) throw new Refusal(Errno.NO_USER);
+    this.#router.send(nodes.filter((node) => node !== this.#router.node), message);
+  }
+
+  async #nodesOf(userId: UserId): Promise<readonly string[] | undefined> {
+    return (await this.#store.whereabouts([userId])).get(userId)?.nodes;
+  }
+
+  async #toGroup(session: Session, groupid: GroupId, line: string): Promise<void> {
+    const from = session.userId;
+    const remembered = this.#groups.get(groupid);
+    let members = remembered ? remembered.value : await this.#groups.remember(groupid, () => this.#membersOf(groupid));
+    // Joined a moment ago.
+    if (remembered && !members?.has(from) && this.#ties.isIn(session, groupid)) {
+      members = await this.#groups.remember(groupid, () => this.#membersOf(groupid));
+    }
+    if (!members) throw new Refusal(Errno.NO_GROUP);
+    if (!members.has(from) || !this.#ties.isIn(session, groupid)) throw new Refusal(Errno.NOT_MEMBER);
+    const to = [...members].filter(([userId]) => userId !== from && !this.#ties.blocks(session, userId)).map(([item, nodes]) => ({ item, nodes }));
+    this.#router.sendTo(to, (there) => ({ type: "signal", from, to: there, groupid, line }));
+  }
+
+  async #membersOf(groupid: GroupId): Promise<Members | undefined> {
+    const members = await this.#store.membersOf(groupid);
+    return members && new Map(members.map(({ userId, nodes }) => [userId, nodes]));
+  }
+}
+
+/** What was found out lately: a call set-up sends many signals. */
+class Memory<K, V> {
+  readonly #found = new Map<K, { value: V; until: number }>();
+  readonly #asked = new Map<K, Promise<V>>();
+
+  constructor(private readonly ms: number, private readonly most: number) {}
+
+  get(key: K): { value: V } | undefined {
+    const found = this.#found.get(key);
+    return found && found.until > performance.now() ? found : undefined;
+  }
+
+  /** Who asks while it is being found out gets the same answer. */
+  remember(key: K, find: () => Promise<V>): Promise<V> {
+    const asked = this.#asked.get(key) ?? find().finally(() => this.#asked.delete(key));
+    this.#asked.set(key, asked);
+    return asked.then((value) => {
+      this.#found.delete(key);
+      this.#found.set(key, { value, until: performance.now() + this.ms });
+      if (this.#found.size > this.most) this.#found.delete(this.#found.keys().next().value!);
+      return value;
+    });
   }
 }

@@ -1,97 +1,129 @@
-/** LOGIN_ACK: what a client is told when it is in, in both kinds, and from where on its inbox follows. */
-import { hashToken, newToken } from "../auth/tokens.ts";
+/**
+ * LOGIN_ACK: what a client is told when it is in, in each dialect, and from where on the log follows.
+ *
+ * Everything in it is read when the session stands in the table: what is committed later comes as a push, and nothing falls between the two.
+ */
+import type { Session } from "../net/session.ts";
 import type { LoggedIn } from "../presence/login.ts";
-import type { Contact, Group, InboxMessage, Store } from "../store/store.ts";
+import { hashToken } from "../auth/tokens.ts";
+import type { LogEntry, Store, Welcome as Read } from "../store/store.ts";
 import { chatMessage } from "../wire/encode.ts";
 import type { Ref } from "../wire/messages.ts";
 import { Msg } from "../wire/msgid.ts";
 import type { Confirmation } from "./confirmation.ts";
 import type { Delivery } from "./delivery.ts";
+import type { Lists } from "./lists.ts";
+import type { PresenceNews } from "./presence_news.ts";
+import type { Pushes } from "./pushes.ts";
+import type { Terms } from "./terms.ts";
+import type { Ties } from "./ties.ts";
 
 /** The course's client reads 1,024 bytes at a time and parses what it got: a longer line is cut for it. */
 const CLASSIC_LINE = 1000;
-/** How long a token lives after its last use (ms). */
-const TOKEN_LIFE_MS = 7 * 24 * 3600 * 1000;
 /** A token is extended when it has lost this much of its life (ms): not a write per login. */
 const EXTEND_AFTER_MS = 24 * 3600 * 1000;
 
 const encoder = new TextEncoder();
 const bytesOf = (text: string) => encoder.encode(text).length;
 
-/** What a server tells of itself at login. */
-export interface Greeting {
-  /** Seconds of silence before a PING. */
-  heartbeat: number;
-  /** Most bytes of a line, most members of a group. */
-  limits: { line: number; group: number };
-}
-
 /** Tells a client that it is in. */
 export class Welcome {
   /** Joins its parts. */
   constructor(
-    private readonly parts: { store: Store; delivery: Delivery; confirmation: Confirmation; greeting: Greeting },
+    private readonly parts: {
+      store: Store;
+      delivery: Delivery;
+      confirmation: Confirmation;
+      lists: Lists;
+      news: PresenceNews;
+      pushes: Pushes;
+      ties: Ties;
+      terms: Terms;
+      /** How long a token lives after its last use (ms). */
+      tokenLife: number;
+    },
   ) {}
 
-  /** Reads the lists, sends LOGIN_ACK, and opens delivery. Throws what the store throws; then nothing was sent. */
-  async welcome(login: LoggedIn, ref: Ref | undefined, token: string | undefined): Promise<void> {
+  /** Reads what is to be told, sends LOGIN_ACK, and opens delivery. Throws what the store throws; then nothing was sent. */
+  async welcome(login: LoggedIn, ref: Ref | undefined): Promise<void> {
     const { session } = login;
-    const { store } = this.parts;
-    const { friends, groups, blocked } = await store.lists(session.userId);
-    session.blocked = new Set(blocked);
+    const { store, ties, news } = this.parts;
+    const [read, epoch] = await Promise.all([
+      store.welcome(session.userId, session.device.id),
+      session.dialect === 3 ? store.epoch() : undefined,
+      this.#extend(login),
+    ]);
+    ties.set(session, read.blocked, read.groups);
+    news.listed(session, read.friends);
     const ack = { msgid: Msg.LOGIN_ACK, ...(ref === undefined ? {} : { ref }), errno: 0, id: session.userId, name: session.name };
-    if (session.modern) await this.#modern(login, ack, friends, groups, token);
-    else await this.#classic(login, ack, friends, groups);
+    if (session.dialect === "classic") await this.#classic(session, ack, read);
+    else await this.#modern(login, ack, read, epoch);
   }
 
-  async #modern(
-    { session, inbox, tokenExpires }: LoggedIn,
-    ack: object,
-    friends: Contact[],
-    groups: Group[],
-    token: string | undefined,
-  ): Promise<void> {
-    const { store, delivery, greeting } = this.parts;
-    const expires = Date.now() + TOKEN_LIFE_MS;
-    if (token === undefined) {
-      token = newToken();
-      session.tokenHash = hashToken(token)!;
-      await store.addToken(session.userId, session.tokenHash, expires);
-    } else if (session.tokenHash && expires - (tokenExpires ?? 0) > EXTEND_AFTER_MS) await store.extendToken(session.tokenHash, expires);
-    if (session.departed) return;
-    for (const friend of friends) session.believes(friend);
-    session.connection.send({ ...ack, proto: 2, friends, groups, token, ...greeting, inbox });
-    delivery.open(session, inbox.confirmed, inbox.last);
+  async #modern({ session, token }: LoggedIn, ack: object, { friends, groups, blocked, inbox }: Read, epoch: string | undefined): Promise<void> {
+    const { lists, terms } = this.parts;
+    const { heartbeat, limits, oldLimits, features, version } = terms;
+    const shown = await lists.groups(session, groups);
+    const fields = epoch === undefined
+      ? { proto: 2, friends, groups: shown, token: token!.text, heartbeat, limits: oldLimits, inbox }
+      : {
+        proto: 3,
+        device: session.device,
+        friends,
+        groups: shown,
+        blocked,
+        token: token!.text,
+        heartbeat,
+        limits,
+        inbox: { epoch, ...inbox },
+        features,
+        version,
+      };
+    this.#open(session, { ...ack, ...fields }, inbox, inbox.confirmed);
   }
 
-  async #classic({ session, inbox }: LoggedIn, ack: object, friends: Contact[], groups: Group[]): Promise<void> {
-    const { store, delivery, confirmation } = this.parts;
-    const waiting = await store.inbox(session.userId, inbox.confirmed, 32, CLASSIC_LINE);
-    if (session.departed) return;
-    const lists = {
-      ...(friends.length === 0 ? {} : { friends: friends.map(({ id, name, state }) => JSON.stringify({ id, name, state })) }),
-      ...(groups.length === 0 ? {} : { groups: groups.map(classicGroup) }),
+  async #classic(session: Session, ack: object, { friends, groups, inbox }: Read): Promise<void> {
+    const { store, lists } = this.parts;
+    const shown = await lists.groups(session, groups);
+    const waiting = inbox.last > inbox.confirmed ? await store.log(session.userId, inbox.confirmed, 32, CLASSIC_LINE) : [];
+    const said = {
+      ...(friends.length === 0 ? {} : { friends: lists.classicFriends(friends) }),
+      ...(groups.length === 0 ? {} : { groups: lists.classicGroups(shown) }),
     };
-    const { texts, cursor } = fitting(waiting, inbox.confirmed, CLASSIC_LINE - bytesOf(JSON.stringify({ ...ack, offlinemsg: [], ...lists })));
-    session.connection.send({ ...ack, ...(texts.length === 0 ? {} : { offlinemsg: texts }), ...lists });
-    confirmation.follow(session, cursor);
+    const room = CLASSIC_LINE - bytesOf(JSON.stringify({ ...ack, offlinemsg: [], ...said }));
+    const { texts, cursor } = fitting(waiting, session, inbox.confirmed, room);
+    this.#open(session, { ...ack, ...(texts.length === 0 ? {} : { offlinemsg: texts }), ...said }, inbox, cursor);
+  }
+
+  #open(session: Session, ack: Readonly<Record<string, unknown>>, inbox: Read["inbox"], cursor: number): void {
+    if (session.departed) return;
+    const { delivery, confirmation, pushes } = this.parts;
+    session.connection.send(ack);
+    session.welcomed = true;
+    confirmation.follow(session, inbox.confirmed, cursor);
     delivery.open(session, cursor, inbox.last);
+    pushes.welcomed(session);
+  }
+
+  /** A token that it came with lives longer now. */
+  async #extend({ session, token }: LoggedIn): Promise<void> {
+    const { store, tokenLife } = this.parts;
+    const expires = Date.now() + tokenLife;
+    if (token && session.dialect !== "classic" && expires - token.expires > EXTEND_AFTER_MS) await store.extendToken(hashToken(token.text)!, expires);
   }
 }
 
-function classicGroup({ id, groupname, groupdesc, users }: Group): string {
-  return JSON.stringify({ id, groupname, groupdesc, users: users.map((user) => JSON.stringify(user)) });
-}
-
-/** As many messages, from the first, as fit into `room` bytes of JSON, encoded twice. */
-function fitting(messages: InboxMessage[], cursor: number, room: number): { texts: string[]; cursor: number } {
+/** As many messages, from the first, as fit into `room` bytes of JSON, encoded twice; those before one's own. */
+function fitting(entries: LogEntry[], { userId }: Session, cursor: number, room: number): { texts: string[]; cursor: number } {
   const texts: string[] = [];
-  for (const message of messages) {
-    const text = JSON.stringify({ ...chatMessage(message), seq: message.seq });
+  for (const entry of entries) {
+    // Not for a classic client; delivery passes over it.
+    if (entry.id === userId && entry.toid !== userId) break;
+    const text = JSON.stringify({ ...chatMessage(entry), seq: entry.seq });
     room -= bytesOf(JSON.stringify(text)) + 1;
     if (room <= 0) break;
     texts.push(text);
-    cursor = message.seq;
+    cursor = entry.seq;
   }
   return { texts, cursor };
 }

@@ -28,7 +28,7 @@ export function users(args: string[]): Promise<number> {
       for (const user of page) {
         const state = user.closed ? `${user.state}, closed` : user.state;
         const since = user.state === "online" ? user.since : user.lastseen;
-        print([user.id, user.name, state, user.node ?? "-", since === null ? "never" : new Date(since).toISOString()].join("\t"));
+        print([user.id, user.name, state, user.nodes.join(",") || "-", since === null ? "never" : new Date(since).toISOString()].join("\t"));
       }
       if (page.length < PAGE) return;
       after = page[page.length - 1]!.id;
@@ -36,28 +36,35 @@ export function users(args: string[]): Promise<number> {
   });
 }
 
-/** `natter passwd ID`: a new password, asked for on the terminal or read from stdin. Ends the user's tokens. */
-export function passwd(args: string[]): Promise<number> {
+/** `natter devices ID`: a user's devices, a line each. */
+export function devices(args: string[]): Promise<number> {
   return command(args, ["ID"], async (store, [who]) => {
-    const account = await find(store, who!);
-    const password = await readPassword(`New password of ${account.name}: `);
-    const bytes = new TextEncoder().encode(password).length;
-    if (bytes < 1 || bytes > MAX_PASSWORD) throw new CommandError(`a password has 1 to ${MAX_PASSWORD} bytes`);
-    if (!await store.setPassword(account.id, account.password, await new Passwords().hash(password))) {
-      throw new CommandError("the password was changed by somebody else at the same moment; nothing was done");
+    const { id } = await find(store, who!);
+    print(["device", "name", "state", "since", "address"].join("\t"));
+    for (const device of await store.devices(id)) {
+      const since = device.state === "online" ? device.since : device.lastseen;
+      print([device.id, device.name || "-", device.state, since === null ? "never" : new Date(since).toISOString(), device.address ?? "-"].join("\t"));
     }
-    await store.removeTokens(account.id);
-    return `the password of ${account.name} (${account.id}) is changed, and their tokens have ended`;
   });
 }
 
-/** `natter ban ID`: closes an account and ends its session and tokens. */
+/** `natter passwd ID`: a new password, asked for on the terminal or read from stdin. Ends the user's devices, sessions and tokens. */
+export function passwd(args: string[]): Promise<number> {
+  return command(args, ["ID"], async (store, [who]) => {
+    const { id, name } = await find(store, who!);
+    const password = await readPassword(`New password of ${name}: `);
+    const bytes = new TextEncoder().encode(password).length;
+    if (bytes < 1 || bytes > MAX_PASSWORD) throw new CommandError(`a password has 1 to ${MAX_PASSWORD} bytes`);
+    if (!await store.setPassword(id, undefined, await new Passwords().hash(password))) throw new CommandError(`there is no user ${who}`);
+    return `the password of ${name} (${id}) is changed; their sessions end within 2 s, and their tokens have ended`;
+  });
+}
+
+/** `natter ban ID`: closes an account and ends its sessions. */
 export function ban(args: string[]): Promise<number> {
   return command(args, ["ID"], async (store, [who]) => {
     const { id, name } = await find(store, who!);
     await store.setClosed(id, true);
-    await store.removeTokens(id);
-    await store.kick(id);
     return `${name} (${id}) is banned`;
   });
 }
@@ -71,12 +78,23 @@ export function unban(args: string[]): Promise<number> {
   });
 }
 
-/** `natter kick ID`: ends a user's session on whichever node it is. */
+/** `natter kick ID [DEVICE]`: ends a user's sessions on whichever node they are, or that of one device. */
 export function kick(args: string[]): Promise<number> {
-  return command(args, ["ID"], async (store, [who]) => {
+  return command(args, ["ID", "[DEVICE]"], async (store, [who, which]) => {
     const { id, name } = await find(store, who!);
-    if (!await store.kick(id)) throw new CommandError(`${name} (${id}) is not online`);
-    return `${name} (${id}) will be cut within 2 s`;
+    if (which !== undefined && !/^\d{1,9}$/.test(which)) throw new CommandError(`${which} is not the number of a device; natter devices ${who} lists them`);
+    const device = which === undefined ? undefined : Number(which);
+    const named = device === undefined ? `${name} (${id})` : `device ${device} of ${name} (${id})`;
+    if (!await store.kick(id, device)) throw new CommandError(`${named} is not online`);
+    return `${named} will be cut within 2 s`;
+  });
+}
+
+/** `natter restored`: the database was put back from a copy, and clients are to know that. */
+export function restored(args: string[]): Promise<number> {
+  return command(args, [], async (store) => {
+    await store.renewEpoch();
+    return "clients start anew from what the database has";
   });
 }
 
@@ -95,7 +113,8 @@ async function command(args: string[], expected: string[], work: Work): Promise<
   try {
     const positionals: string[] = [];
     const config = parseConfig(args, (name) => Deno.env.get(name), positionals);
-    if (positionals.length !== expected.length) throw new ConfigError(`wanted: ${expected.join(" ") || "no arguments"} (and flags)`);
+    const needed = expected.filter((name) => !name.startsWith("["));
+    if (positionals.length < needed.length || positionals.length > expected.length) throw new ConfigError(`wanted: ${expected.join(" ") || "no arguments"} (and flags)`);
     if (config.database.kind === "sqlite" && !await exists(config.database.path)) {
       throw new CommandError(`there is no database ${config.database.path}`);
     }

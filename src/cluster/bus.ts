@@ -1,30 +1,40 @@
 /**
  * What nodes tell one another. Truth is in the database: the bus carries only what may be lost.
  *
- * 1. `send` never waits and never throws. What is sent while the bus is away is dropped; the inbox is read at the next reconciling pass instead.
+ * 1. `send` never waits and never throws. What is sent while the bus is away is dropped; the log is read at the next reconciling pass instead.
  * 2. What one node sends to another arrives in that order, or not at all.
  * 3. What is sent to a node of the same turn of the event loop may travel together.
  */
-import type { State, UserId } from "../store/store.ts";
+import type { DeviceId, GroupId, SessionKey, State, UserId } from "../store/store.ts";
 
-/** A message from one node to another. */
-export type BusMessage =
-  /** Stored in the inboxes of these receivers, who are with you: their `seq`, and the line up to it. */
-  | { type: "deliver"; head: string; receivers: [UserId, number][] }
-  /** A friend of these came or went. */
-  | { type: "presence"; watchers: UserId[]; id: UserId; state: State; lastseen: number }
-  /** A signal, ready to be sent. */
-  | { type: "signal"; from: UserId; to: UserId[]; line: string }
+/** What a user changed of their own, and what their other sessions are told of it. */
+export type OwnChange =
+  | { what: "contacts" | "devices" }
+  | { what: "groups"; groupid: GroupId; joined: boolean }
+  | { what: "blocked"; other: UserId; blocked: boolean };
+
+/** A message from one node to another, or to itself. */
+export type NodeMessage =
+  /** Stored in the logs of these users, who are with you: their `seq`, and the line up to it. `own`: whose own message it is, if it went to others. */
+  | { type: "deliver"; head: string; own?: UserId; receivers: [UserId, number][] }
+  /** A friend of these is as the database says. */
+  | { type: "presence"; watchers: UserId[]; id: UserId; state: State; lastseen: number | null }
+  /** A signal, ready to be sent; one to a group goes to who still is in it. */
+  | { type: "signal"; from: UserId; to: UserId[]; groupid?: GroupId; line: string }
   /** Is this session of yours alive? Answered by "probed" with the same number. `ask` false: only whether you hold it. */
-  | { type: "probe"; number: number; node: string; userId: UserId; session: string; ask: boolean }
+  | { type: "probe"; number: number; node: string; userId: UserId; device: DeviceId; session: string; ask: boolean }
   | { type: "probed"; number: number; alive: boolean }
-  /** This session of yours was taken over. */
-  | { type: "replaced"; userId: UserId; session: string };
+  /** This session of yours is to end: another has its device, or it is not wanted any more. */
+  | { type: "ended"; cause: "replaced" | "kicked"; key: SessionKey }
+  /** A user who is with you changed something by way of the session `by`. */
+  | { type: "changed"; userId: UserId; by: string; change: OwnChange };
 
 /** The way to the other nodes. */
 export interface Bus {
+  /** No other node can be on it. */
+  readonly alone: boolean;
   /** Sends to one node. To a node that does not exist it is nothing. */
-  send(node: string, message: BusMessage): void;
+  send(node: string, message: NodeMessage): void;
   /** Whether anybody hears what is sent to that node. Rejects when the bus is away. */
   listens(node: string): Promise<boolean>;
   /** Resolves when the bus answers, in both directions. */
@@ -36,7 +46,7 @@ export interface Bus {
 /** What a node does with what it is sent. */
 export interface BusListener {
   /** A message for this node has come. */
-  received(message: BusMessage): void;
+  received(message: NodeMessage): void;
   /** The bus is back after it was away: something may have been lost. */
   returned(): void;
 }

@@ -1,5 +1,5 @@
 /** The bus of nodes in one process. A server without `--redis` is alone on one; tests put several on it. */
-import type { Bus, BusListener, BusMessage } from "./bus.ts";
+import type { Bus, BusListener, NodeMessage } from "./bus.ts";
 
 /** Joins the buses of one process. */
 export class LocalHub {
@@ -8,8 +8,12 @@ export class LocalHub {
   /** A bus for the node of this name. */
   join(node: string, listener: BusListener): Bus {
     this.#nodes.set(node, listener);
+    const alone = () => this.#nodes.size === 1;
     return {
-      send: (to: string, message: BusMessage) => queueMicrotask(() => this.#nodes.get(to)?.received(message)),
+      get alone() {
+        return alone();
+      },
+      send: (to: string, message: NodeMessage) => queueMicrotask(() => this.#nodes.get(to)?.received(message)),
       listens: (other: string) => Promise.resolve(this.#nodes.has(other)),
       ping: () => Promise.resolve(),
       close: () => {

@@ -2,7 +2,7 @@
 import { createClient } from "@redis/client";
 import { setImmediate } from "node:timers";
 import { log } from "../ops/log.ts";
-import type { Bus, BusListener, BusMessage } from "./bus.ts";
+import type { Bus, BusListener, NodeMessage } from "./bus.ts";
 
 /** Longest pause between two tries to connect (ms), and how long one may take. */
 const RETRY_MS = 1000, CONNECT_MS = 3000;
@@ -24,6 +24,7 @@ export function joinRedis(url: string, prefix: string, node: string, listener: B
 }
 
 class RedisBus implements Bus {
+  readonly alone = false;
   readonly #publisher: Client;
   readonly #subscriber: Client;
   readonly #prefix: string;
@@ -33,7 +34,7 @@ class RedisBus implements Bus {
   readonly #hear = (text: string): void => this.#received(text);
   #subscribed = false;
   /** By node: what goes out at the end of this turn. */
-  readonly #waiting = new Map<string, BusMessage[]>();
+  readonly #waiting = new Map<string, NodeMessage[]>();
   #pending = 0;
   /** What the log said of it last. */
   #away = false;
@@ -60,7 +61,7 @@ class RedisBus implements Bus {
     }
   }
 
-  send(node: string, message: BusMessage): void {
+  send(node: string, message: NodeMessage): void {
     if (!this.#publisher.isReady || this.#pending >= MAX_PENDING) return;
     const waiting = this.#waiting.get(node);
     if (waiting) waiting.push(message);
@@ -107,11 +108,11 @@ class RedisBus implements Bus {
   }
 
   #received(text: string): void {
-    for (const message of JSON.parse(text) as BusMessage[]) this.#listener.received(message);
+    for (const message of JSON.parse(text) as NodeMessage[]) this.#listener.received(message);
   }
 
   #lost(error: Error): void {
-    if (!this.#away) log.warning("the bus is away; messages come by way of the inbox", { error });
+    if (!this.#away) log.warning("the bus is away; messages come by way of the log", { error });
     this.#away = true;
   }
 

@@ -58,8 +58,14 @@ export interface Config {
   maxLine: number;
   /** Members. */
   maxGroup: number;
-  /** Messages. */
+  /** Entries of a log. */
   maxInbox: number;
+  /** Named devices of a user; 0: there are none. */
+  maxDevices: number;
+  /** How long a token lives after its last use (days). */
+  tokenDays: number;
+  /** `--directory`: users are found by the beginning of their names. */
+  directory: boolean;
   /** Seconds. */
   loginTimeout: number;
   /** Bytes. */
@@ -135,6 +141,19 @@ export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
     default: "100000",
     help: "unconfirmed messages of a user",
     parse: values.number({ least: 1, most: 1_000_000_000, whole: true }),
+  },
+  maxDevices: { value: "N", default: "20", help: "named devices of a user; 0: none", parse: values.number({ least: 0, most: 1000, whole: true }) },
+  tokenDays: {
+    value: "DAYS",
+    default: "90",
+    help: "how long a device stays logged in after its last use",
+    parse: values.number({ above: 0, most: 36_500, unit: "days" }),
+  },
+  directory: {
+    value: "on|off",
+    default: "off",
+    help: "users are found by the beginning of their names",
+    parse: (text) => values.oneOf("on", "off")(text) === "on",
   },
   loginTimeout: {
     value: "SECONDS",

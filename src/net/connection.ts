@@ -16,8 +16,8 @@
  *    send RST, and the last line could be lost). `destroy` is the other one: at once.
  * 7. `closed` resolves exactly once, whoever ended it; `lost` is set from then on.
  */
-import type { Session } from "../presence/session.ts";
 import { sharedNow } from "./clock.ts";
+import type { Session } from "./session.ts";
 
 /** Told what becomes of a write: `progressed` any number of times, then one of the others. */
 export interface Writer {

@@ -34,6 +34,8 @@ export interface DepartureFields {
   cause: string;
   /** Absent for a connection that never logged in. */
   user?: number;
+  /** On which device of the user. */
+  device?: number;
   /** The session that ended with it. */
   session?: string;
   /** The client's. */

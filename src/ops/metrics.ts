@@ -5,23 +5,30 @@
  * overflows its stack on; all that natter would use of it are these few lines.
  */
 import process from "node:process";
-import type { Connection } from "../net/connection.ts";
 import type { Counter, Counters, Histogram } from "./counters.ts";
 import { LoopDelay } from "./loop_delay.ts";
+
+/** What is measured of a connection. */
+export interface Measured {
+  /** What carries it. */
+  readonly kind: string;
+  /** Characters that the kernel has not taken yet. */
+  readonly queued: number;
+}
 
 /** What is measured of a running server at the moment it is asked. */
 export interface Gauges {
   /** What is counted as it happens. */
   counters: Counters;
   /** All connections. */
-  connections(): Iterable<Connection>;
+  connections(): Iterable<Measured>;
   /** `--max-connections`. */
   maxConnections: number;
-  /** Users who are logged in. */
+  /** Sessions on this node. */
   sessions(): number;
   /** Messages put into outgoing queues. */
   delivered(): number;
-  /** Users who wait to be set offline in the database. */
+  /** Sessions that are over, and wait to be ended in the database. */
   offlineBacklog(): number;
 }
 
@@ -56,9 +63,9 @@ export class Metrics {
     );
     this.#add("natter_connections", "gauge", "Open connections by kind", () => byKind(gauges.connections()));
     this.#add("natter_connections_max", "gauge", "How many connections there may be", () => [plain(gauges.maxConnections)]);
-    this.#add("natter_sessions", "gauge", "Users logged in on this node", () => [plain(gauges.sessions())]);
+    this.#add("natter_sessions", "gauge", "Sessions on this node, one for each device", () => [plain(gauges.sessions())]);
     this.#add("natter_send_queue_bytes", "gauge", "What connections have queued, in characters", () => [plain(queued(gauges.connections()))]);
-    this.#add("natter_offline_backlog", "gauge", "Users who are gone and not yet offline in the database", () => [plain(gauges.offlineBacklog())]);
+    this.#add("natter_offline_backlog", "gauge", "Sessions that are over and not yet ended in the database", () => [plain(gauges.offlineBacklog())]);
     this.#add("natter_logins_total", "counter", "Logins by result: ok, or the errno", () => samples(counters.logins, "result"));
     this.#add("natter_departures_total", "counter", "Sessions that ended, by cause", () => samples(counters.departures, "cause"));
     this.#add("natter_messages_stored_total", "counter", "Messages stored, by kind", () => samples(counters.stored, "kind"));
@@ -113,13 +120,13 @@ function samples(counter: Counter, label: string): Sample[] {
   return [...counter.values].map(([name, value]) => ({ value, labels: { [label]: name } }));
 }
 
-function byKind(connections: Iterable<Connection>): Sample[] {
+function byKind(connections: Iterable<Measured>): Sample[] {
   const kinds = new Map<string, number>([["tcp", 0], ["tls", 0], ["websocket", 0]]);
   for (const { kind } of connections) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   return [...kinds].map(([kind, value]) => ({ value, labels: { kind } }));
 }
 
-function queued(connections: Iterable<Connection>): number {
+function queued(connections: Iterable<Measured>): number {
   let sum = 0;
   for (const connection of connections) sum += connection.queued;
   return sum;

@@ -44,7 +44,7 @@ export class Heartbeat {
    *
    * @param interval `--heartbeat` (ms)
    * @param loginTimeout how long a connection may stay without a session (ms)
-   * @param gone ends a connection: `silent`, `slow`, or `limits` (never logged in)
+   * @param gone ends a connection: `silent` (also who never logged in) or `slow`
    */
   constructor(interval: number, loginTimeout: number, gone: (connection: Connection, cause: Cause) => void) {
     this.#interval = interval;
@@ -114,7 +114,7 @@ export class Heartbeat {
       return Math.min(later, until);
     }
     // Nothing precedes LOGIN_ACK.
-    if (session.cursor === undefined) return later;
+    if (!session.welcomed) return later;
     if (!session.modern) {
       if (now - Math.max(connection.heard, connection.pinged) >= CLASSIC_PING_MS) {
         connection.pinged = now;

@@ -5,20 +5,22 @@
  * 1. One loop does all of it, one after the other; nothing here runs beside itself.
  * 2. The lease is renewed every 3 s. A node that was reaped takes a new incarnation and claims its sessions anew; those it lost are closed, the others notice nothing.
  * 3. Only a node whose own link has been up for a whole lease sweeps others: an outage must not make everyone reap everyone.
- * 4. Reconciling: a row that names this node and a session that the table does not hold is released by that session, unless a login or a release of that user
- *    is under way.
- *    A session whose row names another is closed, if reading that row again confirms it; if the row names nobody, the session is claimed anew.
+ * 4. Reconciling: a row that names this node and a session that the table does not hold is released by that session, unless that session is on its way there,
+ *    or a release of that device is.
+ *    A session whose row names another is closed, if reading that row again confirms it; if the row names nobody, the session is claimed anew, and closed if
+ *    that is refused: its device was removed, its account closed, its password changed.
  * 5. Friends are told of those whom a sweep or a pass set offline, and of those who are back after a reaping.
  * 6. A turn that came late (the process was stopped) grants everyone one more interval: it renews, and leaves sweeping and reconciling to the next.
  */
+import { Pause } from "../async/pause.ts";
+import type { Session } from "../net/session.ts";
 import { log } from "../ops/log.ts";
-import { type Store, StoreRefused, StoreUnavailable, type UserId } from "../store/store.ts";
+import { type Store, StoreRefused, StoreUnavailable } from "../store/store.ts";
 import type { ConnectionTable } from "./connection_table.ts";
 import type { PresenceListener } from "./departure.ts";
+import { deviceKey } from "./device_key.ts";
+import type { Ending, Login } from "./login.ts";
 import type { OfflineWriter } from "./offline_writer.ts";
-import type { Session } from "./session.ts";
-import type { Turns } from "../async/turns.ts";
-import { Pause } from "../async/pause.ts";
 
 /** Between two renewals of the lease (ms). It is 10 s long: three may fail. */
 export const RENEW_MS = 3000;
@@ -57,15 +59,13 @@ export class NodeLife {
     private readonly parts: {
       store: Store;
       table: ConnectionTable;
-      turns: Turns<UserId>;
+      login: Login;
       offline: OfflineWriter;
       times: NodeTimes;
       listener: PresenceListener;
-      /** Ends a session that is not this node's any more. */
-      replaced: (session: Session) => void;
-      /** Ends a session that an operator does not want. */
-      kicked: (session: Session) => void;
-      /** What stands in the inbox of a user who is here, as the database sees it. */
+      /** Ends a session. */
+      end: (session: Session, cause: Ending) => void;
+      /** Where the log of a user who is here ends, as the database sees it. */
       noticed: (session: Session, lastSeq: number) => void;
       /** This node cannot go on: another process has its name. */
       fatal: (error: Error) => void;
@@ -130,71 +130,71 @@ export class NodeLife {
   }
 
   async #kick(): Promise<void> {
-    for (const { userId, session } of await this.parts.store.takeKicks()) {
-      const held = this.parts.table.get(userId);
-      if (held?.id === session) this.parts.kicked(held);
-    }
+    for (const key of await this.parts.store.takeKicks()) this.parts.login.ended(key, "kicked");
   }
 
   async #renew(): Promise<void> {
-    const { store, table, replaced, listener, offline } = this.parts;
+    const { store, table, end, listener, offline } = this.parts;
     if (await store.renew()) return;
     const held = table.all();
-    const lost = new Set((await store.rejoin(held.map((s) => ({ userId: s.userId, session: s.id })))).map((key) => key.session));
+    const lost = new Set((await store.rejoin(held.map((session) => session.key))).map((key) => key.session));
     log.warning("this node was taken for dead, and has a new incarnation", { kept: held.length - lost.size, lost: lost.size });
     // The rows of those that departed meanwhile were claimed anew: release them again.
     for (const session of held) {
-      if (lost.has(session.id)) replaced(session);
-      else if (session.departed) offline.release({ userId: session.userId, session: session.id, lastseen: Date.now() });
-      else listener.changed(session.userId, "online", Date.now());
+      if (lost.has(session.id)) end(session, "replaced");
+      else if (session.departed) offline.release({ ...session.key, lastseen: Date.now() });
+      else listener.changed(session.userId);
     }
   }
 
   async #sweep(): Promise<void> {
     const swept = await this.parts.store.sweep();
     if (swept.length > 0) log.warning("users of nodes whose lease ran out are offline now", { count: swept.length });
-    for (const userId of swept) this.parts.listener.changed(userId, "offline", Date.now());
+    for (const userId of swept) this.parts.listener.changed(userId);
   }
 
   /** One pass. Throws what the store throws. */
   async reconcile(): Promise<void> {
-    const { store, table, turns, offline, listener, noticed } = this.parts;
+    const { store, table, login, offline, listener, noticed } = this.parts;
     const unseen = new Set(table.all());
     let released = 0;
-    for (let after = 0;;) {
+    for (let after = { userId: 0, device: 0 };;) {
       const rows = await store.sessions(after, PAGE);
       for (const row of rows) {
-        const session = table.get(row.userId);
+        const session = table.get(row.userId, row.device);
         if (session?.id === row.session) {
           unseen.delete(session);
           noticed(session, row.lastSeq);
-        } else if (!turns.busy(row.userId) && !offline.pending(row.userId)) {
-          const at = Date.now();
-          offline.release({ userId: row.userId, session: row.session, lastseen: at });
-          listener.changed(row.userId, "offline", at);
+        } else if (!login.isEntering(row.session) && !offline.pending(row)) {
+          const { userId, device } = row;
+          offline.release({ userId, device, session: row.session, lastseen: Date.now(), ...(login.wasDoubtful(row.session) ? { unmade: true } : {}) });
+          listener.changed(userId);
           released++;
         }
       }
       if (rows.length < PAGE) break;
-      after = rows[rows.length - 1]!.userId;
+      after = rows[rows.length - 1]!;
     }
-    if (released > 0) log.warning("users who were online without a session are released", { count: released });
+    if (released > 0) log.warning("sessions that the database had and this node had not are released", { count: released });
     for (const session of unseen) await this.#check(session);
   }
 
   /** The pass saw no row for this session: is it still one of ours? */
   async #check(session: Session): Promise<void> {
-    const { store, table, turns, replaced } = this.parts;
-    const { userId, id } = session;
-    const current = () => table.get(userId) === session && !session.departed && !turns.busy(userId);
-    if (!current()) return;
-    await turns.run(userId, async () => {
-      const holder = await store.holder(userId);
-      if (session.departed || holder?.session === id) return;
-      const claim = holder ? undefined : await store.claim(userId, id);
+    const { store, table, login, end } = this.parts;
+    const key = deviceKey(session.key);
+    if (!table.has(session) || session.departed || login.turns.busy(key)) return;
+    await login.turns.run(key, async () => {
+      const { userId, device } = session.key;
+      const holder = await store.holder(userId, device);
+      if (session.departed || holder?.session === session.id) return;
+      if (holder) return end(session, "replaced");
+      const { proof, connection: { address } } = session;
+      const claim = await store.claim({ ...session.key, proof, address, at: Date.now() });
       // Whoever departed while the claim ran is released after it.
-      if (claim?.result === "claimed" && session.departed) this.parts.offline.release({ userId, session: id, lastseen: Date.now() });
-      if (claim?.result === "held" || holder) replaced(session);
+      if (claim.result === "claimed" && session.departed) this.parts.offline.release({ ...session.key, lastseen: Date.now() });
+      if (claim.result === "held") end(session, "replaced");
+      if (claim.result === "refused") end(session, "kicked");
     });
   }
 }

@@ -1,14 +1,15 @@
 /**
- * Sets users offline in the database, for all departures together.
+ * Ends sessions in the database, for all departures together; the last one of a user sets the user offline.
  *
  * 1. What was handed in is retried until the database has taken it, however long that is away.
  * 2. At most 500 sessions go in one transaction, and one is in flight at a time.
  * 3. A release names its session, so a late or repeated one can never end a newer session.
  */
-import { log } from "../ops/log.ts";
 import { Pause } from "../async/pause.ts";
 import { within } from "../async/within.ts";
-import { type Release, type Store, StoreUnavailable, type UserId } from "../store/store.ts";
+import { log } from "../ops/log.ts";
+import { type DeviceId, type Release, type Store, StoreUnavailable, type UserId } from "../store/store.ts";
+import { deviceKey } from "./device_key.ts";
 
 /** Sessions per transaction. */
 const BATCH = 500;
@@ -20,8 +21,8 @@ export class OfflineWriter {
   readonly #store: Store;
   #waiting: Release[] = [];
   #backlog = 0;
-  /** Users with a release that is waiting or in flight, and how many. */
-  readonly #users = new Map<UserId, number>();
+  /** Devices with a release that is waiting or in flight, and how many. */
+  readonly #devices = new Map<string, number>();
   #running: Promise<void> | undefined;
   /** Resolved, and replaced, whenever the database has taken a batch. */
   #taken = Promise.withResolvers<void>();
@@ -37,29 +38,30 @@ export class OfflineWriter {
     return this.#backlog;
   }
 
-  /** Whether something of this user is waiting or in flight. */
-  pending(userId: UserId): boolean {
-    return this.#users.has(userId);
+  /** Whether something of this device is waiting or in flight. */
+  pending(device: { userId: UserId; device: DeviceId }): boolean {
+    return this.#devices.has(deviceKey(device));
   }
 
   /** Hands in one session that ended. */
   release(release: Release): void {
     this.#waiting.push(release);
     this.#backlog++;
-    this.#users.set(release.userId, (this.#users.get(release.userId) ?? 0) + 1);
+    const key = deviceKey(release);
+    this.#devices.set(key, (this.#devices.get(key) ?? 0) + 1);
     this.#running ??= this.#run();
   }
 
-  /** Resolves when nothing of this user is waiting or in flight, or after `ms`. */
-  async settled(userId: UserId, ms: number): Promise<void> {
+  /** Resolves when nothing of this device is waiting or in flight, or after `ms`. */
+  async settled(device: { userId: UserId; device: DeviceId }, ms: number): Promise<void> {
     const until = performance.now() + ms;
-    while (this.#users.has(userId) && performance.now() < until) await within(this.#taken.promise, until - performance.now());
+    while (this.pending(device) && performance.now() < until) await within(this.#taken.promise, until - performance.now());
   }
 
   /** Resolves to true when nothing is left, to false after `ms`; then it stops trying. */
   async close(ms: number): Promise<boolean> {
     if (this.#running) await within(this.#running, ms);
-    const done = this.#users.size === 0;
+    const done = this.#devices.size === 0;
     this.#pause.stop();
     return done;
   }
@@ -72,14 +74,14 @@ export class OfflineWriter {
       const batch = this.#waiting.splice(0, BATCH);
       try {
         await this.#store.release(batch);
-        for (const { userId } of batch) this.#done(userId);
+        for (const release of batch) this.#done(deviceKey(release));
         this.#taken.resolve();
         this.#taken = Promise.withResolvers<void>();
         pause = PAUSE_MIN;
       } catch (error) {
         this.#waiting.unshift(...batch);
-        if (error instanceof StoreUnavailable) log.warning("the database is away, users wait to be set offline", { backlog: this.#waiting.length });
-        else log.error("setting users offline failed", { error });
+        if (error instanceof StoreUnavailable) log.warning("the database is away, sessions wait to be ended in it", { backlog: this.#waiting.length });
+        else log.error("ending sessions in the database failed", { error });
         await this.#pause.for(pause);
         pause = Math.min(pause * 2, PAUSE_MAX);
       }
@@ -87,10 +89,10 @@ export class OfflineWriter {
     this.#running = undefined;
   }
 
-  #done(userId: UserId): void {
+  #done(key: string): void {
     this.#backlog--;
-    const left = (this.#users.get(userId) ?? 1) - 1;
-    if (left > 0) this.#users.set(userId, left);
-    else this.#users.delete(userId);
+    const left = (this.#devices.get(key) ?? 1) - 1;
+    if (left > 0) this.#devices.set(key, left);
+    else this.#devices.delete(key);
   }
 }

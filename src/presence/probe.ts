@@ -1,6 +1,6 @@
 /** Is the one who holds this account still there? */
+import type { Session } from "../net/session.ts";
 import { Msg } from "../wire/msgid.ts";
-import type { Session } from "./session.ts";
 
 /** How long a modern client may take to say anything (ms): two worldwide round trips, and a slow phone. */
 const MODERN_MS = 1500;
@@ -11,13 +11,13 @@ const CLASSIC_MS = 250;
 
 /**
  * Resolves to whether a session's client gives a sign of life. Only one probe of a session may run at a time
- * (the logins of one user run one after another).
+ * (the logins of one device run one after another).
  */
 export async function isAlive(session: Session): Promise<boolean> {
   const { connection, modern } = session;
   if (connection.ending || connection.inputEnded) return false;
   // Its own login is not answered yet, and nothing precedes LOGIN_ACK.
-  if (session.cursor === undefined) return true;
+  if (!session.welcomed) return true;
   if (!modern && performance.now() - connection.heard > CLASSIC_ALIVE_MS) return false;
   if (modern) connection.send({ msgid: Msg.PING });
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -6,16 +6,18 @@ export interface StoreConfig {
   database: { kind: "sqlite"; path: string } | { kind: "mysql"; url: string };
   /** Most members of a group. */
   maxGroup: number;
-  /** Most unconfirmed messages of an inbox. */
+  /** Most entries of a user's log for a device that is behind. */
   maxInbox: number;
+  /** Most named devices of a user. */
+  maxDevices: number;
 }
 
-/** Most groups and most friends of a user: their lists go out at every login. */
-const MAX_CONTACTS = 1000;
+/** Most groups, friends and blocks of a user: the lists go out at every login. */
+const MAX_CONTACTS = 500;
 
 /** Opens the configured database; only its driver is loaded. Throws {@linkcode StoreRefused} or {@linkcode StoreUnavailable}. */
-export async function openStore({ database, maxGroup, maxInbox }: StoreConfig): Promise<Store> {
-  const limits: StoreLimits = { maxGroup, maxInbox, maxContacts: MAX_CONTACTS };
+export async function openStore({ database, maxGroup, maxInbox, maxDevices }: StoreConfig): Promise<Store> {
+  const limits: StoreLimits = { maxGroup, maxInbox, maxDevices, maxContacts: MAX_CONTACTS };
   if (database.kind === "sqlite") return await (await import("./sqlite.ts")).openSqlite(database.path, limits);
   return await (await import("./mysql.ts")).openMysql(database.url, limits);
 }

@@ -4,13 +4,14 @@ import type { Store, StoreLimits } from "./store.ts";
 import { accountStore } from "./sqlite/accounts.ts";
 import { contactStore } from "./sqlite/contacts.ts";
 import { Database } from "./sqlite/database.ts";
+import { deviceStore } from "./sqlite/devices.ts";
 import { groupStore } from "./sqlite/groups.ts";
+import { Logs } from "./sqlite/logs.ts";
 import { messageStore } from "./sqlite/messages.ts";
 import { Node, nodeStore } from "./sqlite/node.ts";
 import { operatorStore } from "./sqlite/operators.ts";
 import { migrate } from "./sqlite/schema.ts";
 import { sessionStore } from "./sqlite/sessions.ts";
-import { Unfiled } from "./sqlite/unfiled.ts";
 
 /**
  * Opens the store on a SQLite file, which is created if there is none and brought to the newest schema.
@@ -28,14 +29,15 @@ export async function openSqlite(path: string, limits: StoreLimits): Promise<Sto
     throw db.refusal(error);
   }
   const node = new Node(db, path);
-  const unfiled = new Unfiled(db);
+  const logs = new Logs(db, limits.maxInbox);
   return {
     ...nodeStore(db, node),
-    ...accountStore(db),
-    ...sessionStore(db, node, unfiled),
+    ...accountStore(db, logs),
+    ...sessionStore(db, node, logs, limits.maxDevices),
+    ...deviceStore(db, logs),
     ...operatorStore(db, node),
-    ...messageStore(db, limits, unfiled),
-    ...contactStore(db, limits),
+    ...messageStore(db, logs),
+    ...contactStore(db, logs, limits),
     ...groupStore(db, limits),
   };
 }

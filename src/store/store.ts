@@ -16,11 +16,6 @@
  * 9. `user.state` is right in every committed state: online exactly while a device of the user has a session.
  * 10. Why something is not done is told by the protocol's name of the error (`wire/errors.ts`).
  */
-import type { Errno } from "../wire/errors.ts";
-
-/** The name of an errno. */
-export type ErrnoName = keyof typeof Errno;
-
 /** A user's number, as the database gave it. */
 export type UserId = number;
 /** A group's number, as the database gave it. */

@@ -22,9 +22,12 @@ export const Errno = {
   BLOCKED: 23,
   FULL: 24,
   CLOSED: 25,
+  NO_DEVICE: 28,
 } as const;
 /** One of them. */
 export type Errno = (typeof Errno)[keyof typeof Errno];
+/** The name of one. */
+export type ErrnoName = keyof typeof Errno;
 
 /** The text of an errno where the handler has nothing better to say. The one of 1 is the course's, which its client prints. */
 export const ERRMSG: Readonly<Record<number, string>> = {
@@ -46,6 +49,7 @@ export const ERRMSG: Readonly<Record<number, string>> = {
   23: "that user does not take messages from you",
   24: "full",
   25: "this account is closed",
+  28: "no such device",
 };
 
 /** Thrown by a handler: the request is answered with this errno, and the connection goes on. */

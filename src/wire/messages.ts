@@ -15,6 +15,8 @@ export const MAX_MID = 64;
 export const MAX_REF = 64;
 /** Most characters of a signal. */
 export const MAX_SIGNAL = 1024;
+/** Most users in one USERS, most members in one MEMBERS. */
+export const MAX_USERS = 100, MAX_MEMBERS = 200;
 
 const encoder = new TextEncoder();
 /** SQLite cuts strings at U+0000, and a lone surrogate has no UTF-8. */
@@ -44,6 +46,12 @@ const lookup = string(bounded(200));
 const secret = string(bytes(MAX_PASSWORD));
 const msg = string((text) => text === "" ? "is empty" : undefined);
 const mid = v.optional(string(bytes(MAX_MID)));
+const flag = v.custom<boolean>((value) => typeof value === "boolean", "must be true or false");
+
+/** A list of at least one. */
+function listOf<T>(item: v.GenericSchema<T, T>, most: number) {
+  return v.pipe(v.array(item, "must be an array"), v.minLength(1, "is empty"), v.maxLength(most, `has more than ${most}`));
+}
 
 /** At least one of the fields must be there; the error names all of them. */
 function oneOf<T extends Record<string, unknown>>(...fields: (keyof T & string)[]) {
@@ -62,6 +70,8 @@ export const schemas = {
       password: v.optional(secret),
       token: v.optional(string(bounded(256))),
       proto: v.optional(integer(2, "must be an integer, 2 or more")),
+      device: v.optional(name),
+      takeover: v.optional(flag),
     }),
     oneOf("id", "name"),
     oneOf("password", "token"),
@@ -96,6 +106,21 @@ export const schemas = {
   [Msg.CHANGE_PASSWORD]: v.object({ old: secret, new: secret }),
   [Msg.BLOCK]: v.object({ userid: id }),
   [Msg.UNBLOCK]: v.object({ userid: id }),
+  [Msg.MEMBERS]: v.object({
+    groupid: id,
+    after: v.optional(seq, 0),
+    limit: v.optional(v.pipe(id, v.maxValue(MAX_MEMBERS, `must be 1 to ${MAX_MEMBERS}`)), 100),
+  }),
+  [Msg.DEVICES]: nothing,
+  [Msg.REMOVE_DEVICE]: v.object({ device: seq }),
+  [Msg.USERS]: v.pipe(
+    v.object({
+      ids: v.optional(listOf(id, MAX_USERS)),
+      names: v.optional(listOf(lookup, MAX_USERS)),
+      find: v.optional(string((text) => characters(50)(text) ?? ([...text].length < 2 ? "has less than 2 characters" : undefined))),
+    }),
+    oneOf("ids", "names", "find"),
+  ),
 } as const;
 
 /** A msgid that a client may send. */

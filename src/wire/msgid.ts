@@ -26,4 +26,9 @@ export const Msg = {
   CHANGE_PASSWORD: 22,
   BLOCK: 23,
   UNBLOCK: 24,
+  CHANGED: 30,
+  MEMBERS: 32,
+  DEVICES: 33,
+  REMOVE_DEVICE: 34,
+  USERS: 42,
 } as const;

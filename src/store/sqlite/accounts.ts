@@ -1,31 +1,28 @@
-import type { Account, Store, UserId } from "../store.ts";
-import type { Database } from "./database.ts";
+import type { Account, DeviceId, Store, UserId } from "../store.ts";
+import { COMMIT_COST, type Database } from "./database.ts";
+import { endSessions, removeDevices } from "./devices.ts";
+import type { Logs } from "./logs.ts";
 
 type AccountStore = Pick<
   Store,
-  | "createUser"
-  | "findUser"
-  | "findUserByToken"
-  | "setPassword"
-  | "setClosed"
-  | "addToken"
-  | "extendToken"
-  | "removeToken"
-  | "removeTokens"
-  | "expireTokens"
+  "createUser" | "findUser" | "findUserByToken" | "rehash" | "setPassword" | "setClosed" | "extendToken" | "removeToken" | "expireTokens"
 >;
 
-/** How many tokens one statement removes, lest it block the event loop. */
-const EXPIRE_STEP = 500;
+/** How many tokens or devices one transaction looks at, lest it hold up the event loop. */
+const STEP = 500;
+const DAY_MS = 24 * 3600_000;
 
-type AccountRow = [id: UserId, name: string, password: string, closed: number];
+type AccountRow = [id: UserId, name: string, password: string, version: number, closed: number];
+const ACCOUNT = "u.id, u.name, u.password, u.version, u.closed";
 
-function account([id, name, password, closed]: AccountRow): Account {
-  return { id, name, password, closed: closed !== 0 };
+function account([id, name, password, version, closed]: AccountRow): Account {
+  return { id, name, password, version, closed: closed !== 0 };
 }
 
 /** The part of the store that is users, passwords and tokens. */
-export function accountStore(db: Database): AccountStore {
+export function accountStore(db: Database, logs: Logs): AccountStore {
+  const devicesOf = (userId: UserId) => db.rows<[DeviceId]>("SELECT device FROM device WHERE userid = ?", userId).flat();
+
   return {
     createUser(name, key, password) {
       return db.write(() =>
@@ -35,7 +32,7 @@ export function accountStore(db: Database): AccountStore {
 
     findUser(by) {
       return db.read(() => {
-        const columns = "SELECT id, name, password, closed FROM user WHERE";
+        const columns = `SELECT ${ACCOUNT} FROM user u WHERE`;
         const row = "id" in by ? db.row<AccountRow>(`${columns} id = ?`, by.id) : db.row<AccountRow>(`${columns} namekey = ?`, by.key);
         return row && account(row);
       });
@@ -43,25 +40,35 @@ export function accountStore(db: Database): AccountStore {
 
     findUserByToken(hash, now) {
       return db.read(() => {
-        const sql =
-          `SELECT u.id, u.name, u.password, u.closed, t.expires FROM token t JOIN user u ON u.id = t.userid WHERE t.hash = ? AND t.expires > ?`;
-        const row = db.row<[...AccountRow, expires: number]>(sql, hash, now);
+        const sql = `SELECT t.device, t.expires, ${ACCOUNT} FROM token t JOIN user u ON u.id = t.userid WHERE t.hash = ? AND t.expires > ?`;
+        const row = db.row<[DeviceId, expires: number, ...AccountRow]>(sql, hash, now);
         if (!row) return undefined;
-        const [id, name, password, closed, expires] = row;
-        return { account: account([id, name, password, closed]), expires };
+        const [device, expires, ...user] = row;
+        return { account: account(user), device, expires };
       });
     },
 
-    setPassword(userId, old, password) {
-      return db.write(() => db.run("UPDATE user SET password = ? WHERE id = ? AND password = ?", password, userId, old) > 0);
+    rehash(userId, version, password) {
+      return db.write(() => void db.run("UPDATE user SET password = ? WHERE id = ? AND version = ?", password, userId, version));
+    },
+
+    setPassword(userId, version, password, keep) {
+      return db.write(() => {
+        const sql = "UPDATE user SET password = ?1, version = version + 1 WHERE id = ?2 AND version = ifnull(?3, version)";
+        if (db.run(sql, password, userId, version ?? null) === 0) return undefined;
+        const going = devicesOf(userId).filter((device) => device !== keep?.device);
+        const ended = endSessions(db, userId, going);
+        removeDevices(db, logs, userId, going.filter((device) => device !== 0));
+        db.run("DELETE FROM token WHERE userid = ? AND device = 0 AND hash IS NOT ?", userId, keep?.token ?? null);
+        return ended;
+      });
     },
 
     setClosed(userId, closed) {
-      return db.write(() => db.run("UPDATE user SET closed = ? WHERE id = ?", closed ? 1 : 0, userId) > 0);
-    },
-
-    addToken(userId, hash, expires) {
-      return db.write(() => void db.run("INSERT INTO token (hash, userid, expires) VALUES (?, ?, ?)", hash, userId, expires));
+      return db.write(() => {
+        if (db.run("UPDATE user SET closed = ? WHERE id = ?", closed ? 1 : 0, userId) === 0) return undefined;
+        return closed ? endSessions(db, userId, devicesOf(userId)) : [];
+      });
     },
 
     extendToken(hash, expires) {
@@ -72,13 +79,31 @@ export function accountStore(db: Database): AccountStore {
       return db.write(() => void db.run("DELETE FROM token WHERE hash = ?", hash));
     },
 
-    removeTokens(userId, except) {
-      return db.write(() => void db.run("DELETE FROM token WHERE userid = ? AND hash IS NOT ?", userId, except ?? null));
-    },
-
-    async expireTokens(now) {
-      const sql = "DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE expires < ? LIMIT ?)";
-      while (await db.write(() => db.run(sql, now, EXPIRE_STEP), EXPIRE_STEP) === EXPIRE_STEP);
+    async expireTokens(now, life) {
+      type Place = [UserId, DeviceId];
+      /** Calls `change` in a transaction of its own for the devices that a query gives, `STEP` at a time. It begins behind ?1 and ?2. */
+      const forDevices = async (query: string, change: (devices: Place[]) => void) => {
+        let last: Place | undefined = [0, -1];
+        while (last) {
+          const [userId, device]: Place = last;
+          last = await db.write((): Place | undefined => {
+            const devices = db.rows<Place>(`${query} AND (userid, device) > (?, ?) ORDER BY userid, device LIMIT ?`, userId, device, STEP);
+            change(devices);
+            return devices.length === STEP ? devices.at(-1) : undefined;
+          }, COMMIT_COST);
+        }
+      };
+      await forDevices("SELECT userid, device FROM device WHERE device > 0 AND session IS NOT NULL", (devices) => {
+        const extend = "UPDATE token SET expires = ?1 WHERE userid = ?2 AND device = ?3 AND expires < ?4";
+        for (const [userId, device] of devices) db.run(extend, now + life, userId, device, now + life - DAY_MS);
+      });
+      const expired = "DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE expires < ? LIMIT ?)";
+      while (await db.write(() => db.run(expired, now, STEP), COMMIT_COST) === STEP);
+      await forDevices("SELECT userid, device FROM device WHERE device > 0", (devices) => {
+        const left =
+          "SELECT session IS NOT NULL OR EXISTS (SELECT 1 FROM token WHERE userid = ?1 AND device = ?2) FROM device WHERE userid = ?1 AND device = ?2";
+        for (const [userId, device] of devices) if (!db.row<[number]>(left, userId, device)?.[0]) removeDevices(db, logs, userId, [device]);
+      });
     },
   };
 }

@@ -1,22 +1,37 @@
 import { backup, DatabaseSync } from "node:sqlite";
 import { StoreRefused } from "../store.ts";
+import { RENEW_EPOCH } from "./operators.ts";
 
 /** More pages than a SQLite file can have. */
 const ALL_PAGES = 2 ** 31 - 1;
 
 /**
- * Copies a SQLite database into a new file, as of one moment, beside a server that goes on writing.
+ * Copies a SQLite database into a new file, as of one moment, beside a server that goes on writing. The copy has an epoch of its own, so that clients notice
+ * when it is put back; until it has, it is called `<file>.part`.
  * Throws {@linkcode StoreRefused} if the file exists or cannot be written.
  */
 export async function backupSqlite(path: string, file: string): Promise<void> {
   if (await Deno.stat(file).then(() => true, () => false)) throw new StoreRefused(`${file} exists; name another file`);
+  const part = `${file}.part`;
   const db = new DatabaseSync(path);
   try {
     db.exec("PRAGMA busy_timeout = 5000");
     // All pages in one step: what another process writes between two steps would make SQLite begin again.
-    await backup(db, file, { rate: ALL_PAGES });
+    await backup(db, part, { rate: ALL_PAGES });
+    renewEpoch(part);
+    await Deno.rename(part, file);
   } catch (error) {
     throw new StoreRefused(`${path} cannot be copied to ${file}: ${error instanceof Error ? error.message : error}`, { cause: error });
+  } finally {
+    db.close();
+  }
+}
+
+function renewEpoch(path: string): void {
+  const db = new DatabaseSync(path);
+  try {
+    // One that is older than epochs gets its first when it is opened.
+    if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'epoch'").get()) db.exec(RENEW_EPOCH);
   } finally {
     db.close();
   }

@@ -1,46 +1,57 @@
-import type { Contact, State, Store, StoreLimits, UserId } from "../store.ts";
+import type { Store, StoreLimits, UserId, Welcome } from "../store.ts";
+import { CONTACT, contact, type ContactRow } from "./contact_row.ts";
 import type { Database } from "./database.ts";
-import { groupsIn } from "./groups.ts";
+import { groupsOf } from "./groups.ts";
+import { type Logs, nodeOf } from "./logs.ts";
 
-type ContactStore = Pick<Store, "lists" | "addFriend" | "removeFriend" | "watchers" | "block" | "unblock">;
+type ContactStore = Pick<
+  Store,
+  "welcome" | "lists" | "addFriend" | "removeFriend" | "watchers" | "findUsers" | "findByPrefix" | "block" | "unblock"
+>;
 
-type ContactRow = [id: UserId, name: string, state: State, lastseen: number | null, blocks: number];
-/** A user as ?1 may see them. */
-const CONTACT = "SELECT u.id, u.name, u.state, u.lastseen, EXISTS (SELECT 1 FROM block WHERE userid = u.id AND blocked = ?1)";
+type User = { id: UserId; name: string };
 
-function contact([id, name, state, lastseen, blocks]: ContactRow): Contact {
-  return blocks ? { id, name, state: "offline", lastseen: null } : { id, name, state, lastseen };
-}
+/** The part of the store that is friends and blocks, all lists together, and how users are found. */
+export function contactStore(db: Database, logs: Logs, limits: StoreLimits): ContactStore {
+  // Most users have none, or few: who has none is asked once, not thrice.
+  const some = `EXISTS (SELECT 1 FROM friend WHERE userid = ?1), EXISTS (SELECT 1 FROM groupuser WHERE userid = ?1),
+    EXISTS (SELECT 1 FROM block WHERE userid = ?1)`;
 
-/** The part of the store that is friends and blocks, and all lists together. */
-export function contactStore(db: Database, limits: StoreLimits): ContactStore {
+  function lists(userId: UserId, [friends, groups, blocked]: [number, number, number]): Omit<Welcome, "inbox"> {
+    const friendsOf = `SELECT ${CONTACT} FROM friend f JOIN user u ON u.id = f.friendid WHERE f.userid = ?1 ORDER BY u.namekey`;
+    return {
+      friends: friends ? db.rows<ContactRow>(friendsOf, userId).map(contact) : [],
+      groups: groups ? groupsOf(db, userId) : [],
+      blocked: blocked ? db.rows<[UserId]>("SELECT blocked FROM block WHERE userid = ? ORDER BY blocked", userId).flat() : [],
+    };
+  }
+
+  const users = (sql: string, ...values: (string | number)[]): Promise<User[]> =>
+    db.read(() => db.rows<[UserId, string]>(`SELECT id, name FROM user WHERE ${sql}`, ...values).map(([id, name]) => ({ id, name })));
+
+  const isFull = (table: "friend" | "block", userId: UserId) =>
+    db.row<[number]>(`SELECT count(*) FROM ${table} WHERE userid = ?`, userId)![0] >= limits.maxContacts;
+
   return {
-    lists(userId) {
+    welcome(userId, device) {
       return db.read(() => {
-        // Most users have none, or few: who has none is asked once, not thrice.
-        const [friends, groups, blocked] = db.row<[number, number, number]>(
-          `SELECT EXISTS (SELECT 1 FROM friend WHERE userid = ?1), EXISTS (SELECT 1 FROM groupuser WHERE userid = ?1),
-            EXISTS (SELECT 1 FROM block WHERE userid = ?1)`,
-          userId,
-        )!;
-        const friendsOf = `${CONTACT} FROM friend f JOIN user u ON u.id = f.friendid WHERE f.userid = ?1 ORDER BY u.namekey`;
-        return {
-          friends: friends ? db.rows<ContactRow>(friendsOf, userId).map(contact) : [],
-          groups: groups ? groupsIn(db, "SELECT groupid FROM groupuser WHERE userid = ?", userId) : [],
-          blocked: blocked ? db.rows<[UserId]>("SELECT blocked FROM block WHERE userid = ? ORDER BY blocked", userId).map(([id]) => id) : [],
-        };
+        const sql = `SELECT ${some}, u.filed_seq, iif(d.confirmed_seq >= u.trimmed_seq, d.confirmed_seq, u.confirmed_seq)
+          FROM user u LEFT JOIN device d ON d.userid = u.id AND d.device = ?2 WHERE u.id = ?1`;
+        const [friends, groups, blocked, filedSeq, confirmed] = db.row<[number, number, number, number, number]>(sql, userId, device)!;
+        return { ...lists(userId, [friends, groups, blocked]), inbox: { confirmed, last: logs.end(userId, filedSeq) } };
       });
     },
+
+    lists: (userId) => db.read(() => lists(userId, db.row<[number, number, number]>(`SELECT ${some}`, userId)!)),
 
     addFriend(userId, friend) {
       return db.write(() => {
         const [where, value] = "id" in friend ? ["id", friend.id] : ["namekey", friend.key];
-        const row = db.row<ContactRow>(`${CONTACT} FROM user u WHERE u.${where} = ?2`, userId, value);
-        if (!row) return 16;
+        const row = db.row<ContactRow>(`SELECT ${CONTACT} FROM user u WHERE u.${where} = ?2`, userId, value);
+        if (!row) return "NO_USER";
         const friendId = row[0];
         if (!db.row("SELECT 1 FROM friend WHERE userid = ? AND friendid = ?", userId, friendId)) {
-          const [friends] = db.row<[number]>("SELECT count(*) FROM friend WHERE userid = ?", userId)!;
-          if (friends >= limits.maxContacts) return 24;
+          if (isFull("friend", userId)) return "FULL";
           db.run("INSERT INTO friend (userid, friendid) VALUES (?, ?)", userId, friendId);
         }
         return contact(row);
@@ -53,7 +64,7 @@ export function contactStore(db: Database, limits: StoreLimits): ContactStore {
 
     watchers(userIds) {
       return db.read(() => {
-        const sql = `SELECT f.friendid, f.userid, w.node FROM friend f JOIN user w ON w.id = f.userid
+        const sql = `SELECT f.friendid, f.userid, ${nodeOf("w")} FROM friend f JOIN user w ON w.id = f.userid
           WHERE f.friendid IN (SELECT value FROM json_each(?)) AND w.state = 'online'
           AND NOT EXISTS (SELECT 1 FROM block WHERE userid = f.friendid AND blocked = f.userid)
           AND NOT EXISTS (SELECT 1 FROM block WHERE userid = f.userid AND blocked = f.friendid)`;
@@ -62,16 +73,31 @@ export function contactStore(db: Database, limits: StoreLimits): ContactStore {
       });
     },
 
-    block(userId, other) {
+    findUsers(by) {
+      return "ids" in by
+        ? users("id IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 100", JSON.stringify(by.ids))
+        : users("namekey IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 100", JSON.stringify(by.keys));
+    },
+
+    // Text is compared byte by byte, and nothing is above the last character.
+    findByPrefix: (prefix, limit) => users("namekey >= ?1 AND namekey < ?1 || char(0x10FFFF) ORDER BY namekey LIMIT ?2", prefix, limit),
+
+    block(userId, other, at) {
       return db.write(() => {
-        if (!db.row("SELECT 1 FROM user WHERE id = ?", other)) return false;
-        db.run("INSERT INTO block (userid, blocked) VALUES (?, ?) ON CONFLICT DO NOTHING", userId, other);
-        return true;
+        if (!db.row("SELECT 1 FROM user WHERE id = ?", other)) return "NO_USER";
+        if (!db.row("SELECT 1 FROM block WHERE userid = ? AND blocked = ?", userId, other)) {
+          if (isFull("block", userId)) return "FULL";
+          db.run("INSERT INTO block (userid, blocked, lastseen) VALUES (?, ?, ?)", userId, other, at);
+        }
+        return "OK";
       });
     },
 
     unblock(userId, other) {
-      return db.write(() => void db.run("DELETE FROM block WHERE userid = ? AND blocked = ?", userId, other));
+      return db.write(() => {
+        if (db.run("DELETE FROM block WHERE userid = ? AND blocked = ?", userId, other) === 0) return undefined;
+        return contact(db.row<ContactRow>(`SELECT ${CONTACT} FROM user u WHERE u.id = ?2`, other, userId)!);
+      });
     },
   };
 }

@@ -1,20 +1,26 @@
-import type { Group, GroupId, Role, State, Store, StoreLimits, UserId } from "../store.ts";
+import type { Group, GroupId, Member, Role, Store, StoreLimits, UserId } from "../store.ts";
+import { CONTACT, contact, type ContactRow } from "./contact_row.ts";
 import type { Database } from "./database.ts";
+import { nodeOf } from "./logs.ts";
 
-type GroupStore = Pick<Store, "createGroup" | "joinGroup" | "leaveGroup" | "members">;
+type GroupStore = Pick<Store, "createGroup" | "joinGroup" | "leaveGroup" | "membersOf" | "members" | "firstMembers">;
 
-/** The groups that a query gives the ids of, by name. */
-export function groupsIn(db: Database, ids: string, value: number): Group[] {
-  const groups = new Map<GroupId, Group>();
-  const sql = `SELECT id, groupname, groupdesc FROM allgroup WHERE id IN (${ids}) ORDER BY groupkey`;
-  for (const [id, groupname, groupdesc] of db.rows<[GroupId, string, string]>(sql, value)) groups.set(id, { id, groupname, groupdesc, users: [] });
-  const members = db.rows<[GroupId, UserId, string, State, Role]>(
-    `SELECT g.groupid, u.id, u.name, u.state, g.grouprole FROM groupuser g JOIN user u ON u.id = g.userid WHERE g.groupid IN (${ids})
-      ORDER BY g.groupid, g.joined`,
-    value,
-  );
-  for (const [groupid, id, name, state, role] of members) groups.get(groupid)!.users.push({ id, name, state, role });
-  return [...groups.values()];
+type GroupRow = [id: GroupId, groupname: string, groupdesc: string, role: Role, count: number];
+type MemberRow = [role: Role, ...ContactRow];
+
+function group([id, groupname, groupdesc, role, count]: GroupRow): Group {
+  return { id, groupname, groupdesc, role, count };
+}
+
+function member([role, ...row]: MemberRow): Member {
+  return { ...contact(row), role };
+}
+
+const GROUP = "SELECT a.id, a.groupname, a.groupdesc, g.grouprole, a.count FROM groupuser g JOIN allgroup a ON a.id = g.groupid WHERE g.userid = ?";
+
+/** The groups that the user is in, by name. */
+export function groupsOf(db: Database, userId: UserId): Group[] {
+  return db.rows<GroupRow>(`${GROUP} ORDER BY a.groupkey`, userId).map(group);
 }
 
 /** The part of the store that is groups and their members. */
@@ -29,52 +35,73 @@ export function groupStore(db: Database, limits: StoreLimits): GroupStore {
 
   function addMember(groupid: GroupId, userId: UserId, role: Role, joined: number): void {
     db.run("INSERT INTO groupuser (groupid, userid, grouprole, joined) VALUES (?, ?, ?, ?)", groupid, userId, role, joined);
+    db.run("UPDATE allgroup SET count = count + 1 WHERE id = ?", groupid);
   }
 
   return {
     createGroup(creator, groupname, key, groupdesc) {
       return db.write(() => {
-        if (db.row("SELECT 1 FROM allgroup WHERE groupkey = ?", key)) return 1;
-        if (inTooMany(creator)) return 24;
+        if (db.row("SELECT 1 FROM allgroup WHERE groupkey = ?", key)) return "INVALID";
+        if (inTooMany(creator)) return "FULL";
         const groupid = db.insert("INSERT INTO allgroup (groupname, groupkey, groupdesc) VALUES (?, ?, ?)", groupname, key, groupdesc)!;
         addMember(groupid, creator, "creator", 1);
         return { groupid };
       });
     },
 
-    joinGroup(userId, group) {
+    joinGroup(userId, of) {
       return db.write(() => {
-        const [where, value] = "id" in group ? ["id", group.id] : ["groupkey", group.key];
-        const row = db.row<[GroupId]>(`SELECT id FROM allgroup WHERE ${where} = ?`, value);
-        if (!row) return 17;
-        const [groupid] = row;
+        const [where, value] = "id" in of ? ["id", of.id] : ["groupkey", of.key];
+        const row = db.row<[GroupId, number]>(`SELECT id, count FROM allgroup WHERE ${where} = ?`, value);
+        if (!row) return "NO_GROUP";
+        const [groupid, members] = row;
         if (!isMember(userId, groupid)) {
-          const [members, newest] = db.row<[number, number]>("SELECT count(*), max(joined) FROM groupuser WHERE groupid = ?", groupid)!;
-          if (members >= limits.maxGroup || inTooMany(userId)) return 24;
+          if (members >= limits.maxGroup || inTooMany(userId)) return "FULL";
+          const [newest] = db.row<[number]>("SELECT max(joined) FROM groupuser WHERE groupid = ?", groupid)!;
           addMember(groupid, userId, "normal", newest + 1);
         }
-        return groupsIn(db, "?", groupid)[0];
+        return group(db.row<GroupRow>(`${GROUP} AND g.groupid = ?`, userId, groupid)!);
       });
     },
 
     leaveGroup(userId, groupid) {
       return db.write(() => {
-        if (!db.row("SELECT 1 FROM allgroup WHERE id = ?", groupid)) return 17;
-        if (!isMember(userId, groupid)) return 18;
+        if (!db.row("SELECT 1 FROM allgroup WHERE id = ?", groupid)) return "NO_GROUP";
+        if (!isMember(userId, groupid)) return "NOT_MEMBER";
         db.run("DELETE FROM groupuser WHERE groupid = ? AND userid = ?", groupid, userId);
+        db.run("UPDATE allgroup SET count = count - 1 WHERE id = ?", groupid);
         const oldest = db.row<[UserId]>("SELECT userid FROM groupuser WHERE groupid = ? ORDER BY joined LIMIT 1", groupid);
         if (!oldest) db.run("DELETE FROM allgroup WHERE id = ?", groupid);
         // The creator is always the oldest member.
         else db.run("UPDATE groupuser SET grouprole = 'creator' WHERE groupid = ? AND userid = ?", groupid, oldest[0]);
-        return 0;
+        return "OK";
       });
     },
 
-    members(groupid) {
+    membersOf(groupid) {
       return db.read(() => {
-        const sql = "SELECT g.userid, u.node FROM groupuser g JOIN user u ON u.id = g.userid WHERE g.groupid = ? ORDER BY g.joined";
+        const sql = `SELECT u.id, ${nodeOf("u")} FROM groupuser g JOIN user u ON u.id = g.userid WHERE g.groupid = ?`;
         const rows = db.rows<[UserId, string | null]>(sql, groupid);
-        return rows.length > 0 ? rows.map(([userId, node]) => ({ userId, node })) : undefined;
+        return rows.length > 0 ? rows.map(([userId, node]) => ({ userId, nodes: node === null ? [] : [node] })) : undefined;
+      });
+    },
+
+    members(asker, groupid, after, limit) {
+      return db.read(() => {
+        const row = db.row<[string, number]>("SELECT groupdesc, count FROM allgroup WHERE id = ?", groupid);
+        if (!row) return "NO_GROUP";
+        if (!isMember(asker, groupid)) return "NOT_MEMBER";
+        const sql = `SELECT g.grouprole, ${CONTACT} FROM groupuser g JOIN user u ON u.id = g.userid
+          WHERE g.groupid = ?2 AND g.userid > ?3 ORDER BY g.userid LIMIT ?4`;
+        const members = db.rows<MemberRow>(sql, asker, groupid, after, limit + 1).map(member);
+        return { groupdesc: row[0], members: members.slice(0, limit), count: row[1], more: members.length > limit };
+      });
+    },
+
+    firstMembers(asker, groupids, limit) {
+      return db.read(() => {
+        const sql = `SELECT g.grouprole, ${CONTACT} FROM groupuser g JOIN user u ON u.id = g.userid WHERE g.groupid = ?2 ORDER BY g.joined LIMIT ?3`;
+        return new Map(groupids.map((id): [GroupId, Member[]] => [id, db.rows<MemberRow>(sql, asker, id, limit).map(member)]));
       });
     },
   };

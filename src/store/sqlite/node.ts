@@ -32,8 +32,14 @@ export class Node {
     try {
       const [incarnation, left] = this.#db.writeNow(() => {
         const incarnation = this.#nextIncarnation(name);
-        const sql = `UPDATE user SET state = 'offline', session = NULL, node = NULL, incarnation = NULL, lastseen = ? WHERE state = 'online'`;
-        return [incarnation, this.#db.run(sql, Date.now())];
+        const offline = `UPDATE user SET state = 'offline', lastseen = max(ifnull(lastseen, 0), ?)
+          WHERE id IN (SELECT userid FROM device WHERE session IS NOT NULL)`;
+        const end =
+          `UPDATE device SET session = NULL, node = NULL, incarnation = NULL, lastseen = max(ifnull(lastseen, 0), ?) WHERE session IS NOT NULL`;
+        const left = this.#db.run(offline, Date.now());
+        this.#db.run(end, Date.now());
+        this.#db.run("DELETE FROM kick");
+        return [incarnation, left];
       });
       this.joined = { name, incarnation };
       return left;
@@ -47,8 +53,12 @@ export class Node {
     const { name } = this.#mustBeJoined();
     const [incarnation, lost] = await this.#db.write(() => {
       const incarnation = this.#nextIncarnation(name);
-      const sql = `UPDATE user SET state = 'online', session = ?1, node = ?2, incarnation = ?3 WHERE id = ?4 AND (state = 'offline' OR session = ?1)`;
-      return [incarnation, sessions.filter(({ userId, session }) => this.#db.run(sql, session, name, incarnation, userId) === 0)];
+      const claim =
+        `UPDATE device SET session = ?1, node = ?2, incarnation = ?3 WHERE userid = ?4 AND device = ?5 AND (session IS NULL OR session = ?1)`;
+      const lost = sessions.filter(({ userId, device, session }) => this.#db.run(claim, session, name, incarnation, userId, device) === 0);
+      const online = `UPDATE user SET state = 'online' WHERE id IN (SELECT userid FROM device WHERE session IS NOT NULL)`;
+      this.#db.run(online);
+      return [incarnation, lost];
     });
     this.joined = { name, incarnation };
     return lost;

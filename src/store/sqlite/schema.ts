@@ -116,6 +116,81 @@ const MIGRATIONS: string[] = [
   ALTER TABLE listed ADD COLUMN filed INTEGER NOT NULL DEFAULT 0;
   UPDATE listed SET filed = (SELECT ifnull(max(id), 0) FROM message);
   `,
+  `
+  -- Several devices of a user: what the row of \`user\` said of the one session is device 0's. Who has never logged in has no device yet.
+  CREATE TABLE device (
+    userid INTEGER NOT NULL REFERENCES user (id),
+    device INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    confirmed_seq INTEGER NOT NULL,
+    session TEXT,
+    node TEXT,
+    incarnation INTEGER,
+    since INTEGER,
+    lastseen INTEGER,
+    address TEXT,
+    PRIMARY KEY (userid, device)
+  ) WITHOUT ROWID;
+  INSERT INTO device (userid, device, name, created, confirmed_seq, session, node, incarnation, since, lastseen)
+    SELECT id, 0, '', since, confirmed_seq, session, node, incarnation, since, lastseen FROM user WHERE since IS NOT NULL;
+  CREATE INDEX device_online ON device (userid, device) WHERE session IS NOT NULL;
+
+  -- What was not filed, or not listed, is now: the two marks become one (the rules stand in tail.ts).
+  INSERT INTO inbox (userid, seq, messageid)
+    SELECT toid, seq, id FROM (
+      SELECT m.toid, m.id, u.confirmed_seq, u.last_seq + row_number() OVER (PARTITION BY m.toid ORDER BY m.id) AS seq
+        FROM message m JOIN user u ON u.id = m.toid WHERE m.id > (SELECT filed FROM listed))
+      WHERE seq > confirmed_seq;
+  UPDATE user SET last_seq = last_seq + unfiled.count
+    FROM (SELECT toid, count(*) AS count FROM message WHERE id > (SELECT filed FROM listed) GROUP BY toid) AS unfiled WHERE id = unfiled.toid;
+  INSERT INTO conversation (low, high, messageid)
+    SELECT min(sender, toid), max(sender, toid), id FROM message WHERE id > (SELECT upto FROM listed) AND toid IS NOT NULL ORDER BY 1, 2, 3;
+  CREATE TABLE filed (upto INTEGER NOT NULL);
+  INSERT INTO filed SELECT ifnull(max(id), 0) FROM message;
+  DROP TABLE listed;
+
+  -- filed_seq: how far \`inbox\` knows the log, by messages up to the one that \`filed\` names. many: has had more than one device.
+  -- last_device: the last number that a device got. version: of the password.
+  DROP INDEX user_online;
+  ALTER TABLE user DROP COLUMN session;
+  ALTER TABLE user DROP COLUMN node;
+  ALTER TABLE user DROP COLUMN incarnation;
+  ALTER TABLE user DROP COLUMN since;
+  ALTER TABLE user RENAME COLUMN last_seq TO filed_seq;
+  ALTER TABLE user ADD COLUMN filed INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE user ADD COLUMN trimmed_seq INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE user ADD COLUMN many INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE user ADD COLUMN last_device INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE user ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+  UPDATE user SET trimmed_seq = confirmed_seq;
+
+  ALTER TABLE token ADD COLUMN device INTEGER NOT NULL DEFAULT 0;
+  DROP INDEX token_userid;
+  CREATE INDEX token_device ON token (userid, device);
+
+  -- Sessions that are to end; the node that holds one looks here every 2 s.
+  DROP TABLE kick;
+  CREATE TABLE kick (
+    session TEXT PRIMARY KEY,
+    userid INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    node TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+
+  -- lastseen: when the block began, which is what the blocked one sees. Of those that there were nobody knows: then when the blocker was last there.
+  ALTER TABLE block ADD COLUMN lastseen INTEGER NOT NULL DEFAULT 0;
+  UPDATE block SET lastseen = (SELECT ifnull(lastseen, unixepoch() * 1000) FROM user WHERE id = block.userid);
+
+  -- How many members a group has: to be told at each login, whatever the group's size.
+  ALTER TABLE allgroup ADD COLUMN count INTEGER NOT NULL DEFAULT 0;
+  UPDATE allgroup SET count = (SELECT count(*) FROM groupuser WHERE groupid = allgroup.id);
+  CREATE INDEX groupuser_joined ON groupuser (groupid, joined);
+
+  CREATE TABLE epoch (word TEXT NOT NULL);
+  INSERT INTO epoch VALUES (lower(hex(randomblob(8))));
+  `,
 ];
 
 /**

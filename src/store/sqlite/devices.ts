@@ -1,0 +1,71 @@
+import type { Device, DeviceId, Ended, State, Store, UserId } from "../store.ts";
+import type { Database } from "./database.ts";
+import type { Logs } from "./logs.ts";
+
+/** Sets these users offline if the sessions that ended then (ms) were their last ones. In `write`. */
+export function setOffline(db: Database, ended: [UserId, at: number][]): void {
+  const last = new Map<UserId, number>();
+  for (const [userId, at] of ended) last.set(userId, Math.max(last.get(userId) ?? 0, at));
+  const sql = `UPDATE user SET state = 'offline', lastseen = max(ifnull(lastseen, 0), value->>1) FROM json_each(?)
+    WHERE id = value->>0 AND NOT EXISTS (SELECT 1 FROM device WHERE userid = id AND session IS NOT NULL)`;
+  db.run(sql, JSON.stringify([...last]));
+}
+
+/** Ends the sessions of these devices: their rows name none any more, the user's state follows, and the nodes are asked to end them. In `write`. */
+export function endSessions(db: Database, userId: UserId, devices: DeviceId[]): Ended[] {
+  const among = "userid = ?1 AND session IS NOT NULL AND device IN (SELECT value FROM json_each(?2))";
+  const values = [userId, JSON.stringify(devices)];
+  const rows = db.rows<[DeviceId, string, string]>(`SELECT device, session, node FROM device WHERE ${among}`, ...values);
+  if (rows.length === 0) return [];
+  const at = Date.now();
+  db.run(
+    `UPDATE device SET session = NULL, node = NULL, incarnation = NULL, lastseen = max(ifnull(lastseen, 0), ?3) WHERE ${among}`,
+    ...values,
+    at,
+  );
+  setOffline(db, [[userId, at]]);
+  const ask = "INSERT OR REPLACE INTO kick (session, userid, device, node, at) VALUES (?, ?, ?, ?, ?)";
+  return rows.map(([device, session, node]) => {
+    db.run(ask, session, userId, device, node, at);
+    return { userId, device, session, node };
+  });
+}
+
+/** Takes out named devices that have no session (any more), with their tokens, and what of the log only they needed. In `write`. */
+export function removeDevices(db: Database, logs: Logs, userId: UserId, devices: DeviceId[]): void {
+  for (const device of devices) {
+    db.run("DELETE FROM token WHERE userid = ? AND device = ?", userId, device);
+    db.run("DELETE FROM device WHERE userid = ? AND device = ?", userId, device);
+  }
+  if (devices.length > 0) logs.trim(userId);
+}
+
+/** The part of the store that is the list of a user's devices. */
+export function deviceStore(db: Database, logs: Logs): Pick<Store, "devices" | "removeDevice"> {
+  type Row = [id: DeviceId, name: string, state: State, since: number | null, lastseen: number | null, address: string | null];
+  return {
+    devices(userId) {
+      return db.read(() => {
+        const sql = `SELECT device, name, iif(session IS NULL, 'offline', 'online'), since, lastseen, address FROM device
+          WHERE userid = ? ORDER BY device`;
+        const devices = db.rows<Row>(sql, userId).map(([id, name, state, since, lastseen, address]): Device => (
+          { id, name, state, since, lastseen, address }
+        ));
+        if (devices[0]?.id !== 0) devices.unshift({ id: 0, name: "", state: "offline", since: null, lastseen: null, address: null });
+        return devices;
+      });
+    },
+
+    removeDevice(userId, device) {
+      return db.write(() => {
+        if (!db.row(device === 0 ? "SELECT 1 FROM user WHERE id = ?1" : "SELECT 1 FROM device WHERE userid = ?1 AND device = ?2", userId, device)) {
+          return undefined;
+        }
+        const ended: Ended[] = endSessions(db, userId, [device]);
+        if (device === 0) db.run("DELETE FROM token WHERE userid = ? AND device = 0", userId);
+        else removeDevices(db, logs, userId, [device]);
+        return ended;
+      });
+    },
+  };
+}
