@@ -485,7 +485,7 @@ Deno.test("client: requests carry their fields, and tell what went wrong", async
     [() => client.users({ names: ["bob"] }), { msgid: 42, names: ["bob"] }, { users: [] }, []],
     [() => client.devices(), { msgid: 33 }, { devices: [{ id: 0 }] }, [{ id: 0 }]],
     [() => client.removeDevice(2), { msgid: 34, device: 2 }, {}, undefined],
-    [() => client.contacts(), { msgid: 17 }, { friends: [], groups: [] }, { friends: [], groups: [] }],
+    [() => client.contacts(), { msgid: 17 }, { friends: [], groups: [], blocked: [9] }, { friends: [], groups: [], blocked: [9] }],
     [() => client.changePassword("a", "b"), { msgid: 22, old: "a", new: "b" }, {}, undefined],
     [() => client.block(2), { msgid: 23, userid: 2 }, {}, undefined],
     [() => client.unblock(2), { msgid: 24, userid: 2 }, {}, undefined],

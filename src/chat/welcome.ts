@@ -64,21 +64,19 @@ export class Welcome {
     const { lists, terms } = this.parts;
     const { heartbeat, limits, oldLimits, features, version } = terms;
     const shown = await lists.groups(session, groups);
-    const fields = epoch === undefined
-      ? { proto: 2, friends, groups: shown, token: token!.text, heartbeat, limits: oldLimits, inbox }
-      : {
-        proto: 3,
-        device: session.device,
-        friends,
-        groups: shown,
-        blocked,
-        token: token!.text,
-        heartbeat,
-        limits,
-        inbox: { epoch, ...inbox },
-        features,
-        version,
-      };
+    const fields = epoch === undefined ? { proto: 2, friends, groups: shown, token: token!.text, heartbeat, limits: oldLimits, inbox } : {
+      proto: 3,
+      device: session.device,
+      friends,
+      groups: shown,
+      blocked,
+      token: token!.text,
+      heartbeat,
+      limits,
+      inbox: { epoch, ...inbox },
+      features,
+      version,
+    };
     this.#open(session, { ...ack, ...fields }, inbox, inbox.confirmed);
   }
 

@@ -43,7 +43,9 @@ export function devices(args: string[]): Promise<number> {
     print(["device", "name", "state", "since", "address"].join("\t"));
     for (const device of await store.devices(id)) {
       const since = device.state === "online" ? device.since : device.lastseen;
-      print([device.id, device.name || "-", device.state, since === null ? "never" : new Date(since).toISOString(), device.address ?? "-"].join("\t"));
+      print(
+        [device.id, device.name || "-", device.state, since === null ? "never" : new Date(since).toISOString(), device.address ?? "-"].join("\t"),
+      );
     }
   });
 }
@@ -82,7 +84,9 @@ export function unban(args: string[]): Promise<number> {
 export function kick(args: string[]): Promise<number> {
   return command(args, ["ID", "[DEVICE]"], async (store, [who, which]) => {
     const { id, name } = await find(store, who!);
-    if (which !== undefined && !/^\d{1,9}$/.test(which)) throw new CommandError(`${which} is not the number of a device; natter devices ${who} lists them`);
+    if (which !== undefined && !/^\d{1,9}$/.test(which)) {
+      throw new CommandError(`${which} is not the number of a device; natter devices ${who} lists them`);
+    }
     const device = which === undefined ? undefined : Number(which);
     const named = device === undefined ? `${name} (${id})` : `device ${device} of ${name} (${id})`;
     if (!await store.kick(id, device)) throw new CommandError(`${named} is not online`);
@@ -114,7 +118,9 @@ async function command(args: string[], expected: string[], work: Work): Promise<
     const positionals: string[] = [];
     const config = parseConfig(args, (name) => Deno.env.get(name), positionals);
     const needed = expected.filter((name) => !name.startsWith("["));
-    if (positionals.length < needed.length || positionals.length > expected.length) throw new ConfigError(`wanted: ${expected.join(" ") || "no arguments"} (and flags)`);
+    if (positionals.length < needed.length || positionals.length > expected.length) {
+      throw new ConfigError(`wanted: ${expected.join(" ") || "no arguments"} (and flags)`);
+    }
     if (config.database.kind === "sqlite" && !await exists(config.database.path)) {
       throw new CommandError(`there is no database ${config.database.path}`);
     }

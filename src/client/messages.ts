@@ -161,8 +161,8 @@ export interface LoginAck {
   blocked: number[];
   /** Seconds of silence after which either side asks the other for a word. */
   heartbeat: number;
-  /** Longest line that the server takes (`line`) and sends (`answer`), in bytes; largest group. */
-  limits: { line: number; answer: number; group: number };
+  /** Longest line that the server takes (`line`) and sends (`answer`), in bytes; most members of a group, most named devices of a user (0: none can be named). */
+  limits: { line: number; answer: number; group: number; devices: number };
   /** What the server can do beyond the protocol's core. */
   features: string[];
   /** The server's version. */

@@ -259,10 +259,10 @@ export class NatterClient implements AsyncDisposable {
     return { messages: messages as ChatMessage[], more: more as boolean };
   }
 
-  /** The contact list and the groups, as of now. (Whom one blocks, {@linkcode LoginAck} and CHANGED tell.) */
-  async contacts(): Promise<{ friends: Friend[]; groups: Group[] }> {
-    const { friends, groups } = await this.request({ msgid: Msg.CONTACTS });
-    return { friends: friends as Friend[], groups: groups as Group[] };
+  /** The contact list, the groups, and whom one blocks, as of now. */
+  async contacts(): Promise<{ friends: Friend[]; groups: Group[]; blocked: number[] }> {
+    const { friends, groups, blocked } = await this.request({ msgid: Msg.CONTACTS });
+    return { friends: friends as Friend[], groups: groups as Group[], blocked: blocked as number[] };
   }
 
   /** Adds someone to the contact list, and tells how they are. Twice is once. */

@@ -103,9 +103,7 @@ export class Login {
   async login(connection: Connection, request: Request<typeof Msg.LOGIN>): Promise<LoggedIn> {
     const { proto = 0 } = request;
     const dialect: Dialect = proto >= 3 ? 3 : proto === 2 ? 2 : "classic";
-    const identity = request.token === undefined
-      ? await this.#byPassword(connection, request, dialect)
-      : await this.#byToken(request, request.token);
+    const identity = request.token === undefined ? await this.#byPassword(connection, request, dialect) : await this.#byToken(request, request.token);
     const { account, device } = identity;
     if (account.closed) throw new Refusal(Errno.CLOSED);
     const onConflict = dialect === 3 && request.takeover ? "replace" : this.parts.onConflict;

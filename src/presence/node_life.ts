@@ -167,7 +167,13 @@ export class NodeLife {
           noticed(session, row.lastSeq);
         } else if (!login.isEntering(row.session) && !offline.pending(row)) {
           const { userId, device } = row;
-          offline.release({ userId, device, session: row.session, lastseen: Date.now(), ...(login.wasDoubtful(row.session) ? { unmade: true } : {}) });
+          offline.release({
+            userId,
+            device,
+            session: row.session,
+            lastseen: Date.now(),
+            ...(login.wasDoubtful(row.session) ? { unmade: true } : {}),
+          });
           listener.changed(userId);
           released++;
         }

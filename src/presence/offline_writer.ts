@@ -80,8 +80,9 @@ export class OfflineWriter {
         pause = PAUSE_MIN;
       } catch (error) {
         this.#waiting.unshift(...batch);
-        if (error instanceof StoreUnavailable) log.warning("the database is away, sessions wait to be ended in it", { backlog: this.#waiting.length });
-        else log.error("ending sessions in the database failed", { error });
+        if (error instanceof StoreUnavailable) {
+          log.warning("the database is away, sessions wait to be ended in it", { backlog: this.#waiting.length });
+        } else log.error("ending sessions in the database failed", { error });
         await this.#pause.for(pause);
         pause = Math.min(pause * 2, PAUSE_MAX);
       }

@@ -46,7 +46,7 @@ export class FakeWire {
       blocked: [],
       token: "t1",
       heartbeat: 60,
-      limits: { line: 65536, answer: 262144, group: 2000 },
+      limits: { line: 65536, answer: 262144, group: 2000, devices: 20 },
       features: [],
       version: "1.0.0",
       ...fields,

@@ -25,6 +25,8 @@ export const commands = {
   create: { args: "NAME[:DESCRIPTION]", takes: "text", help: "creates a group" },
   join: { args: "NAME", takes: "group", help: "joins a group" },
   leave: { args: "NAME", takes: "group", help: "leaves a group" },
+  devices: { args: "", help: "where you are logged in" },
+  signout: { args: "N", takes: "number", help: "signs that device out" },
   password: { args: "", help: "changes the password (asked for)" },
   status: { args: "", help: "the connection, and what waits to be sent" },
   help: { args: "", help: "this list" },

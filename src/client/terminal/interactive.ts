@@ -77,7 +77,7 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
       view.note(`logged in as ${name} (${id})${waiting > 0 ? `; new messages: ${waiting}` : ""}`);
     });
     try {
-      await client.login({ ...peer, password });
+      await client.login({ ...peer, password, device: deviceName() });
       return true;
     } catch {
       // The session has told it, as of any end.
@@ -85,6 +85,11 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
       off();
     }
   }
+}
+
+/** This machine, as other devices of the user see it: at most 50 characters, as the server has it. */
+function deviceName(): string {
+  return harmless(Deno.hostname()).trim().slice(0, 50) || "terminal";
 }
 
 async function askWho(screen: Screen, who: Who): Promise<Required<Who> | undefined> {
