@@ -88,6 +88,7 @@ const people = new People(store, session);
 const route = new Route(store, talk);
 const notify = new Notify(store, route);
 session.listener = talk;
+talk.changed = (what) => void people.changed(what).catch(() => {});
 talk.unseen = (conversation, line) => notify.show(conversation, line);
 render(<App parts={{ store, session, talk, people, route, notify }} />, document.getElementById("app")!);
 void session.start();

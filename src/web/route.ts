@@ -16,8 +16,12 @@ export class Route {
       this.#wanted = undefined;
       this.#talk.open(parseKey(location.hash.slice(1)));
     });
+    let shown = false;
     store.subscribe(({ screen, conversations, open }) => {
-      if (screen !== "chat") return;
+      // A tab that had given the account away shows what it showed before.
+      if (!shown && screen === "chat") this.#wanted ??= parseKey(location.hash.slice(1));
+      shown = screen === "chat";
+      if (!shown) return;
       if (this.#wanted && conversations.has(this.#wanted)) {
         const key = this.#wanted;
         this.#wanted = undefined;

@@ -123,6 +123,11 @@ export function withHeard(c: Conversation, { messageid }: Line, seen: boolean, o
   return { ...heard, read, unread: c.unread + 1, divider: open && c.unread === 0 ? read : c.divider };
 }
 
+/** The user wrote here on another device, and has read what came before. */
+export function withWritten(c: Conversation, { messageid }: Line): Conversation {
+  return { ...c, unread: 0, read: Math.max(c.read, messageid), divider: undefined };
+}
+
 /** A message of one's own is on its way, or has failed. */
 export function withOwn(c: Conversation, line: Line): Conversation {
   const here = c.own.some((other) => other.mid === line.mid);
@@ -155,6 +160,11 @@ export function withNewest(c: Conversation, page: readonly Line[], more: boolean
 /** The page before the first line has come. */
 export function withOlder(c: Conversation, page: readonly Line[], more: boolean): Conversation {
   return { ...c, lines: merge(page, c.lines), more, loadingOlder: false };
+}
+
+/** Lets go of all that came from the server: its numbers may mean other messages now. What is not stored stays. */
+export function withoutPast({ key, name, own }: Conversation): Conversation {
+  return { ...newConversation(key, name), own };
 }
 
 /** Lets go of the messages, keeping what the list shows. */

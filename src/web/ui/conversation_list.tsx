@@ -8,12 +8,12 @@ import { sorted, type State } from "../state/store.ts";
 import { Avatar } from "./avatar.tsx";
 import { Connection } from "./connection.tsx";
 import { useParts } from "./context.ts";
-import { nameIn, presenceText, typingText } from "./conversation.tsx";
+import { presenceText, typingText } from "./conversation.tsx";
 import { Icon } from "./icons.tsx";
 import { memo } from "./memo.ts";
 
 export function ConversationList({ state }: { state: State }): JSX.Element {
-  const { store, route } = useParts();
+  const { store, route, talk } = useParts();
   const [search, setSearch] = useState("");
   const field = useRef<HTMLInputElement>(null);
   const { me, conversations, open } = state;
@@ -79,8 +79,8 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
               me={me.id}
               name={nameOf(c, me.id)}
               presence={friend?.state}
-              about={friend ? presenceText(friend) : isGroup(c.key) ? state.groups.get(numberOf(c.key))?.groupdesc ?? "" : ""}
-              typing={typists && typingText(typists, isGroup(c.key) ? nameIn(state, numberOf(c.key)) : undefined)}
+              about={friend ? presenceText(friend) : isGroup(c.key) ? t.members(state.groups.get(numberOf(c.key))?.count ?? 1) : ""}
+              typing={typists && typingText(typists, isGroup(c.key) ? talk.names : undefined)}
               current={c.key === open}
               reachable={open !== undefined && shown.some((other) => other.key === open) ? c.key === open : i === 0}
               open={route.open.bind(route)}

@@ -63,10 +63,10 @@ function GroupDetails({ conversation: { key, name }, state }: { conversation: Co
   const { people, store, route } = useParts();
   const { busy, error, run } = useRequest();
   const id = numberOf(key);
-  const group = state.groups.get(id);
-  // Nobody tells who joined since the login. If that fails, the list is an older one.
-  useEffect(() => void people.refresh().catch(() => {}), []);
-  const members = (group?.users ?? []).map((user) => ({ ...user, online: isOnline(state, user) }));
+  const known = state.members.get(id);
+  // As it is now, whatever was seen before. If that fails, the list is an older one.
+  useEffect(() => void people.loadMembers(id).catch(() => {}), []);
+  const members = (known?.members ?? []).map((user) => ({ ...user, online: isOnline(state, user) }));
   members.sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name));
   const write = (user: { id: number; name: string }) => {
     store.update({ dialog: undefined });
@@ -74,10 +74,11 @@ function GroupDetails({ conversation: { key, name }, state }: { conversation: Co
   };
   return (
     <>
-      <Head id={id} name={name} group line={group?.groupdesc ?? ""} />
+      <Head id={id} name={name} group line={known?.groupdesc ?? ""} />
       <h3>
-        {t.membersTitle} <span class="fine">{members.length}</span>
+        {t.membersTitle} <span class="fine">{known?.count ?? state.groups.get(id)?.count}</span>
       </h3>
+      {!known && <p class="fine">{t.loading}</p>}
       <ul class="members">
         {members.map((user) => (
           <li key={user.id}>
@@ -85,13 +86,18 @@ function GroupDetails({ conversation: { key, name }, state }: { conversation: Co
               <Avatar id={user.id} name={user.name} size="small" presence={user.online ? "online" : "offline"} />
               <bdi class="item-name">{user.name}</bdi>
               <span class="fine">
-                {[user.id === state.me.id ? t.you : "", user.role === "creator" ? t.creator : ""].filter((text) => text !== "").join(", ")}
+                {[user.id === state.me.id ? t.you : "", user.role === "normal" ? "" : t[user.role]].filter((text) => text !== "").join(", ")}
               </span>
               {user.online && <span class="hidden">{t.online}</span>}
             </button>
           </li>
         ))}
       </ul>
+      {known?.more && (
+        <button type="button" class="link" disabled={busy} onClick={() => void run(() => people.loadMembers(id, true))}>
+          {t.moreMembers(known.count - members.length)}
+        </button>
+      )}
       {error && <p class="error" role="alert">{error}</p>}
       <footer>
         <button

@@ -20,10 +20,9 @@ export function Login({ state }: { state: State }): JSX.Element {
 
   const submit = (event: Event) => {
     event.preventDefault();
-    void (fresh
-      ? run(() => session.register(name.trim(), password), { 1: t.nameTaken })
-      : run(() => byNameOrNumber(name.trim(), (who) => session.logIn({ ...who, password }))));
+    void (fresh ? run(() => session.register(name.trim(), password), { 1: t.nameTaken }) : logIn());
   };
+  const logIn = (takeover = false) => run(() => byNameOrNumber(name.trim(), (who) => session.logIn({ ...who, password, takeover })), { 2: t.inUse });
 
   return (
     <main class="entrance">
@@ -49,6 +48,7 @@ export function Login({ state }: { state: State }): JSX.Element {
         </label>
         <Password label={t.password} autocomplete={fresh ? "new-password" : "current-password"} value={password} change={setPassword} />
         {error && <p class="error" role="alert">{error}</p>}
+        {error === t.inUse && <button type="button" class="quiet wide" disabled={busy} onClick={() => void logIn(true)}>{t.useHere}</button>}
         <button type="submit" class="primary wide" disabled={busy}>{fresh ? t.register : t.logIn}</button>
         <p class="switch">
           {fresh ? t.haveAccount : t.newHere}{" "}
