@@ -9,7 +9,7 @@ import { hold, makeUsers, type Natter, startNatter } from "./support.ts";
 
 /** @returns resident bytes per connection, and the server's share of a core over `seconds` */
 export async function idle(natter: Natter, count: number, seconds: number): Promise<{ bytes: number; share: number }> {
-  const users = await makeUsers(natter.store, count);
+  const users = await makeUsers(natter, count);
   // Some logins first: what is loaded and compiled for them is no cost of a connection.
   const warm = Math.min(100, count >> 1);
   await using _first = await hold(natter.port, users.slice(0, warm));

@@ -34,7 +34,8 @@ async function cluster(database: typeof oneDatabase, count: number) {
   return {
     nodes: count,
     store,
-    users: await makeUsers(store, 2 * PAIRS),
+    url: database.url,
+    users: await makeUsers({ store, url: database.url }, 2 * PAIRS),
     ports: nodes.map((node) => node.port),
     async cpu() {
       return (await Promise.all(nodes.map((node) => node.cpu()))).reduce((sum, cpu) => sum + cpu, 0);
@@ -103,7 +104,7 @@ await compare("CHAT, one pair, one in flight", (of) => messages(of, 1, { msgid: 
 await compare("CHAT, 30 pairs, one in flight", (of) => messages(of, PAIRS, { msgid: 6 }));
 await compare("CHAT, 30 pairs, 20 in flight", (of) => messages(of, PAIRS, { msgid: 6, window: 20 }));
 await compare("login and logout, 64 at a time", async (of) => {
-  const users = await makeUsers(of.store, 1000);
+  const users = await makeUsers(of, 1000);
   await using load = await Load.start(of.ports, users);
   return await cost(of, async () => {
     const begun = performance.now();

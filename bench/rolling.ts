@@ -21,7 +21,7 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 await using database = await testDatabase("mysql");
 const store = await database.open();
-const users = await makeUsers(store, CLIENTS);
+const users = await makeUsers({ store, url: database.url }, CLIENTS);
 
 /** Starts a node; at first on any port, later on its own again. */
 async function startNode(i: number, port: number): Promise<ServerProcess> {

@@ -17,7 +17,7 @@ const [slow = 2000, chatters = 200, seconds = 3] = positionals.map(Number);
 const { limits } = values;
 
 await using natter = await startNatter({ flags: limits ? ["--limits", "on", "--max-connections", "10000", "--trusted-proxy", "127.0.0.1"] : [] });
-const users = await makeUsers(natter.store, chatters);
+const users = await makeUsers(natter, chatters);
 const script = new URL("./chatters.ts", import.meta.url).pathname;
 const args = ["run", "-A", "--quiet", script, String(natter.port), String(limits)];
 const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" }).spawn();

@@ -28,11 +28,11 @@ async function loginAgainAndAgain(port: number, user: User, stop: { now: boolean
 }
 
 /** @returns milliseconds from the instant `vanish` clients are killed to the last row, and the longest login meanwhile */
-export async function storm({ port, store }: Natter, vanish: number, bystanders: number): Promise<{ offline: number; login: number }> {
-  await using _staying = await hold(port, await makeUsers(store, bystanders));
-  const users = await makeUsers(store, vanish);
+export async function storm({ port, store, url }: Natter, vanish: number, bystanders: number): Promise<{ offline: number; login: number }> {
+  await using _staying = await hold(port, await makeUsers({ store, url }, bystanders));
+  const users = await makeUsers({ store, url }, vanish);
   await using going = await hold(port, users);
-  const [witness] = await makeUsers(store, 1);
+  const [witness] = await makeUsers({ store, url }, 1);
   const stop = { now: false };
   const logins = loginAgainAndAgain(port, witness!, stop);
   const begun = performance.now();

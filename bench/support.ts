@@ -1,8 +1,9 @@
 /** What the benchmarks share: a server of its own, users, and processes of clients. */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { parseConfig } from "../src/config/config.ts";
 import { openStore } from "../src/store/open.ts";
 import type { Store } from "../src/store/store.ts";
+import { giveTokens } from "../tests/support/tokens.ts";
 import { Load, type User } from "./load_generator.ts";
 import { type ServerProcess, spawnServer } from "./tools.ts";
 
@@ -14,6 +15,8 @@ const PER_PROCESS = 10_000;
 /** A server process, and a store on its database. */
 export interface Natter extends ServerProcess {
   store: Store;
+  /** Of the database, as `--database` takes it. */
+  url: string;
 }
 
 /** How a server is started. */
@@ -49,6 +52,7 @@ export async function startNatter(options: NatterOptions = {}): Promise<Natter> 
   return {
     ...server,
     store,
+    url: database,
     async [Symbol.asyncDispose]() {
       await store.close();
       await server[Symbol.asyncDispose]();
@@ -58,16 +62,16 @@ export async function startNatter(options: NatterOptions = {}): Promise<Natter> 
 }
 
 /** Makes users with a token each: no hashing. */
-export async function makeUsers(store: Store, count: number): Promise<User[]> {
+export async function makeUsers({ store, url }: Pick<Natter, "store" | "url">, count: number): Promise<User[]> {
   const made: User[] = [];
   while (made.length < count) {
     const batch = Array.from({ length: Math.min(500, count - made.length) }, async () => {
-      const token = randomBytes(32).toString("base64url"), name = randomBytes(8).toString("hex");
-      const id = (await store.createUser(name, name, "none"))!;
-      await store.addToken(id, createHash("sha256").update(token).digest(), Date.now() + 3600_000);
-      return { id, token };
+      const name = randomBytes(8).toString("hex");
+      return (await store.createUser(name, name, "none"))!;
     });
-    made.push(...await Promise.all(batch));
+    const ids = await Promise.all(batch);
+    const tokens = await giveTokens(url, ids);
+    made.push(...ids.map((id, i) => ({ id, token: tokens[i]! })));
   }
   return made;
 }
@@ -76,7 +80,8 @@ export async function makeUsers(store: Store, count: number): Promise<User[]> {
 export async function allOffline(store: Store, users: readonly User[]): Promise<void> {
   const ids = users.map((user) => user.id);
   for (let i = 0; i < ids.length;) {
-    if ((await store.nodesOf(ids.slice(i, i + 500))).size === 0) i += 500;
+    const found = await store.whereabouts(ids.slice(i, i + 500));
+    if ([...found.values()].every(({ nodes }) => nodes.length === 0)) i += 500;
     // With a pause: a store on SQLite reads at once, and would keep what else this process does waiting.
     else await new Promise((resolve) => setTimeout(resolve, 5));
   }

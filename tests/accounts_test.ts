@@ -1,11 +1,11 @@
 // REGISTER, LOGIN, LOGOUT, CHANGE_PASSWORD: every field and every answer.
 
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { createHash, randomBytes } from "node:crypto";
 import { nothingElse } from "./support/chat.ts";
 import { databaseTest } from "./support/databases.ts";
 import type { Message } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
+import { giveTokens } from "./support/tokens.ts";
 
 const invalid = { msgid: 2, errno: 1, errmsg: "id or password is invalid!" };
 
@@ -159,8 +159,7 @@ databaseTest("LOGOUT: the account is free at once for others who wait for it", a
   const store = await db.open();
   for (let i = 0; i < 10; i++) {
     await using first = await s.connect();
-    const token = randomBytes(32).toString("base64url");
-    await store.addToken(user!.id, createHash("sha256").update(token).digest(), Date.now() + 3600_000);
+    const [token] = await giveTokens(db.url, [user!.id]);
     assertEquals((await first.login({ id: user!.id, token, proto: 2 })).errno, 0);
     await using second = await s.connect();
     first.send({ msgid: 3, ref: "out" });

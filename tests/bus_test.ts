@@ -1,7 +1,7 @@
 // The bus between nodes: what every bus promises, and what the one over Redis does when Redis is away.
 
 import { assertEquals } from "@std/assert";
-import type { Bus, BusListener, BusMessage } from "../src/cluster/bus.ts";
+import type { Bus, BusListener, NodeMessage } from "../src/cluster/bus.ts";
 import { LocalHub } from "../src/cluster/local.ts";
 import { joinRedis } from "../src/cluster/redis.ts";
 import { upTo } from "./support/chat.ts";
@@ -11,13 +11,13 @@ import { listened, redisUrl, useRedis } from "./support/redis.ts";
 import { eventually } from "./support/server.ts";
 
 /** A message that can be told from others. */
-const numbered = (number: number): BusMessage => ({ type: "probed", number, alive: true });
+const numbered = (number: number): NodeMessage => ({ type: "probed", number, alive: true });
 
 class Ear implements BusListener {
-  readonly messages: BusMessage[] = [];
+  readonly messages: NodeMessage[] = [];
   returns = 0;
 
-  received(message: BusMessage): void {
+  received(message: NodeMessage): void {
     this.messages.push(message);
   }
 
@@ -71,12 +71,12 @@ for (const { name, ignore, join } of kinds) {
       const [a, b, c] = [new Ear(), new Ear(), new Ear()];
       const buses = await join({ a, b, c });
       await buses.a.ping();
-      const rich: BusMessage[] = [
+      const rich: NodeMessage[] = [
         { type: "deliver", head: '{"msgid":6,"msg":"grüße \\n 😀"', receivers: [[1, 2], [3, 4]] },
         { type: "presence", watchers: [1, 2], id: 3, state: "offline", lastseen: 1234567890123 },
         { type: "signal", from: 1, to: [2], line: "{}" },
-        { type: "probe", number: 7, node: "a", userId: 1, session: "s", ask: false },
-        { type: "replaced", userId: 1, session: "s" },
+        { type: "probe", number: 7, node: "a", userId: 1, device: 2, session: "s", ask: false },
+        { type: "ended", cause: "replaced", key: { userId: 1, device: 2, session: "s" } },
       ];
       for (const message of rich) buses.a.send("b", message);
       buses.a.send("nobody", numbered(1));

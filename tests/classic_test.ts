@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { clockAhead } from "./support/clock.ts";
 import { databaseTest } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, type TestServer, type TestUser } from "./support/server.ts";
+import { giveTokens } from "./support/tokens.ts";
 
 /** Reads as that client does; a read that is not one whole object throws. Lines end with NUL, as it sends them. */
 class CourseClient implements AsyncDisposable {
@@ -67,12 +68,8 @@ databaseTest("classic: lists are encoded twice", async (db) => {
 
 /** A token that a LOGOUT has ended is replaced straight in the database. */
 async function tokenOf(s: TestServer, user: TestUser): Promise<TestUser> {
-  const { hashToken, newToken } = await import("../src/auth/tokens.ts");
-  const store = await s.db.open();
-  const token = newToken();
-  await store.addToken(user.id, hashToken(token)!, Date.now() + 60_000);
-  await store.close();
-  return { ...user, token };
+  const [token] = await giveTokens(s.db.url, [user.id]);
+  return { ...user, token: token! };
 }
 
 databaseTest("classic: what waits comes first in LOGIN_ACK, below 1,000 bytes, then as messages, one per read", async (db) => {

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { type Cause, Connection, type Transport, type Writer } from "../src/net/connection.ts";
 import { Heartbeat } from "../src/presence/heartbeat.ts";
-import { Session } from "../src/presence/session.ts";
+import { Session } from "../src/net/session.ts";
 
 /** The heartbeat's interval and the time for logging in (ms). The wheel may be late by 250 ms, and each deadline by one turn of it. */
 const INTERVAL = 10_000, LOGIN = 60_000, TURN = 250;
@@ -59,8 +59,8 @@ class Wheel implements Disposable {
     const connection = new Connection(transport, sendQueue);
     connection.heard = connection.anonymousSince = this.now;
     if (kind) {
-      connection.session = new Session("s", 1, "name", connection, kind === "modern");
-      connection.session.cursor = 0;
+      connection.session = new Session("s", 1, "name", { id: 0, name: "" }, false, kind === "modern" ? 2 : "classic", connection, { version: 1 });
+      connection.session.welcomed = true;
     }
     this.#heartbeat.add(connection);
     return { connection, transport, session: connection.session! };
@@ -172,7 +172,7 @@ Deno.test("heartbeat: over the send queue, only 60 s without taking anything end
 Deno.test("heartbeat: nobody is gone without having been asked", async () => {
   using wheel = new Wheel();
   const slowLogin = wheel.connect("modern");
-  slowLogin.session.cursor = undefined;
+  slowLogin.session.welcomed = false;
   const slowReader = wheel.connect("modern", 10);
   const taking = Promise.withResolvers<void>();
   slowReader.transport.taking = taking.promise;
@@ -180,7 +180,7 @@ Deno.test("heartbeat: nobody is gone without having been asked", async () => {
   assertEquals(slowReader.connection.queued, '{"msgid":13}'.length + 1);
   await wheel.turnTo(45_000);
   // LOGIN_ACK goes out at last, and the reader has taken all.
-  slowLogin.session.cursor = 0;
+  slowLogin.session.welcomed = true;
   taking.resolve();
   const asked = () => pings(slowLogin.transport) === 1 && pings(slowReader.transport) === 2;
   while (!asked() && wheel.elapsed < 45_000 + INTERVAL + 2 * TURN) await wheel.turnTo(wheel.elapsed + TURN);

@@ -28,15 +28,16 @@ const kinds: { kind: string; fields: Death["fields"]; steps: Place["step"][] }[]
   {
     kind: "modern by token",
     fields: ({ token }) => ({ token, proto: 2 }),
-    steps: ["findUserByToken", "claim", "lists", "extendToken"],
+    steps: ["findUserByToken", "claim", "welcome", "extendToken"],
   },
-  { kind: "classic by token", fields: ({ token }) => ({ token }), steps: ["findUserByToken", "claim", "lists", "inbox"] },
+  { kind: "classic by token", fields: ({ token }) => ({ token }), steps: ["findUserByToken", "claim", "welcome"] },
   {
     kind: "modern by password",
     fields: () => ({ password: PASSWORD, proto: 2 }),
-    steps: ["findUser", "claim", "lists", "addToken"],
+    steps: ["findUser", "claim", "welcome"],
   },
-  { kind: "classic by password", fields: () => ({ password: PASSWORD }), steps: ["findUser", "claim", "lists", "inbox"] },
+  { kind: "classic by password", fields: () => ({ password: PASSWORD }), steps: ["findUser", "claim", "welcome"] },
+  { kind: "a new device", fields: () => ({ password: PASSWORD, proto: 3, device: "a device" }), steps: ["findUser", "claim", "welcome", "epoch"] },
 ];
 
 const deaths: Death[] = kinds.flatMap(({ kind, fields, steps }) =>

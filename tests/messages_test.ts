@@ -19,7 +19,15 @@ const notMids = [...notTexts, "a".repeat(65), "é".repeat(33)];
 const requests: { [M in RequestId]: { good: Record<string, unknown>; bad: Record<string, unknown[]> } } = {
   [Msg.LOGIN]: {
     good: { id: 1, password: "p" },
-    bad: { id: notIds, name: notLookups, password: notPasswords, token: [...notTexts, "a".repeat(257)], proto: [1, 0, -2, 2.5, "2", true, null] },
+    bad: {
+      id: notIds,
+      name: notLookups,
+      password: notPasswords,
+      token: [...notTexts, "a".repeat(257)],
+      proto: [1, 0, -2, 2.5, "2", true, null],
+      device: notNames,
+      takeover: [0, 1, "true"],
+    },
   },
   [Msg.LOGOUT]: { good: { id: 1 }, bad: { id: notIds } },
   [Msg.REGISTER]: { good: { name: "a", password: "p" }, bad: { name: [undefined, ...notNames], password: [undefined, ...notPasswords] } },
@@ -45,6 +53,20 @@ const requests: { [M in RequestId]: { good: Record<string, unknown>; bad: Record
   [Msg.CHANGE_PASSWORD]: { good: { old: "p", new: "q" }, bad: { old: [undefined, ...notPasswords], new: [undefined, ...notPasswords] } },
   [Msg.BLOCK]: { good: { userid: 1 }, bad: { userid: [undefined, ...notIds] } },
   [Msg.UNBLOCK]: { good: { userid: 1 }, bad: { userid: [undefined, ...notIds] } },
+  [Msg.MEMBERS]: {
+    good: { groupid: 1, after: 0, limit: 200 },
+    bad: { groupid: [undefined, ...notIds], after: [-1, 1.5, "1", true], limit: [...notIds, 201] },
+  },
+  [Msg.DEVICES]: { good: {}, bad: {} },
+  [Msg.REMOVE_DEVICE]: { good: { device: 0 }, bad: { device: [undefined, -1, 1.5, "1", true] } },
+  [Msg.USERS]: {
+    good: { ids: [1, 2] },
+    bad: {
+      ids: [1, "1", {}, [], [0], ["1"], Array(101).fill(1)],
+      names: ["a", {}, [], [1], [""], Array(101).fill("a")],
+      find: [...notTexts, "a", "👍", "a".repeat(51)],
+    },
+  },
 };
 
 Deno.test("messages: every request has its good and its bad fields here", () => {

@@ -9,7 +9,7 @@ databaseTest("retention: old messages that were confirmed go, those that wait st
   const [ada, bob, eve] = await makeUsers(db, 3) as [TestUser, TestUser, TestUser];
   const store = await db.open();
   const old = Date.now() - 2 * 24 * 3600_000;
-  const texts = async (peer: number) => (await store.history({ userId: ada.id, peer }, undefined, 10)).messages.map((m) => m.msg);
+  const texts = async (peer: number) => (await store.history({ userId: ada.id, peer }, undefined, 10, 1e6)).messages.map((m) => m.msg);
   await store.append([
     { sender: ada.id, toid: bob.id, msg: "old, confirmed", ts: old },
     { sender: ada.id, toid: bob.id, msg: "new", ts: Date.now() },

@@ -1,109 +1,260 @@
 // The contract of the store, on both databases: this node's life, sessions, who is online and where.
 
 import { assert, assertEquals } from "@std/assert";
-import type { Store } from "../src/store/store.ts";
+import type { Claiming, SessionKey, Store } from "../src/store/store.ts";
 import { addUsers, databaseTest, type TestDatabase } from "./support/databases.ts";
+import { addDevice, claim, confirm, hash, place, release, say, seqs, tryClaim } from "./support/stores.ts";
 
 async function states(t: TestDatabase): Promise<unknown[]> {
   return (await t.query("select state from user order by id")).map((row) => row.state);
 }
 
-async function claim(store: Store, userId: number, session: string): Promise<void> {
-  assertEquals((await store.claim(userId, session)).result, "claimed");
+/** The user's row and the truth that follows from the devices' rows. */
+async function online(t: TestDatabase, userId: number): Promise<[state: unknown, sessions: number]> {
+  const [user] = await t.query(`select state from user where id = ${userId}`);
+  const devices = await t.query(`select session from device where userid = ${userId} and session is not null`);
+  return [user?.state, devices.length];
 }
 
 databaseTest("claims are fenced before the node has joined", async (t) => {
   const store = await t.open();
   const [ada] = await addUsers(store, "ada");
-  assertEquals(await store.claim(ada, "s1"), { result: "fenced" });
+  assertEquals(await tryClaim(store, ada, "s1"), { result: "fenced" });
+  assertEquals(await tryClaim(store, ada, "s1", { device: { name: "phone" } }), { result: "fenced" });
   assertEquals(await states(t), ["offline"]);
   assertEquals(await store.join("n1"), 0);
-  assertEquals(await store.claim(ada, "s1"), { result: "claimed", lastSeq: 0, confirmedSeq: 0 });
+  assertEquals(await tryClaim(store, ada, "s1"), { result: "claimed", device: { id: 0, name: "" }, removed: undefined });
   assertEquals(await states(t), ["online"]);
 });
 
-databaseTest("a held account is claimed only by taking over the session that holds it", async (t) => {
+databaseTest("a held device is claimed only by taking over the session that holds it", async (t) => {
   const store = await t.open();
   await store.join("n1");
   const [ada] = await addUsers(store, "ada");
-  await claim(store, ada, "s1");
-  assertEquals(await store.claim(ada, "s2"), { result: "held", session: "s1", node: "n1" });
-  assertEquals(await store.claim(ada, "s2", "s0"), { result: "held", session: "s1", node: "n1" });
-  assertEquals((await store.claim(ada, "s2", "s1")).result, "claimed");
-  assertEquals(await store.holder(ada), { session: "s2", node: "n1" });
-  assertEquals(await store.claim(ada, "s3", "s1"), { result: "held", session: "s2", node: "n1" });
-  await store.release([{ userId: ada, session: "s2", lastseen: 1 }]);
-  assertEquals((await store.claim(ada, "s3", "s1")).result, "claimed");
-});
-
-databaseTest("of many claims at once exactly one wins, and the others hear of it", async (t) => {
-  const store = await t.open();
-  await store.join("n1");
-  const [ada] = await addUsers(store, "ada");
-  for (let round = 0; round < 20; round++) {
-    const claims = await Promise.all(Array.from({ length: 8 }, (_, i) => store.claim(ada, `${round}-${i}`)));
-    const winners = claims.flatMap((c, i) => c.result === "claimed" ? [`${round}-${i}`] : []);
-    assertEquals(winners.length, 1);
-    for (const c of claims) if (c.result !== "claimed") assertEquals(c, { result: "held", session: winners[0], node: "n1" });
-    await store.release([{ userId: ada, session: winners[0], lastseen: round }]);
+  const phone = await addDevice(store, ada, "phone", "s1");
+  await release(store, phone);
+  for (const device of [0, phone.device]) {
+    const key = `${device} `;
+    await claim(store, ada, `${key}1`, { device });
+    assertEquals(await tryClaim(store, ada, `${key}2`, { device }), { result: "held", session: `${key}1`, node: "n1" });
+    assertEquals(await tryClaim(store, ada, `${key}2`, { device, takeover: `${key}0` }), { result: "held", session: `${key}1`, node: "n1" });
+    await claim(store, ada, `${key}2`, { device, takeover: `${key}1` });
+    assertEquals(await store.holder(ada, device), { session: `${key}2`, node: "n1" });
+    assertEquals(await tryClaim(store, ada, `${key}3`, { device, takeover: `${key}1` }), { result: "held", session: `${key}2`, node: "n1" });
+    await release(store, { userId: ada, device, session: `${key}2` });
+    assertEquals(await store.holder(ada, device), undefined);
+    await claim(store, ada, `${key}3`, { device, takeover: `${key}1` });
   }
 });
 
-databaseTest("claims of many users at once: each has its own session, or hears who holds the account", async (t) => {
+databaseTest("of many claims of a device at once exactly one wins, and the others hear of it", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const [ada] = await addUsers(store, "ada");
+  const { version } = (await store.findUser({ id: ada }))!;
+  const ask = (session: string) => store.claim({ userId: ada, session, proof: { version }, device: 0, address: "", at: 1 });
+  for (let round = 0; round < 20; round++) {
+    const claims = await Promise.all(Array.from({ length: 8 }, (_, i) => ask(`${round}-${i}`)));
+    const winners = claims.flatMap((c, i) => c.result === "claimed" ? [`${round}-${i}`] : []);
+    assertEquals(winners.length, 1);
+    for (const c of claims) if (c.result !== "claimed") assertEquals(c, { result: "held", session: winners[0]!, node: "n1" });
+    await release(store, { userId: ada, device: 0, session: winners[0]! });
+  }
+});
+
+databaseTest("claims of many users at once: each has its own session, or hears who holds the device", async (t) => {
   const store = await t.open();
   await store.join("n1");
   const users = await addUsers(store, ...Array.from({ length: 100 }, (_, i) => `user${i}`));
   for (const id of users.slice(0, 20)) await claim(store, id, `old${id}`);
-  const claims = await Promise.all(users.toReversed().map((id, i) => store.claim(id, `new${id}`, i >= 90 ? `old${id}` : undefined)));
+  const claims = await Promise.all(
+    users.toReversed().map((id, i) => tryClaim(store, id, `new${id}`, i >= 90 ? { takeover: `old${id}` } : {})),
+  );
   assertEquals(
     claims.map((c) => c.result === "held" ? c.session : c.result),
     users.toReversed().map((id, i) => i >= 80 && i < 90 ? `old${id}` : "claimed"),
   );
-  const rows = await t.query("select id, session from user order by id");
+  const rows = await t.query("select userid, session from device order by userid");
   assertEquals(rows.map((row) => row.session), users.map((id, i) => i >= 10 && i < 20 ? `old${id}` : `new${id}`));
 });
 
-databaseTest("a claim tells where the inbox stands", async (t) => {
+databaseTest("devices of a user come and go at the same moment: the state is what their rows say, and lastseen never falls", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const [ada] = await addUsers(store, "ada");
+  const devices = [0, (await addDevice(store, ada, "a", "a")).device, (await addDevice(store, ada, "b", "b")).device];
+  await store.release([{ userId: ada, device: 1, session: "a", lastseen: 1 }, { userId: ada, device: 2, session: "b", lastseen: 1 }]);
+  /** Who holds each device; undefined: nobody. */
+  const held: (SessionKey | undefined)[] = [undefined, undefined, undefined];
+  let clock = 1000;
+  let lastseen = 0;
+  for (let round = 0; round < 60; round++) {
+    const moves = devices.filter((device) => (round * 7 + device * 3) % 4 !== 0);
+    await Promise.all(moves.map(async (device) => {
+      const at = clock++;
+      const before = held[device];
+      if (before) await release(store, before, at);
+      else held[device] = await claim(store, ada, `${round} ${device}`, { device });
+      if (before) held[device] = undefined;
+    }));
+    const sessions = held.filter((key) => key !== undefined).length;
+    assertEquals(await online(t, ada), [sessions > 0 ? "online" : "offline", sessions], `round ${round}`);
+    const where = (await store.whereabouts([ada])).get(ada)!;
+    assertEquals(where.nodes, sessions > 0 ? ["n1"] : []);
+    assert((where.lastseen ?? 0) >= lastseen, `lastseen fell from ${lastseen} to ${where.lastseen}`);
+    lastseen = where.lastseen ?? 0;
+  }
+});
+
+databaseTest("who looks while devices of a user come and go sees a state that fits the rows, at every moment", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const [ada] = await addUsers(store, "ada");
+  const phone = await addDevice(store, ada, "phone", "p");
+  await release(store, phone);
+  let going = true;
+  const coming = (async () => {
+    for (let i = 0; i < 40; i++) {
+      const [first, second] = await Promise.all([claim(store, ada, `0 ${i}`), claim(store, ada, `1 ${i}`, { device: phone.device })]);
+      await Promise.all([release(store, first!), release(store, second!)]);
+    }
+    going = false;
+  })();
+  let seen = 0;
+  while (going) {
+    // One statement is one committed state.
+    const [row] = await t.query(
+      `select state, (select count(*) from device where userid = ${ada} and session is not null) as n from user where id = ${ada}`,
+    );
+    assertEquals(row!.state, Number(row!.n) > 0 ? "online" : "offline");
+    seen++;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await coming;
+  assert(seen > 3);
+});
+
+databaseTest("a claim's proof is looked at in the claim: the token, or the version of the password", async (t) => {
   const store = await t.open();
   await store.join("n1");
   const [ada, bob] = await addUsers(store, "ada", "bob");
-  await store.append([1, 2, 3].map((ts) => ({ sender: bob, toid: ada, msg: "x", ts })));
-  assertEquals(await store.claim(ada, "s1"), { result: "claimed", lastSeq: 3, confirmedSeq: 0 });
-  await store.confirm([{ userId: ada, session: "s1", seq: 2 }]);
-  assertEquals(await store.claim(ada, "s2", "s1"), { result: "claimed", lastSeq: 3, confirmedSeq: 2 });
+  const later = Date.now() + 1e6;
+  const phone = await claim(store, ada, "p1", { device: { name: "phone" }, token: { hash: hash(1), expires: later } });
+  await release(store, phone);
+  await claim(store, ada, "0", { token: { hash: hash(2), expires: later } });
+  const byToken = (n: number, device: number, userId = ada) => tryClaim(store, userId, "s", { proof: { token: hash(n) }, device });
+  const invalid = { result: "refused" as const, errno: "INVALID" as const };
+  assertEquals(await byToken(3, 0), invalid);
+  assertEquals(await byToken(2, phone.device), invalid);
+  assertEquals(await byToken(1, 0), invalid);
+  assertEquals(await byToken(1, phone.device, bob), invalid);
+  assertEquals(await byToken(1, 7), invalid);
+  assertEquals((await byToken(1, phone.device)).result, "claimed");
+  await store.release([{ ...phone, session: "s", lastseen: 1 }]);
+  await store.removeToken(hash(1));
+  assertEquals(await byToken(1, phone.device), invalid);
+  // By password: a device that is gone is not made anew.
+  assertEquals(await tryClaim(store, ada, "s", { device: 9 }), invalid);
+  assertEquals(await tryClaim(store, bob + 1, "s"), invalid);
+  const { version } = (await store.findUser({ id: bob }))!;
+  await store.rehash(bob, version, "rehashed");
+  await claim(store, bob, "b1", { proof: { version } });
+  await release(store, { userId: bob, device: 0, session: "b1" });
+  await store.setPassword(bob, version, "new");
+  assertEquals(await tryClaim(store, bob, "b2", { proof: { version } }), invalid);
+  assertEquals(await tryClaim(store, bob, "b2", { proof: { version }, device: { name: "x" } }), invalid);
+  await store.setClosed(bob, true);
+  assertEquals(await tryClaim(store, bob, "b2", { proof: { version } }), invalid);
+  assertEquals(await tryClaim(store, bob, "b2"), { result: "refused", errno: "CLOSED" });
+  await store.setClosed(bob, false);
+  await claim(store, bob, "b2");
+  assertEquals((await store.devices(bob)).length, 1);
+});
+
+databaseTest("a ban or a new password beside a claim: whichever comes first, nobody is in afterwards", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const users = await addUsers(store, ...Array.from({ length: 20 }, (_, i) => `user${i}`));
+  for (const [i, userId] of users.entries()) {
+    const { version } = (await store.findUser({ id: userId }))!;
+    const token = { hash: hash(i + 1), expires: Date.now() + 1e6 };
+    const device = i % 4 < 2 ? 0 : { name: "x" };
+    const claiming: Claiming = { userId, session: `s${i}`, proof: { version }, device, token, address: "", at: 1 };
+    const end = () => i % 2 === 0 ? store.setClosed(userId, true) : store.setPassword(userId, undefined, "new");
+    const early = i % 3 === 0 ? end() : undefined;
+    const claimed = store.claim(claiming);
+    const ended = await (early ?? end());
+    assertEquals(ended?.length, (await claimed).result === "claimed" ? 1 : 0);
+    assertEquals(await online(t, userId), ["offline", 0]);
+    if (i % 2 === 1) assertEquals(await store.findUserByToken(token.hash, 0), undefined);
+  }
 });
 
 databaseTest("a release of another session than the row's changes nothing", async (t) => {
   const store = await t.open();
   await store.join("n1");
   const [ada, bob] = await addUsers(store, "ada", "bob");
-  await store.append([{ sender: bob, toid: ada, msg: "x", ts: 1 }]);
+  await say(store, bob, ada);
   await claim(store, ada, "s1");
-  assertEquals((await store.claim(ada, "s2", "s1")).result, "claimed");
-  await store.release([{ userId: ada, session: "s1", lastseen: 5, confirmed: 1 }]);
-  assertEquals(await store.holder(ada), { session: "s2", node: "n1" });
-  assertEquals((await store.inbox(ada, 0, 10, 1000)).length, 1);
-  assertEquals(await t.query(`select state, lastseen, confirmed_seq from user where id = ${ada}`), [{
-    state: "online",
-    lastseen: null,
-    confirmed_seq: 0,
-  }]);
+  await claim(store, ada, "s2", { takeover: "s1" });
+  await store.release([{ userId: ada, device: 0, session: "s1", lastseen: 5, confirmed: 1 }]);
+  await store.release([{ userId: ada, device: 1, session: "s2", lastseen: 5, confirmed: 1 }]);
+  await store.release([{ userId: ada, device: 0, session: "s1", lastseen: 5, unmade: true }]);
+  assertEquals(await store.holder(ada, 0), { session: "s2", node: "n1" });
+  assertEquals(await seqs(store, ada), [1]);
+  assertEquals(await t.query(`select state, lastseen, confirmed_seq from user where id = ${ada}`), [
+    { state: "online", lastseen: null, confirmed_seq: 0 },
+  ]);
 });
 
 databaseTest("a release sets offline, says when, confirms first, and may be repeated", async (t) => {
   const store = await t.open();
   await store.join("n1");
   const [ada, bob] = await addUsers(store, "ada", "bob");
-  await store.append([1, 2].map((ts) => ({ sender: bob, toid: ada, msg: "x", ts })));
-  await claim(store, ada, "s1");
-  const release = { userId: ada, session: "s1", lastseen: 1_700_000_000_123, confirmed: 1 };
-  await store.release([release, { userId: ada + 1000, session: "s1", lastseen: 1 }]);
-  await store.release([{ ...release, lastseen: 7, confirmed: 2 }]);
-  assertEquals(await store.holder(ada), undefined);
+  await say(store, bob, ada, 2);
+  const key = await claim(store, ada, "s1");
+  const ending = { ...key, lastseen: 1_700_000_000_123, confirmed: 1 };
+  await store.release([ending, { userId: ada + 1000, device: 0, session: "s1", lastseen: 1 }]);
+  await store.release([{ ...ending, lastseen: 7, confirmed: 2 }]);
+  assertEquals(await store.holder(ada, 0), undefined);
   assertEquals(await t.query(`select state, lastseen, confirmed_seq from user where id = ${ada}`), [
     { state: "offline", lastseen: 1_700_000_000_123, confirmed_seq: 1 },
   ]);
-  assertEquals((await store.inbox(ada, 0, 10, 1000)).map((m) => m.seq), [2]);
+  assertEquals(await seqs(store, ada), [2]);
+});
+
+databaseTest("the last session to end sets offline, and lastseen is the end of the last one, and never falls", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const [ada] = await addUsers(store, "ada");
+  const lastseen = async () => (await store.whereabouts([ada])).get(ada)!.lastseen;
+  const keys = [await claim(store, ada, "0"), await addDevice(store, ada, "a", "a"), await addDevice(store, ada, "b", "b")];
+  await release(store, keys[1]!, 100);
+  assertEquals([await online(t, ada), await lastseen()], [["online", 2], null]);
+  // Both at once, in whatever order.
+  await store.release([{ ...keys[2]!, lastseen: 300 }, { ...keys[0]!, lastseen: 200 }]);
+  assertEquals([await online(t, ada), await lastseen()], [["offline", 0], 300]);
+  await claim(store, ada, "0 again");
+  await release(store, { ...keys[0]!, session: "0 again" }, 250);
+  assertEquals([await online(t, ada), await lastseen()], [["offline", 0], 300]);
+  assertEquals((await store.devices(ada)).map((d) => [d.id, d.lastseen]), [[0, 250], [1, 100], [2, 300]]);
+});
+
+databaseTest("a device that nobody was told of goes with the session that made it, and its tokens", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const [ada] = await addUsers(store, "ada");
+  const zero = await claim(store, ada, "0");
+  const token = { hash: hash(1), expires: Date.now() + 1e6 };
+  const phone = await claim(store, ada, "p", { device: { name: "phone" }, token });
+  await store.release([{ ...phone, session: "another", lastseen: 1, unmade: true }]);
+  assertEquals((await store.devices(ada)).length, 2);
+  await store.release([{ ...phone, lastseen: 1, unmade: true }, { ...zero, lastseen: 2 }]);
+  assertEquals((await store.devices(ada)).map((d) => d.id), [0]);
+  assertEquals(await store.findUserByToken(hash(1), 0), undefined);
+  assertEquals(await online(t, ada), ["offline", 0]);
+  const next = await addDevice(store, ada, "phone");
+  assert(next.device > phone.device, "a device's number was given again");
 });
 
 databaseTest("500 sessions are released in one call, in any order, and only those", async (t) => {
@@ -111,42 +262,69 @@ databaseTest("500 sessions are released in one call, in any order, and only thos
   await store.join("n1");
   const users = await addUsers(store, ...Array.from({ length: 501 }, (_, i) => `user${i}`));
   await Promise.all(users.map((id) => claim(store, id, `s${id}`)));
-  const releases = users.slice(1).map((userId) => ({ userId, session: `s${userId}`, lastseen: 9 })).reverse();
+  const releases = users.slice(1).map((userId) => ({ userId, device: 0, session: `s${userId}`, lastseen: 9 })).reverse();
   await Promise.all([store.release(releases), store.release(releases.slice(0, 100)), store.release([...releases].reverse())]);
   assertEquals((await t.query("select id from user where state = 'online'")).map((row) => row.id), [users[0]]);
+  assertEquals((await t.query("select userid from device where session is not null")).map((row) => row.userid), [users[0]]);
   await store.release([]);
 });
 
-databaseTest("sessions() pages through this node's rows in the order of their ids", async (t) => {
+databaseTest("sessions() pages through this node's rows in the order of users and devices", async (t) => {
   const store = await t.open();
   await store.join("n1");
   const [a, b, c, d] = await addUsers(store, "a", "b", "c", "d");
   for (const id of [d, a, c]) await claim(store, id, `s${id}`);
-  await store.append([{ sender: a, toid: c, msg: "x", ts: 1 }]);
-  assertEquals(await store.sessions(0, 2), [{ userId: a, session: `s${a}`, lastSeq: 0 }, { userId: c, session: `s${c}`, lastSeq: 1 }]);
-  assertEquals(await store.sessions(c, 2), [{ userId: d, session: `s${d}`, lastSeq: 0 }]);
-  assertEquals(await store.sessions(d, 2), []);
-  assertEquals(await store.holder(b), undefined);
-  assertEquals(await store.nodesOf([a, b, c]), new Map([[a, "n1"], [c, "n1"]]));
-  assertEquals(await store.nodesOf([]), new Map());
+  const phone = await addDevice(store, c, "phone", "phone");
+  await addDevice(store, c, "laptop", "laptop");
+  await release(store, phone);
+  await say(store, a, c);
+  const none = { userId: 0, device: 0 };
+  assertEquals(await store.sessions(none, 2), [
+    { userId: a, device: 0, session: `s${a}`, lastSeq: 0 },
+    { userId: c, device: 0, session: `s${c}`, lastSeq: 1 },
+  ]);
+  assertEquals(await store.sessions({ userId: c, device: 0 }, 2), [
+    { userId: c, device: 2, session: "laptop", lastSeq: 1 },
+    { userId: d, device: 0, session: `s${d}`, lastSeq: 0 },
+  ]);
+  assertEquals(await store.sessions({ userId: d, device: 0 }, 2), []);
+  assertEquals(await store.holder(b, 0), undefined);
+  assertEquals(await store.holder(c, 1), undefined);
+  assertEquals(
+    await store.whereabouts([a, b, c, d + 1]),
+    new Map([
+      [a, { nodes: ["n1"], lastseen: null }],
+      [b, { nodes: [], lastseen: null }],
+      [c, { nodes: ["n1"], lastseen: null }],
+    ]),
+  );
+  assertEquals(await store.whereabouts([]), new Map());
 });
 
 databaseTest("joining sets the users offline whom a former life left online", async (t) => {
   const before = await t.open();
   await before.join("n1");
-  const [ada, bob] = await addUsers(before, "ada", "bob", "cy");
+  const [ada, bob, cy] = await addUsers(before, "ada", "bob", "cy");
   await claim(before, ada, "s1");
-  await claim(before, bob, "s2");
+  await addDevice(before, ada, "phone", "s3");
+  await addDevice(before, bob, "phone", "s2");
+  await release(before, await claim(before, cy, "gone"), 2_000_000_000_000_000);
+  await claim(before, cy, "s4");
+  await before.kick(ada);
   await before.close();
   const after = await t.open();
-  assertEquals(await after.claim(ada, "s3", "s1"), { result: "fenced" });
+  assertEquals(await tryClaim(after, ada, "s5", { takeover: "s1" }), { result: "fenced" });
   const started = Date.now();
-  assertEquals(await after.join("n1"), 2);
+  assertEquals(await after.join("n1"), 3);
   assertEquals(await states(t), ["offline", "offline", "offline"]);
-  const [{ lastseen }] = await t.query(`select lastseen from user where id = ${ada}`);
-  assert(Math.abs(Number(lastseen) - started) < 60_000, `lastseen is ${lastseen}`);
-  await after.release([{ userId: ada, session: "s1", lastseen: 5 }]);
-  assertEquals((await after.claim(ada, "s4")).result, "claimed");
+  assertEquals(await t.query("select userid from device where session is not null"), []);
+  const lastseen = async (id: number) => (await after.whereabouts([id])).get(id)!.lastseen!;
+  assert(Math.abs(await lastseen(ada) - started) < 60_000, `lastseen is ${await lastseen(ada)}`);
+  assertEquals(await lastseen(cy), 2_000_000_000_000_000);
+  // What was asked of the former life is of no use to this one.
+  assertEquals(await after.takeKicks(), []);
+  await release(after, { userId: ada, device: 0, session: "s1" }, 5);
+  await claim(after, ada, "s6");
 });
 
 databaseTest("whoever leaves gives the name up, and claims nothing more", async (t) => {
@@ -155,26 +333,52 @@ databaseTest("whoever leaves gives the name up, and claims nothing more", async 
   const [ada] = await addUsers(first, "ada");
   assertEquals(await first.renew(), true);
   await first.leave();
-  assertEquals(await first.claim(ada, "s1"), { result: "fenced" });
+  assertEquals(await tryClaim(first, ada, "s1"), { result: "fenced" });
   const second = await t.open();
   assertEquals(await second.join("n1"), 0);
-  assertEquals((await second.claim(ada, "s1")).result, "claimed");
+  await claim(second, ada, "s1");
 });
 
 databaseTest("rejoining keeps what is free or one's own, and names what is lost", async (t) => {
   const store = await t.open();
   await store.join("n1");
-  const [held, offline, lost] = await addUsers(store, "held", "offline", "lost");
+  const [held, offline, lost, removed] = await addUsers(store, "held", "offline", "lost", "removed");
   await claim(store, held, "s1");
+  await release(store, await claim(store, offline, "before"));
   await claim(store, lost, "other");
-  const sessions = [{ userId: held, session: "s1" }, { userId: offline, session: "s2" }, { userId: lost, session: "s3" }];
-  assertEquals(await store.rejoin(sessions), [{ userId: lost, session: "s3" }]);
-  assertEquals(await store.holder(held), { session: "s1", node: "n1" });
-  assertEquals(await store.holder(offline), { session: "s2", node: "n1" });
-  assertEquals(await store.holder(lost), { session: "other", node: "n1" });
+  const phone = await addDevice(store, lost, "phone", "s5");
+  const gone = await addDevice(store, removed, "gone", "s4");
+  await store.removeDevice(removed, gone.device);
+  const sessions = [[held, 0, "s1"], [offline, 0, "s2"], [lost, 0, "s3"], [lost, phone.device, "s5"], [removed, gone.device, "s4"]] as const;
+  const keys = sessions.map(([userId, device, session]): SessionKey => ({ userId, device, session }));
+  assertEquals(await store.rejoin(keys), [keys[2], keys[4]]);
+  const holder = async (store: Store, userId: number, device = 0) => (await store.holder(userId, device))?.session;
+  assertEquals(await holder(store, held), "s1");
+  assertEquals(await holder(store, offline), "s2");
+  assertEquals(await holder(store, lost), "other");
+  assertEquals(await holder(store, lost, phone.device), "s5");
+  assertEquals(await states(t), ["online", "online", "online", "offline"]);
   assertEquals(await store.rejoin([]), []);
-  await store.release([{ userId: held, session: "s1", lastseen: 1 }]);
-  assertEquals((await store.claim(held, "s4")).result, "claimed");
+  await release(store, { userId: held, device: 0, session: "s1" });
+  await claim(store, held, "s6");
+});
+
+databaseTest("a session confirms for its own device, and only while the row names it", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const [ada, bob] = await addUsers(store, "ada", "bob");
+  const zero = await claim(store, ada, "0");
+  const phone = await addDevice(store, ada, "phone", "p");
+  await say(store, bob, ada, 5);
+  await confirm(store, phone, 3);
+  assertEquals([await place(store, ada, 0), await place(store, ada, phone.device)], [{ confirmed: 0, last: 5 }, { confirmed: 3, last: 5 }]);
+  await confirm(store, { ...zero, session: "p" }, 4);
+  await confirm(store, { ...zero, device: 7 }, 4);
+  assertEquals(await place(store, ada, 0), { confirmed: 0, last: 5 });
+  await store.release([{ ...zero, lastseen: 1, confirmed: 2 }]);
+  assertEquals(await place(store, ada, 0), { confirmed: 2, last: 5 });
+  await confirm(store, zero, 5);
+  assertEquals(await place(store, ada, 0), { confirmed: 2, last: 5 });
 });
 
 databaseTest("an answer to ping, and none after close", async (t) => {

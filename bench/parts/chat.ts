@@ -11,8 +11,8 @@ const CHAT = 6, GROUP_CHAT = 10;
 async function overSignal(row: "chat-sqlite" | "chat-mysql", server: Natter, { scale }: Context): Promise<Result> {
   await using stack = new AsyncDisposableStack();
   const { chat, signal } = await alternate(scale, {
-    chat: stack.use(await target(server, await makeUsers(server.store, 200), { msgid: CHAT })),
-    signal: stack.use(await target(server, await makeUsers(server.store, 200))),
+    chat: stack.use(await target(server, await makeUsers(server, 200), { msgid: CHAT })),
+    signal: stack.use(await target(server, await makeUsers(server, 200))),
   });
   return {
     row,
@@ -42,9 +42,9 @@ export const group: Part = async ({ scale, natter }) => {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await natter());
   const raw = stack.use(await spawnRawRelay("all", String(members)));
-  const users = await makeUsers(server.store, members + 1);
+  const users = await makeUsers(server, members + 1);
   const created = await server.store.createGroup(users[0]!.id, "everyone", "everyone", "");
-  if (typeof created === "number") throw new Error("no group");
+  if (typeof created === "string") throw new Error("no group");
   const { groupid } = created;
   for (const { id } of users.slice(1)) await server.store.joinGroup(id, { id: groupid });
   const base: Measured[] = [], signal: Measured[] = [], chat: Measured[] = [];
@@ -71,7 +71,7 @@ export const group: Part = async ({ scale, natter }) => {
 /** How long others may have to wait while 100 pairs chat: the longest round trip of a PING, sent every millisecond. */
 export const stall: Part = async ({ scale, natter }) => {
   await using server = await natter();
-  await using chat = await target(server, await makeUsers(server.store, 201), { msgid: CHAT, probe: true });
+  await using chat = await target(server, await makeUsers(server, 201), { msgid: CHAT, probe: true });
   const runs: Measured[] = [];
   for (let round = 0; round < scale.rounds; round++) runs.push(await chat.run(scale));
   const longest = runs.map((run) => run.probe_max_us / 1000);

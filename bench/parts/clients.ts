@@ -18,7 +18,7 @@ export const idle: Part = async ({ scale, natter }) => {
 };
 
 async function logins(row: "login-sqlite" | "login-mysql", server: Natter, { scale }: Context): Promise<Result> {
-  const users = await makeUsers(server.store, scale.users(row === "login-sqlite" ? 4000 : 2000));
+  const users = await makeUsers(server, scale.users(row === "login-sqlite" ? 4000 : 2000));
   await using load = await Load.start(server.port, users);
   const all: Logins[] = [];
   // The first time is for warming up.

@@ -29,7 +29,7 @@ export const signal: Part = async ({ scale, natter }) => {
   const server = stack.use(await natter());
   const raw = stack.use(await spawnRawRelay("pairs"));
   const c = await spawnCRelay(stack);
-  const users = await makeUsers(server.store, 200);
+  const users = await makeUsers(server, 200);
   const results: Result[] = [];
   for (const pairs of [1, 10, 100] as const) {
     await using stack = new AsyncDisposableStack();
@@ -52,8 +52,8 @@ export const burst: Part = async ({ scale, natter }) => {
   const c = await spawnCRelay(stack, "lines");
   const options = { window: 100 };
   const runs = await alternate(scale, {
-    natter: stack.use(await target(server, await makeUsers(server.store, 20), options)),
-    single: stack.use(await target(single, await makeUsers(single.store, 20), options)),
+    natter: stack.use(await target(server, await makeUsers(server, 20), options)),
+    single: stack.use(await target(single, await makeUsers(single, 20), options)),
     ...(c ? { c: stack.use(await target(c, 20, options)) } : {}),
   } as Record<"natter" | "single" | "c", Awaited<ReturnType<typeof target>>>);
   return [result("burst-c", runs.natter, "C", runs.c), result("burst-single", runs.natter, "writing each", runs.single)];
@@ -63,10 +63,10 @@ export const burst: Part = async ({ scale, natter }) => {
 export const bystanders: Part = async ({ scale, natter }) => {
   await using stack = new AsyncDisposableStack();
   const crowded = stack.use(await natter()), empty = stack.use(await natter());
-  stack.use(await hold(crowded.port, await makeUsers(crowded.store, scale.users(10_000))));
+  stack.use(await hold(crowded.port, await makeUsers(crowded, scale.users(10_000))));
   const runs = await alternate(scale, {
-    crowded: stack.use(await target(crowded, await makeUsers(crowded.store, 20))),
-    empty: stack.use(await target(empty, await makeUsers(empty.store, 20))),
+    crowded: stack.use(await target(crowded, await makeUsers(crowded, 20))),
+    empty: stack.use(await target(empty, await makeUsers(empty, 20))),
   });
   const cpu = (name: "crowded" | "empty") => runs[name].map((run) => run.cpu_us.toFixed(1)).join(", ");
   return [{

@@ -1,21 +1,24 @@
 /**
- * The store on MySQL or MariaDB, shared by several nodes. Its parts are in `mysql/`: `link.ts` and `pool.ts` (connections, deadlines, retries), `schema.ts`,
- * `node.ts` (name, incarnation, lease, sweep), `sessions.ts`, `append.ts`, `messages.ts`, `accounts.ts`, `contacts.ts`, `groups.ts`.
+ * The store on MySQL or MariaDB, shared by several nodes. Its parts are in `mysql/`: `link.ts` and `pool.ts` (connections, deadlines, retries), `schema.ts`
+ * and `migrations.ts`, `users.ts` and `locked_user.ts` (what transactions decide on), `node.ts` (name, incarnation, lease, sweep), `claims.ts`, `sessions.ts`,
+ * `append.ts`, `messages.ts`, `accounts.ts`, `contacts.ts`, `groups.ts`, `welcome.ts`.
  */
 
 import net from "node:net";
 import { accounts } from "./mysql/accounts.ts";
 import { appending } from "./mysql/append.ts";
+import { claims } from "./mysql/claims.ts";
 import { contacts } from "./mysql/contacts.ts";
 import { groups } from "./mysql/groups.ts";
 import type { Target } from "./mysql/link.ts";
-import { lists } from "./mysql/lists.ts";
 import { messages } from "./mysql/messages.ts";
 import { NodeLife } from "./mysql/node.ts";
 import { operators } from "./mysql/operators.ts";
 import { Pool } from "./mysql/pool.ts";
 import { prepareDatabase } from "./mysql/schema.ts";
 import { sessions } from "./mysql/sessions.ts";
+import { Users } from "./mysql/users.ts";
+import { welcome } from "./mysql/welcome.ts";
 import { type Store, type StoreLimits, StoreRefused } from "./store.ts";
 
 /**
@@ -29,7 +32,8 @@ export async function openMysql(url: string, limits: StoreLimits): Promise<Store
   const driver = await import("mysql2");
   await prepareDatabase(driver, target);
   const db = new Pool(driver, target);
-  const node = new NodeLife(db);
+  const users = new Users(db, limits.maxInbox);
+  const node = new NodeLife(db, users);
   return {
     appendLimit: 500,
 
@@ -42,14 +46,15 @@ export async function openMysql(url: string, limits: StoreLimits): Promise<Store
     close: () => db.close(),
     ping: async () => void await db.read("SELECT 1"),
 
-    ...accounts(db),
-    ...sessions(db, node),
-    ...operators(db, node),
+    ...accounts(db, users),
+    ...claims(users, node, limits),
+    ...sessions(db, users, node),
+    ...operators(db, users, node),
     ...appending(db, limits),
     ...messages(db),
     ...contacts(db, limits),
     ...groups(db, limits),
-    ...lists(db),
+    ...welcome(db),
   };
 }
 

@@ -20,7 +20,7 @@
 export type UserId = number;
 /** A group's number, as the database gave it. */
 export type GroupId = number;
-/** A user's own number of a device: 1, 2, 3 …; 0 is the one of programs that name none, which every user has. */
+/** A user's own number of a device: 1, 2, 3 …, none of them given twice; 0 is the one of programs that name none, which every user has. */
 export type DeviceId = number;
 /** What the database says of a user, in the lecture's words. */
 export type State = "online" | "offline";
@@ -148,7 +148,10 @@ export interface SessionKey {
   session: string;
 }
 
-/** A session that is to end, wherever it is: the caller tells that node, which looks for itself as well ({@linkcode Store.takeKicks}). */
+/**
+ * A session that is to end, wherever it is: the device's row does not name it any more, and the state follows from that. The caller tells that node, which looks
+ * for itself as well ({@linkcode Store.takeKicks}).
+ */
 export interface Ended extends SessionKey {
   /** The node that holds it. */
   node: string;
@@ -221,7 +224,7 @@ export interface Receiver {
 export type Appended =
   /** `repeated`: the `mid` was known; the answer of then, nothing stored, no receivers. */
   | { errno: "OK"; messageid: number; ts: number; repeated: boolean; receivers: Receiver[] }
-  /** Nothing stored. BAD_FIELD: the `mid` names another message. FULL: the receiver's log, or the sender's. */
+  /** Nothing stored. BAD_FIELD: the `mid` names another message. FULL: the receiver's log. */
   | { errno: "BAD_FIELD" | "NO_USER" | "NO_GROUP" | "NOT_MEMBER" | "BLOCKED" | "FULL" };
 
 /** A message as it stands in the store. */
@@ -357,8 +360,8 @@ export interface Store {
   /** Ends a token, if it is there. */
   removeToken(hash: Uint8Array): Promise<void>;
   /**
-   * Extends the tokens of devices that have a session to `now + life` where they have lost a day, then removes those that expired before `now`, and named devices that
-   * have neither session nor token left.
+   * Extends the tokens of named devices that have a session to `now + life` where they have lost a day, then removes those that expired before `now`, and named
+   * devices that have neither session nor token left. (Of device 0's tokens nobody knows which one is in use; each lives from its last login on.)
    */
   expireTokens(now: number, life: number): Promise<void>;
 

@@ -18,7 +18,7 @@ export interface TestDatabase {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const LIMITS: StoreLimits = { maxGroup: 2000, maxInbox: 100_000, maxContacts: 2000 };
+const LIMITS: StoreLimits = { maxGroup: 2000, maxInbox: 100_000, maxDevices: 20, maxContacts: 2000 };
 const server = new URL(Deno.env.get("NATTER_TEST_MYSQL") ?? "mysql://root@127.0.0.1:3306");
 const required = Deno.env.get("NATTER_TEST_REQUIRE") === "all";
 

@@ -1,15 +1,15 @@
 // A real server under fuzzed input: several connections at once, logged in and not, each of which the server may close, and which come again.
 
-import { createHash, randomBytes } from "node:crypto";
 import { Passwords } from "../../src/auth/passwords.ts";
 import type { Store } from "../../src/store/store.ts";
 import { BLOCK, inputs, KNOWN } from "./fuzz_inputs.ts";
+import { giveTokens } from "./tokens.ts";
 
 /** What a fuzzer needs to know. */
 export interface Fuzzing {
   port: number;
-  /** On the server's database, where the users 1 to `KNOWN` are. */
-  store: Store;
+  /** The server's database, where the users 1 to `KNOWN` are, as `--database` takes it. */
+  url: string;
   seed: number;
   /** How many inputs; as many blocks as hold them. */
   count: number;
@@ -68,13 +68,6 @@ export async function makeKnown(store: Store): Promise<void> {
   }
 }
 
-/** A token for a user. */
-export async function tokenFor(store: Store, id: number): Promise<string> {
-  const token = randomBytes(32).toString("base64url");
-  await store.addToken(id, createHash("sha256").update(token).digest(), Date.now() + 3600_000);
-  return token;
-}
-
 class Fuzzer {
   readonly #fuzzing: Fuzzing;
   readonly #kind: (typeof KINDS)[number];
@@ -126,7 +119,7 @@ class Fuzzer {
     const conn = await Deno.connect({ port: this.#fuzzing.port });
     if (this.#kind === "none") return conn;
     const proto = this.#kind === "modern" ? `,"proto":2` : "";
-    const token = await tokenFor(this.#fuzzing.store, this.#user);
+    const [token] = await giveTokens(this.#fuzzing.url, [this.#user]);
     await this.#write(conn, encoder.encode(`{"msgid":1,"id":${this.#user},"token":"${token}"${proto},"ref":"login"}\n`), 1000);
     if (!await this.#read(conn, '"login"')) throw new Error("the server closed at the login");
     return conn;

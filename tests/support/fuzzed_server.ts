@@ -2,9 +2,9 @@
 
 import { parseConfig } from "../../src/config/config.ts";
 import { openStore } from "../../src/store/open.ts";
-import type { Store } from "../../src/store/store.ts";
-import { fuzz, makeKnown, tokenFor } from "./fuzz.ts";
+import { fuzz, makeKnown } from "./fuzz.ts";
 import { residentMemory, spawnServer } from "./server.ts";
+import { giveTokens } from "./tokens.ts";
 
 export interface FuzzReport {
   seed: number;
@@ -37,13 +37,13 @@ export async function fuzzServer(
     const store = await openStore(parseConfig(["--database", url], () => undefined));
     try {
       await makeKnown(store);
-      const steady = await startSteady(server.port, (await store.createUser("steady", "steady", "none"))!, store);
+      const steady = await startSteady(server.port, (await store.createUser("steady", "steady", "none"))!, url);
       let before = 0, most = 0;
       const begun = performance.now();
       const watching = setInterval(async () => most = Math.max(most, await residentMemory(server)), 100);
       const { inputs, connections, answers } = await fuzz({
         port: server.port,
-        store,
+        url,
         seed,
         count,
         progress: async (done) => {
@@ -90,9 +90,10 @@ async function settled(measure: () => Promise<number>, goal: number): Promise<nu
 }
 
 /** The steady client. `end` resolves to how long its answers took, and how late its timer was (ms), the least first. */
-async function startSteady(port: number, id: number, store: Store): Promise<{ end(): Promise<[took: number[], late: number[]]> }> {
+async function startSteady(port: number, id: number, url: string): Promise<{ end(): Promise<[took: number[], late: number[]]> }> {
   const script = new URL("./steady_client.ts", import.meta.url).pathname;
-  const args = ["run", "-A", "--quiet", script, String(port), String(id), await tokenFor(store, id)];
+  const [token] = await giveTokens(url, [id]);
+  const args = ["run", "-A", "--quiet", script, String(port), String(id), token!];
   const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped", stderr: "inherit" }).spawn();
   return {
     async end() {

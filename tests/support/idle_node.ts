@@ -2,9 +2,9 @@
 
 import type { PresenceListener } from "../../src/presence/departure.ts";
 import { ConnectionTable } from "../../src/presence/connection_table.ts";
+import type { Login } from "../../src/presence/login.ts";
 import { NodeLife } from "../../src/presence/node_life.ts";
 import { OfflineWriter } from "../../src/presence/offline_writer.ts";
-import { Turns } from "../../src/async/turns.ts";
 import type { Store } from "../../src/store/store.ts";
 
 const WARM_UP = 300, TURNS = Number(Deno.args[0]);
@@ -24,12 +24,11 @@ const never = 3600_000, nothing = () => {};
 const life = new NodeLife({
   store,
   table,
-  turns: new Turns(),
+  login: {} as Login,
   offline: new OfflineWriter(store),
   times: { renew: never, lease: never, kicks: 0, reconcile: never },
   listener,
-  replaced: nothing,
-  kicked: nothing,
+  end: nothing,
   noticed: nothing,
   fatal: nothing,
 });

@@ -1,7 +1,6 @@
 // A real server for a test: in this process, or as one of its own.
 
 import { deadline } from "@std/async/deadline";
-import { createHash, randomBytes } from "node:crypto";
 import { Passwords } from "../../src/auth/passwords.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import { type Overrides, type Server, start } from "../../src/server.ts";
@@ -9,6 +8,7 @@ import type { State } from "../../src/store/store.ts";
 import type { TestDatabase } from "./databases.ts";
 import { RawClient } from "./raw_client.ts";
 import { listened, redisUrl } from "./redis.ts";
+import { giveTokens } from "./tokens.ts";
 
 /** Someone who may log in. */
 export interface TestUser {
@@ -137,14 +137,13 @@ export async function makeUsers(db: TestDatabase, count: number, prefix = "user"
   const store = await db.open();
   const users = await Promise.all(Array.from({ length: count }, async (_, i) => {
     const name = `${prefix}${i + 1}`;
-    const token = randomBytes(32).toString("base64url");
     const id = await store.createUser(name, name, "none");
     if (id === undefined) throw new Error(`${name} exists`);
-    await store.addToken(id, createHash("sha256").update(token).digest(), Date.now() + 3600_000);
-    return { id, name, token };
+    return { id, name };
   }));
   await store.close();
-  return users;
+  const tokens = await giveTokens(db.url, users.map(({ id }) => id));
+  return users.map((user, i) => ({ ...user, token: tokens[i]! }));
 }
 
 /** What the database says of a user. */

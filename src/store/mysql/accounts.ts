@@ -1,52 +1,67 @@
-// Users, passwords, tokens.
+// Users, passwords, tokens. Tokens are written with their user's row locked, but for what touches one row alone.
 
 import { Buffer } from "node:buffer";
-import type { Account, Store } from "../store.ts";
+import type { Account, DeviceId, Store, TokenOwner, UserId } from "../store.ts";
 import { isDuplicate } from "./errors.ts";
 import { gathered } from "./gather.ts";
+import { asking, endedOf, type LockedUser } from "./locked_user.ts";
 import type { Pool } from "./pool.ts";
-import { marks, padded } from "./sql.ts";
+import { literal, marks, numbers, padded } from "./sql.ts";
+import type { Users } from "./users.ts";
 
 type Accounts = Pick<
   Store,
-  | "createUser"
-  | "findUser"
-  | "findUserByToken"
-  | "setPassword"
-  | "setClosed"
-  | "addToken"
-  | "extendToken"
-  | "removeToken"
-  | "removeTokens"
-  | "expireTokens"
+  "createUser" | "findUser" | "findUserByToken" | "rehash" | "setPassword" | "setClosed" | "extendToken" | "removeToken" | "expireTokens"
 >;
 
-interface UserRow {
-  id: number;
+interface AccountRow {
+  id: UserId;
   name: string;
   password: string;
+  version: number;
   closed: number;
 }
 
-interface OwnerRow extends UserRow {
+interface OwnerRow extends AccountRow {
   hash: Buffer;
+  device: number;
   expires: number;
 }
 
-function account({ id, name, password, closed }: UserRow): Account {
-  return { id, name, password, closed: closed === 1 };
+const DAY_MS = 86_400_000;
+/** Tokens or devices of one transaction. */
+const STEP = 500;
+
+function account({ id, name, password, version, closed }: AccountRow): Account {
+  return { id, name, password, version, closed: closed === 1 };
 }
 
-export function accounts(db: Pool): Accounts {
+export function accounts(db: Pool, users: Users): Accounts {
   const owner = gathered(async (hashes: Buffer[]) => {
     const list = padded(hashes);
     const rows = await db.read<OwnerRow>(
-      "SELECT t.hash, t.expires, u.id, u.name, u.password, u.closed FROM token t JOIN user u ON u.id = t.userid " +
+      "SELECT t.hash, t.device, t.expires, u.id, u.name, u.password, u.version, u.closed FROM token t JOIN user u ON u.id = t.userid " +
         `WHERE t.hash IN (${marks(list.length)})`,
       list,
     );
     return hashes.map((hash) => rows.find((row) => hash.equals(row.hash)));
   });
+
+  /** What `find` gives is changed with its users locked, {@linkcode STEP} rows at a time. */
+  async function step<Row extends { userid: UserId }>(
+    find: () => Promise<Row[]>,
+    change: (rows: Row[], locked: Map<UserId, LockedUser>, tokens: { userid: UserId; device: DeviceId }[]) => string[],
+  ): Promise<void> {
+    for (let found = STEP; found === STEP;) {
+      const rows = await find();
+      found = rows.length;
+      if (found === 0) return;
+      const ids = rows.map(({ userid }) => userid);
+      await users.change(ids, (locked, [tokens]) => {
+        return { result: undefined, statements: change(rows, locked, tokens as { userid: UserId; device: DeviceId }[]) };
+      }, { reading: [`SELECT userid, device FROM token WHERE userid IN (${numbers(ids)})`] });
+    }
+  }
 
   return {
     async createUser(name, key, password) {
@@ -61,27 +76,55 @@ export function accounts(db: Pool): Accounts {
 
     async findUser(by) {
       const where = "id" in by ? "id = ?" : "namekey = ?";
-      const rows = await db.read<UserRow>(`SELECT id, name, password, closed FROM user WHERE ${where}`, ["id" in by ? by.id : Buffer.from(by.key)]);
+      const rows = await db.read<AccountRow>(
+        `SELECT id, name, password, version, closed FROM user WHERE ${where}`,
+        ["id" in by ? by.id : Buffer.from(by.key)],
+      );
       return rows.length > 0 ? account(rows[0]) : undefined;
     },
 
-    async findUserByToken(hash, now) {
+    async findUserByToken(hash, now): Promise<TokenOwner | undefined> {
       const row = await owner(Buffer.from(hash));
-      return row && row.expires > now ? { account: account(row), expires: row.expires } : undefined;
+      return row && row.expires > now ? { account: account(row), device: row.device, expires: row.expires } : undefined;
     },
 
-    async setPassword(userId, old, password) {
-      const { affectedRows } = await db.write("UPDATE user SET password = ? WHERE id = ? AND password = ?", [password, userId, old]);
-      return affectedRows === 1;
+    async rehash(userId, version, password) {
+      await db.write("UPDATE user SET password = ? WHERE id = ? AND version = ?", [password, userId, version]);
+    },
+
+    async setPassword(userId, version, password, keep) {
+      return await users.change([userId], (locked) => {
+        const user = locked.get(userId);
+        if (!user || (version !== undefined && user.row.version !== version)) return { result: undefined };
+        const at = Date.now();
+        const ended = [...user.devices.values()].flatMap((device) => {
+          if (device.device === keep?.device) return [];
+          if (device.device !== 0) return user.remove(device, at);
+          const ended = endedOf([device]);
+          user.end(device, at);
+          return ended;
+        });
+        user.row.version++;
+        const others = keep?.token ? ` AND hash <> ${literal(keep.token)}` : "";
+        return {
+          result: ended,
+          statements: [
+            `UPDATE user SET password = ${literal(password)} WHERE id = ${numbers([userId])}`,
+            `DELETE FROM token WHERE userid = ${numbers([userId])} AND device = 0${others}`,
+            ...asking(ended, at),
+          ],
+        };
+      });
     },
 
     async setClosed(userId, closed) {
-      const { affectedRows } = await db.write("UPDATE user SET closed = ? WHERE id = ?", [closed, userId]);
-      return affectedRows === 1;
-    },
-
-    async addToken(userId, hash, expires) {
-      await db.write("INSERT INTO token (hash, userid, expires) VALUES (?, ?, ?)", [Buffer.from(hash), userId, expires]);
+      return await users.change([userId], (locked) => {
+        const user = locked.get(userId);
+        if (!user) return { result: undefined };
+        user.row.closed = closed ? 1 : 0;
+        const ended = closed ? endedOf(user.devices.values()) : [];
+        return { result: ended, statements: asking(ended, Date.now()) };
+      });
     },
 
     async extendToken(hash, expires) {
@@ -92,13 +135,38 @@ export function accounts(db: Pool): Accounts {
       await db.write("DELETE FROM token WHERE hash = ?", [Buffer.from(hash)]);
     },
 
-    async removeTokens(userId, except) {
-      if (except) await db.write("DELETE FROM token WHERE userid = ? AND hash <> ?", [userId, Buffer.from(except)]);
-      else await db.write("DELETE FROM token WHERE userid = ?", [userId]);
-    },
-
-    async expireTokens(now) {
-      await db.write("DELETE FROM token WHERE expires < ?", [now]);
+    async expireTokens(now, life) {
+      const inHashes = (rows: { hash: Buffer }[]) => `hash IN (${rows.map(({ hash }) => literal(hash))})`;
+      await step(
+        () =>
+          db.read<{ userid: UserId; hash: Buffer }>(
+            "SELECT t.userid, t.hash FROM device d JOIN token t ON t.userid = d.userid AND t.device = d.device " +
+              "WHERE d.node IS NOT NULL AND t.expires < ? LIMIT ?",
+            [now + life - DAY_MS, String(STEP)],
+          ),
+        (rows) => [`UPDATE token SET expires = ${numbers([now + life])} WHERE ${inHashes(rows)}`],
+      );
+      await step(
+        () => db.read<{ userid: UserId; hash: Buffer }>("SELECT userid, hash FROM token WHERE expires < ? LIMIT ?", [now, String(STEP)]),
+        (rows) => [`DELETE FROM token WHERE expires < ${numbers([now])} AND ${inHashes(rows)}`],
+      );
+      await step(
+        () =>
+          db.read<{ userid: UserId; device: DeviceId }>(
+            "SELECT d.userid, d.device FROM device d LEFT JOIN token t ON t.userid = d.userid AND t.device = d.device " +
+              "WHERE d.device > 0 AND d.session IS NULL AND t.hash IS NULL LIMIT ?",
+            [String(STEP)],
+          ),
+        (rows, locked, tokens) => {
+          for (const { userid, device: number } of rows) {
+            const user = locked.get(userid);
+            const device = user?.devices.get(number);
+            const kept = device?.session !== null || tokens.some((token) => token.userid === userid && token.device === number);
+            if (user && device && !kept) user.remove(device, now);
+          }
+          return [];
+        },
+      );
     },
   };
 }

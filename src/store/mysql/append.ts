@@ -3,7 +3,8 @@
  *
  * 1. The rows of all groups of the batch are locked first, then those of all senders and receivers, each in the order of their ids. So batches of different
  *    nodes that share a conversation run one after another: `seq` has no gap, and `messageid` rises within a conversation.
- * 2. Everything else is read after that, each statement with a snapshot of its own (READ COMMITTED): what was committed by whoever held the locks before is seen.
+ * 2. Everything else is read after that, each statement with a snapshot of its own (READ COMMITTED): what was committed by whoever held the locks before is
+ *    seen. So the nodes that are named are those that hold sessions of the receivers when the message is stored.
  * 3. Statements that need nothing of each other's results share a round trip: START TRANSACTION with the locks (unless groups are locked before), the last ones
  *    with COMMIT. What follows one that fails is not run.
  * 4. All ids and seqs are known before the COMMIT is sent. If its answer does not come, one message's row tells whether it happened: a locking read
@@ -15,7 +16,8 @@ import { CommitUnknown } from "./errors.ts";
 import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
 import { insertPieces, lockOrder, marks, numbers, padded, pieces, valueTable } from "./sql.ts";
-import { lockingUsers, type UserRow } from "./users.ts";
+import type { UserRow } from "./locked_user.ts";
+import { lockingUsers } from "./users.ts";
 
 /** How long the outcome of a COMMIT is looked for: longer than the 15 s (wait_timeout) after which a transaction ends whose connection went silent. */
 const LOOK_UP_MS = 20_000;
@@ -26,7 +28,7 @@ const ATTEMPTS = 3;
 /** Inbox rows of one statement. */
 const INBOX_ROWS = 4096;
 
-/** A message that will be stored, or was. */
+/** A message that will be stored. */
 interface Planned {
   append: Append;
   /** Known once the row is inserted. */
@@ -34,7 +36,13 @@ interface Planned {
   receivers: Receiver[];
 }
 
-type Outcome = Planned | { repeats: Planned } | Appended;
+/** A message that is stored, or will be before this one: what its `mid` means. */
+interface Known {
+  append: Pick<Append, "toid" | "groupid" | "msg" | "ts">;
+  messageid: number;
+}
+
+type Outcome = Planned | { repeats: Known } | Appended;
 
 export function appending(db: Pool, limits: StoreLimits): Pick<Store, "append"> {
   return {
@@ -62,9 +70,9 @@ export function appending(db: Pool, limits: StoreLimits): Pick<Store, "append"> 
 
 function result(outcome: Outcome): Appended {
   if ("errno" in outcome) return outcome;
-  const { append, messageid, receivers } = "repeats" in outcome ? outcome.repeats : outcome;
-  if ("repeats" in outcome) return { errno: 0, messageid, ts: append.ts, repeated: true, receivers: [] };
-  return { errno: 0, messageid, ts: append.ts, repeated: false, receivers };
+  const { append, messageid } = "repeats" in outcome ? outcome.repeats : outcome;
+  const repeated = "repeats" in outcome;
+  return { errno: "OK", messageid, ts: append.ts, repeated, receivers: repeated ? [] : outcome.receivers };
 }
 
 /** Whether the transaction that inserted this message was committed. Waits while that is being decided. */
@@ -84,13 +92,15 @@ async function isStored(db: Pool, message: Planned): Promise<boolean> {
 }
 
 /** A user's row, as far as it matters here. */
-type Inbox = Pick<UserRow, "id" | "last_seq" | "confirmed_seq" | "node">;
+type Log = Pick<UserRow, "id" | "last_seq" | "confirmed_seq" | "many">;
 
 /** What a batch is decided on, under its locks. */
 interface Locked {
   members: Map<GroupId, UserId[]>;
-  users: Map<UserId, Inbox>;
-  known: Map<string, Planned>;
+  users: Map<UserId, Log>;
+  /** Where those who may get an entry have sessions; who has none is absent. */
+  nodes: Map<UserId, string[]>;
+  known: Map<string, Known>;
   blocks: Set<string>;
 }
 
@@ -100,45 +110,84 @@ async function lock(tx: Link, batch: Append[]): Promise<Locked> {
   const begin = groups.length > 0 ? [] : ["START TRANSACTION"];
   if (groups.length > 0) await tx.command("START TRANSACTION");
   const members = await lockGroups(tx, groups);
-  const ids = [...batch.flatMap(({ sender, toid }) => toid === undefined ? [sender] : [sender, toid]), ...[...members.values()].flat()];
-  const locking = lockingUsers(ids, ["id", "last_seq", "confirmed_seq", "node"]);
-  const results = await tx.script([...begin, ...locking, ...findingBlockers(batch)]);
+  const receivers = lockOrder([...batch.flatMap(({ toid }) => toid ?? []), ...[...members.values()].flat()]);
+  const locking = lockingUsers([...receivers, ...batch.map(({ sender }) => sender)], ["id", "last_seq", "confirmed_seq", "many"]);
+  const finding = findingNodes(receivers);
+  const results = await tx.script([...begin, ...locking, ...finding, ...findingBlockers(batch)]);
   const rows = results.slice(begin.length) as unknown[][];
-  const users = rows.splice(0, locking.length).flat() as Inbox[];
+  const users = new Map((rows.splice(0, locking.length).flat() as Log[]).map((user) => [user.id, user]));
+  const nodes = rows.splice(0, finding.length).flat() as NodeRow[];
   const blockers = new Set((rows.flat() as { userid: UserId }[]).map(({ userid }) => userid));
+  // Few senders have more than one device, and most of those are receivers too.
+  const looked = new Set(receivers);
+  const senders = batch.flatMap(({ sender }) => users.get(sender)?.many && !looked.has(sender) ? [sender] : []);
+  const asking = readingBlocks(batch, blockers);
+  const more = await tx.script([...asking, ...findingNodes(lockOrder(senders))]) as unknown[][];
+  const blocks = more.splice(0, asking.length).flat() as { userid: UserId; blocked: UserId }[];
   return {
     members,
-    users: new Map(users.map((user) => [user.id, user])),
+    users,
+    nodes: byUser([...nodes, ...more.flat() as NodeRow[]]),
     known: await knownMids(tx, batch),
-    blocks: await readBlocks(tx, batch, blockers),
+    blocks: new Set(blocks.map(({ userid, blocked }) => pair(userid, blocked))),
   };
 }
 
-function decide(batch: Append[], { members, users, known, blocks }: Locked, limits: StoreLimits): Outcome[] {
+interface NodeRow {
+  userid: UserId;
+  node: string;
+}
+
+/** The statements that tell where these users have sessions. */
+function findingNodes(ids: UserId[]): string[] {
+  return [...pieces(ids)].map((piece) =>
+    `SELECT userid, node FROM device FORCE INDEX (PRIMARY) WHERE userid IN (${numbers(piece)}) AND node IS NOT NULL`
+  );
+}
+
+function byUser(rows: NodeRow[]): Map<UserId, string[]> {
+  const nodes = new Map<UserId, string[]>();
+  for (const { userid, node } of rows) {
+    const known = nodes.get(userid);
+    if (!known) nodes.set(userid, [node]);
+    else if (!known.includes(node)) known.push(node);
+  }
+  return nodes;
+}
+
+function decide(batch: Append[], { members, users, nodes, known, blocks }: Locked, { maxInbox }: StoreLimits): Outcome[] {
   const seqs = new Map<UserId, number>();
+  /** The next entry of that log, unless it holds so many. */
+  function entry(userId: UserId, most: number): Receiver | undefined {
+    const user = users.get(userId);
+    if (!user) return undefined;
+    const seq = (seqs.get(userId) ?? user.last_seq) + 1;
+    if (seq - user.confirmed_seq > most) return undefined;
+    seqs.set(userId, seq);
+    return { userId, seq, nodes: nodes.get(userId) ?? [] };
+  }
   return batch.map((append): Outcome => {
     const { sender, toid, groupid, mid } = append;
-    const group = groupid === undefined ? undefined : members.get(groupid);
-    if (toid !== undefined && !users.has(toid)) return { errno: 16 };
-    if (groupid !== undefined && !group) return { errno: 17 };
     const repeats = mid === undefined ? undefined : known.get(pair(sender, mid));
-    if (repeats) return { repeats };
-    if (group && !group.includes(sender)) return { errno: 18 };
-    if (toid !== undefined && blocks.has(pair(toid, sender))) return { errno: 23 };
+    if (repeats) return isSame(append, repeats.append) ? { repeats } : { errno: "BAD_FIELD" };
+    const group = groupid === undefined ? undefined : members.get(groupid);
+    if (toid !== undefined && !users.has(toid)) return { errno: "NO_USER" };
+    if (groupid !== undefined && !group) return { errno: "NO_GROUP" };
+    if (group && !group.includes(sender)) return { errno: "NOT_MEMBER" };
+    if (toid !== undefined && blocks.has(pair(toid, sender))) return { errno: "BLOCKED" };
 
-    const planned: Planned = { append, messageid: 0, receivers: [] };
-    for (const userId of group ? group.filter((member) => member !== sender) : toid === undefined ? [] : [toid]) {
-      const user = users.get(userId);
-      if (!user) continue;
-      const seq = (seqs.get(userId) ?? user.last_seq) + 1;
-      if (seq - user.confirmed_seq > limits.maxInbox) continue;
-      seqs.set(userId, seq);
-      planned.receivers.push({ userId, seq, node: user.node });
-    }
-    if (toid !== undefined && planned.receivers.length === 0) return { errno: 24 };
+    const receivers = (group ?? [toid!]).flatMap((userId) => group && userId === sender ? [] : entry(userId, maxInbox) ?? []);
+    if (toid !== undefined && receivers.length === 0) return { errno: "FULL" };
+    if (users.get(sender)?.many && toid !== sender) receivers.push(...[entry(sender, 2 * maxInbox) ?? []].flat());
+    const planned: Planned = { append, messageid: 0, receivers };
     if (mid !== undefined) known.set(pair(sender, mid), planned);
     return planned;
   });
+}
+
+/** Whether the two say the same in the same conversation. */
+function isSame(a: Known["append"], b: Known["append"]): boolean {
+  return a.toid === b.toid && a.groupid === b.groupid && a.msg === b.msg;
 }
 
 function pair(a: number, b: number | string): string {
@@ -165,21 +214,32 @@ async function lockGroups(tx: Link, ids: GroupId[]): Promise<Map<GroupId, UserId
 }
 
 /** The messages that are stored already, by sender and mid. */
-async function knownMids(tx: Link, batch: Append[]): Promise<Map<string, Planned>> {
-  const known = new Map<string, Planned>();
+async function knownMids(tx: Link, batch: Append[]): Promise<Map<string, Known>> {
+  const known = new Map<string, Known>();
   const asked = batch.flatMap((append) => append.mid === undefined ? [] : [{ append, mid: append.mid }]);
   for (const piece of pieces(asked)) {
     const list = padded(piece);
-    const rows = await tx.rows<{ id: number; sender: number; mid: string; ts: number }>(
-      `SELECT m.id, m.sender, CONVERT(m.mid USING utf8mb4) AS mid, m.ts FROM (${valueTable(list.length, { sender: "SIGNED", mid: "BINARY" })}) v ` +
-        "STRAIGHT_JOIN message m ON m.sender = v.sender AND m.mid = v.mid",
+    const rows = await tx.rows<StoredRow>(
+      "SELECT m.id, m.sender, m.toid, m.groupid, m.msg, CONVERT(m.mid USING utf8mb4) AS mid, m.ts " +
+        `FROM (${valueTable(list.length, { sender: "SIGNED", mid: "BINARY" })}) v STRAIGHT_JOIN message m ON m.sender = v.sender AND m.mid = v.mid`,
       list.flatMap(({ append, mid }) => [append.sender, mid]),
     );
-    for (const { id, sender, mid, ts } of rows) {
-      known.set(pair(sender, mid), { append: { sender, mid, ts, msg: "" }, messageid: id, receivers: [] });
+    for (const { id, sender, toid, groupid, msg, mid, ts } of rows) {
+      const conversation = toid !== null ? { toid } : { groupid: groupid! };
+      known.set(pair(sender, mid), { append: { ...conversation, msg, ts }, messageid: id });
     }
   }
   return known;
+}
+
+interface StoredRow {
+  id: number;
+  sender: UserId;
+  toid: UserId | null;
+  groupid: GroupId | null;
+  msg: string;
+  mid: string;
+  ts: number;
 }
 
 /** The statements that tell which receivers block anyone: few do, and to ask that is a third of the time that all pairs take. */
@@ -188,19 +248,16 @@ function findingBlockers(batch: Append[]): string[] {
   return [...pieces(receivers)].map((piece) => `SELECT DISTINCT userid FROM block FORCE INDEX (PRIMARY) WHERE userid IN (${numbers(piece)})`);
 }
 
-/** Which of these receivers block the senders who write to them. */
-async function readBlocks(tx: Link, batch: Append[], blockers: Set<UserId>): Promise<Set<string>> {
+/** The statements that tell which of these receivers block the senders who write to them. */
+function readingBlocks(batch: Append[], blockers: Set<UserId>): string[] {
   const asked = new Map(
     batch.flatMap(({ sender, toid }) => toid === undefined || !blockers.has(toid) ? [] : [[pair(toid, sender), [toid, sender]]]),
   );
-  const results = await tx.script(
-    [...pieces([...asked.values()])].map((piece) =>
-      `SELECT userid, blocked FROM block FORCE INDEX (PRIMARY) WHERE ${
-        piece.map(([toid, sender]) => `userid = ${numbers([toid])} AND blocked = ${numbers([sender])}`).join(" OR ")
-      }`
-    ),
+  return [...pieces([...asked.values()])].map((piece) =>
+    `SELECT userid, blocked FROM block FORCE INDEX (PRIMARY) WHERE ${
+      piece.map(([toid, sender]) => `userid = ${numbers([toid])} AND blocked = ${numbers([sender])}`).join(" OR ")
+    }`
   );
-  return new Set((results.flat() as { userid: UserId; blocked: UserId }[]).map(({ userid, blocked }) => pair(userid, blocked)));
 }
 
 /** One row per message. The ids of one statement are consecutive, those of a later one higher. */

@@ -1,38 +1,39 @@
-// Friends, those who watch them, and blocks.
+// Friends, those who watch them, blocks, and finding users.
 
-import type { Contact, Store, StoreLimits, Watcher } from "../store.ts";
 import { Buffer } from "node:buffer";
+import type { Contact, Store, StoreLimits, UserId, Watcher } from "../store.ts";
 import type { Pool } from "./pool.ts";
 import { marks, padded, pieces } from "./sql.ts";
 import { lockUsers } from "./users.ts";
 
-type Contacts = Pick<Store, "addFriend" | "removeFriend" | "watchers" | "block" | "unblock">;
+type Contacts = Pick<Store, "addFriend" | "removeFriend" | "watchers" | "findUsers" | "findByPrefix" | "block" | "unblock">;
 
-/** The friend `f` as a user sees it: offline if blocked by it. */
-export const CONTACT = "f.id, f.name, IF(b.userid IS NULL, f.state, 'offline') AS state, IF(b.userid IS NULL, f.lastseen, NULL) AS lastseen";
+/** The user `f` as somebody sees them: offline since the block, if they block that somebody. */
+export const CONTACT = "f.id, f.name, IF(b.userid IS NULL, f.state, 'offline') AS state, IF(b.userid IS NULL, f.lastseen, b.lastseen) AS lastseen";
 export const BLOCKS = "LEFT JOIN block b ON b.userid = f.id AND b.blocked =";
 
 export function contacts(db: Pool, limits: StoreLimits): Contacts {
+  async function contact(asker: UserId, where: string, value: number | Uint8Array): Promise<Contact | undefined> {
+    const [found] = await db.read<Contact>(`SELECT ${CONTACT} FROM user f ${BLOCKS} ? WHERE ${where}`, [asker, value]);
+    return found;
+  }
+
   return {
     async addFriend(userId, friend) {
-      const where = "id" in friend ? "f.id = ?" : "f.namekey = ?";
-      const [contact] = await db.read<Contact>(
-        `SELECT ${CONTACT} FROM user f ${BLOCKS} ? WHERE ${where}`,
-        [userId, "id" in friend ? friend.id : Buffer.from(friend.key)],
-      );
-      if (!contact) return 16;
+      const found = "id" in friend ? await contact(userId, "f.id = ?", friend.id) : await contact(userId, "f.namekey = ?", Buffer.from(friend.key));
+      if (!found) return "NO_USER";
       const added = await db.transaction(async (tx) => {
         await lockUsers(tx, [userId]);
         const [{ friends, known }] = await tx.rows<{ friends: number; known: number }>(
           "SELECT COUNT(*) AS friends, COUNT(IF(friendid = ?, 1, NULL)) AS known FROM friend WHERE userid = ?",
-          [contact.id, userId],
+          [found.id, userId],
         );
         if (known > 0) return true;
         if (friends >= limits.maxContacts) return false;
-        await tx.change("INSERT INTO friend (userid, friendid) VALUES (?, ?)", [userId, contact.id]);
+        await tx.change("INSERT INTO friend (userid, friendid) VALUES (?, ?)", [userId, found.id]);
         return true;
       });
-      return added ? contact : 24;
+      return added ? found : "FULL";
     },
 
     async removeFriend(userId, friendId) {
@@ -45,7 +46,8 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
         const list = padded(piece);
         found.push(
           ...await db.read<Watcher>(
-            "SELECT f.friendid AS userId, f.userid AS watcher, w.node FROM friend f JOIN user w ON w.id = f.userid AND w.state = 'online' " +
+            "SELECT DISTINCT f.friendid AS userId, f.userid AS watcher, w.node FROM friend f " +
+              "JOIN device w ON w.userid = f.userid AND w.session IS NOT NULL " +
               "LEFT JOIN block his ON his.userid = f.friendid AND his.blocked = f.userid " +
               "LEFT JOIN block theirs ON theirs.userid = f.userid AND theirs.blocked = f.friendid " +
               `WHERE f.friendid IN (${marks(list.length)}) AND his.userid IS NULL AND theirs.userid IS NULL`,
@@ -56,15 +58,45 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
       return found;
     },
 
-    async block(userId, other) {
+    async findUsers(by) {
+      const values = "ids" in by ? by.ids : by.keys.map((key) => Buffer.from(key));
+      if (values.length === 0) return [];
+      const list = padded<number | Uint8Array>(values);
+      return await db.read(
+        `SELECT id, name FROM user WHERE ${"ids" in by ? "id" : "namekey"} IN (${marks(list.length)}) ORDER BY id LIMIT 100`,
+        list,
+      );
+    },
+
+    async findByPrefix(prefix, limit) {
+      // No byte of a name is 0xFF.
+      const end = Buffer.concat([Buffer.from(prefix), Buffer.from([0xFF])]);
+      return await db.read("SELECT id, name FROM user WHERE namekey >= ? AND namekey < ? ORDER BY namekey LIMIT ?", [
+        Buffer.from(prefix),
+        end,
+        String(limit),
+      ]);
+    },
+
+    async block(userId, other, at) {
       const found = await db.read("SELECT 1 FROM user WHERE id = ?", [other]);
-      if (found.length === 0) return false;
-      await db.write("INSERT INTO block (userid, blocked) VALUES (?, ?) ON DUPLICATE KEY UPDATE blocked = ?", [userId, other, other]);
-      return true;
+      if (found.length === 0) return "NO_USER";
+      return await db.transaction(async (tx) => {
+        await lockUsers(tx, [userId]);
+        const [{ blocks, known }] = await tx.rows<{ blocks: number; known: number }>(
+          "SELECT COUNT(*) AS blocks, COUNT(IF(blocked = ?, 1, NULL)) AS known FROM block WHERE userid = ?",
+          [other, userId],
+        );
+        if (known > 0) return "OK";
+        if (blocks >= limits.maxContacts) return "FULL";
+        await tx.change("INSERT INTO block (userid, blocked, lastseen) VALUES (?, ?, ?)", [userId, other, at]);
+        return "OK";
+      });
     },
 
     async unblock(userId, other) {
-      await db.write("DELETE FROM block WHERE userid = ? AND blocked = ?", [userId, other]);
+      const { affectedRows } = await db.write("DELETE FROM block WHERE userid = ? AND blocked = ?", [userId, other]);
+      return affectedRows > 0 ? await contact(other, "f.id = ?", userId) : undefined;
     },
   };
 }

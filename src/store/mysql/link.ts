@@ -111,8 +111,8 @@ export class Link {
   }
 
   /**
-   * Several statements in one round trip, each one's rows in its place; what follows one that fails is not run. They are not prepared: nothing but numbers
-   * may be written into them, by `numbers` (`sql.ts`).
+   * Several statements in one round trip, each one's rows in its place; what follows one that fails is not run. They are not prepared: what
+   * is written into them is written by `numbers` and `literal` (`sql.ts`).
    */
   async script(statements: string[]): Promise<unknown[]> {
     if (statements.length === 0) return [];

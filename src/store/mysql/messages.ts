@@ -1,13 +1,13 @@
 // Reading what was stored, and removing what is too old.
 
 import { Buffer } from "node:buffer";
-import type { InboxMessage, Store, StoredMessage } from "../store.ts";
+import type { Conversation, LogEntry, Store, StoredMessage } from "../store.ts";
 import type { Pool } from "./pool.ts";
-import { marks, padded, pieces, type Value } from "./sql.ts";
+import { marks, padded, pieces } from "./sql.ts";
 
-type Messages = Pick<Store, "inbox" | "history" | "prune">;
+type Messages = Pick<Store, "log" | "history" | "prune">;
 
-/** Rows of the first read of an inbox: at most 4 MiB with the longest lines. */
+/** Rows of the first read: at most 4 MiB with the longest lines. */
 const FIRST_READ = 64;
 
 const COLUMNS = "m.id, m.sender, u.name, m.toid, m.groupid, m.ts, CONVERT(m.mid USING utf8mb4) AS mid, m.msg";
@@ -23,55 +23,69 @@ interface MessageRow {
   msg: string;
 }
 
-function stored(row: MessageRow): StoredMessage {
-  const message: StoredMessage = { messageid: row.id, id: row.sender, name: row.name, msg: row.msg, ts: row.ts };
-  if (row.toid !== null) message.toid = row.toid;
-  if (row.groupid !== null) message.groupid = row.groupid;
-  if (row.mid !== null) message.mid = row.mid;
-  return message;
+function stored({ id, sender, name, toid, groupid, ts, mid, msg }: MessageRow): StoredMessage {
+  const conversation: Conversation = toid !== null ? { toid } : { groupid: groupid! };
+  return { messageid: id, id: sender, name, ...conversation, msg, ts, ...mid === null ? {} : { mid } };
+}
+
+/**
+ * Reads few rows first, then as many as their sizes let expect: at least one, then at most `limit` and about `bytes` bytes of text.
+ *
+ * @param read gives up to so many rows behind `last`.
+ * @returns them, and whether there are more.
+ */
+async function bySize<Row extends MessageRow>(
+  read: (last: Row | undefined, count: number) => Promise<Row[]>,
+  limit: number,
+  bytes: number,
+): Promise<{ rows: Row[]; more: boolean }> {
+  const rows: Row[] = [];
+  let size = 0;
+  for (let wanted = Math.min(limit + 1, FIRST_READ);;) {
+    const found = await read(rows.at(-1), wanted);
+    for (const row of found) {
+      size += Buffer.byteLength(row.msg);
+      if (rows.length > 0 && (size > bytes || rows.length === limit)) return { rows, more: true };
+      rows.push(row);
+    }
+    if (found.length < wanted) return { rows, more: false };
+    wanted = Math.min(limit + 1 - rows.length, Math.ceil((bytes - size) / (size / rows.length)) + 1, rows.length * 4);
+  }
 }
 
 export function messages(db: Pool): Messages {
   return {
-    async inbox(userId, after, limit, bytes) {
-      const found: InboxMessage[] = [];
-      let size = 0;
-      for (let wanted = Math.min(limit, FIRST_READ); wanted > 0;) {
-        const rows = await db.read<MessageRow & { seq: number }>(
-          `SELECT i.seq, ${COLUMNS} FROM inbox i STRAIGHT_JOIN message m ON m.id = i.messageid STRAIGHT_JOIN user u ON u.id = m.sender ` +
-            "WHERE i.userid = ? AND i.seq > ? ORDER BY i.seq LIMIT ?",
-          [userId, found.at(-1)?.seq ?? after, String(wanted)],
-        );
-        for (const row of rows) {
-          size += Buffer.byteLength(row.msg);
-          if (found.length > 0 && size > bytes) return found;
-          found.push({ ...stored(row), seq: row.seq });
-        }
-        if (rows.length < wanted) break;
-        wanted = Math.min(limit - found.length, Math.ceil((bytes - size) / (size / found.length)), found.length * 4);
-      }
-      return found;
+    async log(userId, after, limit, bytes) {
+      const { rows } = await bySize<MessageRow & { seq: number }>(
+        (last, count) =>
+          db.read(
+            `SELECT i.seq, ${COLUMNS} FROM inbox i STRAIGHT_JOIN message m ON m.id = i.messageid STRAIGHT_JOIN user u ON u.id = m.sender ` +
+              "WHERE i.userid = ? AND i.seq > ? ORDER BY i.seq LIMIT ?",
+            [userId, last?.seq ?? after, String(count)],
+          ),
+        limit,
+        bytes,
+      );
+      return rows.map((row): LogEntry => ({ ...stored(row), seq: row.seq }));
     },
 
-    async history(of, before, limit) {
-      const where: string[] = [];
-      const params: Value[] = [];
-      if ("groupid" in of) {
-        where.push("m.groupid = ?");
-        params.push(of.groupid);
-      } else {
-        where.push("m.lo = ?", "m.hi = ?");
-        params.push(Math.min(of.userId, of.peer), Math.max(of.userId, of.peer));
-      }
-      if (before !== undefined) {
-        where.push("m.id < ?");
-        params.push(before);
-      }
-      const rows = await db.read<MessageRow>(
-        `SELECT ${COLUMNS} FROM message m JOIN user u ON u.id = m.sender WHERE ${where.join(" AND ")} ORDER BY m.id DESC LIMIT ?`,
-        [...params, String(limit + 1)],
+    async history(of, before, limit, bytes) {
+      const [where, ...params] = "groupid" in of
+        ? ["m.groupid = ?", of.groupid]
+        : ["m.lo = ? AND m.hi = ?", Math.min(of.userId, of.peer), Math.max(of.userId, of.peer)];
+      const { rows, more } = await bySize<MessageRow>(
+        (last, count) => {
+          const below = last?.id ?? before;
+          return db.read(
+            `SELECT ${COLUMNS} FROM message m JOIN user u ON u.id = m.sender WHERE ${where}${below === undefined ? "" : " AND m.id < ?"} ` +
+              "ORDER BY m.id DESC LIMIT ?",
+            [...params, ...below === undefined ? [] : [below], String(count)],
+          );
+        },
+        limit,
+        bytes,
       );
-      return { messages: rows.slice(0, limit).reverse().map(stored), more: rows.length > limit };
+      return { messages: rows.reverse().map(stored), more };
     },
 
     async prune(before, limit) {

@@ -1,30 +1,34 @@
 /**
- * A node's life: its name, incarnation and lease, and the sweep that sets the users of dead nodes offline.
+ * A node's life: its name, incarnation and lease, and the sweep that ends the sessions of dead nodes.
  *
  * 1. The name is a lock of the database (GET_LOCK), held by one connection that does nothing else but renew the lease: lock and lease live and die together.
- * 2. A node's row holds its incarnation and `lease_until`, by the database's clock alone. A claim writes node and incarnation into the user's row, if the
+ * 2. A node's row holds its incarnation and `lease_until`, by the database's clock alone. A claim writes node and incarnation into the device's row, if the
  *    incarnation is the node's row's and the lease has not run out. A cleared lease (NULL) means: left, or reaped.
  * 3. Incarnations only rise: with every start, with every return after a reaping, and with the reaping and the leaving, both of which clear the lease. So nothing
  *    that an older incarnation sends late can claim.
  * 4. Reaping is one statement, on nodes whose lease ran out, never on oneself.
- * 5. A user's row of an incarnation older than its node's row is a leftover. It is swept when the node's lease is cleared, or when the present incarnation is
+ * 5. A device's row of an incarnation older than its node's row is a leftover. It is swept when the node's lease is cleared, or when the present incarnation is
  *    older than a lease. So a node that comes back has that long to claim its sessions anew before anybody touches them; what a claim left that
  *    slipped in beside a reaping is gone after it.
  * 6. Whatever sweeps or claims anew locks the users' rows first and decides on what it reads then. A sweep that finds the node's incarnation changed leaves the
- *    rest alone. A node that comes back takes rows that still name its session, and rows that are offline; so it makes no difference who comes first.
+ *    rest alone. A node that comes back takes rows that still name its session, and rows that name none; so it makes no difference who comes first.
+ * 7. What was asked of a node (`kick`) outlives the sweep: its process may come back, and claim those sessions anew. It goes when the node takes it, when
+ *    another process takes the name, and after a day.
  */
 
 import { type SessionKey, StoreRefused, StoreUnavailable, type UserId } from "../store.ts";
 import { LockConflict, reason } from "./errors.ts";
 import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
-import { pieces } from "./sql.ts";
-import { lockUsers, setOffline, setOnline } from "./users.ts";
+import { literal, pieces } from "./sql.ts";
+import type { Users } from "./users.ts";
 
 /** Longer than the 15 s (wait_timeout) that the connection of a machine that died holds the name. */
 const JOIN_WAIT_MS = 20_000, REJOIN_WAIT_MS = 2000;
 /** A renewal that hangs fails early enough for the next one to save the lease. */
 const RENEW_MS = 3000;
+/** A kick that nobody took for so long is for a process that does not come back. */
+const KICK_MS = 86_400_000;
 
 const NOW = "UTC_TIMESTAMP(3)";
 const LEASE = "INTERVAL 10 SECOND";
@@ -42,7 +46,7 @@ export class NodeLife {
   /** A reaping was found, and {@linkcode rejoin} has not come to its end. */
   #reaped = false;
 
-  constructor(private readonly db: Pool) {}
+  constructor(private readonly db: Pool, private readonly users: Users) {}
 
   async join(name: string, wait: number = JOIN_WAIT_MS): Promise<number> {
     this.#link = await this.#takeName(name, wait);
@@ -50,6 +54,7 @@ export class NodeLife {
     try {
       const incarnation = await this.#begin(name);
       const left = await this.#sweepNode(name, incarnation);
+      await this.db.write("DELETE FROM kick WHERE node = ?", [name]);
       return left.length;
     } catch (error) {
       this.#forget();
@@ -73,15 +78,15 @@ export class NodeLife {
     const lost: SessionKey[] = [];
     for (const piece of pieces(sessions.toSorted((a, b) => a.userId - b.userId))) {
       lost.push(
-        ...await this.db.transaction(async (tx) => {
-          const users = await lockUsers(tx, piece.map((s) => s.userId));
-          const kept = piece.filter(({ userId, session }) => {
-            const user = users.get(userId);
-            return user !== undefined && (user.state === "offline" || user.session === session);
-          });
-          await setOnline(tx, kept.map(({ userId, session }) => ({ id: userId, session })), name, incarnation);
-          return piece.filter((s) => !kept.includes(s));
-        }),
+        ...await this.users.change(piece.map(({ userId }) => userId), (locked) => ({
+          result: piece.filter(({ userId, device: number, session }) => {
+            const user = locked.get(userId);
+            const device = user?.devices.get(number);
+            if (!user || !device || (device.session !== null && device.session !== session)) return true;
+            user.begin(device, { session, node: name, incarnation });
+            return false;
+          }),
+        })),
       );
     }
     this.#reaped = false;
@@ -93,6 +98,7 @@ export class NodeLife {
       `UPDATE node SET incarnation = incarnation + 1, since = ${NOW}, lease_until = NULL WHERE lease_until <= ${NOW} AND name <> ?`,
       [this.identity?.name ?? ""],
     );
+    await this.db.write("DELETE FROM kick WHERE at < ?", [Date.now() - KICK_MS]);
     const nodes = await this.db.read<{ name: string; incarnation: number }>(
       `SELECT name, incarnation FROM node WHERE lease_until IS NULL OR since <= ${NOW} - ${LEASE}`,
     );
@@ -127,25 +133,26 @@ export class NodeLife {
     this.#link?.destroy();
   }
 
-  /** Sets the users offline that former incarnations of this node left. */
+  /** Ends the sessions that former incarnations of this node left. @returns the users who are offline by that. */
   async #sweepNode(name: string, incarnation: number): Promise<UserId[]> {
     const swept: UserId[] = [];
+    const now = `SELECT incarnation, CAST(UNIX_TIMESTAMP(CURRENT_TIMESTAMP(3)) * 1000 AS SIGNED) AS now FROM node WHERE name = ${literal(name)}`;
     for (;;) {
-      const leftovers = await this.db.read<{ id: number }>("SELECT id FROM user WHERE node = ? AND incarnation < ? LIMIT 500", [name, incarnation]);
+      const leftovers = await this.db.read<{ userid: UserId }>(
+        "SELECT DISTINCT userid FROM device WHERE node = ? AND incarnation < ? LIMIT 500",
+        [name, incarnation],
+      );
       if (leftovers.length === 0) return swept;
-      const gone = await this.db.transaction(async (tx) => {
-        const users = await lockUsers(tx, leftovers.map((row) => row.id));
-        const [node] = await tx.rows<{ incarnation: number; now: number }>(
-          "SELECT incarnation, CAST(UNIX_TIMESTAMP(CURRENT_TIMESTAMP(3)) * 1000 AS SIGNED) AS now FROM node WHERE name = ?",
-          [name],
-        );
-        if (node?.incarnation !== incarnation) return undefined;
-        const ids = [...users.values()].filter((user) => user.node === name && user.incarnation !== null && user.incarnation < incarnation).map((
-          user,
-        ) => user.id);
-        await setOffline(tx, ids.map((id) => ({ id, lastseen: node.now })));
-        return ids;
-      });
+      const gone = await this.users.change(leftovers.map(({ userid }) => userid), (locked, [rows]) => {
+        const [node] = rows as { incarnation: number; now: number }[];
+        if (node?.incarnation !== incarnation) return { result: undefined };
+        for (const user of locked.values()) {
+          for (const device of user.devices.values()) {
+            if (device.node === name && device.incarnation !== null && device.incarnation < incarnation) user.end(device, node.now);
+          }
+        }
+        return { result: [...locked.values()].filter(({ row, before }) => row.state !== before.state).map(({ row }) => row.id) };
+      }, { reading: [now] });
       if (gone === undefined) return swept;
       swept.push(...gone);
     }

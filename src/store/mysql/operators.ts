@@ -1,47 +1,103 @@
-// What operators need: who is there, and ending sessions.
+// What operators need: who is there, ending sessions, the database's epoch. And devices, as their users see them.
 
-import type { State, Store } from "../store.ts";
+import type { Device, DeviceId, SessionKey, State, Store, UserId } from "../store.ts";
+import { asking, endedOf } from "./locked_user.ts";
 import type { NodeLife } from "./node.ts";
 import type { Pool } from "./pool.ts";
+import { marks, padded } from "./sql.ts";
+import type { Users } from "./users.ts";
 
-type Operators = Pick<Store, "users" | "kick" | "takeKicks">;
+type Operators = Pick<Store, "users" | "devices" | "removeDevice" | "kick" | "takeKicks" | "epoch" | "renewEpoch">;
 
-interface Row {
-  id: number;
+interface UserRow {
+  id: UserId;
   name: string;
   state: State;
   lastseen: number | null;
   closed: number;
-  node: string | null;
-  since: number | null;
 }
 
-export function operators(db: Pool, node: NodeLife): Operators {
+export function operators(db: Pool, users: Users, node: NodeLife): Operators {
   return {
     async users(after, limit) {
-      const sql = "SELECT id, name, state, lastseen, closed, node, since FROM user WHERE id > ? ORDER BY id LIMIT ?";
-      const rows = await db.read<Row>(sql, [after, String(limit)]);
-      return rows.map((row) => ({ ...row, closed: row.closed === 1 }));
+      const rows = await db.read<UserRow>(
+        "SELECT id, name, state, lastseen, closed FROM user WHERE id > ? ORDER BY id LIMIT ?",
+        [after, String(limit)],
+      );
+      if (rows.length === 0) return [];
+      const ids = padded(rows.map(({ id }) => id));
+      const devices = Map.groupBy(
+        await db.read<{ userid: UserId; node: string | null; since: number | null }>(
+          `SELECT userid, node, since FROM device WHERE userid IN (${marks(ids.length)})`,
+          ids,
+        ),
+        ({ userid }) => userid,
+      );
+      return rows.map((row) => {
+        const theirs = devices.get(row.id) ?? [];
+        const nodes = theirs.flatMap(({ node }) => node ?? []);
+        const since = theirs.flatMap(({ since }) => since ?? []);
+        return {
+          ...row,
+          closed: row.closed === 1,
+          sessions: nodes.length,
+          nodes: [...new Set(nodes)],
+          since: since.length > 0 ? Math.max(...since) : null,
+        };
+      });
     },
 
-    async kick(userId) {
-      const { affectedRows } = await db.write(
-        "INSERT INTO kick (userid, session) SELECT id, session FROM user WHERE id = ? AND state = 'online' ON DUPLICATE KEY UPDATE session = VALUES(session)",
+    async devices(userId) {
+      const rows = await db.read<Omit<Device, "id" | "state"> & { device: DeviceId; session: string | null }>(
+        "SELECT device, name, session, since, lastseen, address FROM device WHERE userid = ? ORDER BY device",
         [userId],
       );
-      return affectedRows > 0 || (await db.read("SELECT 1 FROM kick WHERE userid = ?", [userId])).length > 0;
+      const devices = rows.map(({ device, session, ...row }): Device => ({ id: device, state: session === null ? "offline" : "online", ...row }));
+      if (devices[0]?.id !== 0) devices.unshift({ id: 0, name: "", state: "offline", since: null, lastseen: null, address: null });
+      return devices;
+    },
+
+    async removeDevice(userId, number) {
+      return await users.change([userId], (locked) => {
+        const user = locked.get(userId);
+        const device = user?.devices.get(number);
+        if (!user || !device) return { result: user && number === 0 ? [] : undefined };
+        const at = Date.now();
+        const ended = user.remove(device, at);
+        return { result: ended, statements: asking(ended, at) };
+      });
+    },
+
+    async kick(userId, device) {
+      return await users.change([userId], (locked) => {
+        const devices = [...locked.get(userId)?.devices.values() ?? []];
+        const ended = endedOf(devices.filter((row) => device === undefined || row.device === device));
+        return { result: ended.length > 0, statements: asking(ended, Date.now()) };
+      });
     },
 
     async takeKicks() {
-      if (!node.identity || (await db.read("SELECT 1 FROM kick LIMIT 1")).length === 0) return [];
-      const rows = await db.read<{ userId: number; session: string }>(
-        "SELECT k.userid AS userId, k.session FROM kick k JOIN user u ON u.id = k.userid WHERE u.session = k.session AND u.node = ?",
-        [node.identity.name],
-      );
-      for (const { userId, session } of rows) await db.write("DELETE FROM kick WHERE userid = ? AND session = ?", [userId, session]);
-      // Overtaken: that session is over. Its former node need not live, so whoever sees the row removes it.
-      await db.write("DELETE k FROM kick k JOIN user u ON u.id = k.userid WHERE u.session IS NULL OR u.session <> k.session", []);
+      if (!node.identity) return [];
+      const rows = await db.read<SessionKey>("SELECT userid AS userId, device, session FROM kick WHERE node = ? LIMIT 512", [node.identity.name]);
+      if (rows.length > 0) {
+        const list = padded(rows.map(({ session }) => session));
+        await db.write(`DELETE FROM kick WHERE session IN (${marks(list.length)})`, list);
+      }
       return rows;
     },
+
+    async epoch() {
+      const [{ word }] = await db.read<{ word: string }>("SELECT word FROM epoch");
+      return word;
+    },
+
+    async renewEpoch() {
+      await db.write("UPDATE epoch SET word = ?", [newEpoch()]);
+    },
   };
+}
+
+/** A random word. */
+export function newEpoch(): string {
+  return crypto.randomUUID().replaceAll("-", "").slice(0, 16);
 }

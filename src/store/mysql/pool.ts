@@ -46,12 +46,14 @@ export class Pool {
     return await this.#once((link) => link.rows<T>(sql, params), true);
   }
 
-  /**
-   * One INSERT, UPDATE or DELETE, committed by itself. `affectedRows` counts the rows found, changed or not.
-   * Not `patient`: throws {@linkcode LockConflict} at the first deadlock or lock wait; nothing was changed.
-   */
-  async write(sql: string, params: Value[] = [], patient = true): Promise<{ affectedRows: number; insertId: number }> {
-    return await this.#once((link) => link.change(sql, params), false, patient);
+  /** Several SELECTs in one round trip, each one's rows in its place. What may be written into them says {@linkcode Link.script}. */
+  async readAll(statements: string[]): Promise<unknown[]> {
+    return await this.#once((link) => link.script(statements), true);
+  }
+
+  /** One INSERT, UPDATE or DELETE, committed by itself. `affectedRows` counts the rows found, changed or not. */
+  async write(sql: string, params: Value[] = []): Promise<{ affectedRows: number; insertId: number }> {
+    return await this.#once((link) => link.change(sql, params), false);
   }
 
   /** Throws {@linkcode CommitUnknown} when the COMMIT was sent and not answered. `work` may run several times. */
@@ -65,18 +67,25 @@ export class Pool {
     });
   }
 
-  /** The same for work that sends START TRANSACTION and COMMIT itself, among its statements, and says so before the latter. */
-  async ownTransaction<T>(work: (tx: Link, committing: () => void) => Promise<T>): Promise<T> {
-    return await this.#once(async (link) => {
-      let committing = false;
-      try {
-        return await work(link, () => committing = true);
-      } catch (error) {
-        if (!link.lost) await link.command("ROLLBACK").catch(() => link.destroy());
-        if (committing && error instanceof StoreUnavailable) throw new CommitUnknown(error.message, { cause: error });
-        throw error;
-      }
-    }, true);
+  /**
+   * The same for work that sends START TRANSACTION and COMMIT itself, among its statements, and says so before the latter.
+   * Not `patient`: throws {@linkcode LockConflict} at the first deadlock or lock wait; nothing was changed.
+   */
+  async ownTransaction<T>(work: (tx: Link, committing: () => void) => Promise<T>, patient = true): Promise<T> {
+    return await this.#once(
+      async (link) => {
+        let committing = false;
+        try {
+          return await work(link, () => committing = true);
+        } catch (error) {
+          if (!link.lost) await link.command("ROLLBACK").catch(() => link.destroy());
+          if (committing && error instanceof StoreUnavailable) throw new CommitUnknown(error.message, { cause: error });
+          throw error;
+        }
+      },
+      true,
+      patient,
+    );
   }
 
   /** A connection outside the pool's number. The caller destroys it. */

@@ -1,11 +1,11 @@
-// Finds the database, creates it if it may, and brings its tables to the newest version: schema.sql is version 1, each migration leads one further.
+// Finds the database, creates it if it may, and brings its tables to the newest version: to an empty one schema.sql leads, to an older one the migrations.
 
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 import { type DriverError, isLost, reason } from "./errors.ts";
 import { type Driver, Link, type Target } from "./link.ts";
+import { MIGRATIONS } from "./migrations.ts";
+import { newEpoch } from "./operators.ts";
 
-/** The statements that lead from version 1 to 2, from 2 to 3, and so on. Each must bear being interrupted and run again (`IF NOT EXISTS`). */
-const MIGRATIONS: string[][] = [];
 const NEWEST = 1 + MIGRATIONS.length;
 
 /** How long a second process waits for the first one's migration. */
@@ -80,13 +80,24 @@ async function applySchema(link: Link, database: string): Promise<void> {
   if (version > NEWEST) {
     throw new StoreRefused(`the database "${database}" has schema version ${version}, this natter knows up to ${NEWEST}: a newer natter made it`);
   }
-  for (let next = version + 1; next <= NEWEST; next++) {
-    for (const sql of next === 1 ? await firstSchema() : MIGRATIONS[next - 2]) await link.command(sql);
-    await link.change("UPDATE schema_version SET version = ?", [next]);
+  if (version === 0) {
+    for (const sql of await newestSchema()) await link.command(sql);
+    await begun(link, NEWEST);
+  } else {
+    for (let next = version + 1; next <= NEWEST; next++) {
+      await MIGRATIONS[next - 2](link);
+      await begun(link, next);
+    }
   }
 }
 
-async function firstSchema(): Promise<string[]> {
+/** The tables are those of this version. */
+async function begun(link: Link, version: number): Promise<void> {
+  await link.change("INSERT INTO epoch (word) SELECT ? FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM epoch)", [newEpoch()]);
+  await link.change("UPDATE schema_version SET version = ?", [version]);
+}
+
+async function newestSchema(): Promise<string[]> {
   const text = await Deno.readTextFile(new URL("../../../schema.sql", import.meta.url));
   return text.replace(/--.*$/gm, "").split(";").map((sql) => sql.trim()).filter((sql) => sql !== "");
 }

@@ -1,6 +1,8 @@
-// Lists in statements. In prepared ones every length of a list would be a statement of its own, so lists come in few lengths: what may be repeated without
-// harm (IN, joins with a list of values) is padded with its last element to a power of two, what may not (INSERT) is cut into few sizes. Lists of nothing but
-// numbers may stand in the statement itself.
+// Lists and literals in statements. In prepared ones every length of a list would be a statement of its own, so lists come in few lengths: what may be
+// repeated without harm (IN, joins with a list of values) is padded with its last element to a power of two, what may not (INSERT) is cut into few sizes.
+// What is not prepared has its values written into it: numbers by `numbers`, everything else by `literal`, in hexadecimal, which nothing can end.
+
+import { Buffer } from "node:buffer";
 
 /** What a placeholder may stand for. */
 export type Value = string | number | boolean | null | Uint8Array;
@@ -28,6 +30,19 @@ export function marks(n: number, mark = "?"): string {
 export function numbers(list: readonly number[]): string {
   if (!list.every(Number.isSafeInteger)) throw new TypeError("not an integer");
   return list.join();
+}
+
+/** One value as SQL. Throws for numbers that are no integers. */
+export function literal(value: string | number | null | Uint8Array): string {
+  if (value === null) return "NULL";
+  if (typeof value === "number") return numbers([value]);
+  const hex = Buffer.from(value as string).toString("hex");
+  return typeof value === "string" ? `_utf8mb4 X'${hex}'` : `X'${hex}'`;
+}
+
+/** Values as SQL, in parentheses. */
+export function tuple(values: readonly (string | number | null | Uint8Array)[]): string {
+  return `(${values.map(literal).join()})`;
 }
 
 /** A derived table of a padded list of rows: `SELECT CAST(? AS SIGNED) AS id, … UNION ALL …`. */

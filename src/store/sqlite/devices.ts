@@ -7,7 +7,7 @@ export function setOffline(db: Database, ended: [UserId, at: number][]): void {
   const last = new Map<UserId, number>();
   for (const [userId, at] of ended) last.set(userId, Math.max(last.get(userId) ?? 0, at));
   const sql = `UPDATE user SET state = 'offline', lastseen = max(ifnull(lastseen, 0), value->>1) FROM json_each(?)
-    WHERE id = value->>0 AND NOT EXISTS (SELECT 1 FROM device WHERE userid = id AND session IS NOT NULL)`;
+    WHERE user.id = value->>0 AND NOT EXISTS (SELECT 1 FROM device WHERE userid = user.id AND session IS NOT NULL)`;
   db.run(sql, JSON.stringify([...last]));
 }
 
@@ -58,10 +58,11 @@ export function deviceStore(db: Database, logs: Logs): Pick<Store, "devices" | "
 
     removeDevice(userId, device) {
       return db.write(() => {
-        if (!db.row(device === 0 ? "SELECT 1 FROM user WHERE id = ?1" : "SELECT 1 FROM device WHERE userid = ?1 AND device = ?2", userId, device)) {
-          return undefined;
-        }
-        const ended: Ended[] = endSessions(db, userId, [device]);
+        const [known] = device === 0
+          ? db.row<[number]>("SELECT count(*) FROM user WHERE id = ?", userId)!
+          : db.row<[number]>("SELECT count(*) FROM device WHERE userid = ? AND device = ?", userId, device)!;
+        if (known === 0) return undefined;
+        const ended = endSessions(db, userId, [device]);
         if (device === 0) db.run("DELETE FROM token WHERE userid = ? AND device = 0", userId);
         else removeDevices(db, logs, userId, [device]);
         return ended;
