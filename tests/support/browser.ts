@@ -37,7 +37,7 @@ class PageServer {
   #program: Program | undefined;
   #ports: Record<string, number> = { tcp: 0, http: 0 };
 
-  constructor(readonly db: TestDatabase) {}
+  constructor(readonly db: TestDatabase, readonly flags: string[]) {}
 
   get tcp(): number {
     return this.#ports.tcp;
@@ -50,7 +50,7 @@ class PageServer {
   async start(): Promise<void> {
     const { tcp, http } = this.#ports;
     const where = ["--listen", `127.0.0.1:${tcp}`, "--http", `127.0.0.1:${http}`, "--database", this.db.url, "--node", "test", "--limits", "off"];
-    this.#program = new Program(where);
+    this.#program = new Program([...where, ...this.flags]);
     this.#ports = await this.#program.ready();
   }
 
@@ -68,8 +68,8 @@ export interface PageTest {
   person(options?: BrowserContextOptions): Promise<Person>;
 }
 
-/** Registers a test of the page, on a server with SQLite. It fails if a page reports an error, breaks the policy, or asks another host. */
-export function pageTest(name: string, fn: (t: PageTest) => Promise<void>): void {
+/** Registers a test of the page, on a server with SQLite. It fails if a page reports an error, breaks the policy, or asks another host. `flags`: of the server. */
+export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags: string[] = []): void {
   Deno.test({
     name: `page: ${name}`,
     ignore: path === undefined && !required,
@@ -77,7 +77,7 @@ export function pageTest(name: string, fn: (t: PageTest) => Promise<void>): void
       if (path === undefined) throw new Error("there is no Chromium");
       await buildPage();
       await using db = await testDatabase("sqlite");
-      const server = new PageServer(db);
+      const server = new PageServer(db, flags);
       const people: Person[] = [];
       let browser: Browser | undefined;
       try {
