@@ -146,6 +146,42 @@ test("Tab completes, arrow up repeats, a group is talked to, a contact is told t
   assertEquals(await bob.ended(), 0);
 });
 
+test("two terminals of one user: each shows what was written at the other, once; devices are listed and signed out", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "bob");
+  await using desk = await chat(server.port, "alice");
+  await using sofa = await chat(server.port, "alice");
+  await using bob = await chat(server.port, "bob");
+  await talkTo(desk, "bob");
+  await desk.type("from the desk\r");
+  await sofa.see(/^\d\d:\d\d alice > bob: from the desk$/);
+  await bob.see(/alice: from the desk$/);
+  await talkTo(bob, "alice");
+  await bob.type("hello\r");
+  for (const terminal of [desk, sofa]) await terminal.see(/^\d\d:\d\d bob: hello$/);
+  await sofa.type("/r\r");
+  await sofa.until(() => sofa.lastRow === "bob>", "whoever wrote last");
+  await sofa.type("from the sofa\r");
+  await desk.see(/^\d\d:\d\d alice > bob: from the sofa$/);
+  // What was typed here stands here once: as it was typed.
+  assertEquals(desk.screen.rows.filter((row) => row.includes("from the desk")), ["bob> from the desk"]);
+  assertEquals(sofa.screen.rows.filter((row) => row.includes("from the sofa")), ["bob> from the sofa"]);
+
+  await enter(desk, "/devices");
+  const hostname = Deno.hostname().slice(0, 50);
+  await desk.see(new RegExp(`^ {2}device {2}1 {2}${hostname} {2}online {2}\\S+ {2}127\\.0\\.0\\.1 {2}this one$`));
+  await desk.see(new RegExp(`^ {2}device {2}2 {2}${hostname} {2}online {2}\\S+ {2}127\\.0\\.0\\.1$`));
+  await desk.see(/^ {2}device {2}0 {2}\(programs without a name\) {2}offline {2}-/);
+  await enter(desk, "/signout 1");
+  await desk.see("! that is this one: /logout ends it");
+  await enter(desk, "/signout 9");
+  await desk.see("! no such device");
+  await enter(desk, "/signout 2");
+  await desk.see("* device 2 is signed out");
+  await sofa.see("! the server ended the connection (kicked)");
+});
+
 test("the course's commands", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db);
@@ -290,7 +326,7 @@ test("nor can a server's names and sentences", async () => {
 
 test("a message during a password's question; blocking; somebody else takes the account", async () => {
   await using db = await testDatabase("sqlite");
-  await using server = await startServer(db, { "on-conflict": "replace" });
+  await using server = await startServer(db, { "on-conflict": "replace", "max-devices": 0 });
   await register(server.port, "alice", "bob");
   await using alice = await chat(server.port, "alice");
   await using bob = await RawClient.connect(server.port);

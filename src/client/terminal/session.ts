@@ -65,7 +65,10 @@ export class Session {
     this.#client = client;
     this.#view = view;
     this.#askPassword = askPassword;
-    client.on("login", (ack) => this.people.refresh(ack));
+    client.on("login", (ack) => {
+      this.people.met(ack.id, ack.name);
+      this.people.refresh(ack);
+    });
     client.on("message", (message) => this.#arrived(message));
     client.on("anew", () => view.note("not all that was written meanwhile is shown here; /history has it"));
     client.on("changed", () => void this.#refresh().catch(() => {}));
@@ -109,10 +112,17 @@ export class Session {
     await this.settled();
   }
 
-  #arrived(message: IncomingMessage): void {
-    const { id, name, toid, groupid } = message;
-    const mine = id === this.#client.session?.id;
+  #arrived(message: IncomingMessage): void | Promise<void> {
+    const { id, name, toid } = message;
     this.people.met(id, name);
+    // Written elsewhere, to somebody whom nobody here knows yet.
+    if (toid !== undefined && !this.people.knows(toid)) return this.#find({ id: toid }).catch(() => {}).then(() => this.#take(message));
+    this.#take(message);
+  }
+
+  #take(message: IncomingMessage): void {
+    const { id, toid, groupid } = message;
+    const mine = id === this.#client.session?.id;
     this.lastSeq = message.seq;
     // What was typed here stands here.
     if (this.#client.sentHere(message) && toid !== id) return;

@@ -40,7 +40,7 @@ export class Talk implements SessionListener {
     this.names.forget();
     const fresh = new Map<Key, Conversation>();
     // A log that was full left out what was said in groups: what is here may have gaps.
-    for (const [key, c] of conversations) fresh.set(key, key === open ? c : model.withoutLines(c));
+    for (const [key, c] of conversations) fresh.set(key, key === open ? { ...c, older: "idle" } : model.withoutLines(c));
     this.#store.update({ conversations: fresh });
     if (open) void this.loadNewest(open);
     void this.#loadPreviews(false);
@@ -112,13 +112,15 @@ export class Talk implements SessionListener {
   /** Brings what was said before. */
   async loadOlder(key: Key): Promise<void> {
     const c = this.#store.conversation(key);
-    if (!c || !c.more || c.loadingOlder || c.history !== "loaded" || c.lines.length === 0) return;
+    if (!c || !c.more || c.older === "loading" || c.history !== "loaded" || c.lines.length === 0) return;
     const before = c.lines[0].messageid;
-    this.#store.amend(key, (c) => ({ ...c, loadingOlder: true }));
+    this.#store.amend(key, (c) => ({ ...c, older: "loading" }));
     const page = await this.#history(key, { limit: PAGE, before });
     this.#store.amend(key, (c) => {
       // It may have been left and opened anew meanwhile.
-      if (!page || c.lines[0]?.messageid !== before) return { ...c, loadingOlder: false };
+      if (c.lines[0]?.messageid !== before) return { ...c, older: "idle" };
+      // Not again by itself: without a connection that would not end.
+      if (!page) return { ...c, older: "failed" };
       return model.withOlder(c, page.messages.map(model.lineOf), page.more);
     });
   }

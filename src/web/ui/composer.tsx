@@ -30,9 +30,12 @@ export function Composer({ conversation, name, me, maxLine, closed }: {
     if (matchMedia("(pointer: fine)").matches) field.focus();
   }, []);
   useLayoutEffect(() => {
-    const field = ref.current!;
+    const field = ref.current!, form = field.form!;
+    // Meanwhile the form stays as high as it is: what is above would take the room, and scroll.
+    form.style.minHeight = `${form.offsetHeight}px`;
     field.style.height = "auto";
     field.style.height = `${field.scrollHeight}px`;
+    form.style.minHeight = "";
   }, [text]);
 
   const change = (value: string) => {
