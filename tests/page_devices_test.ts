@@ -41,6 +41,7 @@ pageTest("two browsers of one user and a third person: everything is in both, at
   await desk.item("Hikers").waitFor();
   await desk.page.locator(".conversation > header").getByRole("button", { name: "Details" }).last().click();
   await desk.button("Block").click();
+  await desk.page.getByRole("dialog", { name: "Block: bob" }).getByRole("button", { name: "Block" }).click();
   await phone.open("bob");
   await phone.page.getByText("You blocked bob.").waitFor();
   await phone.button("Unblock").click();

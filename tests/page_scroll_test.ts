@@ -43,7 +43,6 @@ pageTest("at the bottom: a draft that grows, a window that changes, and messages
   const { alice, bob } = await withHistory(t, 60);
   await using _ = bob;
   const field = alice.page.locator(".composer textarea");
-  await alice.page.locator(".to-newest").click();
   await atBottom(alice);
   for (let line = 1; line <= 7; line++) {
     await field.pressSequentially(`${line}`);

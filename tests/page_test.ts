@@ -153,6 +153,9 @@ pageTest("a group: made, joined, talked in, left", async (t) => {
 
   await bob.page.locator(".conversation > header").getByRole("button", { name: "Details" }).last().click();
   await bob.button("Leave the group").click();
+  const leaving = bob.page.getByRole("dialog", { name: "Leave the group: Hikers" });
+  await leaving.getByText("You will get no more messages of Hikers").waitFor();
+  await leaving.getByRole("button", { name: "Leave the group" }).click();
   await bob.item("Hikers").waitFor({ state: "detached" });
   await alice.open("Hikers");
   await alice.send("where are you?");
@@ -170,9 +173,11 @@ pageTest("a block: the message fails, says why, and goes out when tried again la
   await bob.open("alice");
   await bob.page.getByText("alice is not among your contacts.").waitFor();
   await bob.button("Block").click();
+  await bob.page.getByRole("dialog", { name: "Block: alice" }).getByRole("button", { name: "Block" }).click();
   await bob.page.getByText("You blocked alice.").waitFor();
   await alice.send("second");
   await alice.page.getByText("They do not take messages from you.").waitFor();
+  await alice.item("bob").getByText("Not sent: You: second").waitFor();
   // It stays failed over a reload, and can be tried again.
   await alice.page.reload();
   await alice.online();
@@ -223,7 +228,7 @@ pageTest("the password is changed; a token that ended leads to the login", async
   const dialog = alice.page.getByRole("dialog");
   await dialog.getByRole("button", { name: "Change password" }).click();
   await dialog.getByLabel("Present password").fill("wrong");
-  await dialog.getByLabel("New password").fill("another");
+  await dialog.getByLabel("New password").fill("another one");
   await dialog.getByRole("button", { name: "Change password" }).click();
   await dialog.getByText("The present password is wrong.").waitFor();
   await dialog.getByLabel("Present password").fill("a password");
@@ -236,6 +241,6 @@ pageTest("the password is changed; a token that ended leads to the login", async
   assertEquals(await alice.page.locator("input[name=username]").inputValue(), "alice");
   await alice.logIn("alice", "a password");
   await alice.page.getByText("The name or the password is wrong.").waitFor();
-  await alice.logIn("alice", "another");
+  await alice.logIn("alice", "another one");
   await alice.online();
 });

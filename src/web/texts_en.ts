@@ -1,6 +1,6 @@
 /** The page's texts in English; the shape of those in any language. */
 
-const many = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+const many = (count: number, one: string, more: string) => `${count.toLocaleString("en")} ${count === 1 ? one : more}`;
 
 export const english = {
   tagline: "A calm place to talk.",
@@ -16,6 +16,7 @@ export const english = {
   newHere: "New here?",
   haveAccount: "Have an account?",
   nameOrNumber: "Name, or number such as #12",
+  passwordHint: "At least 8 characters. If you forget it, nobody can give it back to you.",
   loginEnded: "Your session has ended. Please log in again.",
   elsewhereTitle: "natter is open in another tab",
   elsewhereText: "An account is used in one tab at a time. You can go on in this one: the other tab will pause, and nothing is lost.",
@@ -28,7 +29,8 @@ export const english = {
   settings: "Settings",
   you: "You",
   notes: "Notes to yourself",
-  nothingFound: (text: string) => `Nobody here is called “${text}”.`,
+  nothingFound: (text: string) => `Nobody in your list is called “${text}”.`,
+  addNamed: (text: string) => `Add “${text}” to your contacts`,
   emptyTitle: "Nobody here yet",
   emptyText: "Add someone by their name, or make a group and tell others what it is called.",
   tellNumber: (name: string, id: number) => `Others find you as ${name}, or by your number #${id}.`,
@@ -77,7 +79,7 @@ export const english = {
   write: (name: string) => `Message to ${name}`,
   writePlaceholder: "Write a message",
   send: "Send",
-  tooLong: (bytes: number) => `Too long by ${many(bytes, "byte", "bytes")}`,
+  tooLong: (characters: number) => `Too long by about ${many(characters, "character", "characters")}`,
 
   // The connection
   connecting: "Connecting…",
@@ -125,7 +127,12 @@ export const english = {
   logOutText: "This browser forgets your conversations. They stay on the server.",
   number: "Number",
   removeContact: "Remove from contacts",
+  removeContactText: (name: string) => `${name} goes from your contacts. What you wrote to each other stays.`,
+  blockText: (name: string) => `${name} cannot write to you any more, and does not see when you are here. In groups you still read each other.`,
   leaveGroup: "Leave the group",
+  leaveText: (name: string) => `You will get no more messages of ${name}, and cannot read what was said.`,
+  leaveCreator: "The member who has been here longest takes your place as creator.",
+  leaveLast: "You are the last one: the group ends, and its name is free.",
   membersTitle: "Members",
   moreMembers: (count: number) => `Show more (${count})`,
   creator: "creator",

@@ -54,6 +54,16 @@ class PageServer {
     this.#ports = await this.#program.ready();
   }
 
+  /** SIGSTOP: connections stand, and nothing is said on them, as when the network is gone. */
+  freeze(): void {
+    this.#program?.kill("SIGSTOP");
+  }
+
+  /** It goes on. */
+  thaw(): void {
+    this.#program?.kill("SIGCONT");
+  }
+
   /** SIGKILL: the process is gone without a word. */
   async kill(): Promise<void> {
     await this.#program?.[Symbol.asyncDispose]();

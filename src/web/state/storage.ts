@@ -92,10 +92,8 @@ export function writeConversations(id: number, conversations: Iterable<Conversat
 /** Forgets what was said. (Whom the user blocks was kept here before the server told it.) */
 export function forget(id: number): void {
   for (const key of ["account", `box.${id}`, `conversations.${id}`, `blocked.${id}`]) write(key, undefined);
-  for (let i = sessionStorage.length - 1; i >= 0; i--) {
-    const key = sessionStorage.key(i);
-    if (key?.startsWith(PREFIX)) sessionStorage.removeItem(key);
-  }
+  const drafts = `${PREFIX}draft.${id}.`;
+  for (const key of Object.keys(localStorage)) if (key.startsWith(drafts)) localStorage.removeItem(key);
 }
 
 /** What this browser's user likes. */
@@ -110,22 +108,14 @@ export function writePreference(name: Preference, value: string | undefined): vo
   write(name, value);
 }
 
-/** What was written into a conversation and not sent, in this tab. */
+/** What was written into a conversation and not sent. */
 export function readDraft(owner: number, key: string): string {
-  try {
-    return sessionStorage.getItem(`${PREFIX}draft.${owner}.${key}`) ?? "";
-  } catch {
-    return "";
-  }
+  const draft = read(`draft.${owner}.${key}`);
+  return isString(draft) ? draft : "";
 }
 
 export function writeDraft(owner: number, key: string, text: string): void {
-  try {
-    if (text === "") sessionStorage.removeItem(`${PREFIX}draft.${owner}.${key}`);
-    else sessionStorage.setItem(`${PREFIX}draft.${owner}.${key}`, text);
-  } catch {
-    // Then it is gone at the next reload.
-  }
+  write(`draft.${owner}.${key}`, text === "" ? undefined : text);
 }
 
 function listOf(value: unknown): unknown[] {

@@ -28,7 +28,7 @@ export interface State {
   typing: ReadonlyMap<Key, readonly Typist[]>;
   /** The conversation on the screen. */
   open?: Key | undefined;
-  dialog?: "new" | "settings" | "details" | "logout" | undefined;
+  dialog?: "new" | "settings" | "details" | "logout" | "block" | "remove" | "leave" | undefined;
   /** What a screen reader is to say. */
   spoken: string;
 }

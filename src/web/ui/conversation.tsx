@@ -91,13 +91,13 @@ export function typingText(typists: readonly Typist[], names: Names | undefined)
 }
 
 function Stranger({ id, name }: { id: number; name: string }): JSX.Element {
-  const { people } = useParts();
+  const { people, store } = useParts();
   const { busy, error, run } = useRequest();
   return (
     <div class="strip">
       <span>{error || t.notContact(name)}</span>
       <button type="button" class="quiet" disabled={busy} onClick={() => void run(() => people.addFriendById(id))}>{t.addContact}</button>
-      <button type="button" class="quiet danger" disabled={busy} onClick={() => void run(() => people.block(id))}>{t.block}</button>
+      <button type="button" class="quiet danger" onClick={() => store.update({ dialog: "block" })}>{t.block}</button>
     </div>
   );
 }

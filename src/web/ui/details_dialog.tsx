@@ -49,11 +49,11 @@ function PersonDetails({ conversation: { key, name }, state: { friends, blocked,
       {error && <p class="error" role="alert">{error}</p>}
       <footer>
         {friend
-          ? <button type="button" class="quiet" disabled={busy} onClick={act(() => people.removeFriend(id))}>{t.removeContact}</button>
+          ? <button type="button" class="quiet" disabled={busy} onClick={() => store.update({ dialog: "remove" })}>{t.removeContact}</button>
           : <button type="button" class="quiet" disabled={busy} onClick={act(() => people.addFriendById(id))}>{t.addContact}</button>}
         {blocked.has(id)
           ? <button type="button" class="quiet" disabled={busy} onClick={act(() => people.unblock(id))}>{t.unblock}</button>
-          : <button type="button" class="quiet danger" disabled={busy} onClick={act(() => people.block(id))}>{t.block}</button>}
+          : <button type="button" class="quiet danger" disabled={busy} onClick={() => store.update({ dialog: "block" })}>{t.block}</button>}
       </footer>
     </>
   );
@@ -68,10 +68,7 @@ function GroupDetails({ conversation: { key, name }, state }: { conversation: Co
   useEffect(() => void people.loadMembers(id).catch(() => {}), []);
   const members = (known?.members ?? []).map((user) => ({ ...user, online: isOnline(state, user) }));
   members.sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name));
-  const write = (user: { id: number; name: string }) => {
-    store.update({ dialog: undefined });
-    route.open(people.write(user.id, user.name));
-  };
+  const write = (user: { id: number; name: string }) => route.open(people.write(user.id, user.name));
   return (
     <>
       <Head id={id} name={name} group line={known?.groupdesc ?? ""} />
@@ -100,16 +97,7 @@ function GroupDetails({ conversation: { key, name }, state }: { conversation: Co
       )}
       {error && <p class="error" role="alert">{error}</p>}
       <footer>
-        <button
-          type="button"
-          class="quiet danger"
-          disabled={busy}
-          onClick={async () => {
-            if (await run(() => people.leaveGroup(id))) store.update({ dialog: undefined });
-          }}
-        >
-          {t.leaveGroup}
-        </button>
+        <button type="button" class="quiet danger" onClick={() => store.update({ dialog: "leave" })}>{t.leaveGroup}</button>
       </footer>
     </>
   );

@@ -1,6 +1,6 @@
 /** Oneself: language, appearance, notifications, devices, password, leaving. */
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Device } from "../../client/natter_client.ts";
 import { ago } from "../format.ts";
 import { chooseLanguage, language, t } from "../i18n.ts";
@@ -9,7 +9,7 @@ import { chooseTheme, type Theme, theme } from "../theme.ts";
 import { Avatar } from "./avatar.tsx";
 import { useParts } from "./context.ts";
 import { Choice, Dialog } from "./dialog.tsx";
-import { LANGUAGES, Password } from "./login.tsx";
+import { isShort, LANGUAGES, Password } from "./login.tsx";
 import { useRequest } from "./use_request.ts";
 
 export function SettingsDialog({ state: { me, devices } }: { state: State }): JSX.Element {
@@ -121,6 +121,12 @@ function ChangePassword({ name }: { name: string }): JSX.Element {
   const [done, setDone] = useState(false);
   const [old, setOld] = useState("");
   const [fresh, setFresh] = useState("");
+  const form = useRef<HTMLFormElement>(null), button = useRef<HTMLButtonElement>(null);
+  // The focus goes with the user: into the form, and back.
+  useLayoutEffect(() => {
+    if (open) form.current!.querySelectorAll("input")[1].focus();
+    else if (done) button.current!.focus();
+  }, [open]);
   const submit = async (event: Event) => {
     event.preventDefault();
     if (!await run(() => people.changePassword(old, fresh), { 1: t.wrongPassword })) return;
@@ -135,15 +141,16 @@ function ChangePassword({ name }: { name: string }): JSX.Element {
       {done && <p class="note" role="status">{t.passwordChanged}</p>}
       {open
         ? (
-          <form onSubmit={submit}>
+          <form ref={form} onSubmit={submit}>
             <input class="hidden" name="username" autocomplete="username" value={name} readOnly tabIndex={-1} aria-hidden="true" />
             <Password label={t.oldPassword} autocomplete="current-password" value={old} change={setOld} />
             <Password label={t.newPassword} autocomplete="new-password" value={fresh} change={setFresh} />
+            <p class={isShort(fresh) && fresh !== "" ? "error" : "fine"}>{t.passwordHint}</p>
             {error && <p class="error" role="alert">{error}</p>}
-            <button type="submit" class="quiet" disabled={busy || old === "" || fresh === ""}>{t.changePassword}</button>
+            <button type="submit" class="quiet" disabled={busy || old === "" || isShort(fresh)}>{t.changePassword}</button>
           </form>
         )
-        : <button type="button" class="quiet" onClick={() => setOpen(true)}>{t.changePassword}</button>}
+        : <button ref={button} type="button" class="quiet" onClick={() => setOpen(true)}>{t.changePassword}</button>}
     </>
   );
 }
