@@ -11,6 +11,7 @@ import { compiled } from "./load_generator.ts";
 import type { Scale } from "./measure.ts";
 import { chatMysql, chatSqlite, group, stall } from "./parts/chat.ts";
 import { idle, loginMysql, loginSqlite, start, vanish10000, vanish4000 } from "./parts/clients.ts";
+import { chatOneDevice, chatThreeDevices, loginGroups } from "./parts/devices.ts";
 import type { Context, Part } from "./parts/part.ts";
 import { burst, bystanders, signal } from "./parts/relay.ts";
 import { picture, type Results } from "./picture.ts";
@@ -25,10 +26,13 @@ const parts: [Part, RowName[]][] = [
   [burst, ["burst-c", "burst-single"]],
   [chatSqlite, ["chat-sqlite"]],
   [chatMysql, ["chat-mysql"]],
+  [chatOneDevice, ["chat-one-device"]],
+  [chatThreeDevices, ["chat-three-devices"]],
   [group, ["group-signal", "group-chat"]],
   [idle, ["idle"]],
   [loginSqlite, ["login-sqlite"]],
   [loginMysql, ["login-mysql"]],
+  [loginGroups, ["login-groups", "login-groups-size"]],
   [vanish4000, ["vanish-4000"]],
   [vanish10000, ["vanish-10000"]],
   [start, ["start"]],
@@ -47,10 +51,10 @@ function print(result: Result): void {
   const { goal, atLeast, unit } = rows[result.row];
   const figure = result.figure === undefined ? "–" : `${digits(result.figure)} ${unit}`;
   const verdict = result.figure === undefined ? "" : met(result) ? "met" : "NOT met";
-  const columns = [result.row.padEnd(13), `${atLeast ? "≥" : "≤"} ${digits(goal)} ${unit}`.padEnd(13), figure.padEnd(13), verdict.padEnd(8)];
+  const columns = [result.row.padEnd(18), `${atLeast ? "≥" : "≤"} ${digits(goal)} ${unit}`.padEnd(13), figure.padEnd(13), verdict.padEnd(8)];
   console.log(columns.join(" ") + result.detail);
   if ((result.load ?? 0) > BUSY) {
-    console.log(`${" ".repeat(14)}the load generator was at ${(result.load! * 100).toFixed(0)} % of a core: it may be what was measured`);
+    console.log(`${" ".repeat(19)}the load generator was at ${(result.load! * 100).toFixed(0)} % of a core: it may be what was measured`);
   }
 }
 
@@ -79,7 +83,7 @@ if (unknown.length > 0) {
 const scale = options.smoke ? short : full;
 const context: Context = { scale, natter: (how) => startNatter({ ...how, cpuProf: options["cpu-prof"] }) };
 const results: Result[] = [];
-console.log(`${"row".padEnd(13)} ${"goal".padEnd(13)} ${"figure".padEnd(13)} ${"".padEnd(8)}made of`);
+console.log(`${"row".padEnd(18)} ${"goal".padEnd(13)} ${"figure".padEnd(13)} ${"".padEnd(8)}made of`);
 for (const [part, names] of parts) {
   if (!names.some(isWanted)) continue;
   for (const result of await part(context)) {

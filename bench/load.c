@@ -1,6 +1,6 @@
 // The load generator: one thread, epoll, so that it costs less than what it measures. bench/load.ts does the same, slower, where there is no compiler.
 //
-//     load -p PORT[,PORT…] [-m MSGID] [-w WINDOW] [-g GROUP] [-i] [-c CORE]
+//     load -p PORT[,PORT…] [-m MSGID] [-v PROTO] [-d DEVICES] [-w WINDOW] [-g GROUP] [-i] [-c CORE]
 //
 // stdin: a line `ID TOKEN` for each user, token `-` for a connection without a login, and an empty line; then commands. stdout: a line of JSON for each.
 //
@@ -8,7 +8,8 @@
 //     run WARM MS      after WARM ms of the same, measures for MS; then lets what is in flight arrive
 //     drop             closes all connections
 //
-// Users connect to one port after the other in turn. User 2k sends to user 2k+1, or with -g the first user to the group of all others. A window: WINDOW
+// Users connect to one port after the other in turn. User 2k sends to user 2k+1, or with -g the first user to the group of all others. With -d so many lines one
+// after the other are devices of one user: the first sends, and all of both users receive. A window: WINDOW
 // messages in flight per sender, and a delivery (to all of a group) lets the next go. -i: the last user sends a PING, and 1 ms after its PONG the next, which shows how long the server leaves others waiting.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -55,7 +56,7 @@ typedef struct {
   double longest;
 } Durations;
 
-static int ports[16], port_count, kind = 21, window = 1, count, epoll, stream_count, waiting_logins, next_login, logged_in;
+static int ports[16], port_count, kind = 21, proto = 2, devices = 1, window = 1, count, epoll, stream_count, waiting_logins, next_login, logged_in;
 static long group = -1;
 static bool with_probe, running, measuring, sending;
 static Peer *peers;
@@ -154,7 +155,7 @@ static void login_more(void) {
       continue;
     }
     char line[256];
-    send_bytes(i, line, snprintf(line, sizeof line, "{\"msgid\":1,\"proto\":2,\"id\":%ld,\"token\":\"%s\"}\n", peers[i].id, peers[i].token));
+    send_bytes(i, line, snprintf(line, sizeof line, "{\"msgid\":1,\"proto\":%d,\"id\":%ld,\"token\":\"%s\"}\n", proto, peers[i].id, peers[i].token));
   }
   if (logged_in < count || login_began == 0) return;
   double took = now() - login_began;
@@ -318,9 +319,10 @@ static void read_users(void) {
     add_stream(0, talking - 1, "groupid", group);
     for (int i = 1; i < talking; i++) peers[i].stream = 0;
   } else
-    for (int i = 0; i + 1 < talking; i += 2) {
-      peers[i + 1].stream = stream_count;
-      add_stream(i, 1, "toid", peers[i + 1].id);
+    for (int i = 0; i + 2 * devices <= talking; i += 2 * devices) {
+      int first = devices > 1 ? i : i + 1;  // with several devices one's own come back to all of them
+      for (int k = first; k < i + 2 * devices; k++) peers[k].stream = stream_count;
+      add_stream(i, i + 2 * devices - first, "toid", peers[i + devices].id);
     }
 }
 static void command(void) {
@@ -334,9 +336,11 @@ static void command(void) {
 }
 
 int main(int argc, char **argv) {
-  for (int o; (o = getopt(argc, argv, "p:m:w:g:ic:")) != -1;) {
+  for (int o; (o = getopt(argc, argv, "p:m:v:d:w:g:ic:")) != -1;) {
     if (o == 'p') { for (char *at = strtok(optarg, ","); at && port_count < 16; at = strtok(NULL, ",")) ports[port_count++] = atoi(at); }
     else if (o == 'm') kind = atoi(optarg);
+    else if (o == 'v') proto = atoi(optarg);
+    else if (o == 'd') devices = atoi(optarg);
     else if (o == 'w') window = atoi(optarg);
     else if (o == 'g') group = atol(optarg);
     else if (o == 'i') with_probe = true;

@@ -35,6 +35,8 @@ const { values: options } = parseArgs({
   options: {
     p: { type: "string", short: "p" },
     m: { type: "string", short: "m", default: "21" },
+    v: { type: "string", short: "v", default: "2" },
+    d: { type: "string", short: "d", default: "1" },
     w: { type: "string", short: "w", default: "1" },
     g: { type: "string", short: "g" },
     i: { type: "boolean", short: "i", default: false },
@@ -171,7 +173,7 @@ async function login(): Promise<unknown> {
       void receive(peer, conn);
       if (peer.token === "-") delete peer.onLogin;
       else {
-        send(peer, JSON.stringify({ msgid: 1, proto: 2, id: peer.id, token: peer.token }) + "\n");
+        send(peer, JSON.stringify({ msgid: 1, proto: Number(options.v), id: peer.id, token: peer.token }) + "\n");
         await done;
       }
       took.push(performance.now() - at);
@@ -247,7 +249,13 @@ function pairUp(): void {
     for (const peer of talking.slice(1)) peer.stream = stream;
     return;
   }
-  for (let i = 0; i + 1 < talking.length; i += 2) talking[i + 1]!.stream = addStream(talking[i]!, 1, "toid", talking[i + 1]!.id);
+  const devices = Number(options.d), both = 2 * devices;
+  for (let i = 0; i + both <= talking.length; i += both) {
+    // With several devices one's own come back to all of them.
+    const receivers = talking.slice(devices > 1 ? i : i + 1, i + both);
+    const stream = addStream(talking[i]!, receivers.length, "toid", talking[i + devices]!.id);
+    for (const peer of receivers) peer.stream = stream;
+  }
 }
 
 let reading = true;

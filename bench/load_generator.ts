@@ -12,6 +12,10 @@ export interface User {
 export interface LoadOptions {
   /** Of what is sent; default SIGNAL. */
   msgid?: number;
+  /** Of LOGIN; default 2. */
+  proto?: number;
+  /** So many users one after the other are devices of one, and each message goes to all devices of both ends; default 1. */
+  devices?: number;
   /** Messages in flight per sender; default 1. */
   window?: number;
   /** The first user sends to this group of all others, instead of every second to the one that follows. */
@@ -65,12 +69,11 @@ export class Load implements AsyncDisposable {
 
   /** Starts the process; nobody is connected yet. Several ports: users connect to one after the other in turn. A number of users: connections without a login. */
   static async start(port: number | readonly number[], users: readonly User[] | number, options: LoadOptions = {}): Promise<Load> {
-    const { msgid = 21, window = 1, group, probe } = options;
+    const { msgid = 21, proto = 2, devices = 1, window = 1, group, probe } = options;
     const script = new URL("./load.ts", import.meta.url).pathname;
     const program = compiled ? [compiled] : [Deno.execPath(), "run", "-A", "--quiet", script];
-    const args = ["-p", [port].flat().join(), "-m", msgid, "-w", window, ...(group === undefined ? [] : ["-g", group]), ...(probe ? ["-i"] : [])].map(
-      String,
-    );
+    const numbers = ["-m", msgid, "-v", proto, "-d", devices, "-w", window, ...(group === undefined ? [] : ["-g", group])].map(String);
+    const args = ["-p", [port].flat().join(), ...numbers, ...(probe ? ["-i"] : [])];
     const [command, ...rest] = onCore(LOAD_CORE, [...program, ...args]);
     const load = new Load(new Deno.Command(command!, { args: rest, stdin: "piped", stdout: "piped" }).spawn());
     const lines = typeof users === "number"

@@ -31,13 +31,38 @@ export interface NatterOptions {
   flags?: readonly string[];
 }
 
+/** Flags of a server without limits. */
+export const serverFlags: readonly string[] = [
+  "--listen",
+  "127.0.0.1:0",
+  "--http",
+  "off",
+  "--limits",
+  "off",
+  "--max-connections",
+  "50000",
+  "--log-level",
+  "warning",
+];
+
 /** The command that starts a server without limits. */
 export function natterCommand(database: string, { singleWrites, cpuProf, flags: more = [] }: NatterOptions = {}): string[] {
   const main = new URL(singleWrites ? "./single_writes.ts" : "../main.ts", import.meta.url).pathname;
-  const flags = ["--listen", "127.0.0.1:0", "--http", "off", "--limits", "off", "--max-connections", "50000", "--log-level", "warning"];
   const profile = cpuProf === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", cpuProf];
   // As `deno task start` does it: modules that are imported when needed are read when needed. (In deno.json it would keep them out of the compiled program.)
-  return [Deno.execPath(), "run", "-A", "--quiet", "--unstable-lazy-dynamic-imports", ...profile, main, ...flags, "--database", database, ...more];
+  return [
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--quiet",
+    "--unstable-lazy-dynamic-imports",
+    ...profile,
+    main,
+    ...serverFlags,
+    "--database",
+    database,
+    ...more,
+  ];
 }
 
 /** What {@linkcode natterCommand}'s server prints when it is ready. */

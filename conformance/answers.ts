@@ -56,7 +56,7 @@ export const answers: Check[] = [
         client.send({ msgid: 13, ref });
         assertEquals(await client.next(), { msgid: 14, ref });
       }
-      for (const ref of [1.5, null, true, {}, [1], "x".repeat(65), 2 ** 53]) {
+      for (const ref of [1.5, true, {}, [1], "x".repeat(65), 2 ** 53]) {
         client.send({ msgid: 13, ref });
         assertEquals((await client.next()).errno, 13, JSON.stringify(ref));
       }
@@ -91,7 +91,7 @@ export const answers: Check[] = [
     title: "LOGIN fails by LOGIN_ACK, REGISTER by REGISTER_ACK, PING by REPLY, the rest by REPLY",
     async run(stage) {
       const client = await stage.connect();
-      const pairs: [object, number][] = [[{ msgid: 1 }, 2], [{ msgid: 4 }, 5], [{ msgid: 13, ref: null }, 11], [{ msgid: 6 }, 11]];
+      const pairs: [object, number][] = [[{ msgid: 1 }, 2], [{ msgid: 4 }, 5], [{ msgid: 13, ref: 1.5 }, 11], [{ msgid: 6 }, 11]];
       for (const [request, msgid] of pairs) {
         client.send(request);
         assertEquals((await client.next()).msgid, msgid, JSON.stringify(request));
@@ -113,18 +113,23 @@ export const answers: Check[] = [
   },
   {
     rule: "3.6",
-    title: "a failure has errmsg, a REPLY has re, success has no errmsg",
+    title: "a failure has errmsg, a REPLY has re, an integer, success has no errmsg",
     async run(stage) {
       const { client } = await stage.member();
       const failed = await client.request({ msgid: 6, toid: 2 ** 50, msg: "x" });
       assertEquals([failed.msgid, failed.errno, failed.re, typeof failed.errmsg], [11, 16, 6, "string"]);
       const done = await client.request({ msgid: 17 });
       assertEquals([done.msgid, done.errno, done.re, done.errmsg], [11, 0, 17, undefined]);
+      for (const [msgid, re] of [["999", 999], ["13.5"], ["1e999"], ["null"], ['"13"'], ["true"]] as [string, number?][]) {
+        await client.line(`{"msgid":${msgid},"ref":"r"}`);
+        const { errno, ...answer } = await client.next();
+        assertEquals([errno, answer.re, Object.hasOwn(answer, "re")], [11, re, re !== undefined], msgid);
+      }
     },
   },
   {
     rule: "3.7",
-    title: "12 and 21 are told before 13, 13 before 22, and 13 names the field",
+    title: "12 and 21 are told before 13, 13 before what the server must look for, and 13 names the field",
     async run(stage) {
       const client = await stage.connect();
       for (const msgid of [3, 6, 7, 8, 9, 10, 12, 16, 17, 18, 19, 21, 22, 23, 24]) {
@@ -135,6 +140,8 @@ export const answers: Check[] = [
       const member = await stage.member();
       assertEquals((await member.client.request({ msgid: 1, id: "x" })).errno, 21);
       assertEquals((await member.client.request({ msgid: 3, id: "x" })).errno, 13);
+      assertEquals((await member.client.request({ msgid: 6, toid: 2 ** 50, msg: "" })).errno, 13);
+      assertEquals((await member.client.request({ msgid: 10, groupid: 2 ** 50, msg: "x", mid: "" })).errno, 13);
       const { errno, errmsg } = await member.client.request({ msgid: 6, toid: member.id, msg: 7 });
       assert(errno === 13 && errmsg!.includes("msg"), errmsg);
     },
@@ -160,6 +167,27 @@ export const answers: Check[] = [
       assertEquals((await alice.client.request({ msgid: 6, toid: bob.id, toname: alice.name, msg: "by number" })).errno, 0);
       assertEquals([(await bob.client.next()).msg, (await bob.client.next()).msg], ["by name", "by number"]);
       assertEquals((await alice.client.request({ msgid: 6, msg: "to whom?" })).errno, 13);
+      for (const request of [{ msgid: 10, groupname: "g", msg: "x" }, { msgid: 18, friendname: bob.name }, { msgid: 21, toname: bob.name }]) {
+        assertEquals((await alice.client.request(request)).errno, 13, JSON.stringify(request));
+      }
+      assertEquals((await alice.client.request({ msgid: 6, toname: randomText().padEnd(200, "x"), msg: "x" })).errno, 16);
+      assertEquals((await alice.client.request({ msgid: 6, toname: "x".repeat(201), msg: "x" })).errno, 13);
+    },
+  },
+  {
+    rule: "4.1",
+    title: "HISTORY and SIGNAL with both a user and a group go by the group",
+    async run(stage) {
+      const [alice, bob, carol] = await stage.members(3);
+      const { groupid } = await alice.client.request({ msgid: 8, groupname: `g-${randomText()}`, groupdesc: "" });
+      await carol.client.request({ msgid: 9, groupid });
+      assertEquals((await alice.client.request({ msgid: 10, groupid, msg: "to the group" })).errno, 0);
+      const { messages } = await alice.client.request({ msgid: 16, toid: bob.id, groupid });
+      assertEquals((messages as { msg: string }[]).map((m) => m.msg), ["to the group"]);
+      assertEquals((await bob.client.request({ msgid: 16, toid: alice.id, groupid })).errno, 18);
+      alice.client.send({ msgid: 21, toid: bob.id, groupid, msg: "s" });
+      assertEquals<object>(await carol.client.next((m) => m.msgid === 21), { msgid: 21, id: alice.id, groupid, msg: "s" });
+      assertEquals(await bob.client.settled(), []);
     },
   },
   {
@@ -179,7 +207,13 @@ export const answers: Check[] = [
       ) {
         assertEquals((await client.register(same, "pw")).errno, 1, same);
       }
-      for (const bad of ["", " a", "a ", "a\nb", "a\u200bb", "\u202ea", "x".repeat(51)]) {
+      // Joiners, where scripts need them, are no difference.
+      const [persian, hindi] = [`علی\u200cرضا ${randomText()}`, `क्\u200dष ${randomText()}`];
+      for (const joined of [persian, hindi]) {
+        assertEquals((await client.register(joined, "pw")).errno, 0, JSON.stringify(joined));
+        assertEquals((await client.register(joined.replace(/[\u200c\u200d]/, ""), "pw")).errno, 1, JSON.stringify(joined));
+      }
+      for (const bad of ["", " a", "a ", "a\nb", "a\u200bb", "a\u200cb", "a\u200db", "\u202ea", "x".repeat(51)]) {
         assertEquals((await client.register(bad, "pw")).errno, 13, JSON.stringify(bad));
       }
     },
@@ -197,6 +231,22 @@ export const answers: Check[] = [
       const { friend } = await client.request({ msgid: 7, friendid: other });
       const { state, lastseen } = friend as Record<string, unknown>;
       assertEquals([state, lastseen], ["offline", null]);
+    },
+  },
+  {
+    rule: "4.5",
+    title: "integers have no fraction, and their bounds",
+    async run(stage) {
+      const { id, client } = await stage.member();
+      await client.line(`{"msgid":16,"toid":${id}.0,"limit":1e2,"ref":1}`);
+      assertEquals((await client.next()).errno, 0);
+      assertEquals((await client.request({ msgid: 16, toid: 2 ** 53 - 1 })).errno, 16);
+      const bad = [{ msgid: 16, toid: 0 }, { msgid: 16, toid: 2 ** 53 }, { msgid: 16, toid: String(id) }, { msgid: 16, toid: id, before: 0 }];
+      for (const request of [...bad, { msgid: 12, seq: -1 }, { msgid: 12, seq: 0.5 }]) {
+        assertEquals((await client.request(request)).errno, 13, JSON.stringify(request));
+      }
+      const other = await stage.connect();
+      for (const proto of [1, 0, 2.5, "2"]) assertEquals((await other.login({ id, password: "x", proto })).errno, 13, JSON.stringify(proto));
     },
   },
   {

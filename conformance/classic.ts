@@ -32,6 +32,20 @@ export const classics: Check[] = [
     },
   },
   {
+    rule: "10.5",
+    title: "GOODBYE is the last line, also without a login; a classic session is sent none, nor is who ended by itself",
+    async run(stage) {
+      const [{ client: old }, stranger, member, leaving] = [await classic(stage), await stage.connect(), await stage.member(), await stage.member()];
+      for (const client of [old, stranger, member.client]) for (let i = 0; i < 10; i++) await client.line("x");
+      if (stage.target.kind === "tcp") await leaving.client.closeWrite();
+      else await leaving.client.close();
+      for (const client of [old, stranger, member.client, leaving.client]) await client.closed();
+      assertEquals(JSON.parse(stranger.lines.at(-1)!), { msgid: 20, reason: "badinput" });
+      assertEquals(JSON.parse(member.client.lines.at(-1)!), { msgid: 20, reason: "badinput" });
+      for (const client of [old, leaving.client]) assertEquals(client.lines.filter((line) => JSON.parse(line).msgid === 20), []);
+    },
+  },
+  {
     rule: "11.2",
     title: "its lists are encoded twice, and absent when empty",
     async run(stage) {

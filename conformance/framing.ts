@@ -105,11 +105,14 @@ export const framing: Check[] = [
   },
   {
     rule: "1.6",
-    title: "nine malformed lines in a row leave the connection open, ten close it",
+    title: "nine malformed lines in a row leave the connection open, ten close it; a good line, or one too early, begins the row anew",
     async run(stage) {
       const client = await stage.connect();
-      for (let i = 0; i < 9; i++) assertEquals(await errnoOf(client, "x"), 10);
-      await pingPong(client);
+      for (const between of [PING, '{"msgid":6,"toid":"x"}', PING]) {
+        for (let i = 0; i < 9; i++) assertEquals(await errnoOf(client, "x"), 10);
+        await client.line(between);
+        assert([undefined, 12].includes((await client.next()).errno), between);
+      }
       for (let i = 0; i < 10; i++) assertEquals(await errnoOf(client, "x"), 10);
       assertEquals(await client.next(), { msgid: 20, reason: "badinput" });
       await client.closed();
@@ -134,6 +137,22 @@ export const framing: Check[] = [
       const client = await stage.connect();
       client.send({ msgid: 13, seq: "x", toid: {}, hello: [1, 2, 3] });
       assertEquals(await client.next(), { msgid: 14 });
+    },
+  },
+  {
+    rule: "1.8",
+    title: "a field that is null is as if it were absent",
+    async run(stage) {
+      const { id, client } = await stage.member();
+      client.send({ msgid: 13, ref: null });
+      assertEquals(await client.next(), { msgid: 14 });
+      client.send({ msgid: 6, toid: id, toname: null, msg: "note", mid: null, ref: null, reply: null });
+      const { mid, msg } = await client.next((m) => m.msgid === 6);
+      assertEquals([mid, msg], [undefined, "note"]);
+      const history = await client.request({ msgid: 16, toid: id, toname: null, groupid: null, before: null, limit: null });
+      assertEquals((history.messages as unknown[]).length, 1);
+      assertEquals((await client.request({ msgid: 6, toid: id, msg: null })).errno, 13);
+      assertEquals((await client.request({ msgid: 16, toid: null })).errno, 13);
     },
   },
   {

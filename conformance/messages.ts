@@ -191,6 +191,21 @@ export const messages: Check[] = [
     },
   },
   {
+    rule: "6.13",
+    title: "without limit: 50; who joins a group is told by HISTORY what was said before, and sent what is said from then on",
+    async run(stage) {
+      const [alice, bob] = await stage.members(2);
+      const { groupid } = await alice.client.request({ msgid: 8, groupname: `g-${randomText()}`, groupdesc: "" });
+      for (let i = 1; i <= 51; i++) alice.client.send({ msgid: 10, groupid, msg: `${i}` });
+      await alice.client.request({ msgid: 10, groupid, msg: "52" });
+      assertEquals((await bob.client.request({ msgid: 9, groupid })).errno, 0);
+      assertEquals((await alice.client.request({ msgid: 10, groupid, msg: "53" })).errno, 0);
+      assertEquals(await texts(bob.client, 1), ["53"]);
+      const { messages, more } = await bob.client.request({ msgid: 16, groupid });
+      assertEquals([(messages as Message[]).map((m) => m.msg), more], [Array.from({ length: 50 }, (_, i) => `${i + 4}`), true]);
+    },
+  },
+  {
     rule: "9.1",
     title: "SIGNAL is passed on with the sender's id and nothing else, and not kept",
     async run(stage) {

@@ -65,7 +65,7 @@ export const people: Check[] = [
   },
   {
     rule: "7.4",
-    title: "BLOCK: no CHAT (23), no SIGNAL, and one reads offline to the other; UNBLOCK lifts it",
+    title: "BLOCK: no CHAT (23), no SIGNAL in either direction, and one reads offline to the other; UNBLOCK lifts it",
     async run(stage) {
       const [alice, bob] = await stage.members(2);
       assertEquals((await bob.client.request({ msgid: 23, userid: alice.id })).errno, 0);
@@ -75,8 +75,17 @@ export const people: Check[] = [
       assertEquals(await bob.client.settled(), []);
       const { friend } = await alice.client.request({ msgid: 7, friendid: bob.id });
       assertEquals((friend as { state: string }).state, "offline");
-      // The one who blocks may write.
+      const seen = await bob.client.request({ msgid: 7, friendid: alice.id });
+      assertEquals((seen.friend as { state: string }).state, "online");
+      bob.client.send({ msgid: 21, toid: alice.id, msg: "x" });
+      await bob.client.settled();
+      assertEquals(await alice.client.settled(), []);
+      // The one who blocks may write; and a group is for both.
       assertEquals((await bob.client.request({ msgid: 6, toid: alice.id, msg: "x" })).errno, 0);
+      const { groupid } = await group(alice.client);
+      assertEquals((await bob.client.request({ msgid: 9, groupid })).errno, 0);
+      assertEquals((await alice.client.request({ msgid: 10, groupid, msg: "to all" })).errno, 0);
+      assertEquals((await bob.client.next((m) => m.msgid === 10)).msg, "to all");
       await bob.client.request({ msgid: 24, userid: alice.id });
       assertEquals((await alice.client.request({ msgid: 6, toid: bob.id, msg: "y" })).errno, 0);
       assertEquals((await bob.client.request({ msgid: 23, userid: 2 ** 50 })).errno, 16);

@@ -27,6 +27,8 @@ export const sessions: Check[] = [
         { name: name + "x", password: "guess" },
         { id, token: "guess" },
         { id, token: "A".repeat(43) },
+        { id, token: "A".repeat(257) },
+        { id, token: "好" },
       ];
       for (const fields of wrong) {
         const { ref: _, ...answer } = await client.login({ ...fields, proto: 2 });
@@ -44,7 +46,8 @@ export const sessions: Check[] = [
       await bob.client.close();
       const client = await stage.connect();
       assertEquals((await client.login({ id: bob.id, token: alice.token, proto: 2 })).errno, 1);
-      assertEquals((await client.login({ name: bob.name, token: bob.token, proto: 2 })).errno, 0);
+      assertEquals((await client.login({ id: bob.id, token: "guess", password: bob.password, proto: 2 })).errno, 1, "the token counts");
+      assertEquals((await client.login({ name: bob.name, token: bob.token, password: "guess", proto: 2 })).errno, 0);
     },
   },
   {

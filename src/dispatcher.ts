@@ -4,7 +4,7 @@
  *
  * 1. One connection's messages are handled in the order they came: the next one waits for the promise of the one before, if there is one. Meanwhile the
  *    connection is `busy`: what it sends may stay unread.
- * 2. Where several errors apply, the first of 10, 11, 12 (21), 13, 15 and LOGOUT's 22 is told, then the rest.
+ * 2. Where several errors apply, the first of 10, 11, 12 (21), 13, 15 is told; what only the handler can find, such as LOGOUT's 22, comes behind.
  * 3. Whatever a handler throws becomes an answer. The server never dies of a line.
  */
 import type { Accounts } from "./auth/accounts.ts";
@@ -149,7 +149,7 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     [Msg.MEMBERS]: { from: "session", answer: "always", handle: async (c, r) => ({ ...await h.groups.members(c.session, r) }) },
     [Msg.DEVICES]: { from: "session", answer: "always", handle: (c) => h.devices.list(c.session) },
     [Msg.REMOVE_DEVICE]: { from: "session", answer: "ref", handle: (c, r) => h.devices.remove(c.session, r) },
-    [Msg.USERS]: { from: "session", answer: "always", handle: (c, r) => h.contacts.users(r) },
+    [Msg.USERS]: { from: "session", answer: "always", handle: (_, r) => h.contacts.users(r) },
   };
 }
 
@@ -185,9 +185,9 @@ export class Dispatcher {
     const { session } = connection;
     if (session && !session.modern) this.#handlers.confirmation.acted(session);
     const context = new Context(connection, session!, command, ref, line);
-    if (command.from === "session" && !session) return this.#fail(context, new Refusal(Errno.LOGIN_FIRST));
-    if (command.from === "no session" && session) return this.#fail(context, new Refusal(Errno.LOGGED_IN));
-    const request = fields.ref !== undefined && ref === undefined
+    if (command.from === "session" && !session) return this.#misplaced(context, Errno.LOGIN_FIRST);
+    if (command.from === "no session" && session) return this.#misplaced(context, Errno.LOGGED_IN);
+    const request = ref === undefined && fields.ref !== undefined && fields.ref !== null
       ? "ref must be an integer or a string of at most 64 characters"
       : check(command.msgid, fields);
     if (typeof request === "string") {
@@ -221,9 +221,15 @@ export class Dispatcher {
     context.refuse(refusal);
   }
 
+  /** A good line at the wrong time: it ends a row of malformed ones. */
+  #misplaced(context: Context, errno: Errno): void | Promise<void> {
+    context.connection.badLines = 0;
+    return this.#fail(context, new Refusal(errno));
+  }
+
   /** A line that no command can be found for. */
   #bad(connection: Connection, refusal: Refusal, ref?: Ref, msgid?: unknown): void {
-    const re = typeof msgid === "number" ? { re: msgid } : {};
+    const re = Number.isSafeInteger(msgid) ? { re: msgid } : {};
     connection.send(withRef({ msgid: Msg.REPLY, errno: refusal.errno, errmsg: refusal.message, ...re }, ref));
     this.#count(connection);
   }

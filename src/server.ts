@@ -23,14 +23,17 @@ import { LocalHub } from "./cluster/local.ts";
 import { type Handlers as NodeHandlers, type JoinBus, Router } from "./cluster/router.ts";
 import type { Config } from "./config/config.ts";
 import type { Handlers } from "./dispatcher.ts";
+import { healthRoutes } from "./http/health.ts";
+import { metricsRoutes } from "./http/metrics.ts";
+import { Monitoring } from "./http/monitoring.ts";
+import { pageRoutes } from "./http/page.ts";
+import { Routes } from "./http/routes.ts";
 import { type Certificate, readCertificate } from "./net/certificate.ts";
-import { type Addresses, Listeners } from "./net/listeners.ts";
+import { type Addresses, type Answering, Listeners } from "./net/listeners.ts";
 import { nodeCrypto } from "./node_crypto.ts";
 import { Counters } from "./ops/counters.ts";
-import { Health } from "./ops/health.ts";
 import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
-import { metricsOf, pageOf, type PageParts } from "./ops/pages.ts";
 import { ConnectionTable } from "./presence/connection_table.ts";
 import { Connections } from "./presence/connections.ts";
 import { Departure } from "./presence/departure.ts";
@@ -43,7 +46,7 @@ import { RemoteHolders } from "./presence/remote_holders.ts";
 import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
 
-/** How long a stop may take to say goodbye, to store what waits, and to set users offline (ms); with what follows it stays below 10 s. */
+/** How long a stop may take to say goodbye, to store what waits (twice), and to set users offline (ms). `natter serve` waits 9 s for all of it. */
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;
 const DAY_MS = 24 * 3600_000;
 
@@ -128,7 +131,7 @@ class NatterServer implements Server {
   readonly #login: Login;
   readonly #node: NodeLife;
   readonly #connections: Connections;
-  readonly #health: Health;
+  readonly #monitoring: Monitoring;
   /** What becomes of requests, and of what other nodes say. */
   readonly #handlers: Handlers;
   readonly #nodeHandlers: NodeHandlers;
@@ -181,7 +184,7 @@ class NatterServer implements Server {
       return appender.answered(session);
     };
     const connections = this.#connections = new Connections({ most: config.maxConnections, table, limits, heartbeat, farewell, departure, parting });
-    this.#health = new Health(() => Promise.all([store.ping(), router.ping()]), {
+    this.#monitoring = new Monitoring({ database: () => store.ping(), bus: () => router.ping() }, {
       counters,
       connections: () => connections,
       maxConnections: config.maxConnections,
@@ -215,12 +218,11 @@ class NatterServer implements Server {
   /** Joins the bus and opens all listeners. Throws {@linkcode ListenError}. */
   async listen(joinBus: JoinBus, certificate: Certificate | undefined): Promise<void> {
     this.#router.join(joinBus, this.#nodeHandlers, () => this.#node.reconcileSoon());
-    const parts: PageParts = { ready: () => this.#health.ready(), metrics: () => this.#health.measure() };
-    const gets = {
-      page: (path: string, address: string) => pageOf(path, address, parts),
-      metrics: (path: string) => metricsOf(path, parts),
-    };
-    this.#listeners = await Listeners.open({ config: this.#config, certificate, handler: this.#connections, gets, limits: this.#limits });
+    const monitoring = this.#monitoring;
+    const page = new Routes([...healthRoutes(() => monitoring.lacks()), ...metricsRoutes(() => monitoring.measure(), true), ...pageRoutes()]);
+    const metrics = new Routes(metricsRoutes(() => monitoring.measure(), false));
+    const answering: Answering = { page: (request) => page.answer(request), metrics: (request) => metrics.answer(request) };
+    this.#listeners = await Listeners.open({ config: this.#config, certificate, handler: this.#connections, answering, limits: this.#limits });
   }
 
   /** Sets going what needs no client to begin, and lets requests in. After {@linkcode NatterServer.listen}. */
@@ -261,7 +263,7 @@ class NatterServer implements Server {
     this.#connections.destroy();
     await this.#listeners?.close();
     await within(Promise.all([this.#appender.idle(), this.#login.turns.idle()]), STORE_MS);
-    await this.#health.close();
+    await this.#monitoring.close();
     this.#heartbeat.close();
     this.#confirmation.close();
     this.#delivery.close();

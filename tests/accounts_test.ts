@@ -1,6 +1,7 @@
 // REGISTER, LOGIN, LOGOUT, CHANGE_PASSWORD: every field and every answer.
 
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import deno from "../deno.json" with { type: "json" };
 import { nothingElse } from "./support/chat.ts";
 import { databaseTest } from "./support/databases.ts";
 import type { Message } from "./support/raw_client.ts";
@@ -99,25 +100,52 @@ databaseTest("LOGIN: by id or name, password or token; what is wrong is not told
   assertEquals(plain(await c.login({ id, token })), invalid, "expired");
 });
 
-databaseTest("LOGIN: what a modern client is told, whatever version it asks for", async (db) => {
+databaseTest("LOGIN: what a client of 0.1 is told", async (db) => {
   await using s = await startServer(db, { heartbeat: 7, "max-group": 33 });
   const [user] = await makeUsers(db, 1);
-  for (const proto of [2, 3, 1000]) {
+  await using client = await s.connect();
+  client.send({ msgid: 1, id: user!.id, token: user!.token, proto: 2, ref: "好" });
+  assertEquals(await client.next(), {
+    msgid: 2,
+    ref: "好",
+    errno: 0,
+    id: user!.id,
+    name: user!.name,
+    proto: 2,
+    friends: [],
+    groups: [],
+    token: user!.token,
+    heartbeat: 7,
+    limits: { line: 65536, group: 33 },
+    inbox: { confirmed: 0, last: 0 },
+  });
+});
+
+databaseTest("LOGIN: what a client of today is told, whatever higher version it asks for", async (db) => {
+  await using s = await startServer(db, { heartbeat: 7, "max-group": 33, "max-devices": 5, "max-line": "1MiB" });
+  const [user] = await makeUsers(db, 1);
+  for (const proto of [3, 1000]) {
     await using client = await s.connect();
-    client.send({ msgid: 1, id: user!.id, token: user!.token, proto, ref: "好" });
-    assertEquals(await client.next(), {
+    const ack = await client.login({ id: user!.id, token: user!.token, proto });
+    const { epoch } = ack.inbox as { epoch: string };
+    assertMatch(epoch, /^[0-9a-z]{8,}$/);
+    assertEquals(ack, {
       msgid: 2,
-      ref: "好",
+      ref: ack.ref!,
       errno: 0,
       id: user!.id,
       name: user!.name,
-      proto: 2,
+      proto: 3,
+      device: { id: 0, name: "" },
       friends: [],
       groups: [],
+      blocked: [],
       token: user!.token,
       heartbeat: 7,
-      limits: { line: 65536, group: 33 },
-      inbox: { confirmed: 0, last: 0 },
+      limits: { line: 1048576, answer: 1049600, group: 33, devices: 5 },
+      inbox: { epoch, confirmed: 0, last: 0 },
+      features: ["devices"],
+      version: deno.version,
     });
   }
 });
@@ -156,7 +184,6 @@ databaseTest("LOGOUT: session and token end, the connection stays, other tokens 
 databaseTest("LOGOUT: the account is free at once for others who wait for it", async (db) => {
   await using s = await startServer(db);
   const [user] = await makeUsers(db, 1);
-  const store = await db.open();
   for (let i = 0; i < 10; i++) {
     await using first = await s.connect();
     const [token] = await giveTokens(db.url, [user!.id]);

@@ -65,7 +65,7 @@ const good: { [K in keyof Config]: [string, Config[K]][] } = {
   heartbeat: [["0.25", 0.25], ["30", 30]],
   onConflict: [["probe", "probe"], ["refuse", "refuse"], ["replace", "replace"]],
   limits: [["on", true], ["off", false]],
-  trustedProxy: [["127.0.0.1, ::1", ["127.0.0.1", "::1"]], ["::ffff:10.0.0.255,2001:DB8::", ["::ffff:10.0.0.255", "2001:DB8::"]], ["none", []]],
+  trustedProxy: [["127.0.0.1, ::1", ["127.0.0.1", "::1"]], ["::ffff:10.0.0.255,2001:DB8::", ["10.0.0.255", "2001:db8::"]], ["none", []]],
   allowOrigin: [["https://a.example,http://localhost:8080", ["https://a.example", "http://localhost:8080"]]],
   keepDays: [["30", 30], ["forever", undefined]],
   maxConnections: [["1", 1]],

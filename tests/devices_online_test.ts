@@ -37,6 +37,8 @@ async function comeAndGo(db: TestDatabase, servers: TestServer[], rounds: number
     while (!done) {
       const { state, sessions } = await presenceOf(db, id);
       assertEquals(state, sessions > 0 ? "online" : "offline", "in between");
+      // SQLite answers in the same turn of the event loop.
+      await new Promise((resolve) => setTimeout(resolve));
     }
     await moves;
     await eventually(async () => (await presenceOf(db, id)).sessions === here.size, `round ${round}: ${here.size} sessions`);

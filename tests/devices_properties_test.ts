@@ -14,7 +14,8 @@ type Step =
   | { do: "hear"; count: number }
   | { do: "say" | "note"; device: number; count: number }
   | { do: "confirm" | "disconnect" | "reset" | "connect" | "remove"; device: number }
-  | { do: "add" | "restart" }
+  | { do: "add" }
+  | { do: "restart" }
   /** SIGKILL while this device and the other user are sending. */
   | { do: "kill"; device: number; count: number };
 

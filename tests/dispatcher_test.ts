@@ -36,7 +36,7 @@ async function flood(port: number, text: string): Promise<Message[]> {
   }
 }
 
-databaseTest("dispatcher: of several errors the first of 10, 11, 12 (21), 13, 15, 22 is told", async (db) => {
+databaseTest("dispatcher: of several errors the first of 10, 11, 12 (21), 13, 15 is told", async (db) => {
   await using s = await startServer(db);
   const [user] = await makeUsers(db, 1);
   await using client = await s.connect();
@@ -48,11 +48,12 @@ databaseTest("dispatcher: of several errors the first of 10, 11, 12 (21), 13, 15
     await goodLine(client);
   }
   // 11: also for what only the server says, and whatever else is in the line.
-  for (const msgid of [0, -1, 2, 5, 11, 15, 20, 25, 1.5, 1e300, "1", null, true, [1], {}, "constructor", "__proto__"]) {
-    const about = typeof msgid === "number" ? { re: msgid } : {};
+  for (const msgid of [0, -1, 2, 5, 11, 15, 20, 99, 1.5, 1e300, "1", null, true, [1], {}, "constructor", "__proto__"]) {
+    const about = Number.isSafeInteger(msgid) ? { re: msgid as number } : {};
     assertEquals(await say(client, JSON.stringify({ msgid, ref: 7 }) + "\n"), { msgid: 11, errno: 11, errmsg: "unknown msgid", ...about, ref: 7 });
     await goodLine(client);
   }
+  assertEquals(await say(client, '{"msgid":1e999}\n'), { msgid: 11, errno: 11, errmsg: "unknown msgid" }, "Infinity");
   assertEquals(await say(client, '{"ref":7}\n'), { msgid: 11, errno: 11, errmsg: "unknown msgid", ref: 7 });
   // 12 before 13.
   for (const msgid of forSessions) {
@@ -71,13 +72,14 @@ databaseTest("dispatcher: of several errors the first of 10, 11, 12 (21), 13, 15
     [{ msgid: 4, name: "a" }, { msgid: 5, errno: 13, errmsg: "password is missing" }],
     [{ msgid: 4, name: "a\0", password: "p" }, { msgid: 5, errno: 13, errmsg: "name has U+0000 or a lone surrogate" }],
     [{ msgid: 13, ref: 1.5 }, { msgid: 11, errno: 13, re: 13, errmsg: "ref must be an integer or a string of at most 64 characters" }],
-    [{ msgid: 13, ref: null }, { msgid: 11, errno: 13, re: 13, errmsg: "ref must be an integer or a string of at most 64 characters" }],
+    [{ msgid: 4, name: null, password: "p" }, { msgid: 5, errno: 13, errmsg: "name is missing" }],
   ];
   for (const [request, answer] of faults) assertEquals(await say(client, JSON.stringify(request) + "\n"), answer as Message);
   assertEquals((await say(client, '{"msgid":4,"name":"\\ud800","password":"p"}\n')).errno, 13, "a lone surrogate");
+  assertEquals(await say(client, '{"msgid":13,"ref":null}\n'), { msgid: 14 }, "null is absent");
 
   assertEquals((await client.login({ id: user!.id, token: user!.token, proto: 2 })).errno, 0);
-  // 21 before 13; 13 before 22.
+  // 21 before 13; 13 before 22, which only the session can tell.
   assertEquals(await say(client, '{"msgid":1,"id":"x"}\n'), { msgid: 2, errno: 21, errmsg: "this connection is already logged in" });
   assertEquals((await say(client, '{"msgid":3,"id":"x"}\n')).errno, 13);
   assertEquals(await say(client, '{"msgid":3,"id":99}\n'), { msgid: 11, errno: 22, re: 3, errmsg: "not yours" });
@@ -90,6 +92,11 @@ databaseTest("dispatcher: of several errors the first of 10, 11, 12 (21), 13, 15
   assertEquals((await say(client, '{"msgid":99}\n')).errno, 11);
   assertEquals((await say(client, '{"msgid":6,"toid":0}\n')).errno, 13);
   assertEquals((await say(client, "x\n")).errno, 10);
+  // 15 before what the server must look for; LOGOUT is not counted. All in one piece, so that nothing comes back to the bucket meanwhile.
+  const requests = [{ msgid: 6, toid: 99, msg: "x" }, { msgid: 10, groupid: 99, msg: "x" }, { msgid: 7, friendid: user!.id }, { msgid: 3, id: 99 }];
+  client.sendBytes('{"msgid":13}\n'.repeat(100) + requests.map((request) => JSON.stringify(request) + "\n").join(""));
+  const answers = await Promise.all(requests.map(({ msgid }) => client.next((m) => m.re === msgid)));
+  assertEquals(answers.map((m) => m.errno), [15, 15, 15, 22]);
 });
 
 databaseTest("dispatcher: ten bad lines in a row end the connection, nine do not", async (db) => {
@@ -100,6 +107,14 @@ databaseTest("dispatcher: ten bad lines in a row end the connection, nine do not
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 9; i++) assert((await say(client, bad[i % bad.length] + "\n\n \r\n")).errno! >= 10, "blank lines count for nothing");
     await goodLine(client);
+  }
+  // A good line at the wrong time breaks the row, too, and is none of it.
+  await using early = await s.connect();
+  for (const [who, misplaced, errno] of [[client, '{"msgid":1,"id":"x"}', 21], [early, '{"msgid":6,"toid":"x"}', 12]] as const) {
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 9; i++) assert((await say(who, "x\n")).errno === 10);
+      for (let i = 0; i < 12; i++) assertEquals((await say(who, misplaced + "\n")).errno, errno);
+    }
   }
   for (let i = 0; i < 10; i++) assert((await say(client, bad[i % bad.length] + "\n")).errno! >= 10);
   assertEquals(await client.next(), { msgid: 20, reason: "badinput" });

@@ -73,7 +73,11 @@ databaseTest("BLOCK: their CHAT is refused, SIGNAL stops in both directions, and
   await b.request({ msgid: 7, friendid: ann.id });
   const { groupid } = await a.request({ msgid: 8, groupname: "g", groupdesc: "" });
   await b.request({ msgid: 9, groupid });
+  const begun = Date.now();
   assertErrno(await a.request({ msgid: 23, userid: bob.id }), 0);
+  const gone = await b.next((m) => m.msgid === 15);
+  assertEquals([gone.id, gone.state], [ann.id, "offline"], "the blocker goes offline at that moment");
+  assert(Number(gone.lastseen) >= begun && Number(gone.lastseen) <= Date.now());
   assertErrno(await a.request({ msgid: 23, userid: bob.id }), 0, "twice is once");
 
   assertErrno(await b.request({ msgid: 6, toid: ann.id, msg: "x" }), 23);
@@ -87,7 +91,7 @@ databaseTest("BLOCK: their CHAT is refused, SIGNAL stops in both directions, and
   a.send({ msgid: 21, groupid, msg: "typing" });
   await a.request({ msgid: 13 });
   await nothingElse(b);
-  const hidden = { id: ann.id, name: ann.name, state: "offline", lastseen: null };
+  const hidden = { id: ann.id, name: ann.name, state: "offline", lastseen: gone.lastseen };
   assertEquals(await friends(b), [hidden]);
   assertEquals((await b.request({ msgid: 7, friendid: ann.id })).friend, hidden);
 
@@ -107,6 +111,8 @@ databaseTest("BLOCK: their CHAT is refused, SIGNAL stops in both directions, and
   await nothingElse(a2);
 
   assertErrno(await a2.request({ msgid: 24, userid: bob.id }), 0);
+  const back = await b.next((m) => m.msgid === 15);
+  assertEquals([back.id, back.state], [ann.id, "online"], "and is as they are when it is lifted");
   assertErrno(await a2.request({ msgid: 24, userid: bob.id }), 0, "twice is once");
   assertErrno(await b.request({ msgid: 6, toid: ann.id, msg: "back" }), 0);
   assertEquals((await chats(a2, 1))[0].msg, "back");

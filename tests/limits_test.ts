@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Passwords } from "../src/auth/passwords.ts";
-import { isLoopback, Limiter } from "../src/ops/limits.ts";
+import { Limiter } from "../src/ops/limits.ts";
 import { testDatabase } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, type TestServer } from "./support/server.ts";
@@ -13,7 +13,7 @@ const proxied = { "trusted-proxy": "127.0.0.1" };
 /** A connection that comes from `address`, as its proxy says. */
 async function connectFrom(server: TestServer, address: string): Promise<RawClient> {
   const client = await server.connect();
-  client.sendBytes(`PROXY TCP4 ${address} 127.0.0.1 4000 6000\r\n`);
+  client.sendBytes(address.includes(":") ? `PROXY TCP6 ${address} ::1 4000 6000\r\n` : `PROXY TCP4 ${address} 127.0.0.1 4000 6000\r\n`);
   return client;
 }
 
@@ -41,11 +41,6 @@ Deno.test("limiter: what is given back can be taken again; what is full is forgo
   assertEquals(limiter.size, 9999);
   limiter.take(-1, 5000);
   assertEquals(limiter.size, 1);
-});
-
-Deno.test("limits: loopback addresses", () => {
-  assertEquals(["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"].map(isLoopback), [true, true, true, true]);
-  assertEquals(["128.0.0.1", "::2", "::ffff:10.0.0.1", ""].map(isLoopback), [false, false, false, false]);
 });
 
 Deno.test("limits: a user's requests, 50 at once and 20 a second; free ones and --limits off are not counted", async () => {
@@ -134,6 +129,33 @@ Deno.test("limits: 64 connections of an address; one that goes makes room", asyn
     return (await next.request({ msgid: 13 }).catch(() => undefined))?.msgid === 14;
   }, "there is room again");
   await Promise.all(clients.map((c) => c.close()));
+});
+
+Deno.test("limits: all of an IPv6 network count as one address, and IPv4 in IPv6 as IPv4", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, proxied);
+  const from: [count: number, address: (i: number) => string, other: string][] = [
+    [64, (i) => `2001:db8:1:2:${i}::1`, "2001:db8:1:3::1"],
+    [64, (i) => i % 2 ? HERE : `::ffff:${HERE}`, ELSEWHERE],
+  ];
+  for (const [count, address, other] of from) {
+    const clients: RawClient[] = [];
+    for (let i = 0; i < count; i++) {
+      clients.push(await connectFrom(server, address(i)));
+      assertEquals((await clients[i].request({ msgid: 13 })).msgid, 14);
+    }
+    await using refused = await connectFrom(server, address(count));
+    assertEquals((await refused.next((m) => m.msgid === 20)).reason, "limits");
+    await using neighbour = await connectFrom(server, other);
+    assertEquals((await neighbour.request({ msgid: 13 })).msgid, 14);
+    for (let i = 0; i < 30; i++) assertEquals((await clients[i].register(`user ${address(i)} ${i}`, "pw")).errno, 0);
+    assertRetry(await clients[30].register(`user ${address(0)} 30`, "pw"), 20_000);
+    const name = `user ${address(0)} 0`;
+    for (let i = 0; i < 5; i++) assertEquals((await clients[i].login({ name, password: "wrong", proto: 2 })).errno, 1);
+    assertRetry(await clients[5].login({ name, password: "pw", proto: 2 }), 12_000);
+    assertEquals((await neighbour.login({ name, password: "pw", proto: 2 })).errno, 0);
+    await Promise.all(clients.map((c) => c.close()));
+  }
 });
 
 Deno.test("limits: loopback is exempt from those per address, and --limits off lifts them for all", async () => {

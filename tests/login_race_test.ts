@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { databaseTest } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
-import { countOnline, eventually, makeUsers, startServer, stateOf, type TestServer, type TestUser } from "./support/server.ts";
+import { countOnline, eventually, makeUsers, setHolder, startServer, stateOf, type TestServer, type TestUser } from "./support/server.ts";
 
 /** Answers every PING, as a client that is alive does. */
 async function answerPings(client: RawClient): Promise<void> {
@@ -130,7 +130,7 @@ databaseTest("login: a session that its node does not hold is no conflict, whate
   for (const mode of ["probe", "refuse", "replace"]) {
     await using s = await startServer(db, { "on-conflict": mode });
     const [user] = await makeUsers(db, 1, mode);
-    await db.query(`update user set state = 'online', session = 'nobody', node = 'test' where id = ${user!.id}`);
+    await setHolder(db, user!.id, { session: "nobody", node: "test" });
     await using client = await s.client(user!);
     assertEquals((await client.request({ msgid: 17 })).errno, 0);
   }

@@ -7,11 +7,11 @@ import { signalLine } from "../src/wire/encode.ts";
 import { comparableName, faultOfName, MAX_NAME } from "../src/wire/names.ts";
 
 const LONE = "\ud800", NUL = "a\0b";
-const notIds = [0, -1, 1.5, 2 ** 53, "1", "", true, null, [1], { id: 1 }];
-const notStrings = [1, true, null, ["a"], { a: 1 }];
+const notIds = [0, -1, 1.5, 2 ** 53, "1", "", true, [1], { id: 1 }];
+const notStrings = [1, true, ["a"], { a: 1 }];
 const notTexts = [...notStrings, "", NUL, LONE];
 const notNames = [...notTexts, "a".repeat(51), "👍".repeat(51), " a", "a ", "a\nb", "a\u200bb", "\u202ea", "\u200d", "\u3164", "\u2800", "\ufe0f"];
-const notLookups = [...notTexts, "a".repeat(201)];
+const notLookups = [...notTexts, "a".repeat(201), "👍".repeat(201)];
 const notPasswords = [...notTexts, "a".repeat(257), "é".repeat(129)];
 const notMids = [...notTexts, "a".repeat(65), "é".repeat(33)];
 
@@ -23,8 +23,8 @@ const requests: { [M in RequestId]: { good: Record<string, unknown>; bad: Record
       id: notIds,
       name: notLookups,
       password: notPasswords,
-      token: [...notTexts, "a".repeat(257)],
-      proto: [1, 0, -2, 2.5, "2", true, null],
+      token: notTexts,
+      proto: [1, 0, -2, 2.5, "2", true],
       device: notNames,
       takeover: [0, 1, "true"],
     },
@@ -39,7 +39,7 @@ const requests: { [M in RequestId]: { good: Record<string, unknown>; bad: Record
   },
   [Msg.JOIN_GROUP]: { good: { groupid: 1 }, bad: { groupid: notIds, groupname: notLookups } },
   [Msg.GROUP_CHAT]: { good: { groupid: 1, msg: "m" }, bad: { groupid: [undefined, ...notIds], msg: [undefined, ...notTexts], mid: notMids } },
-  [Msg.RECEIVED]: { good: { seq: 0 }, bad: { seq: [undefined, -1, 1.5, 2 ** 53, "1", null, true] } },
+  [Msg.RECEIVED]: { good: { seq: 0 }, bad: { seq: [undefined, -1, 1.5, 2 ** 53, "1", true] } },
   [Msg.PING]: { good: {}, bad: {} },
   [Msg.PONG]: { good: {}, bad: {} },
   [Msg.HISTORY]: {
@@ -93,6 +93,27 @@ for (const [id, { good, bad }] of Object.entries(requests)) {
   });
 }
 
+Deno.test("messages: a field that is null is absent, in every request", () => {
+  for (const [id, { good, bad }] of Object.entries(requests)) {
+    const msgid = Number(id) as RequestId;
+    for (const field of new Set([...Object.keys(good), ...Object.keys(bad)])) {
+      const absent = { ...good };
+      delete absent[field];
+      const expected = check(msgid, absent), checked = check(msgid, { ...good, [field]: null });
+      assertEquals(JSON.stringify(checked), JSON.stringify(expected), `${field} of ${id}`);
+      // Handlers ask whether a field is undefined.
+      if (typeof checked === "object") assertEquals(Object.values(checked).includes(null as never), false, `${field} of ${id}`);
+    }
+  }
+  assertEquals(check(Msg.HISTORY, { toid: 1, toname: null, groupid: null, before: null, limit: null, other: null }) as object, {
+    toid: 1,
+    toname: undefined,
+    groupid: undefined,
+    before: undefined,
+    limit: 50,
+  });
+});
+
 Deno.test("messages: of the fields of which one is needed, the error names all", () => {
   assertEquals(check(Msg.LOGIN, { password: "p" }), "id or name is missing");
   assertEquals(check(Msg.LOGIN, { id: 1 }), "password or token is missing");
@@ -105,8 +126,8 @@ Deno.test("messages: of the fields of which one is needed, the error names all",
 
 Deno.test("messages: the bounds themselves are good", () => {
   const good: [RequestId, Record<string, unknown>][] = [
-    [Msg.LOGIN, { name: "a".repeat(200), password: "a".repeat(256), proto: 3 }],
-    [Msg.LOGIN, { id: Number.MAX_SAFE_INTEGER, token: "a".repeat(256), proto: 2 }],
+    [Msg.LOGIN, { name: "👍".repeat(200), password: "a".repeat(256), proto: 3 }],
+    [Msg.LOGIN, { id: Number.MAX_SAFE_INTEGER, token: "a".repeat(60_000), proto: 2 }],
     [Msg.REGISTER, { name: "👍".repeat(50), password: "é".repeat(128) }],
     [Msg.REGISTER, { name: "你".repeat(50), password: " " }],
     [Msg.CHAT, { toname: "a", msg: "\u0001\n\u202e\ufeff", mid: "é".repeat(32) }],
@@ -143,6 +164,47 @@ Deno.test("messages: a SIGNAL's line is its JSON, however its message was writte
 Deno.test("names: any script and emoji are fine", () => {
   const names = ["张三", "Ἀχιλλεύς", "محمد", "हिन्दी", "o'Neill", "a b", "👍", "👩‍🚀", "🏳️‍🌈", "🇩🇪", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "1️⃣", "❤️", "👍🏽", "x".repeat(MAX_NAME)];
   for (const name of names) assertEquals(faultOfName(name), undefined, name);
+});
+
+/** Names with joiners as their scripts are written, and the same without. */
+const joined: [name: string, without: string][] = [
+  ["علی\u200cرضا", "علیرضا"],
+  ["مِی\u200cخواهم", "مِیخواهم"],
+  ["ܐܒ\u200cܓ", "ܐܒܓ"],
+  ["क्\u200dष", "क्ष"],
+  ["क्\u200cष", "क्ष"],
+  ["श्री\u0930\u094d\u200dय", "श्री\u0930\u094dय"],
+  ["র\u200d্যাব", "র্যাব"],
+  ["ශ්\u200dරී", "ශ්රී"],
+  ["അവന്\u200d", "അവന്"],
+];
+
+Deno.test("names: joiners are fine where a script needs them, nowhere else, and do not make a name another", () => {
+  for (const [name, without] of joined) {
+    assertEquals(faultOfName(name), undefined, JSON.stringify(name));
+    assertEquals(comparableName(name), comparableName(without), JSON.stringify(name));
+    assertEquals(comparableName(`${name}👩‍🚀`), comparableName(`${without}👩‍🚀`));
+  }
+  const nowhere = [
+    "a\u200cb",
+    "a\u200db",
+    "张\u200c三",
+    "\u200cعلی",
+    "علی\u200c",
+    "علی\u200dرضا",
+    "علی\u200c\u200cرضا",
+    "علی\u200c a",
+    "क\u200cष",
+    "क\u200dष",
+    "क्\u200d\u200dष",
+    "क्\u200ca",
+    "a्\u200cb",
+    "ع👍\u200cع",
+    "👩\u200c🚀",
+  ];
+  for (const name of nowhere) assert(faultOfName(name), JSON.stringify(name));
+  // What is looked for may be anything: it does not become another's name.
+  assertEquals(comparableName("al\u200cice") === comparableName("alice"), false);
 });
 
 Deno.test("names: what cannot be seen, or reverses what can, is refused; between emoji too", () => {
@@ -188,7 +250,7 @@ Deno.test("names: two that differ in case or compatible form only are one", () =
 });
 
 Deno.test("names: the comparable form of any name is its own, and that of the name in capitals and in small letters", () => {
-  const tricky = fc.constantFrom(..."ßẞςσΣıİiŉΐǰKÅﬁ'a\u0301\u0307\u0327");
+  const tricky = fc.constantFrom(..."ßẞςσΣıİiŉΐǰKÅﬁ'a\u0301\u0307\u0327", ...joined.map(([name]) => name));
   const character = fc.oneof(tricky, fc.string({ unit: "grapheme", minLength: 1, maxLength: 1 }));
   const name = fc.array(character, { minLength: 1, maxLength: 8 }).map((characters) => characters.join(""))
     .filter((s) => faultOfName(s) === undefined)

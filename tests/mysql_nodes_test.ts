@@ -3,9 +3,12 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers } from "./support/databases.ts";
-import { type Admin, type MysqlTest, mysqlTest } from "./support/mysql.ts";
+import { type Admin, hold, type MysqlTest, mysqlTest } from "./support/mysql.ts";
+import { addDevice, claim, release, tryClaim } from "./support/stores.ts";
 
 const text = new TextDecoder("latin1");
+/** What a transaction on users sends last. */
+const WRITES = /(INSERT INTO device|UPDATE user).*COMMIT/s;
 
 /** Nodes a and b, three users, and a look into the database. */
 async function twoNodes(t: MysqlTest): Promise<{ a: Store; b: Store; users: number[]; admin: Admin }> {
@@ -24,18 +27,14 @@ async function age(admin: Admin, node: string): Promise<void> {
   await admin.query(`UPDATE node SET since = since - INTERVAL 11 SECOND WHERE name = '${node}'`);
 }
 
-async function claimed(store: Store, userId: number, session: string, takeover?: string): Promise<void> {
-  assertEquals((await store.claim(userId, session, takeover)).result, "claimed");
-}
-
 mysqlTest("while the lease holds, the account is held, and names its node", async (t) => {
   const { a, b, users: [ada], admin } = await twoNodes(t);
-  await claimed(a, ada, "a1");
-  assertEquals(await b.claim(ada, "b1"), { result: "held", session: "a1", node: "a" });
+  await claim(a, ada, "a1");
+  assertEquals(await tryClaim(b, ada, "b1"), { result: "held", session: "a1", node: "a" });
   assertEquals(await b.sweep(), []);
-  assertEquals(await b.holder(ada), { session: "a1", node: "a" });
+  assertEquals(await b.holder(ada, 0), { session: "a1", node: "a" });
   const [row] = await admin.query(
-    `SELECT u.state, n.name, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), n.lease_until) / 1e6 AS lease FROM user u JOIN node n ON n.name = u.node AND n.incarnation = u.incarnation WHERE u.id = ${ada}`,
+    `SELECT u.state, n.name, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), n.lease_until) / 1e6 AS lease FROM user u JOIN device d ON d.userid = u.id JOIN node n ON n.name = d.node AND n.incarnation = d.incarnation WHERE u.id = ${ada}`,
   );
   assertEquals([row.state, row.name], ["online", "a"]);
   assert(Number(row.lease) > 5 && Number(row.lease) <= 10, `the lease is ${row.lease} s`);
@@ -43,47 +42,52 @@ mysqlTest("while the lease holds, the account is held, and names its node", asyn
 
 mysqlTest("a lease that ran out: others may claim, the node itself is fenced until it renews", async (t) => {
   const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
-  await claimed(a, ada, "a1");
-  await claimed(a, bob, "a2");
+  await claim(a, ada, "a1");
+  await claim(a, bob, "a2");
   await runOut(admin, "a");
-  assertEquals(await a.claim(cy, "a3"), { result: "fenced" });
-  assertEquals(await a.claim(ada, "a4", "a1"), { result: "fenced" });
-  await claimed(b, ada, "b1");
+  assertEquals(await tryClaim(a, cy, "a3"), { result: "fenced" });
+  assertEquals(await tryClaim(a, ada, "a4", { takeover: "a1" }), { result: "fenced" });
+  await claim(b, ada, "b1");
   assertEquals(await a.renew(), true);
-  await claimed(a, cy, "a3");
-  assertEquals(await b.claim(bob, "b2"), { result: "held", session: "a2", node: "a" });
-  assertEquals(await a.claim(ada, "a5"), { result: "held", session: "b1", node: "b" });
+  await claim(a, cy, "a3");
+  assertEquals(await tryClaim(b, bob, "b2"), { result: "held", session: "a2", node: "a" });
+  assertEquals(await tryClaim(a, ada, "a5"), { result: "held", session: "b1", node: "b" });
 });
 
 mysqlTest("a sweep reaps the node whose lease ran out; the node notices, and claims its sessions anew", async (t) => {
   const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
-  for (const [i, user] of [ada, bob, cy].entries()) await claimed(a, user, `a${i}`);
+  for (const [i, user] of [ada, bob, cy].entries()) await claim(a, user, `a${i}`);
   await runOut(admin, "a");
   assertEquals((await b.sweep()).toSorted(), [ada, bob, cy]);
   assertEquals(await b.sweep(), []);
   const [{ state, lastseen, now }] = await admin.query(`SELECT state, lastseen, UNIX_TIMESTAMP() * 1000 AS now FROM user WHERE id = ${ada}`);
   assertEquals(state, "offline");
   assert(Math.abs(Number(lastseen) - Number(now)) < 10_000);
-  await claimed(b, bob, "b1");
+  await claim(b, bob, "b1");
   assertEquals(await a.renew(), false);
   assertEquals(await a.renew(), false);
-  assertEquals(await a.claim(ada, "a9"), { result: "fenced" });
-  assertEquals(await a.rejoin([{ userId: cy, session: "a2" }, { userId: bob, session: "a1" }, { userId: ada, session: "a0" }]), [{
-    userId: bob,
-    session: "a1",
-  }]);
+  assertEquals(await tryClaim(a, ada, "a9"), { result: "fenced" });
+  assertEquals(
+    await a.rejoin([{ userId: cy, device: 0, session: "a2" }, { userId: bob, device: 0, session: "a1" }, { userId: ada, device: 0, session: "a0" }]),
+    [{ userId: bob, device: 0, session: "a1" }],
+  );
   assertEquals(await a.renew(), true);
-  assertEquals(await a.sessions(0, 10), [{ userId: ada, session: "a0", lastSeq: 0 }, { userId: cy, session: "a2", lastSeq: 0 }]);
+  assertEquals(await a.sessions({ userId: 0, device: 0 }, 10), [{ userId: ada, device: 0, session: "a0", lastSeq: 0 }, {
+    userId: cy,
+    device: 0,
+    session: "a2",
+    lastSeq: 0,
+  }]);
   await age(admin, "a");
   assertEquals(await b.sweep(), []);
-  assertEquals(await b.holder(bob), { session: "b1", node: "b" });
+  assertEquals(await b.holder(bob, 0), { session: "b1", node: "b" });
 });
 
 mysqlTest("a reaping and a return that meet in the middle lose no session", async (t) => {
   const { a, b, users, admin } = await twoNodes(t);
-  const sessions = users.map((userId) => ({ userId, session: `a${userId}` }));
+  const sessions = users.map((userId) => ({ userId, device: 0, session: `a${userId}` }));
   for (let round = 0; round < 10; round++) {
-    for (const { userId, session } of sessions) await claimed(a, userId, session, session);
+    for (const { userId, session } of sessions) await claim(a, userId, session, { takeover: session });
     await runOut(admin, "a");
     // The sweep has bumped the incarnation and waits for a user; the node comes back meanwhile, and waits too.
     await admin.query("START TRANSACTION");
@@ -96,7 +100,7 @@ mysqlTest("a reaping and a return that meet in the middle lose no session", asyn
     await admin.query("COMMIT");
     assertEquals(await rejoining, []);
     assertEquals(await sweeping, []);
-    assertEquals(await a.sessions(0, 10), sessions.map((s) => ({ ...s, lastSeq: 0 })));
+    assertEquals(await a.sessions({ userId: 0, device: 0 }, 10), sessions.map((s) => ({ ...s, lastSeq: 0 })));
     assertEquals(await b.sweep(), []);
     assertEquals(await a.renew(), true);
   }
@@ -109,13 +113,13 @@ mysqlTest("a return that was interrupted is asked for again", async (t) => {
   await b.join("b");
   const [ada] = await addUsers(b, "ada");
   const admin = await t.admin();
-  await claimed(a, ada, "a1");
+  await claim(a, ada, "a1");
   await runOut(admin, "a");
   assertEquals(await b.sweep(), [ada]);
   assertEquals(await a.renew(), false);
   await admin.query("START TRANSACTION");
   await admin.query(`SELECT id FROM user WHERE id = ${ada} FOR UPDATE`);
-  const interrupted = assertRejects(() => a.rejoin([{ userId: ada, session: "a1" }]), StoreUnavailable);
+  const interrupted = assertRejects(() => a.rejoin([{ userId: ada, device: 0, session: "a1" }]), StoreUnavailable);
   await admin.lockWaits(1);
   t.proxy.refuse = true;
   t.proxy.cut();
@@ -123,117 +127,146 @@ mysqlTest("a return that was interrupted is asked for again", async (t) => {
   t.proxy.refuse = false;
   await admin.query("COMMIT");
   assertEquals(await a.renew(), false);
-  assertEquals(await a.rejoin([{ userId: ada, session: "a1" }]), []);
+  assertEquals(await a.rejoin([{ userId: ada, device: 0, session: "a1" }]), []);
   assertEquals(await a.renew(), true);
-  assertEquals(await b.holder(ada), { session: "a1", node: "a" });
+  assertEquals(await b.holder(ada, 0), { session: "a1", node: "a" });
 });
 
 mysqlTest("a node never reaps itself", async (t) => {
   const { a, users: [ada], admin } = await twoNodes(t);
-  await claimed(a, ada, "a1");
+  await claim(a, ada, "a1");
   await runOut(admin, "a");
   assertEquals(await a.sweep(), []);
   assertEquals(await a.renew(), true);
-  assertEquals(await a.holder(ada), { session: "a1", node: "a" });
+  assertEquals(await a.holder(ada, 0), { session: "a1", node: "a" });
 });
 
 mysqlTest("nobody touches the sessions of a node that has just come back, for a whole lease", async (t) => {
   const { a, b, users: [ada], admin } = await twoNodes(t);
-  await claimed(a, ada, "a1");
+  await claim(a, ada, "a1");
   // As rejoin() finds it between its new incarnation and its first claim.
   await admin.query(
     "UPDATE node SET incarnation = incarnation + 1, since = UTC_TIMESTAMP(3), lease_until = UTC_TIMESTAMP(3) + INTERVAL 10 SECOND WHERE name = 'a'",
   );
   assertEquals(await b.sweep(), []);
   assertEquals(await a.renew(), false);
-  assertEquals(await b.claim(ada, "b1"), { result: "held", session: "a1", node: "a" });
+  assertEquals(await tryClaim(b, ada, "b1"), { result: "held", session: "a1", node: "a" });
   await age(admin, "a");
   assertEquals(await b.sweep(), [ada]);
 });
 
-mysqlTest("a claim that slipped in beside a reaping is kept by its node, or swept", async (t) => {
+mysqlTest("a claim that waited for its user while its node was reaped is fenced", async (t) => {
   const { a, b, users: [ada], admin } = await twoNodes(t);
   const reaper = await t.admin();
+  await admin.query("START TRANSACTION");
+  await admin.query(`SELECT id FROM user WHERE id = ${ada} FOR UPDATE`);
+  const claiming = tryClaim(a, ada, "late");
+  await admin.lockWaits(1);
+  await runOut(reaper, "a");
+  assertEquals(await b.sweep(), []);
+  await admin.query("COMMIT");
+  assertEquals(await claiming, { result: "fenced" });
+  assertEquals(await b.holder(ada, 0), undefined);
+});
+
+mysqlTest("a claim that slipped in beside a reaping is kept by its node, or swept", async (t) => {
+  const { b, users: [ada], admin } = await twoNodes(t);
+  const a = await t.openProxied();
+  await a.join("c");
   for (const kept of [true, false]) {
-    await admin.query("START TRANSACTION");
-    await admin.query(`SELECT id FROM user WHERE id = ${ada} FOR UPDATE`);
-    const claiming = a.claim(ada, "late");
-    await admin.lockWaits(1);
-    await runOut(reaper, "a");
+    // It has looked at its lease, and writes after the reaping.
+    const writing = hold(t.proxy, WRITES);
+    const claiming = tryClaim(a, ada, "late");
+    await writing.there;
+    await runOut(admin, "c");
     assertEquals(await b.sweep(), []);
-    await admin.query("COMMIT");
-    // MariaDB looked at the lease before it waited for the row.
+    writing.go();
     assertEquals((await claiming).result, "claimed");
-    assertEquals(await b.holder(ada), { session: "late", node: "a" });
+    assertEquals(await b.holder(ada, 0), { session: "late", node: "c" });
     if (!kept) assertEquals(await b.sweep(), [ada]);
     assertEquals(await a.renew(), false);
-    assertEquals(await a.rejoin(kept ? [{ userId: ada, session: "late" }] : []), []);
+    assertEquals(await a.rejoin(kept ? [{ userId: ada, device: 0, session: "late" }] : []), []);
     assertEquals(await b.sweep(), []);
-    assertEquals(await b.holder(ada), kept ? { session: "late", node: "a" } : undefined);
-    await a.release([{ userId: ada, session: "late", lastseen: 1 }]);
+    assertEquals(await b.holder(ada, 0), kept ? { session: "late", node: "c" } : undefined);
+    await a.release([{ userId: ada, device: 0, session: "late", lastseen: 1 }]);
   }
 });
 
 mysqlTest("claims of one moment: each has its own answer, and only the user whose row is locked waits", async (t) => {
   const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
-  await claimed(b, bob, "b1");
+  await claim(b, bob, "b1");
   await admin.query("START TRANSACTION");
   await admin.query(`SELECT id FROM user WHERE id = ${cy} FOR UPDATE`);
   let late = false;
-  const locked = a.claim(cy, "a3").finally(() => late = true);
-  const nobody = assertRejects(() => a.claim(cy + 1000, "a4"), Error, "there is no user");
-  const [free, held] = await Promise.all([a.claim(ada, "a1"), a.claim(bob, "a2")]);
-  await nobody;
-  assertEquals([free.result, held], ["claimed", { result: "held", session: "b1", node: "b" }]);
+  const ask = (userId: number, session: string) => a.claim({ userId, session, proof: { version: 1 }, device: 0, address: "", at: 1 });
+  const locked = ask(cy, "a3").finally(() => late = true);
+  const [nobody, free, held] = await Promise.all([ask(cy + 1000, "a4"), ask(ada, "a1"), ask(bob, "a2")]);
+  assertEquals([nobody, free.result, held], [{ result: "refused", errno: "INVALID" }, "claimed", { result: "held", session: "b1", node: "b" }]);
   assertEquals([late, await a.renew()], [false, true]);
   await admin.query("COMMIT");
   assertEquals((await locked).result, "claimed");
 });
 
-/** The next look of a claim, on any connection through the proxy, waits: until `go` is called. `asked` resolves when there is one. */
-function holdLook(t: MysqlTest): { asked: Promise<void>; go(): void } {
-  const asked = Promise.withResolvers<void>(), held = Promise.withResolvers<void>();
-  t.proxy.inspect = ({ direction, data }) => {
-    if (direction === "down" || !new TextDecoder().decode(data).includes("AS alive")) return "pass";
-    asked.resolve();
-    return held.promise.then(() => "pass" as const);
-  };
-  return { asked: asked.promise, go: held.resolve };
-}
-
-mysqlTest("a session that is taken over before its node has looked was claimed", async (t) => {
-  const { b, users: [ada] } = await twoNodes(t);
+mysqlTest("a claim that has looked is the one that gets the device: another node's waits, and hears who holds it", async (t) => {
+  const { b, users: [ada], admin } = await twoNodes(t);
   const a = await t.openProxied();
   await a.join("through the proxy");
-  const look = holdLook(t);
-  const claim = a.claim(ada, "a1");
-  await look.asked;
-  assertEquals((await b.claim(ada, "b1", "a1")).result, "claimed");
-  look.go();
-  assertEquals((await claim).result, "claimed");
-  assertEquals((await b.holder(ada))?.session, "b1");
+  const writing = hold(t.proxy, WRITES);
+  const first = tryClaim(a, ada, "a1");
+  await writing.there;
+  const second = tryClaim(b, ada, "b1");
+  await admin.lockWaits(1);
+  writing.go();
+  assertEquals((await first).result, "claimed");
+  assertEquals(await second, { result: "held", session: "a1", node: "through the proxy" });
+  assertEquals((await tryClaim(b, ada, "b2", { takeover: "a1" })).result, "claimed");
+  assertEquals((await b.holder(ada, 0))?.session, "b2");
 });
 
-mysqlTest("claims of one moment, one of which is taken over before its node has looked: whose outcome is not certain is not told one", async (t) => {
-  const { b, users: [ada, bob, cy] } = await twoNodes(t);
-  const a = await t.openProxied();
-  await a.join("through the proxy");
-  await claimed(b, bob, "b1");
-  const look = holdLook(t);
-  const sure = a.claim(ada, "a1");
-  const unsure = [assertRejects(() => a.claim(bob, "a2"), StoreUnavailable), assertRejects(() => a.claim(cy, "a3"), StoreUnavailable)];
-  await look.asked;
-  assertEquals((await b.claim(cy, "b3", "a3")).result, "claimed");
-  look.go();
-  assertEquals((await sure).result, "claimed");
-  await Promise.all(unsure);
+mysqlTest("a node that dies takes its sessions along: who is there on another one stays online, and is not told of", async (t) => {
+  const { a, b, users: [ada, bob], admin } = await twoNodes(t);
+  await claim(a, ada, "a0");
+  const phone = await addDevice(b, ada, "phone", "b1");
+  await addDevice(a, bob, "desk", "a2");
+  assertEquals((await b.whereabouts([ada, bob])).get(ada)?.nodes.toSorted(), ["a", "b"]);
+  await runOut(admin, "a");
+  assertEquals(await b.sweep(), [bob]);
+  assertEquals(await admin.query("SELECT state FROM user WHERE name IN ('ada', 'bob') ORDER BY id"), [{ state: "online" }, { state: "offline" }]);
+  assertEquals(await b.whereabouts([ada]), new Map([[ada, { nodes: ["b"], lastseen: null }]]));
+  await release(b, phone, 77);
+  const [{ state, lastseen }] = await admin.query(`SELECT state, lastseen FROM user WHERE id = ${ada}`);
+  // Not 77: the sweep ended another one later.
+  assertEquals([state, Number(lastseen) > 77], ["offline", true]);
+});
+
+mysqlTest("what a node is asked to end outlives its reaping, is taken by it alone and once, and goes with its next life", async (t) => {
+  const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
+  const desk = await addDevice(a, ada, "desk", "a1");
+  await claim(b, bob, "b0");
+  await claim(a, cy, "a2");
+  assertEquals(await b.setClosed(ada, true), [{ ...desk, node: "a" }]);
+  assertEquals(await b.kick(bob), true);
+  await runOut(admin, "a");
+  // The ban ended ada's.
+  assertEquals(await b.sweep(), [cy]);
+  assertEquals(await b.takeKicks(), [{ userId: bob, device: 0, session: "b0" }]);
+  assertEquals(await a.renew(), false);
+  // Its row names none, and it is not claimed anew.
+  assertEquals(await a.rejoin([desk, { userId: cy, device: 0, session: "a2" }]), [desk]);
+  assertEquals(await a.takeKicks(), [desk]);
+  assertEquals([await a.takeKicks(), await b.takeKicks()], [[], []]);
+  assertEquals(await a.kick(cy), true);
+  await a.leave();
+  const again = await t.open();
+  await again.join("a");
+  assertEquals(await again.takeKicks(), []);
 });
 
 mysqlTest("a node that leaves leaves nothing online", async (t) => {
   const { a, b, users: [ada], admin } = await twoNodes(t);
-  await claimed(a, ada, "a1");
+  await claim(a, ada, "a1");
   await a.leave();
-  assertEquals(await a.claim(ada, "a2"), { result: "fenced" });
+  assertEquals(await tryClaim(a, ada, "a2"), { result: "fenced" });
   assertEquals(await b.sweep(), [ada]);
   const [{ lease_until }] = await admin.query("SELECT lease_until FROM node WHERE name = 'a'");
   assertEquals(lease_until, null);
@@ -241,7 +274,7 @@ mysqlTest("a node that leaves leaves nothing online", async (t) => {
 
 mysqlTest("a name is waited for, and free when its holder leaves", async (t) => {
   const { a, users: [ada] } = await twoNodes(t);
-  await claimed(a, ada, "a1");
+  await claim(a, ada, "a1");
   const second = await t.open();
   let joined = false;
   const joining = second.join("a").finally(() => joined = true);
@@ -250,45 +283,45 @@ mysqlTest("a name is waited for, and free when its holder leaves", async (t) => 
   assertEquals(joined, false);
   await a.leave();
   assertEquals(await joining, 1);
-  assertEquals(await second.holder(ada), undefined);
+  assertEquals(await second.holder(ada, 0), undefined);
 });
 
 mysqlTest("names are told apart by case", async (t) => {
   const { users: [ada] } = await twoNodes(t);
   const other = await t.open();
   assertEquals(await other.join("A"), 0);
-  await claimed(other, ada, "s");
-  assertEquals((await other.holder(ada))?.node, "A");
+  await claim(other, ada, "s");
+  assertEquals((await other.holder(ada, 0))?.node, "A");
 });
 
 mysqlTest("the connection that holds the name is killed: the name is taken again", async (t) => {
   const { a, users: [ada], admin } = await twoNodes(t);
-  await claimed(a, ada, "a1");
+  await claim(a, ada, "a1");
   for (let round = 0; round < 5; round++) {
     await admin.killAll();
     assertEquals(await a.renew(), true);
     const [{ holder }] = await admin.query("SELECT IS_USED_LOCK(CONCAT('natter.node.', SHA1(CONCAT(DATABASE(), '/', 'a')))) AS holder");
     assertNotEquals(holder, null);
   }
-  assertEquals(await a.holder(ada), { session: "a1", node: "a" });
+  assertEquals(await a.holder(ada, 0), { session: "a1", node: "a" });
 });
 
 mysqlTest("another process took the name meanwhile: renewing and rejoining are refused", async (t) => {
   const { a, users: [ada], admin } = await twoNodes(t);
-  await claimed(a, ada, "a1");
+  await claim(a, ada, "a1");
   await admin.killAll();
   const second = await t.open();
   assertEquals(await second.join("a"), 1);
-  assertEquals(await a.claim(ada, "a2"), { result: "fenced" });
+  assertEquals(await tryClaim(a, ada, "a2"), { result: "fenced" });
   await Promise.all([assertRejects(() => a.renew(), StoreRefused), assertRejects(() => a.rejoin([]), StoreRefused)]);
-  await claimed(second, ada, "s1");
+  await claim(second, ada, "s1");
 });
 
 mysqlTest("a cable that was cut, twice: the name is taken again although the database still sees the old connections", async (t) => {
   const a = await t.openProxied();
   await a.join("a");
   const [ada] = await addUsers(a, "ada");
-  await claimed(a, ada, "a1");
+  await claim(a, ada, "a1");
   await a.renew();
   const seen = new Set<number>();
   const cut = new Set<number>();
@@ -311,28 +344,31 @@ mysqlTest("a cable that was cut, twice: the name is taken again although the dat
   await assertRejects(() => a.renew(), StoreUnavailable);
   assertEquals(await a.renew(), true);
   assert(cut.has(locking));
-  assertEquals(await a.holder(ada), { session: "a1", node: "a" });
+  assertEquals(await a.holder(ada, 0), { session: "a1", node: "a" });
   end.resolve("drop");
 });
 
-mysqlTest("a claim whose link broke in the middle may commit; it is found among the node's sessions, and released", async (t) => {
+mysqlTest("a claim whose link broke before it wrote changed nothing, and none waits for it", async (t) => {
+  const { b, users: [ada] } = await twoNodes(t);
+  const a = await t.openProxied();
+  await a.join("through the proxy");
+  t.proxy.inspect = ({ direction, data }) => direction === "up" && WRITES.test(text.decode(data)) ? "cut" : "pass";
+  await assertRejects(() => tryClaim(a, ada, "lost"), StoreUnavailable);
+  await claim(b, ada, "b1");
+});
+
+mysqlTest("a claim whose answer was lost is found among the node's sessions, and released", async (t) => {
   const a = await t.openProxied();
   await a.join("a");
   const [ada] = await addUsers(a, "ada");
   const admin = await t.admin();
-  // The claim waits for the row; its connection is cut once it is there.
-  await admin.query("START TRANSACTION");
-  await admin.query(`SELECT id FROM user WHERE id = ${ada} FOR UPDATE`);
-  const claiming = assertRejects(() => a.claim(ada, "lost"), StoreUnavailable);
-  await admin.lockWaits(1);
-  t.proxy.cut();
-  await claiming;
-  assertEquals(await a.sessions(0, 10), []);
-  await admin.query("COMMIT");
+  t.proxy.inspect = ({ direction, data }) => direction === "up" && WRITES.test(text.decode(data)) ? "passAndCut" : "pass";
+  await assertRejects(() => tryClaim(a, ada, "lost"), StoreUnavailable);
+  t.proxy.inspect = undefined;
   await admin.until(`SELECT id FROM user WHERE id = ${ada} AND state = 'online'`, 1);
-  assertEquals(await a.sessions(0, 10), [{ userId: ada, session: "lost", lastSeq: 0 }]);
-  await a.release([{ userId: ada, session: "lost", lastseen: 5 }]);
-  assertEquals(await a.holder(ada), undefined);
+  assertEquals(await a.sessions({ userId: 0, device: 0 }, 10), [{ userId: ada, device: 0, session: "lost", lastSeq: 0 }]);
+  await a.release([{ userId: ada, device: 0, session: "lost", lastseen: 5 }]);
+  assertEquals(await a.holder(ada, 0), undefined);
 });
 
 mysqlTest("a thousand sessions are swept, and rejoined, in chunks", async (t) => {
@@ -340,13 +376,16 @@ mysqlTest("a thousand sessions are swept, and rejoined, in chunks", async (t) =>
   await admin.query(
     "INSERT INTO user (name, namekey, password) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999) SELECT CONCAT('u', i), CONCAT('u', i), 'x' FROM n",
   );
-  await admin.query("UPDATE user SET state = 'online', session = CONCAT('s', id), node = 'a', incarnation = 1");
-  const sessions = (await a.sessions(0, 5000)).map(({ userId, session }) => ({ userId, session }));
+  await admin.query("UPDATE user SET state = 'online'");
+  await admin.query(
+    "INSERT INTO device (userid, device, name, created, confirmed_seq, session, node, incarnation) SELECT id, 0, '', 1, 0, CONCAT('s', id), 'a', 1 FROM user",
+  );
+  const sessions = (await a.sessions({ userId: 0, device: 0 }, 5000)).map(({ userId, device, session }) => ({ userId, device, session }));
   assert(sessions.length > 1000);
   await runOut(admin, "a");
   assertEquals((await b.sweep()).length, sessions.length);
   assertEquals(await a.renew(), false);
   assertEquals(await a.rejoin(sessions.toReversed()), []);
-  assertEquals((await a.sessions(0, 5000)).length, sessions.length);
+  assertEquals((await a.sessions({ userId: 0, device: 0 }, 5000)).length, sessions.length);
   assertEquals(await (await t.open()).sweep(), []);
 });

@@ -1,14 +1,16 @@
 // Opening a MySQL database, and what becomes of the store when the database or the way to it fails.
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { openMysql } from "../src/store/mysql.ts";
-import { insertPieces, numbers, padded } from "../src/store/mysql/sql.ts";
+import { insertPieces, literal, numbers, padded } from "../src/store/mysql/sql.ts";
 import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers } from "./support/databases.ts";
 import { mysqlTest } from "./support/mysql.ts";
 import { startProxy } from "./support/proxy.ts";
+import { hash } from "./support/stores.ts";
 
-const LIMITS = { maxGroup: 2000, maxInbox: 100_000, maxContacts: 2000 };
+const LIMITS = { maxGroup: 2000, maxInbox: 100_000, maxDevices: 20, maxContacts: 2000 };
 
 async function refusal(url: string, kind: typeof StoreRefused | typeof StoreUnavailable): Promise<string> {
   const { message } = await assertRejects(async () => await (await openMysql(url, LIMITS)).close(), kind);
@@ -90,12 +92,12 @@ mysqlTest("a newer schema is refused", async (t) => {
 mysqlTest("a schema that was interrupted is completed, and several processes may open an empty database at once", async (t) => {
   await using admin = await t.admin();
   await Promise.all([t.open(), t.open(), t.open()]);
-  assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 1 }]);
+  assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 2 }]);
   await admin.query("UPDATE schema_version SET version = 0");
   await admin.query("DROP TABLE node");
   const store = await t.open();
   assertEquals(await store.join("a"), 0);
-  assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 1 }]);
+  assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 2 }]);
 });
 
 Deno.test("lists of any length need few statements", () => {
@@ -119,6 +121,17 @@ Deno.test("nothing but integers is written into a statement", () => {
   for (const wrong of [1.5, NaN, Infinity, 2 ** 53, "1", "1; DROP TABLE user", null, undefined, [1]]) {
     assertThrows(() => numbers([1, wrong as number]), TypeError);
   }
+  assertThrows(() => literal(0.5), TypeError);
+});
+
+mysqlTest("text that is written into a statement comes out as it was, whatever is in it", async (t) => {
+  await using admin = await t.admin();
+  for (const text of ["", "'", "\\", "'; DROP TABLE user; --", "\0\n\x1a", "张三 👩‍🚀", "ÿ"]) {
+    const [row] = await admin.query(
+      `SELECT ${literal(text)} AS text, ${literal(new TextEncoder().encode(text))} AS bytes, ${literal(null)} AS nothing`,
+    );
+    assertEquals(row, { text, bytes: Buffer.from(text), nothing: null });
+  }
 });
 
 mysqlTest("connections that die while they are idle are no error of reads and transactions", async (t) => {
@@ -140,13 +153,13 @@ mysqlTest("connections that die while they are idle are no error of reads and tr
   await idle();
   assertEquals((await store.findUser({ id: ada }))?.name, "ada");
   await idle();
-  assertEquals((await store.append([{ sender: ada, toid: bob, msg: "hi", ts: 1 }])).map((r) => r.errno), [0]);
+  assertEquals((await store.append([{ sender: ada, toid: bob, msg: "hi", ts: 1 }])).map((r) => r.errno), ["OK"]);
   await idle();
-  await store.release([{ userId: ada, session: "x", lastseen: 1 }]);
+  await store.release([{ userId: ada, device: 0, session: "x", lastseen: 1 }]);
   await idle();
   assertEquals(await store.renew(), true);
   await idle();
-  await assertRejects(() => store.setClosed(ada, true), StoreUnavailable);
+  await assertRejects(() => store.removeToken(hash(1)), StoreUnavailable);
 });
 
 mysqlTest("killed connections are replaced", async (t) => {
@@ -156,8 +169,8 @@ mysqlTest("killed connections are replaced", async (t) => {
   for (let round = 0; round < 5; round++) {
     await Promise.all(Array.from({ length: 20 }, () => store.ping()));
     assert(await admin.killAll() > 0);
-    assertEquals((await store.append([{ sender: ada, toid: bob, msg: "hi", ts: 1 }]))[0].errno, 0);
-    assertEquals((await store.inbox(bob, 0, 100, 1e6)).length, round + 1);
+    assertEquals((await store.append([{ sender: ada, toid: bob, msg: "hi", ts: 1 }]))[0].errno, "OK");
+    assertEquals((await store.log(bob, 0, 100, 1e6)).length, round + 1);
   }
 });
 
@@ -172,9 +185,9 @@ mysqlTest("a database that accepts and never answers hangs nobody", async (t) =>
   const calls: ((store: Store) => Promise<unknown>)[] = [
     (s) => s.ping(),
     (s) => s.renew(),
-    (s) => s.claim(ada, "s"),
+    (s) => s.claim({ userId: ada, session: "s", proof: { version: 1 }, device: 0, address: "", at: 1 }),
     (s) => s.append([append]),
-    (s) => s.release([{ userId: ada, session: "x", lastseen: 1 }]),
+    (s) => s.release([{ userId: ada, device: 0, session: "x", lastseen: 1 }]),
   ];
   const opening = openMysql(`mysql://root@127.0.0.1:${t.proxy.port}/natter`, LIMITS);
   await Promise.all([

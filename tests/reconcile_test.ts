@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { LocalHub } from "../src/cluster/local.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
-import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
+import { eventually, holderOf, makeUsers, setHolder, startServer, stateOf, type TestUser } from "./support/server.ts";
 
 const TIMES = { renew: 100, kicks: 100, reconcile: 200, news: 250 };
 
@@ -21,7 +21,7 @@ databaseTest("reconciling: a row that claims a session which the node does not h
   };
   watch.forget();
   await eventually(() => watch.made.includes("sessions"), "a pass");
-  await db.query(`update user set state = 'online', session = 'nobody', node = 'test', incarnation = 1 where id = ${user.id}`);
+  await setHolder(db, user.id, { session: "nobody", node: "test" });
   await watcher.request({ msgid: 7, friendid: user.id });
   open.resolve();
   await eventually(async () => await stateOf(db, user.id) === "offline", "released", 5000);
@@ -57,11 +57,11 @@ databaseTest("reconciling: a session whose row names another is closed", async (
   const [user, other] = await makeUsers(db, 2) as [TestUser, TestUser];
   await using client = await s.client(user);
   await using untouched = await s.client(other);
-  await db.query(`update user set session = 'another', node = 'elsewhere' where id = ${user.id}`);
+  await setHolder(db, user.id, { session: "another", node: "elsewhere" });
   const goodbye = await client.next((m) => m.msgid === 20);
   assertEquals([goodbye.reason, goodbye.retry], ["replaced", undefined]);
   await client.closed;
-  assertEquals((await db.query(`select session from user where id = ${user.id}`))[0]?.session, "another");
+  assertEquals(await holderOf(db, user.id), "another");
   assertEquals((await untouched.request({ msgid: 13 })).msgid, 14);
 });
 
@@ -69,7 +69,7 @@ databaseTest("reconciling: a row that was set offline under a living session is 
   await using s = await startServer(db, {}, { times: TIMES });
   const [user] = await makeUsers(db, 1) as [TestUser];
   await using client = await s.client(user);
-  await db.query(`update user set state = 'offline', session = null, node = null, incarnation = null where id = ${user.id}`);
+  await setHolder(db, user.id, undefined);
   await eventually(async () => await stateOf(db, user.id) === "online", "claimed anew", 5000);
   assertEquals((await client.request({ msgid: 13 })).msgid, 14);
   await client.close();
@@ -96,12 +96,12 @@ Deno.test({
     await using lost = await s.client(moves);
     // As if this process had been stopped: its lease is over, another node has swept it, and one user has moved there.
     await db.query("update node set incarnation = incarnation + 1, lease_until = null where name = 'a'");
-    await db.query("update user set state = 'offline', session = null, node = null, incarnation = null");
-    await db.query(`update user set state = 'online', session = 'there', node = 'b', incarnation = 1 where id = ${moves.id}`);
+    await setHolder(db, stays.id, undefined);
+    await setHolder(db, moves.id, { session: "there", node: "b" });
     assertEquals((await lost.next((m) => m.msgid === 20)).reason, "replaced");
     await eventually(async () => await stateOf(db, stays.id) === "online", "claimed anew", 5000);
     assertEquals((await kept.request({ msgid: 13 })).msgid, 14);
-    assertEquals((await db.query(`select session from user where id = ${moves.id}`))[0]?.session, "there");
+    assertEquals(await holderOf(db, moves.id), "there");
     // And it serves logins again.
     await kept.close();
     await using back = await s.client(stays);

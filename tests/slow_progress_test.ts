@@ -25,7 +25,7 @@ Deno.test("slow progress: one write of 12 MB goes on and on, over TLS and WebSoc
     config,
     certificate: await readCertificate(config),
     handler: { opened: (connection) => arrived.resolve(connection), line: () => {}, fault: () => {}, end: (connection) => connection.finish("fin") },
-    gets: { page: () => undefined, metrics: () => undefined },
+    answering: { page: () => Promise.reject(new Error("not asked")), metrics: () => Promise.reject(new Error("not asked")) },
     limits: new Limits(false),
   });
   const { tls, http } = listeners.addresses;

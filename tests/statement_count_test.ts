@@ -2,7 +2,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { StoreWatch } from "./support/around_store.ts";
-import { databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
+import { addUsers, databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
+import { countCommands, mysqlTest } from "./support/mysql.ts";
+import { addDevice } from "./support/stores.ts";
 import { eventually, makeUsers, startServer, type TestUser } from "./support/server.ts";
 
 const MEMBERS = 1000;
@@ -63,6 +65,55 @@ Deno.test({
     }
     assert(Math.min(...counts) <= 25, `${Math.min(...counts)} statements`);
   },
+});
+
+mysqlTest("statements: what the logins of a moment cost MySQL in round trips, whatever their groups and devices", async (t) => {
+  const store = await t.openProxied();
+  await store.join("a");
+  const users = await addUsers(store, ...Array.from({ length: 20 }, (_, i) => `user${i}`));
+  const ask = (device: number | { name: string }) =>
+    users.map((userId) => store.claim({ userId, session: crypto.randomUUID(), proof: { version: 1 }, device, address: "", at: 1 }));
+  const made = await Promise.all(ask({ name: "phone" }));
+  assert(made.every((claim) => claim.result === "claimed"));
+  for (let i = 0; i < 10; i++) {
+    const group = await store.createGroup(users[i], `g${i}`, `g${i}`, "");
+    assert(typeof group === "object");
+    for (const user of users) await store.joinGroup(user, { id: group.groupid });
+  }
+  const count = countCommands(t.proxy);
+  const cost = async (calls: Promise<unknown>[]) => {
+    await Promise.all(calls);
+    const { commands } = count;
+    count.commands = 0;
+    return commands;
+  };
+  // Nineteen wait for the first, and one connection may be opened for them.
+  const opening = 3;
+  const claiming = await cost(ask(0));
+  assert(claiming >= 2 && claiming <= 4 + opening, `${claiming} round trips of twenty claims`);
+  const welcoming = await cost(users.map((user) => store.welcome(user, 1)));
+  assert(welcoming >= 1 && welcoming <= 2 + opening, `${welcoming} round trips of twenty welcomes`);
+  assertEquals(await cost([store.welcome(users[0], 0)]), 1);
+  const keys = users.map((userId, i) => ({ userId, device: 1, session: String(i) }));
+  assertEquals(await cost([store.confirm(keys.map((key) => ({ ...key, seq: 1 })))]), 2);
+  assertEquals(await cost([store.release(keys.map((key) => ({ ...key, lastseen: 1 })))]), 2);
+});
+
+mysqlTest("statements: what messages cost MySQL in round trips: one to lock and read, one to insert, one for the logs and COMMIT", async (t) => {
+  const store = await t.openProxied();
+  await store.join("a");
+  const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
+  await store.append([{ sender: ada, toid: bob, msg: "first", ts: 1 }]);
+  const count = countCommands(t.proxy);
+  await store.append([{ sender: ada, toid: bob, msg: "second", ts: 2 }]);
+  assertEquals(count.commands, 3);
+  // A sender with more than one device is looked for once more.
+  await addDevice(store, cy, "phone");
+  await addDevice(store, cy, "desk");
+  await store.append([{ sender: cy, toid: bob, msg: "third", ts: 3 }]);
+  count.commands = 0;
+  await store.append([{ sender: cy, toid: bob, msg: "fourth", ts: 4 }]);
+  assertEquals(count.commands, 4);
 });
 
 async function questions(db: { query(sql: string): Promise<Record<string, unknown>[]> }): Promise<number> {

@@ -1,30 +1,9 @@
-// The contract of the store, on both databases: append, inbox, confirmation, history, pruning.
+// The contract of the store, on both databases: append, history, pruning.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Append, type Appended, type GroupId, type Store, StoreUnavailable, type UserId } from "../src/store/store.ts";
+import { type Append, type Appended, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers, databaseTest } from "./support/databases.ts";
-
-type Stored = Extract<Appended, { errno: 0 }>;
-
-async function one(store: Store, append: Append): Promise<Appended> {
-  const results = await store.append([append]);
-  assertEquals(results.length, 1);
-  return results[0];
-}
-
-async function stored(store: Store, append: Append): Promise<Stored> {
-  const result = await one(store, append);
-  assert(result.errno === 0, `errno ${result.errno}`);
-  return result;
-}
-
-async function group(store: Store, ...[creator, ...others]: UserId[]): Promise<GroupId> {
-  const name = crypto.randomUUID();
-  const created = await store.createGroup(creator, name, name, "");
-  assert(typeof created === "object", `createGroup: ${created}`);
-  for (const id of others) await store.joinGroup(id, { id: created.groupid });
-  return created.groupid;
-}
+import { addDevice, claim, confirm, group, one, type Stored, stored } from "./support/stores.ts";
 
 databaseTest("a message reaches the receiver's inbox, and names the node where they are", async (t) => {
   const store = await t.open();
@@ -33,16 +12,16 @@ databaseTest("a message reaches the receiver's inbox, and names the node where t
   const first = await stored(store, { sender: ada, toid: bob, msg: "hello", ts: 1_700_000_000_001 });
   assertEquals(first.repeated, false);
   assertEquals(first.ts, 1_700_000_000_001);
-  assertEquals(first.receivers, [{ userId: bob, seq: 1, node: null }]);
-  await store.claim(bob, "s1");
+  assertEquals(first.receivers, [{ userId: bob, seq: 1, nodes: [] }]);
+  await claim(store, bob, "s1");
   const second = await stored(store, { sender: ada, toid: bob, msg: "again", ts: 2, mid: "m" });
-  assertEquals(second.receivers, [{ userId: bob, seq: 2, node: "n1" }]);
+  assertEquals(second.receivers, [{ userId: bob, seq: 2, nodes: ["n1"] }]);
   assert(second.messageid > first.messageid);
-  assertEquals(await store.inbox(bob, 0, 10, 1000), [
+  assertEquals(await store.log(bob, 0, 10, 1000), [
     { seq: 1, messageid: first.messageid, id: ada, name: "ada", toid: bob, msg: "hello", ts: 1_700_000_000_001 },
     { seq: 2, messageid: second.messageid, id: ada, name: "ada", toid: bob, msg: "again", ts: 2, mid: "m" },
   ]);
-  assertEquals(await store.inbox(ada, 0, 10, 1000), []);
+  assertEquals(await store.log(ada, 0, 10, 1000), []);
 });
 
 databaseTest("a note to oneself arrives, beside other messages", async (t) => {
@@ -53,9 +32,9 @@ databaseTest("a note to oneself arrives, beside other messages", async (t) => {
     { sender: bob, toid: ada, msg: "2", ts: 2 },
     { sender: ada, toid: ada, msg: "3", ts: 3 },
   ]);
-  assertEquals(results.map((r) => r.errno === 0 && r.receivers), [1, 2, 3].map((seq) => [{ userId: ada, seq, node: null }]));
-  assertEquals((await store.inbox(ada, 0, 10, 1000)).map((m) => m.msg), ["1", "2", "3"]);
-  assertEquals((await store.history({ userId: ada, peer: ada }, undefined, 10)).messages.map((m) => m.msg), ["1", "3"]);
+  assertEquals(results.map((r) => r.errno === "OK" && r.receivers), [1, 2, 3].map((seq) => [{ userId: ada, seq, nodes: [] }]));
+  assertEquals((await store.log(ada, 0, 10, 1000)).map((m) => m.msg), ["1", "2", "3"]);
+  assertEquals((await store.history({ userId: ada, peer: ada }, undefined, 10, 1e9)).messages.map((m) => m.msg), ["1", "3"]);
 });
 
 databaseTest("a group's message is stored once and reaches every member but the sender", async (t) => {
@@ -64,11 +43,11 @@ databaseTest("a group's message is stored once and reaches every member but the 
   const pub = await group(store, ada, bob, cy);
   await stored(store, { sender: dan, toid: cy, msg: "direct", ts: 1 });
   const result = await stored(store, { sender: bob, groupid: pub, msg: "hello", ts: 2, mid: "m" });
-  assertEquals(result.receivers.map((r) => [r.userId, r.seq, r.node]).sort(), [[ada, 1, null], [cy, 2, null]].sort());
+  assertEquals(result.receivers.map((r) => [r.userId, r.seq, r.nodes]).sort(), [[ada, 1, []], [cy, 2, []]].sort());
   const message = { messageid: result.messageid, id: bob, name: "bob", groupid: pub, msg: "hello", ts: 2, mid: "m" };
-  assertEquals(await store.inbox(ada, 0, 10, 1000), [{ ...message, seq: 1 }]);
-  assertEquals(await store.inbox(cy, 1, 10, 1000), [{ ...message, seq: 2 }]);
-  assertEquals(await store.inbox(bob, 0, 10, 1000), []);
+  assertEquals(await store.log(ada, 0, 10, 1000), [{ ...message, seq: 1 }]);
+  assertEquals(await store.log(cy, 1, 10, 1000), [{ ...message, seq: 2 }]);
+  assertEquals(await store.log(bob, 0, 10, 1000), []);
   assertEquals((await t.query("select id from message")).length, 2);
   const alone = await group(store, dan);
   assertEquals((await stored(store, { sender: dan, groupid: alone, msg: "echo", ts: 3 })).receivers, []);
@@ -86,8 +65,8 @@ databaseTest("text comes back unchanged", async (t) => {
     "漢".repeat(21_000),
   ];
   await store.append(texts.map((msg, ts) => ({ sender: ada, toid: bob, msg, ts })));
-  assertEquals((await store.inbox(bob, 0, 100, 1e9)).map((m) => m.msg), texts);
-  assertEquals((await store.history({ userId: ada, peer: bob }, undefined, 100)).messages.map((m) => m.msg), texts);
+  assertEquals((await store.log(bob, 0, 100, 1e9)).map((m) => m.msg), texts);
+  assertEquals((await store.history({ userId: ada, peer: bob }, undefined, 100, 1e9)).messages.map((m) => m.msg), texts);
 });
 
 databaseTest("seq has no gap and messageid rises, however many append at the same time", async (t) => {
@@ -103,7 +82,7 @@ databaseTest("seq has no gap and messageid rises, however many append at the sam
     }));
   const results = await Promise.all(batches.map((batch, b) => stores[b % 2].append(batch)));
   for (const userId of [ada, bob, cy, dan]) {
-    const inbox = await stores[0].inbox(userId, 0, 1000, 1e9);
+    const inbox = await stores[0].log(userId, 0, 1000, 1e9);
     assertEquals(inbox.map((m) => m.seq), inbox.map((_, i) => i + 1));
     // In the order of its seq, each conversation's messageid rises, and each batch keeps its order.
     const newest = new Map<string, number>();
@@ -116,7 +95,9 @@ databaseTest("seq has no gap and messageid rises, however many append at the sam
       assert(Number(i) > (place.get(batch) ?? -1), `batch ${batch} lost its order`);
       place.set(batch, Number(i));
     }
-    const told = results.flat().flatMap((r) => r.errno === 0 ? r.receivers.filter((x) => x.userId === userId).map((x) => [x.seq, r.messageid]) : []);
+    const told = results.flat().flatMap((r) =>
+      r.errno === "OK" ? r.receivers.filter((x) => x.userId === userId).map((x) => [x.seq, r.messageid]) : []
+    );
     assertEquals(told.sort(([a], [b]) => a - b), inbox.map((m) => [m.seq, m.messageid]));
   }
 });
@@ -125,24 +106,59 @@ databaseTest("a mid gives the same answer and never a second message", async (t)
   const stores = [await t.open(), await t.open()];
   const [ada, bob] = await addUsers(stores[0], "ada", "bob");
   const append = { sender: ada, toid: bob, msg: "hello", ts: 1, mid: "m1" };
-  // Within a batch, with a later text and time.
-  const [first, second] = await stores[0].append([append, { ...append, msg: "other", ts: 2 }]);
-  assert(first.errno === 0 && second.errno === 0);
-  assertEquals(second, { errno: 0, messageid: first.messageid, ts: 1, repeated: true, receivers: [] });
+  // Within a batch, with a later time.
+  const [first, second] = await stores[0].append([append, { ...append, ts: 2 }]);
+  assert(first.errno === "OK" && second.errno === "OK");
+  assertEquals(second, { errno: "OK", messageid: first.messageid, ts: 1, repeated: true, receivers: [] });
   // Across batches and stores.
   assertEquals(await one(stores[1], { ...append, ts: 3 }), second);
-  // To another receiver: the sender's mid is known.
-  assertEquals(await one(stores[1], { ...append, toid: ada }), second);
   // All at the same time.
   const raced = await Promise.all(Array.from({ length: 12 }, (_, i) => one(stores[i % 2], { ...append, mid: "m2", ts: 10 + i })));
-  const winners = raced.filter((r) => r.errno === 0 && !r.repeated);
+  const winners = raced.filter((r) => r.errno === "OK" && !r.repeated);
   assertEquals(winners.length, 1);
   const [winner] = winners;
-  for (const r of raced) assert(r.errno === 0 && winner.errno === 0 && r.messageid === winner.messageid && r.ts === winner.ts);
-  assertEquals((await stores[0].inbox(bob, 0, 10, 1000)).map((m) => [m.seq, m.mid]), [[1, "m1"], [2, "m2"]]);
+  for (const r of raced) assert(r.errno === "OK" && winner.errno === "OK" && r.messageid === winner.messageid && r.ts === winner.ts);
+  assertEquals((await stores[0].log(bob, 0, 10, 1000)).map((m) => [m.seq, m.mid]), [[1, "m1"], [2, "m2"]]);
   // Another sender's same mid is another message.
   const other = await stored(stores[0], { sender: bob, toid: ada, msg: "x", ts: 1, mid: "m1" });
   assertEquals(other.repeated, false);
+});
+
+databaseTest("a mid that names another message is BAD_FIELD, wherever that one stands", async (t) => {
+  const stores = [await t.open(), await t.open()];
+  const [ada, bob, cy] = await addUsers(stores[0], "ada", "bob", "cy");
+  const [pub, other] = [await group(stores[0], ada, bob), await group(stores[0], ada, bob)];
+  const text = "'quoted' \\ 張三";
+  const direct = { sender: ada, toid: bob, msg: text, ts: 1, mid: "d" };
+  const grouped = { sender: ada, groupid: pub, msg: "hello", ts: 1, mid: "g" };
+  const others: Append[] = [
+    { ...direct, msg: `${text} ` },
+    { ...direct, msg: text.toUpperCase() },
+    { ...direct, toid: cy },
+    { ...direct, toid: ada },
+    { ...direct, toid: cy + 1000 },
+    { sender: ada, groupid: pub, msg: text, ts: 1, mid: "d" },
+    { ...grouped, msg: "Hello" },
+    { ...grouped, groupid: other },
+    { ...grouped, groupid: other + 1000 },
+    { sender: ada, toid: bob, msg: "hello", ts: 1, mid: "g" },
+  ];
+  const refused = others.map(() => "BAD_FIELD");
+  const codes = async (batch: Append[], store = stores[0]) => (await store.append(batch)).map((r) => r.errno);
+  assertEquals(await codes([direct, grouped, ...others]), ["OK", "OK", ...refused]);
+  assertEquals(await codes(others, stores[1]), refused);
+  assertEquals(await codes([direct, ...others.slice(0, 2), grouped], stores[1]), ["OK", "BAD_FIELD", "BAD_FIELD", "OK"]);
+  assertEquals((await t.query("select id from message")).length, 2);
+  // At the same time, one of two texts.
+  for (let round = 0; round < 5; round++) {
+    const asked = Array.from(
+      { length: 8 },
+      (_, i) => one(stores[i % 2], { sender: ada, toid: bob, msg: `${(i >> 1) % 2}`, ts: i, mid: `r${round}` }),
+    );
+    const results = await Promise.all(asked);
+    assertEquals(results.map((r) => r.errno).sort(), [...Array(4).fill("BAD_FIELD"), ...Array(4).fill("OK")]);
+    assertEquals(results.filter((r) => r.errno === "OK" && !r.repeated).length, 1);
+  }
 });
 
 databaseTest("a mid is compared byte by byte", async (t) => {
@@ -150,31 +166,38 @@ databaseTest("a mid is compared byte by byte", async (t) => {
   const [ada, bob] = await addUsers(store, "ada", "bob");
   const mids = ["AbC", "aBc", "AbC ", " AbC", "é", "e\u0301", "e", "ß", "ss", "x".repeat(63) + "1", "x".repeat(63) + "2", "👩", "1", "01", "1.0"];
   const results = await store.append(mids.map((mid, ts) => ({ sender: ada, toid: bob, msg: "x", ts, mid })));
-  assertEquals(results.map((r) => r.errno === 0 && r.repeated), mids.map(() => false));
-  assertEquals((await store.inbox(bob, 0, 100, 1000)).map((m) => m.mid), mids);
+  assertEquals(results.map((r) => r.errno === "OK" && r.repeated), mids.map(() => false));
+  assertEquals((await store.log(bob, 0, 100, 1000)).map((m) => m.mid), mids);
 });
 
-databaseTest("errors come in order: 16 and 17, the mid, 18, 23, 24; what fails stores nothing", async (t) => {
+databaseTest("errors come in order: the mid, no user or group, not a member, blocked, full; what fails stores nothing", async (t) => {
   const store = await t.open({ maxInbox: 2 });
   const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
   const pub = await group(store, ada, bob);
+  const closed = await group(store, bob);
   const direct = await stored(store, { sender: ada, toid: bob, msg: "1", ts: 1, mid: "d" });
   const grouped = await stored(store, { sender: bob, groupid: pub, msg: "2", ts: 2, mid: "g" });
+  const ended = await stored(store, { sender: bob, groupid: closed, msg: "3", ts: 2, mid: "c" });
   await stored(store, { sender: ada, toid: bob, msg: "3", ts: 3 });
-  const again = (first: Stored): Appended => ({ errno: 0, messageid: first.messageid, ts: first.ts, repeated: true, receivers: [] });
+  const again = (first: Stored): Appended => ({ errno: "OK", messageid: first.messageid, ts: first.ts, repeated: true, receivers: [] });
   const codes = async (...batch: Append[]) => (await store.append(batch)).map((r) => r.errno);
 
-  assertEquals(await codes({ sender: ada, toid: cy + 1000, msg: "x", ts: 9, mid: "d" }), [16]);
-  assertEquals(await codes({ sender: bob, groupid: pub + 1000, msg: "x", ts: 9, mid: "g" }), [17]);
-  assertEquals(await codes({ sender: cy, groupid: pub, msg: "x", ts: 9 }), [18]);
-  assertEquals(await codes({ sender: ada, toid: bob, msg: "x", ts: 9 }), [24]);
-  assertEquals(await one(store, { sender: ada, toid: bob, msg: "x", ts: 9, mid: "d" }), again(direct));
-  await store.block(bob, ada);
-  assertEquals(await codes({ sender: ada, toid: bob, msg: "x", ts: 9 }), [23]);
-  assertEquals(await one(store, { sender: ada, toid: bob, msg: "x", ts: 9, mid: "d" }), again(direct));
+  assertEquals(await codes({ sender: ada, toid: cy + 1000, msg: "1", ts: 9, mid: "d" }), ["BAD_FIELD"]);
+  assertEquals(await codes({ sender: ada, toid: cy + 1000, msg: "x", ts: 9, mid: "n" }), ["NO_USER"]);
+  assertEquals(await codes({ sender: bob, groupid: closed + 1000, msg: "x", ts: 9, mid: "n" }), ["NO_GROUP"]);
+  assertEquals(await codes({ sender: cy, groupid: pub, msg: "x", ts: 9 }), ["NOT_MEMBER"]);
+  assertEquals(await codes({ sender: ada, toid: bob, msg: "x", ts: 9 }), ["FULL"]);
+  assertEquals(await one(store, { sender: ada, toid: bob, msg: "1", ts: 9, mid: "d" }), again(direct));
+  await store.block(bob, ada, 1);
+  assertEquals(await codes({ sender: ada, toid: bob, msg: "x", ts: 9 }), ["BLOCKED"]);
+  assertEquals(await one(store, { sender: ada, toid: bob, msg: "1", ts: 9, mid: "d" }), again(direct));
   await store.leaveGroup(bob, pub);
-  assertEquals(await codes({ sender: bob, groupid: pub, msg: "x", ts: 9, mid: "new" }), [18]);
-  assertEquals(await one(store, { sender: bob, groupid: pub, msg: "x", ts: 9, mid: "g" }), again(grouped));
+  assertEquals(await codes({ sender: bob, groupid: pub, msg: "x", ts: 9, mid: "new" }), ["NOT_MEMBER"]);
+  assertEquals(await one(store, { sender: bob, groupid: pub, msg: "2", ts: 9, mid: "g" }), again(grouped));
+  // The group is gone, the answer is not.
+  await store.leaveGroup(bob, closed);
+  assertEquals(await codes({ sender: bob, groupid: closed, msg: "x", ts: 9, mid: "new" }), ["NO_GROUP"]);
+  assertEquals(await one(store, { sender: bob, groupid: closed, msg: "3", ts: 9, mid: "c" }), again(ended));
 
   // In one batch with good ones: each has its own answer, in its place.
   const mixed = await codes(
@@ -185,21 +208,22 @@ databaseTest("errors come in order: 16 and 17, the mid, 18, 23, 24; what fails s
     { sender: cy, groupid: pub, msg: "x", ts: 4 },
     { sender: ada, toid: cy, msg: "good", ts: 5 },
     { sender: ada, toid: cy, msg: "x", ts: 6 },
+    { sender: ada, toid: cy, msg: "bad", ts: 6, mid: "a" },
   );
-  assertEquals(mixed, [0, 23, 16, 0, 18, 0, 24]);
+  assertEquals(mixed, ["OK", "BLOCKED", "NO_USER", "OK", "NOT_MEMBER", "OK", "FULL", "BAD_FIELD"]);
   // A mid that failed is not taken.
   await store.unblock(bob, ada);
-  assertEquals(await codes({ sender: ada, toid: cy, msg: "x", ts: 4, mid: "b" }), [24]);
-  assertEquals((await store.inbox(cy, 0, 10, 1000)).map((m) => [m.seq, m.msg]), [[1, "good"], [2, "good"]]);
-  assertEquals((await t.query("select id from message")).length, 5);
+  assertEquals(await codes({ sender: ada, toid: cy, msg: "x", ts: 4, mid: "b" }), ["FULL"]);
+  assertEquals((await store.log(cy, 0, 10, 1000)).map((m) => [m.seq, m.msg]), [[1, "good"], [2, "good"]]);
+  assertEquals((await t.query("select id from message")).length, 6);
 });
 
 databaseTest("one's own block does not keep one from writing, and a group knows no blocks", async (t) => {
   const store = await t.open();
   const [ada, bob] = await addUsers(store, "ada", "bob");
-  await store.block(ada, bob);
-  assertEquals((await one(store, { sender: ada, toid: bob, msg: "x", ts: 1 })).errno, 0);
-  assertEquals((await one(store, { sender: bob, toid: ada, msg: "x", ts: 1 })).errno, 23);
+  await store.block(ada, bob, 1);
+  assertEquals((await one(store, { sender: ada, toid: bob, msg: "x", ts: 1 })).errno, "OK");
+  assertEquals((await one(store, { sender: bob, toid: ada, msg: "x", ts: 1 })).errno, "BLOCKED");
   const pub = await group(store, ada, bob);
   assertEquals((await stored(store, { sender: bob, groupid: pub, msg: "x", ts: 1 })).receivers.length, 1);
 });
@@ -209,12 +233,11 @@ databaseTest("an inbox holds its limit and no more, however many append at the s
   await stores[0].join("n1");
   const [ada, bob] = await addUsers(stores[0], "ada", "bob");
   const results = await Promise.all(Array.from({ length: 12 }, (_, i) => one(stores[i % 2], { sender: ada, toid: bob, msg: "x", ts: i })));
-  assertEquals(results.map((r) => r.errno).sort(), [0, 0, 0, 0, 0, 24, 24, 24, 24, 24, 24, 24]);
-  await stores[0].claim(bob, "s1");
-  await stores[0].confirm([{ userId: bob, session: "s1", seq: 2 }]);
+  assertEquals(results.map((r) => r.errno).sort(), [...Array(7).fill("FULL"), ...Array(5).fill("OK")]);
+  await confirm(stores[0], await claim(stores[0], bob, "s1"), 2);
   const more = await stores[1].append([1, 2, 3].map((ts) => ({ sender: ada, toid: bob, msg: "x", ts })));
-  assertEquals(more.map((r) => r.errno), [0, 0, 24]);
-  assertEquals((await stores[0].inbox(bob, 2, 10, 1000)).map((m) => m.seq), [3, 4, 5, 6, 7]);
+  assertEquals(more.map((r) => r.errno), ["OK", "OK", "FULL"]);
+  assertEquals((await stores[0].log(bob, 2, 10, 1000)).map((m) => m.seq), [3, 4, 5, 6, 7]);
 });
 
 databaseTest("a member whose inbox is full is left out, and finds the message in the history", async (t) => {
@@ -223,10 +246,10 @@ databaseTest("a member whose inbox is full is left out, and finds the message in
   const pub = await group(store, ada, bob, cy);
   await stored(store, { sender: ada, toid: bob, msg: "fills", ts: 1 });
   const result = await stored(store, { sender: ada, groupid: pub, msg: "hello", ts: 2 });
-  assertEquals(result.receivers, [{ userId: cy, seq: 1, node: null }]);
+  assertEquals(result.receivers, [{ userId: cy, seq: 1, nodes: [] }]);
   assertEquals((await stored(store, { sender: ada, groupid: pub, msg: "again", ts: 3 })).receivers, []);
-  assertEquals((await store.inbox(bob, 0, 10, 1000)).map((m) => m.msg), ["fills"]);
-  assertEquals((await store.history({ groupid: pub }, undefined, 10)).messages.map((m) => m.msg), ["hello", "again"]);
+  assertEquals((await store.log(bob, 0, 10, 1000)).map((m) => m.msg), ["fills"]);
+  assertEquals((await store.history({ groupid: pub }, undefined, 10, 1e9)).messages.map((m) => m.msg), ["hello", "again"]);
 });
 
 databaseTest("a message that the database refuses takes its whole batch with it, and nothing else", async (t) => {
@@ -239,11 +262,11 @@ databaseTest("a message that the database refuses takes its whole batch with it,
   const eve = store.createUser("eve", "eve", "secret");
   const error = await assertRejects(() => failing);
   assert(!(error instanceof StoreUnavailable), "a refused message is no outage");
-  assertEquals((await other)[0].errno, 0);
+  assertEquals((await other)[0].errno, "OK");
   assert(await eve !== undefined);
-  assertEquals(await store.inbox(bob, 0, 10, 1000), []);
-  assertEquals((await stored(store, good)).receivers, [{ userId: bob, seq: 1, node: null }]);
-  assertEquals((await store.inbox(ada, 0, 10, 1000)).map((m) => m.msg), ["other"]);
+  assertEquals(await store.log(bob, 0, 10, 1000), []);
+  assertEquals((await stored(store, good)).receivers, [{ userId: bob, seq: 1, nodes: [] }]);
+  assertEquals((await store.log(ada, 0, 10, 1000)).map((m) => m.msg), ["other"]);
 });
 
 databaseTest("a full batch, and one to a large group", async (t) => {
@@ -253,74 +276,17 @@ databaseTest("a full batch, and one to a large group", async (t) => {
     { length: store.appendLimit },
     (_, i) => ({ sender: users[i % 300], toid: users[(i * 7) % 300], msg: `${i}`, ts: i, mid: `${i}` }),
   );
-  assertEquals((await store.append(batch)).filter((r) => r.errno === 0 && !r.repeated).length, batch.length);
-  assertEquals((await store.append(batch)).filter((r) => r.errno === 0 && r.repeated).length, batch.length);
+  assertEquals((await store.append(batch)).filter((r) => r.errno === "OK" && !r.repeated).length, batch.length);
+  assertEquals((await store.append(batch)).filter((r) => r.errno === "OK" && r.repeated).length, batch.length);
   const created = await store.createGroup(users[0], "all", "all", "");
   assert(typeof created === "object");
   await Promise.all(users.slice(1).map((id) => store.joinGroup(id, { id: created.groupid })));
-  const waiting = async () => (await Promise.all(users.map((id) => store.inbox(id, 0, 1000, 1e6)))).flat().length;
+  const waiting = async () => (await Promise.all(users.map((id) => store.log(id, 0, 1000, 1e6)))).flat().length;
   const before = await waiting();
   const results = await store.append([1, 2, 3].map((ts) => ({ sender: users[5], groupid: created.groupid, msg: "x", ts })));
-  for (const r of results) assertEquals(r.errno === 0 && new Set(r.receivers.map((x) => x.userId)).size, 299);
+  for (const r of results) assertEquals(r.errno === "OK" && new Set(r.receivers.map((x) => x.userId)).size, 299);
   assertEquals(await waiting(), before + 3 * 299);
   assertEquals(await store.append([]), []);
-});
-
-databaseTest("the inbox is read in pieces: by number, and by size, but never none", async (t) => {
-  const store = await t.open();
-  const [ada, bob] = await addUsers(store, "ada", "bob");
-  const sizes = [10, 4000, 10, 10, 10];
-  await store.append(sizes.map((n, ts) => ({ sender: ada, toid: bob, msg: "x".repeat(n), ts })));
-  const seqs = async (after: number, limit: number, bytes: number) => (await store.inbox(bob, after, limit, bytes)).map((m) => m.seq);
-  assertEquals(await seqs(0, 2, 1e6), [1, 2]);
-  assertEquals(await seqs(2, 100, 1e6), [3, 4, 5]);
-  assertEquals(await seqs(0, 100, 1000), [1]);
-  assertEquals(await seqs(1, 100, 1000), [2]);
-  assertEquals(await seqs(2, 100, 1), [3]);
-  assertEquals(await seqs(5, 100, 1e6), []);
-});
-
-databaseTest("confirming: up to seq, never down, never above the last, only for the row's session", async (t) => {
-  const store = await t.open();
-  await store.join("n1");
-  const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
-  await store.append([1, 2, 3, 4].map((ts) => ({ sender: ada, toid: bob, msg: "x", ts })));
-  await store.append([{ sender: ada, toid: cy, msg: "x", ts: 1 }]);
-  await store.claim(bob, "s1");
-  await store.claim(cy, "s2");
-  const waits = async (userId: UserId) => {
-    const [{ confirmed_seq }] = await t.query(`select confirmed_seq from user where id = ${userId}`);
-    return [Number(confirmed_seq), ...(await store.inbox(userId, 0, 10, 1000)).map((m) => m.seq)];
-  };
-  await store.confirm([{ userId: bob, session: "s0", seq: 4 }, { userId: ada, session: "s1", seq: 1 }]);
-  assertEquals(await waits(bob), [0, 1, 2, 3, 4]);
-  await store.confirm([{ userId: bob, session: "s1", seq: 2 }, { userId: cy, session: "s2", seq: 1 }]);
-  assertEquals(await waits(bob), [2, 3, 4]);
-  assertEquals(await waits(cy), [1]);
-  await store.confirm([{ userId: bob, session: "s1", seq: 1 }]);
-  assertEquals(await waits(bob), [2, 3, 4]);
-  await store.confirm([{ userId: bob, session: "s1", seq: 1000 }]);
-  assertEquals(await waits(bob), [4]);
-  assertEquals((await stored(store, { sender: ada, toid: bob, msg: "x", ts: 5 })).receivers, [{ userId: bob, seq: 5, node: "n1" }]);
-  await store.release([{ userId: bob, session: "s1", lastseen: 1 }]);
-  await store.confirm([{ userId: bob, session: "s1", seq: 5 }]);
-  assertEquals(await waits(bob), [4, 5]);
-  await store.confirm([]);
-});
-
-databaseTest("confirmations and appends at the same time leave exactly what is unconfirmed", async (t) => {
-  const store = await t.open();
-  await store.join("n1");
-  const users = await addUsers(store, ..."abcdefgh");
-  await Promise.all(users.map((id) => store.claim(id, `s${id}`)));
-  for (let round = 1; round <= 10; round++) {
-    await Promise.all([
-      ...users.map((sender, i) => one(store, { sender, toid: users[(i + round) % 8], msg: "x", ts: round })),
-      store.confirm(users.map((userId) => ({ userId, session: `s${userId}`, seq: round - 1 }))),
-      store.confirm([...users].reverse().map((userId) => ({ userId, session: `s${userId}`, seq: round - 2 }))),
-    ]);
-  }
-  for (const userId of users) assertEquals((await store.inbox(userId, 0, 100, 1000)).map((m) => m.seq), [10]);
 });
 
 databaseTest("history shows both directions, newest page first, each page oldest first", async (t) => {
@@ -335,18 +301,18 @@ databaseTest("history shows both directions, newest page first, each page oldest
     ]);
   }
   for (const [of, kind] of [[{ userId: bob, peer: ada }, "direct"], [{ userId: ada, peer: bob }, "direct"], [{ groupid: pub }, "group"]] as const) {
-    const newest = await store.history(of, undefined, 3);
+    const newest = await store.history(of, undefined, 3, 1e9);
     assertEquals(newest.messages.map((m) => m.msg), [4, 5, 6].map((i) => `${kind} ${i}`));
     assertEquals(newest.more, true);
-    const middle = await store.history(of, newest.messages[0].messageid, 3);
+    const middle = await store.history(of, newest.messages[0].messageid, 3, 1e9);
     assertEquals(middle.messages.map((m) => m.msg), [1, 2, 3].map((i) => `${kind} ${i}`));
     assertEquals(middle.more, true);
-    const oldest = await store.history(of, middle.messages[0].messageid, 3);
+    const oldest = await store.history(of, middle.messages[0].messageid, 3, 1e9);
     assertEquals([oldest.messages.map((m) => m.msg), oldest.more], [[`${kind} 0`], false]);
-    assertEquals(await store.history(of, oldest.messages[0].messageid, 3), { messages: [], more: false });
-    assertEquals((await store.history(of, undefined, 7)).more, false);
+    assertEquals(await store.history(of, oldest.messages[0].messageid, 3, 1e9), { messages: [], more: false });
+    assertEquals((await store.history(of, undefined, 7, 1e9)).more, false);
   }
-  const [first] = (await store.history({ groupid: pub }, undefined, 100)).messages;
+  const [first] = (await store.history({ groupid: pub }, undefined, 100, 1e9)).messages;
   assertEquals(first, { messageid: first.messageid, id: ada, name: "ada", groupid: pub, msg: "group 0", ts: 0, mid: "0" });
 });
 
@@ -363,20 +329,95 @@ databaseTest("pruning deletes what is old and waits in no inbox, a piece at a ti
     { sender: ada, toid: bob, msg: "new, confirmed", ts: 10 },
     { sender: ada, toid: bob, msg: "old, late", ts: 4 },
   ]);
-  await store.claim(bob, "s1");
-  await store.claim(ada, "s2");
-  await store.confirm([{ userId: bob, session: "s1", seq: 100 }, { userId: ada, session: "s2", seq: 100 }]);
+  await confirm(store, await claim(store, bob, "s1"), 100);
+  await confirm(store, await claim(store, ada, "s2"), 100);
   const left = async () => (await t.query("select msg from message order by id")).map((row) => row.msg);
   assertEquals(await store.prune(10, 2), 2);
   assertEquals((await left()).length, 4);
   assertEquals(await store.prune(10, 100), 1);
   assertEquals(await left(), ["old, waits", "old, waits for one", "new, confirmed"]);
   assertEquals(await store.prune(10, 100), 0);
-  assertEquals((await store.inbox(cy, 0, 10, 1000)).map((m) => m.msg), ["old, waits", "old, waits for one"]);
-  assertEquals((await store.history({ userId: ada, peer: bob }, undefined, 10)).messages.map((m) => m.msg), ["new, confirmed"]);
-  await store.claim(cy, "s3");
-  await store.confirm([{ userId: cy, session: "s3", seq: 100 }]);
+  assertEquals((await store.log(cy, 0, 10, 1000)).map((m) => m.msg), ["old, waits", "old, waits for one"]);
+  assertEquals((await store.history({ userId: ada, peer: bob }, undefined, 10, 1e9)).messages.map((m) => m.msg), ["new, confirmed"]);
+  await confirm(store, await claim(store, cy, "s3"), 100);
   assertEquals(await store.prune(11, 100), 3);
   const next = await stored(store, { sender: ada, toid: bob, msg: "next", ts: 20 });
   assert(next.messageid > 6, "the number of a message that is gone was given again");
 });
+
+databaseTest("a page of history is about as large as it may be, but one message at least", async (t) => {
+  const store = await t.open();
+  const [ada, bob] = await addUsers(store, "ada", "bob");
+  const pub = await group(store, ada, bob);
+  const sizes = [10, 10, 400, 10, 10, 10];
+  for (const to of [{ toid: bob }, { groupid: pub }]) {
+    await store.append(sizes.map((n, ts): Append => ({ sender: ada, ...to, msg: "漢".repeat(n), ts })));
+  }
+  for (const  of of[{ userId: bob, peer: ada }, { groupid: pub }]) {
+    const pages: number[][] = [];
+    let before: number | undefined;
+    for (let more = true; more;) {
+      const page = await store.history(of, before, 4, 95);
+      pages.push(page.messages.map((m) => m.msg.length));
+      more = page.more;
+      before = page.messages[0].messageid;
+    }
+    assertEquals(pages, [[10, 10, 10], [400], [10, 10]]);
+    assertEquals((await store.history(of, undefined, 4, 1e6)).messages.length, 4);
+    assertEquals((await store.history(of, undefined, 100, 1)).messages.length, 1);
+  }
+});
+
+databaseTest("a group's message names each node of a receiver once, however many devices they have there", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
+  const pub = await group(store, ada, bob, cy);
+  await claim(store, bob, "0");
+  await addDevice(store, bob, "phone");
+  await addDevice(store, bob, "laptop");
+  const { receivers } = await stored(store, { sender: ada, groupid: pub, msg: "x", ts: 1 });
+  assertEquals(receivers.toSorted((a, b) => a.userId - b.userId), [{ userId: bob, seq: 1, nodes: ["n1"] }, { userId: cy, seq: 1, nodes: [] }]);
+  assertEquals((await stored(store, { sender: ada, toid: bob, msg: "x", ts: 1 })).receivers, [{ userId: bob, seq: 2, nodes: ["n1"] }]);
+  const members = await store.membersOf(pub);
+  assertEquals(members?.toSorted((a, b) => a.userId - b.userId), [
+    { userId: ada, nodes: [] },
+    { userId: bob, nodes: ["n1"] },
+    { userId: cy, nodes: [] },
+  ]);
+});
+
+databaseTest(
+  "random batches of direct and group messages, by users with one device and with more: seq has no gap, and each log is what was told",
+  async (t) => {
+    const stores = [await t.open(), await t.open()];
+    await stores[0].join("n1");
+    const users = await addUsers(stores[0], ..."abcdef");
+    const groups = [await group(stores[0], ...users), await group(stores[0], ...users.slice(2))];
+    for (const id of users.slice(0, 3)) {
+      await claim(stores[0], id, `0 ${id}`);
+      await addDevice(stores[0], id, "phone");
+    }
+    let n = 0;
+    const batch = () =>
+      Array.from({ length: 12 }, (): Append => {
+        const i = n++ * 7919 % 1000;
+        const to = i % 5 === 0 ? { groupid: groups[i % 2] } : { toid: users[(i >> 3) % 6] };
+        return { sender: users[i % 2 === 1 && i % 5 === 0 ? 2 + i % 4 : i % 6], ...to, msg: `${n}`, ts: n };
+      });
+    const told = new Map(users.map((id) => [id, [] as [number, number][]]));
+    for (let round = 0; round < 5; round++) {
+      const results = await Promise.all(Array.from({ length: 4 }, (_, i) => stores[i % 2].append(batch())));
+      for (const r of results.flat()) {
+        assert(r.errno === "OK");
+        for (const { userId, seq } of r.receivers) told.get(userId)!.push([seq, r.messageid]);
+      }
+    }
+    for (const id of users) {
+      const log = await stores[1].log(id, 0, 1000, 1e6);
+      assertEquals(log.map((m) => [m.seq, m.messageid]), told.get(id)!.toSorted(([a], [b]) => a - b));
+      assertEquals(log.map((m) => m.seq), log.map((_, i) => i + 1));
+      assertEquals(log.some((m) => m.id === id && m.toid !== id), users.indexOf(id) < 3);
+    }
+  },
+);

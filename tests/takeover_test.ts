@@ -30,7 +30,7 @@ function orders(): Order[] {
       // The holder is alive until the claim: only --on-conflict replace comes that far.
       for (const release of ["first", "last", "unknown", "fails"] as const) all.push({ mode: "replace", step: "claim", when, way, release });
       // The new session is bound, and the old one has departed.
-      all.push({ mode: "replace", step: "lists", when, way, release: "none" });
+      all.push({ mode: "replace", step: "welcome", when, way, release: "none" });
     }
   }
   return all;

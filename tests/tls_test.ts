@@ -2,46 +2,15 @@
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import net from "node:net";
-import tls from "node:tls";
 import { ConfigError } from "../src/config/config.ts";
 import { readCertificate } from "../src/net/certificate.ts";
 import { CapturedLog } from "./support/captured_log.ts";
 import { testDatabase } from "./support/databases.ts";
 import { Program, run } from "./support/program.ts";
-import { RawClient } from "./support/raw_client.ts";
+import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
+import { ca, connectTls, first, second, TlsFiles } from "./support/tls.ts";
 import { WsClient } from "./support/ws_client.ts";
-
-const support = new URL("./support/", import.meta.url);
-const read = (name: string) => Deno.readTextFile(new URL(name, support));
-/** An EC key and an RSA key, each with its certificate. */
-const first = { cert: await read("localhost_cert.pem"), key: await read("localhost_key.pem"), name: "natter test" };
-const second = { cert: await read("renewed_cert.pem"), key: await read("renewed_key.pem"), name: "natter renewed" };
-const ca = [first.cert, second.cert];
-
-/** The two files of a server, in a folder of the test's own. */
-class Files implements AsyncDisposable {
-  private constructor(readonly folder: string) {}
-
-  static async of(pair: { cert: string; key: string }): Promise<Files> {
-    const files = new Files(await Deno.makeTempDir({ prefix: "natter_test_" }));
-    await files.write(pair);
-    return files;
-  }
-
-  get flags() {
-    return { "tls-cert": `${this.folder}/cert.pem`, "tls-key": `${this.folder}/key.pem` };
-  }
-
-  async write({ cert, key }: { cert: string; key: string }): Promise<void> {
-    await Deno.writeTextFile(this.flags["tls-cert"], cert);
-    await Deno.writeTextFile(this.flags["tls-key"], key);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
 
 /** Files that cannot be used, and what is said of them. */
 const bad = [
@@ -58,20 +27,9 @@ const bad = [
   [{ cert: first.cert, key: first.cert }, /holds no private key/],
 ] as const;
 
-/** Connects, and checks whose certificate is shown. */
-function connect(port: number): Promise<{ client: RawClient; name: string }> {
-  return new Promise((resolve, reject) => {
-    const socket = tls.connect({ host: "127.0.0.1", servername: "localhost", port, ca, allowHalfOpen: true } as tls.ConnectionOptions, () => {
-      socket.off("error", reject);
-      resolve({ name: String(socket.getPeerCertificate().subject.CN), client: RawClient.over(socket) });
-    });
-    socket.once("error", reject);
-  });
-}
-
 /** The name in the certificate that a listener shows now. */
 async function shown(port: number): Promise<string> {
-  const { client, name } = await connect(port);
+  const { client, name } = await connectTls(port);
   await client.close();
   return name;
 }
@@ -95,12 +53,12 @@ const BEGUN = "\x16\x03\x01\x02";
 
 Deno.test("tls: the same protocol; FIN, reset and the server's end as over TCP", async () => {
   await using db = await testDatabase("sqlite");
-  await using files = await Files.of(first);
+  await using files = await TlsFiles.of(first);
   await using server = await startServer(db, { ...both, ...files.flags });
   const [alice, bob] = await makeUsers(db, 2);
   const { port } = server.server.addresses.tls!;
   const login = async ({ id, token }: { id: number; token: string }) => {
-    const { client } = await connect(port);
+    const { client } = await connectTls(port);
     assertEquals((await client.login({ id, token, proto: 2 })).errno, 0);
     return client;
   };
@@ -125,10 +83,10 @@ Deno.test("tls: the same protocol; FIN, reset and the server's end as over TCP",
 
 Deno.test("tls: a renewed certificate is shown from then on, and cuts nobody; one that cannot be used changes nothing", async () => {
   await using db = await testDatabase("sqlite");
-  await using files = await Files.of(first);
+  await using files = await TlsFiles.of(first);
   await using server = await startServer(db, { ...both, ...files.flags });
   const ports = [server.server.addresses.tls!.port, server.server.addresses.https!.port];
-  await using overTls = (await connect(ports[0])).client;
+  await using overTls = (await connectTls(ports[0])).client;
   await using overHttps = await WsClient.connect(`wss://localhost:${ports[1]}/ws`, { ca });
   const expect = async (name: string) => {
     for (const port of ports) assertEquals(await shown(port), name);
@@ -151,11 +109,11 @@ Deno.test("tls: a renewed certificate is shown from then on, and cuts nobody; on
 });
 
 Deno.test("tls: SIGHUP reads the certificate again", async () => {
-  await using files = await Files.of(first);
+  await using files = await TlsFiles.of(first);
   const flags = Object.entries({ listen: "127.0.0.1:0", http: "off", "tls-listen": "127.0.0.1:0", log: "json", ...files.flags });
   await using server = new Program(flags.flatMap(([name, value]) => [`--${name}`, value]), { cwd: files.folder, shell: "exec 2>log" });
   const ports = await server.ready();
-  await using client = (await connect(ports.tls)).client;
+  await using client = (await connectTls(ports.tls)).client;
   await files.write(second);
   server.kill("SIGHUP");
   await eventually(async () => await shown(ports.tls) === second.name, "the second certificate is shown");
@@ -176,7 +134,7 @@ Deno.test("tls: SIGHUP reads the certificate again", async () => {
 });
 
 Deno.test("tls: files that cannot be used are a bad setting: one line, exit code 2, nothing begun", async () => {
-  await using files = await Files.of(first);
+  await using files = await TlsFiles.of(first);
   const { folder } = files;
   await Deno.mkdir(`${folder}/empty`);
   const refused = async (flags: Record<string, string>) => {
@@ -194,7 +152,7 @@ Deno.test("tls: files that cannot be used are a bad setting: one line, exit code
 });
 
 Deno.test("tls: every pair that cannot be used is told apart from those that can", async () => {
-  await using files = await Files.of(first);
+  await using files = await TlsFiles.of(first);
   const { "tls-cert": tlsCert, "tls-key": tlsKey } = files.flags;
   for (const pair of [first, second, { cert: first.cert.replaceAll("\n", "\r\n"), key: first.key }]) {
     await files.write(pair);
@@ -210,7 +168,7 @@ Deno.test("tls: every pair that cannot be used is told apart from those that can
 Deno.test("tls: who speaks no TLS is cut; who never ends the handshake, when the time to log in is over", async () => {
   await using log = await CapturedLog.start();
   await using db = await testDatabase("sqlite");
-  await using files = await Files.of(first);
+  await using files = await TlsFiles.of(first);
   await using server = await startServer(db, { ...both, ...files.flags, "login-timeout": 0.4 });
   const { tls: { port } = { port: 0 }, https } = server.server.addresses;
   for (const each of [port, https!.port]) {
@@ -229,7 +187,7 @@ Deno.test("tls: who speaks no TLS is cut; who never ends the handshake, when the
 
 Deno.test("tls: a handshake takes the place of one who has not logged in", async () => {
   await using db = await testDatabase("sqlite");
-  await using files = await Files.of(first);
+  await using files = await TlsFiles.of(first);
   await using server = await startServer(db, { "tls-listen": "127.0.0.1:0", ...files.flags, "max-connections": 8, "login-timeout": 1 });
   const { port } = server.server.addresses.tls!;
   using one = await silent(port, BEGUN);
@@ -243,8 +201,8 @@ Deno.test("tls: a handshake takes the place of one who has not logged in", async
     return (await late.request({ msgid: 13 }).catch(() => late.backlog[0])).reason === "full";
   }, "there is no place");
   await isFull(await server.connect());
-  await isFull((await connect(port)).client);
+  await isFull((await connectTls(port)).client);
   await Promise.all([one.closed, two.closed]);
-  await using there = (await connect(port)).client;
+  await using there = (await connectTls(port)).client;
   assertEquals((await there.request({ msgid: 13 })).msgid, 14);
 });

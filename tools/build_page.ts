@@ -1,4 +1,5 @@
 /** Builds the page into `dist/`, when it is older than what it is made of: `deno run -A tools/build_page.ts`. It says something only if it cannot. */
+import { brotliCompressSync, gzipSync } from "node:zlib";
 
 const web = new URL("../src/web/", import.meta.url);
 const dist = new URL("dist/", web);
@@ -19,12 +20,17 @@ export async function buildPage(): Promise<void> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: path(web), stdin: "null", stdout: "null", stderr: "piped" })
     .output();
   if (!success) throw new Error(`deno bundle: ${new TextDecoder().decode(stderr).trim()}`);
-  await Deno.rename(script, new URL("app.js", dist));
-  for (const name of plain.toReversed()) {
-    await Deno.writeFile(part(name), await Deno.readFile(new URL(name, web)));
+  await finish("app.js", await Deno.readFile(script), date);
+  for (const name of plain.toReversed()) await finish(name, await Deno.readFile(new URL(name, web)), date);
+}
+
+/** Puts a file there, compressed and as it is: here is time for it, where it is served is not. */
+async function finish(name: string, bytes: Uint8Array, date: number): Promise<void> {
+  for (const [ending, content] of [[".br", brotliCompressSync(bytes)], [".gz", gzipSync(bytes, { level: 9 })], ["", bytes]] as const) {
+    await Deno.writeFile(part(name), content);
     // As old as what was read: what is saved meanwhile is newer, and built next time.
     await Deno.utime(part(name), new Date(date), new Date(date));
-    await Deno.rename(part(name), new URL(name, dist));
+    await Deno.rename(part(name), new URL(name + ending, dist));
   }
 }
 

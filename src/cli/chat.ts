@@ -5,7 +5,7 @@ import { interactive, type Who } from "../client/terminal/interactive.ts";
 import { pipe } from "../client/terminal/pipe.ts";
 import { tcp } from "../client/tcp_transport.ts";
 import { address, ConfigError, quote } from "../config/values.ts";
-import { complain } from "./output.ts";
+import { complain, print } from "./output.ts";
 import { readPassword } from "./password_prompt.ts";
 
 /** The usual port. */
@@ -26,7 +26,7 @@ export async function chat(args: string[]): Promise<number> {
     const lines = stdinLines();
     const password = asked ?? (await lines.next()).value;
     if (!password) throw new ConfigError("no password: NATTER_PASSWORD, or the first line of the input");
-    return await pipe({ connect, who: { ...who, peer: who.peer, password }, lines });
+    return await pipe({ connect, who: { ...who, peer: who.peer, password }, lines, output: { print, complain } });
   } catch (error) {
     complain(error instanceof Error ? error.message : String(error));
     return error instanceof ConfigError ? 2 : 1;

@@ -9,7 +9,7 @@ import { StoreRefused, StoreUnavailable } from "../store/store.ts";
 import { within } from "../async/within.ts";
 import { complain, print } from "./output.ts";
 
-/** How long a stop may take (ms); supervisors kill after 10 s. */
+/** How long a stop may take (ms), whatever its steps would; Docker kills after 10 s. */
 const STOP_MS = 9000;
 
 /** Runs the server until a signal ends it. Resolves with the exit code: 0, 1 if it could not start or rows are left online, 2 for a bad setting. */

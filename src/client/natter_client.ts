@@ -319,7 +319,7 @@ export class NatterClient implements AsyncDisposable {
     await this.request({ msgid: Msg.CHANGE_PASSWORD, old: oldPassword, new: newPassword });
   }
 
-  /** Takes no more messages and signals of this user. */
+  /** Takes no more messages of this user to oneself; signals go in neither direction. */
   async block(userid: number): Promise<void> {
     await this.request({ msgid: Msg.BLOCK, userid });
   }

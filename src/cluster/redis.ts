@@ -6,7 +6,7 @@ import type { Bus, BusListener, NodeMessage } from "./bus.ts";
 
 /** Longest pause between two tries to connect (ms), and how long one may take. */
 const RETRY_MS = 1000, CONNECT_MS = 3000;
-/** A link that carries nothing is asked this often (ms): a dead one is noticed. */
+/** Each link is asked this often (ms): a dead one is noticed. */
 const PING_MS = 5000;
 /** What may be on its way to Redis (messages): beyond it the bus counts as away. */
 const MAX_PENDING = 10_000;

@@ -1,5 +1,7 @@
 /** The kinds of values that flags take. Each parser throws {@linkcode ConfigError} saying what the text is not; the caller puts the flag's name before it. */
 
+import { usualIp } from "../ip.ts";
+
 /** A bad setting, said in one clear line. */
 export class ConfigError extends Error {
   /** By which it is told from other errors. */
@@ -77,7 +79,7 @@ export function keepDays(text: string): number | undefined {
 export function address(text: string): Address {
   const [, six, other, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([\p{L}\p{N}._-]+)):(\d{1,5})$/u.exec(text) ?? [];
   const port = Number(digits);
-  if (digits === undefined || port > 65535 || (six !== undefined && !isIPv6(six))) {
+  if (digits === undefined || port > 65535 || (six !== undefined && (!six.includes(":") || usualIp(six) === undefined))) {
     throw new ConfigError(`${quote(text)} is not HOST:PORT, such as 127.0.0.1:6000 or [::1]:6000`);
   }
   return { hostname: six ?? other, port };
@@ -89,20 +91,11 @@ export function path(text: string): string {
   return text;
 }
 
-/** Without node:net, which takes as long to load as all the rest of the settings. */
-function isIPv4(text: string): boolean {
-  // Other spellings, such as 127.1 or 010.0.0.1, come back in the usual one.
-  return /^[\d.]+$/.test(text) && URL.parse(`http://${text}`)?.hostname === text;
-}
-
-function isIPv6(text: string): boolean {
-  return /^[\da-fA-F:.]+$/.test(text) && URL.canParse(`http://[${text}]`);
-}
-
-/** An IP address. */
+/** An IP address, in its usual spelling. */
 export function ip(text: string): string {
-  if (!isIPv4(text) && !isIPv6(text)) throw new ConfigError(`${quote(text)} is not an IP address`);
-  return text;
+  const usual = usualIp(text);
+  if (usual === undefined) throw new ConfigError(`${quote(text)} is not an IP address`);
+  return usual;
 }
 
 /** An origin, as browsers write it. */

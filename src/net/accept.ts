@@ -1,10 +1,11 @@
 /**
- * Accepting, for every listener: one loop that goes on after an error. When no file descriptor is left accept fails; those connected are served on, and those who
+ * Accepting, for every listener but TLS's before Deno 2.9 (node_stream.ts): one loop that goes on after an error. When no file descriptor is left accept fails; those connected are served on, and those who
  * wait come in when there is one again. (A listener of node:net under Deno would never accept again.)
  */
 import type { Address } from "../config/config.ts";
+import { usualIp } from "../ip.ts";
 import { log } from "../ops/log.ts";
-import { addressOf, plainAddress } from "./listen.ts";
+import { addressOf } from "./listen.ts";
 
 /** Pause after an accept that failed (ms). */
 const PAUSE_MS = 50;
@@ -42,7 +43,7 @@ export class Acceptor {
       try {
         const conn = await this.#listener.accept();
         pausing = false;
-        accepted(conn, plainAddress(conn.remoteAddr.hostname));
+        accepted(conn, ipOf(conn.remoteAddr));
       } catch (error) {
         if (this.#closed) return;
         if (isOfPeer(error)) {
@@ -60,4 +61,9 @@ export class Acceptor {
 function isOfPeer(error: unknown): boolean {
   const { NotConnected, ConnectionAborted, ConnectionReset } = Deno.errors;
   return [NotConnected, ConnectionAborted, ConnectionReset].some((kind) => error instanceof kind);
+}
+
+/** Whose end of a connection this is. */
+export function ipOf({ hostname }: { hostname: string }): string {
+  return usualIp(hostname) ?? hostname;
 }

@@ -7,8 +7,8 @@ function forget(): void {
 }
 
 /**
- * performance.now() (ms), looked up once for all callbacks that run one after another: with a hundred connections in one turn of the event loop, the look-ups
- * would cost 4 % of a message (docs/performance.md).
+ * performance.now() (ms), looked up once for all callbacks that run one after another: with a hundred connections in one turn of the event loop, looking
+ * up for each would cost more than what the time is for.
  */
 export function sharedNow(): number {
   if (time === 0) {

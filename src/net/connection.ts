@@ -3,11 +3,11 @@
  *
  * The outgoing queue
  *
- * 1. `send` never blocks, never reorders, never drops, and appends whole lines.
+ * 1. `send` never blocks and never reorders, appends whole lines, and drops none until the end has begun.
  * 2. All connections that have something to send are flushed together, in a microtask: behind the handling of all that became readable in the same turn of the
  *    event loop. One write in flight each. Seven times the messages per second of a write per message (docs/performance.md).
  * 3. A classic client gets every line in a write of its own: it expects one JSON object per read.
- * 4. The queue is not bounded here. Whoever sends what can wait (messages, signals) looks at `congested` first; and while it is, no request of the client is read.
+ * 4. The queue is not bounded here. Whoever sends what can wait (messages, signals) looks at `congested` first; and while it is, no request of the client is handled.
  * 5. The peer counts as heard when something is read from it, and when a write that had been stuck goes on: then it has taken something.
  *
  * Its end
@@ -108,7 +108,7 @@ export class Connection implements Writer {
   onSign: ((sign: "heard" | "ended") => void) | undefined;
   /** Called when the connection is gone without its consent (RST, destroyed), not after FIN: takes a login out of the queue for hashing. */
   onLost: (() => void) | undefined;
-  /** Called after each write that was taken, with `written`. */
+  /** Called after each write that was taken; {@linkcode written} says how far. */
   onWritten: (() => void) | undefined;
   /** Resolves when it is gone; never rejects. */
   readonly closed: Promise<void>;
@@ -141,11 +141,11 @@ export class Connection implements Writer {
   get queued(): number {
     return this.#out.length + this.#inFlight;
   }
-  /** More waits than may: nothing is pushed, and no request is read. */
+  /** More waits than may: nothing is pushed, and no request is handled. */
   get congested(): boolean {
     return this.queued > this.#sendQueue;
   }
-  /** Characters ever given to `send`, and how many of them the kernel has taken. */
+  /** Characters ever given to `send`. */
   get appended(): number {
     return this.#appended;
   }

@@ -1,27 +1,35 @@
-/** HTTP: the page, `/ws`, and what a monitoring system asks. A connection is a visitor's (visitors.ts) until it is a WebSocket. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+/**
+ * HTTP, as far as the transport goes: connections, heads, whose a request is, answers with their lengths. What is served is src/http's, and `/ws` the server's.
+ * A connection is a visitor's (visitors.ts) until it is a WebSocket.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Address } from "../config/config.ts";
+import { isLoopback, usualIp } from "../ip.ts";
+import type { Limits } from "../ops/limits.ts";
+import { log } from "../ops/log.ts";
 import { Acceptor } from "./accept.ts";
-import { type Answer, text } from "./answer.ts";
 import type { Certificate } from "./certificate.ts";
-import { listen, plainAddress } from "./listen.ts";
-import { acceptForTls, NodeStream } from "./node_stream.ts";
+import { type Answer, type HttpRequest, text } from "./exchange.ts";
+import { listen } from "./listen.ts";
+import { type Accepted, acceptForTls, NodeStream } from "./node_stream.ts";
 import { Handshakes } from "./tls.ts";
 import { type VisitorLimits, Visitors } from "./visitors.ts";
 
 export type { VisitorLimits };
 
 /** What the server gives to HTTP. */
-export interface Routes {
-  /** The answer to a GET of this path; undefined: 404. */
-  get(path: string, address: string): Answer | undefined | Promise<Answer | undefined>;
+export interface Served {
+  /** The answer to a request; rejects if there is a defect. */
+  answer(request: HttpRequest): Promise<Answer>;
   /** A WebSocket wants in, and its Origin is fine. Without this there are none. */
   webSocket?(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
 }
 
 /** Most bytes of a request's head. */
 const MAX_HEAD = 16_384;
+/** Shown by what comes through a proxy. */
+const FORWARDED = ["x-forwarded-for", "forwarded", "via"];
 
 const HEADERS = {
   "content-security-policy":
@@ -33,8 +41,12 @@ const HEADERS = {
   "cross-origin-opener-policy": "same-origin",
 };
 
+const encoder = new TextEncoder();
+
 /** How an {@linkcode Http} is made. */
 export interface HttpOptions extends Omit<VisitorLimits, "exempt"> {
+  /** Counts connections and requests. */
+  limits: Pick<Limits, "connected" | "disconnected" | "httpRequest">;
   /** Origins other than the page's own whose WebSockets are let in. */
   allowOrigin: readonly string[];
   /** Addresses whose `X-Forwarded-For` is believed. */
@@ -45,33 +57,44 @@ export interface HttpOptions extends Omit<VisitorLimits, "exempt"> {
 export class Http {
   readonly #server: Server;
   readonly #handshakes: Handshakes | undefined;
-  readonly #routes: Routes;
+  readonly #served: Served;
   readonly #allowOrigin: ReadonlySet<string>;
   readonly #trusted: ReadonlySet<string>;
+  readonly #limits: HttpOptions["limits"];
   readonly #visitors: Visitors;
+  /** Those whose peer a PROXY header named. */
+  readonly #proxied = new WeakSet<Duplex>();
   #acceptor: Pick<Acceptor, "address" | "close"> | undefined;
 
-  private constructor(certificate: Certificate | undefined, options: HttpOptions, routes: Routes) {
-    this.#routes = routes;
+  private constructor(certificate: Certificate | undefined, options: HttpOptions, served: Served) {
+    this.#served = served;
     this.#allowOrigin = new Set(options.allowOrigin);
     this.#trusted = new Set(options.trustedProxy);
+    this.#limits = options.limits;
     this.#visitors = new Visitors({ ...options, exempt: this.#trusted });
     this.#handshakes = certificate && new Handshakes(certificate);
-    this.#server = createServer({ maxHeaderSize: MAX_HEAD });
-    this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-      this.#visitors.asked(request.socket);
-      response.on("close", () => this.#visitors.answered(request.socket));
-      void this.#request(request, response);
-    });
+    // Times are kept by the visitors' book.
+    const times = { keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 };
+    // Whoever offers HTTP/2, or anything but WebSocket, is answered as if it had not.
+    const shouldUpgradeCallback = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket";
+    this.#server = createServer({ maxHeaderSize: MAX_HEAD, ...times, shouldUpgradeCallback } as ServerOptions);
+    // It is given its connections, and would take itself for one that is closing, and close them behind their first answer.
+    Object.defineProperty(this.#server, "listening", { value: true });
+    // What was asked before a FIN is answered.
+    Object.assign(this.#server, { httpAllowHalfOpen: true });
+    const asked = (request: IncomingMessage, response: ServerResponse) => this.#asked(request, response);
+    this.#server.on("request", asked);
+    // Nobody is told to go on with a body that is not taken.
+    this.#server.on("checkContinue", asked);
     this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => this.#upgrade(request, socket, head));
-    this.#server.on("clientError", (_error: Error, socket: Duplex) => socket.destroy());
+    this.#server.on("clientError", (error: Error, socket: Duplex) => this.#broken(error, socket));
   }
 
   /** Listens. Throws {@linkcode ListenError}. With a certificate it is HTTPS. */
-  static async listen(address: Address, certificate: Certificate | undefined, options: HttpOptions, routes: Routes): Promise<Http> {
-    const http = new Http(certificate, options, routes);
+  static async listen(address: Address, certificate: Certificate | undefined, options: HttpOptions, served: Served): Promise<Http> {
+    const http = new Http(certificate, options, served);
     http.#acceptor = certificate
-      ? await acceptForTls(address, (stream, peer) => http.#secure(stream, peer))
+      ? await acceptForTls(address, http.#trusted, (accepted) => http.#secure(accepted))
       : new Acceptor(listen(address), (conn, peer) => http.#accepted(new NodeStream(conn, peer), peer));
     return http;
   }
@@ -86,45 +109,82 @@ export class Http {
     this.#handshakes?.renew(certificate);
   }
 
-  /** Stops listening, and ends what visitors ask. WebSockets are the server's. */
+  /** Stops listening; what visitors have asked is answered, if that does not take long. WebSockets are the server's. */
   async close(): Promise<void> {
     await this.#acceptor!.close();
-    this.#visitors.close();
+    await this.#visitors.close();
   }
 
   #accepted(stream: NodeStream, peer: string): void {
     if (this.#visitors.arrived(stream, stream, peer)) this.#server.emit("connection", stream);
   }
 
-  #secure(stream: Duplex, peer: string): void {
+  #secure({ stream, peer, proxied }: Accepted): void {
     const socket = this.#handshakes!.begin(stream, peer, () => this.#server.emit("connection", socket));
+    if (proxied) this.#proxied.add(socket);
     this.#visitors.arrived(socket, stream, peer);
   }
 
-  async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    try {
-      const answer = await this.#answer(request);
-      const { status, type, body, headers } = answer;
-      const known = hasAlready(request, headers?.etag);
-      response.writeHead(known ? 304 : status, { ...HEADERS, "content-type": type, "cache-control": "no-cache", ...headers });
-      response.end(known || request.method === "HEAD" ? undefined : body);
-    } catch {
+  #asked(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    if (!this.#visitors.asked(socket)) return;
+    response.on("close", () => this.#visitors.answered(socket));
+    // What nobody takes is not waited for.
+    if (hasBody(request)) this.#visitors.end(socket);
+    void this.#answer(request).then((answer) => this.#send(request, response, answer)).catch((error) => {
+      log.error("an HTTP answer could not be sent", { error });
       response.destroy();
-    }
+    });
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {
-    if (request.method !== "GET" && request.method !== "HEAD") return text(405, "method not allowed");
-    const path = (request.url ?? "/").split("?")[0]!;
-    return await this.#routes.get(path, this.#addressOf(request)) ?? text(404, "not found");
+    const { method = "", url = "/", headers } = request;
+    const path = url.split("?", 1)[0]!;
+    const { address, local } = this.#whose(request);
+    const retry = this.#limits.httpRequest(address);
+    if (retry > 0) return text(429, "too many requests", { "retry-after": String(Math.ceil(retry / 1000)), connection: "close" });
+    try {
+      return await this.#served.answer({ method: method === "HEAD" ? "GET" : method, path, headers, address, local });
+    } catch (error) {
+      log.error("an HTTP request failed", { path, error });
+      return text(500, "the server failed");
+    }
+  }
+
+  #send(request: IncomingMessage, response: ServerResponse, { status, type, body, headers }: Answer): void {
+    const kept = hasBody(request) || headers?.connection === "close" ? 0 : this.#visitors.keptTime(request.socket);
+    if (kept === 0) this.#visitors.end(request.socket);
+    const keeping = kept === 0 ? { connection: "close" } : { "keep-alive": `timeout=${Math.floor(kept / 1000)}` };
+    const all = { ...HEADERS, "content-type": type, "cache-control": "no-cache", ...headers, ...keeping };
+    if (hasAlready(request, headers?.etag)) {
+      response.writeHead(304, all).end();
+      return;
+    }
+    const bytes = typeof body === "string" ? encoder.encode(body) : body;
+    response.writeHead(status, { ...all, "content-length": bytes.length }).end(request.method === "HEAD" ? undefined : bytes);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
     socket.on("error", () => socket.destroy());
-    if (!this.#routes.webSocket || (request.url ?? "").split("?")[0] !== "/ws") return refuse(socket, "404 Not Found");
-    if (!this.#mayConnect(request)) return refuse(socket, "403 Forbidden");
-    this.#visitors.left(request.socket);
-    this.#routes.webSocket(request, socket, head, this.#addressOf(request));
+    if (!this.#served.webSocket || (request.url ?? "").split("?")[0] !== "/ws") return this.#refuse(socket, "404 Not Found");
+    if (!this.#mayConnect(request)) return this.#refuse(socket, "403 Forbidden");
+    const { address } = this.#whose(request);
+    // Frames behind an answer that is still on its way would stand in its midst.
+    if (!this.#visitors.left(socket)) return void socket.destroy();
+    this.#served.webSocket(request, socket, head, address);
+  }
+
+  /** What came is no HTTP. */
+  #broken(error: Error, socket: Duplex): void {
+    // Nothing reads on: node:http has given its parser back.
+    socket.removeAllListeners("data");
+    socket.resume();
+    this.#refuse(socket, (error as { code?: string }).code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request");
+  }
+
+  /** The last answer on a connection, outside of node:http; none if another is on its way. */
+  #refuse(socket: Duplex, status: string): void {
+    if (this.#visitors.end(socket)) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
   }
 
   /** Browsers say which page opened the WebSocket: ours, or one that is allowed. Other programs say nothing, and are let in. */
@@ -134,20 +194,37 @@ export class Http {
     return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
   }
 
-  /** Whose request this is: the peer, or, behind trusted proxies, the last address that no trusted one vouches for. */
-  #addressOf(request: IncomingMessage): string {
-    let address = plainAddress(request.socket.remoteAddress ?? "");
-    const forwarded = String(request.headers["x-forwarded-for"] ?? "").split(",").map((a) => a.trim()).filter((a) => a !== "");
-    while (this.#trusted.has(address) && forwarded.length > 0) address = plainAddress(forwarded.pop()!);
-    return address;
+  /**
+   * Whose request this is: the peer's, or, behind trusted proxies, of the last address that no trusted one vouches for; a proxy that says nothing usable comes for
+   * itself. It is local if no proxy has to do with it.
+   */
+  #whose({ socket, headers }: IncomingMessage): { address: string; local: boolean } {
+    const peer = socket.remoteAddress ?? "";
+    const direct = !this.#trusted.has(peer) && !this.#proxied.has(socket);
+    const local = isLoopback(peer) && direct && !FORWARDED.some((name) => headers[name] !== undefined);
+    const forwarded = String(headers["x-forwarded-for"] ?? "").split(",").map((item) => item.trim()).filter((item) => item !== "");
+    let address = peer;
+    while (this.#trusted.has(address) && forwarded.length > 0) {
+      const next = forwardedIp(forwarded.pop()!);
+      if (next === undefined) break;
+      address = next;
+    }
+    return { address, local };
   }
+}
+
+/** An item of X-Forwarded-For; some proxies write the port with it. @returns undefined if it is no address */
+function forwardedIp(item: string): string | undefined {
+  return usualIp(item.replace(/^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$/, "$1$2"));
+}
+
+/** Whether a body comes with a request. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 /** Whether the client has what this ETag names. A proxy that compresses makes it a weak one. */
 function hasAlready({ headers }: IncomingMessage, etag: string | undefined): boolean {
-  return etag !== undefined && (headers["if-none-match"] ?? "").split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
-}
-
-function refuse(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  if (etag === undefined) return false;
+  return (headers["if-none-match"] ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, "")).some((tag) => tag === etag || tag === "*");
 }

@@ -44,8 +44,3 @@ function reason(error: unknown): string {
   }
   return error instanceof Error ? error.message : String(error);
 }
-
-/** IPv4 in IPv6, as a listener on `[::]` sees it, is IPv4. */
-export function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, "");
-}

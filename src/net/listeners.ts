@@ -4,7 +4,7 @@ import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";
 import { addressOf, listen } from "./listen.ts";
-import type { Http, HttpOptions, Routes } from "./http.ts";
+import type { Http, HttpOptions, Served } from "./http.ts";
 import type { LineHandler } from "./line_handler.ts";
 import type { TcpListener } from "./tcp.ts";
 import type { TlsListener } from "./tls.ts";
@@ -24,12 +24,12 @@ export interface Addresses {
   metrics?: Address;
 }
 
-/** What answers GETs: on the page's listeners, and on the one for metrics. */
-export interface Gets {
+/** What answers over HTTP: on the page's listeners, and on the one for metrics. */
+export interface Answering {
   /** On `--http` and `--https`. */
-  page: Routes["get"];
+  page: Served["answer"];
   /** On `--metrics`. */
-  metrics: Routes["get"];
+  metrics: Served["answer"];
 }
 
 /** How long the head of an HTTP request may take (ms), if `--login-timeout` is not shorter. */
@@ -46,7 +46,7 @@ export interface ListenersParts {
   /** What gets the lines. */
   handler: LineHandler;
   /** What HTTP answers. */
-  gets: Gets;
+  answering: Answering;
   /** Who may connect how often. */
   limits: Limits;
 }
@@ -75,7 +75,7 @@ export class Listeners {
   }
 
   /** Opens all listeners; who comes by TCP waits in the kernel's queue until {@linkcode accept}. Throws {@linkcode ListenError}; then none is open. */
-  static async open({ config, certificate, handler, gets, limits }: ListenersParts): Promise<Listeners> {
+  static async open({ config, certificate, handler, answering, limits }: ListenersParts): Promise<Listeners> {
     const { tlsListen, http, https, metrics, allowOrigin, trustedProxy, maxConnections, loginTimeout } = config;
     const bound = listen(config.listen);
     const web: Listeners["web"] = {};
@@ -87,8 +87,8 @@ export class Listeners {
         let sockets: Promise<WebSockets> | undefined;
         const mostVisitors = Math.max(LEAST_VISITORS, Math.floor(maxConnections * VISITORS));
         const options: HttpOptions = { allowOrigin, trustedProxy, mostVisitors, headTime: Math.min(HEAD_MS, loginTimeout * 1000), limits };
-        const routes: Routes = {
-          get: gets.page,
+        const served: Served = {
+          answer: answering.page,
           webSocket: (request, socket, head, address) => {
             sockets ??= import("./websocket.ts").then(({ WebSockets }) => new WebSockets(config, handler));
             sockets.then((there) => there.upgrade(request, socket, head, address)).catch((error) => {
@@ -97,9 +97,9 @@ export class Listeners {
             });
           },
         };
-        if (http) web.http = await Http.listen(http, undefined, options, routes);
-        if (https) web.https = await Http.listen(https, certificate, options, routes);
-        if (metrics) web.metrics = await Http.listen(metrics, undefined, options, { get: gets.metrics });
+        if (http) web.http = await Http.listen(http, undefined, options, served);
+        if (https) web.https = await Http.listen(https, certificate, options, served);
+        if (metrics) web.metrics = await Http.listen(metrics, undefined, options, { answer: answering.metrics });
       }
       if (tlsListen && certificate) {
         const { TlsListener } = await import("./tls.ts");

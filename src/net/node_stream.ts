@@ -3,8 +3,10 @@ import { Buffer } from "node:buffer";
 import { createServer } from "node:net";
 import { Duplex } from "node:stream";
 import type { Address } from "../config/config.ts";
-import { Acceptor } from "./accept.ts";
-import { listen, listenError, plainAddress } from "./listen.ts";
+import { log } from "../ops/log.ts";
+import { Acceptor, ipOf } from "./accept.ts";
+import { listen, listenError } from "./listen.ts";
+import { findProxyHeader, PROXY_HEADER_MS } from "./proxy_header.ts";
 
 /** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it. Bytes. */
 const SMALL = 1024, LARGE = 16_384;
@@ -77,15 +79,37 @@ export class NodeStream extends Duplex {
   }
 }
 
+/** A connection that TLS will be spoken on. */
+export interface Accepted {
+  /** What carries it. */
+  stream: Duplex;
+  /** Whose it is. */
+  peer: string;
+  /** A proxy has said so. */
+  proxied: boolean;
+}
+
 /** Before Deno 2.9 TLS over anything but a socket of node:net stands still after 96 KiB. */
 const TLS_NEEDS_SOCKETS = /^2\.[0-8]\./.test(Deno.version.deno);
 
-/** Accepts connections that TLS will be spoken on. Throws {@linkcode ListenError}. */
-export async function acceptForTls(address: Address, accepted: (stream: Duplex, peer: string) => void): Promise<Pick<Acceptor, "address" | "close">> {
-  if (!TLS_NEEDS_SOCKETS) return new Acceptor(listen(address), (conn, peer) => accepted(new NodeStream(conn, peer), peer));
+/**
+ * Accepts connections that TLS will be spoken on. `trusted`: addresses whose connections may begin with a PROXY header.
+ *
+ * @throws {ListenError}
+ */
+export async function acceptForTls(
+  address: Address,
+  trusted: ReadonlySet<string>,
+  accepted: (connection: Accepted) => void,
+): Promise<Pick<Acceptor, "address" | "close">> {
+  const accept = (stream: Duplex, peer: string) => {
+    if (trusted.has(peer)) takeProxyHeader(stream, peer, accepted);
+    else accepted({ stream, peer, proxied: false });
+  };
+  if (!TLS_NEEDS_SOCKETS) return new Acceptor(listen(address), (conn, peer) => accept(new NodeStream(conn, peer), peer));
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
     socket.on("error", () => {});
-    accepted(socket, plainAddress(socket.remoteAddress ?? ""));
+    accept(socket, ipOf({ hostname: socket.remoteAddress ?? "" }));
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(address, error)));
@@ -96,4 +120,37 @@ export async function acceptForTls(address: Address, accepted: (stream: Duplex, 
     address: bound && typeof bound === "object" ? { hostname: bound.address, port: bound.port } : address,
     close: () => Promise.resolve(void server.close()),
   };
+}
+
+/** The first byte of a TLS handshake: no PROXY header begins with it, so a proxy may leave its header out, and does where it speaks TLS itself. */
+const HANDSHAKE = 0x16;
+
+/** Takes a PROXY header off the beginning of a stream, if there is one, and passes the stream on. What is neither that nor TLS is closed. */
+function takeProxyHeader(stream: Duplex, peer: string, accepted: (connection: Accepted) => void): void {
+  let came = Buffer.alloc(0);
+  const done = () => {
+    clearTimeout(late);
+    stream.off("readable", read);
+    stream.off("close", done);
+    stream.off("end", close);
+  };
+  const close = () => {
+    done();
+    log.warning("a trusted proxy sent neither a PROXY header nor TLS", { address: peer });
+    stream.destroy();
+  };
+  const read = () => {
+    for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) came = Buffer.concat([came, chunk]);
+    if (came.length === 0) return;
+    const header = came[0] === HANDSHAKE ? { length: 0, address: undefined } : findProxyHeader(came);
+    if (header === undefined) return;
+    if (header === "none") return close();
+    done();
+    if (came.length > header.length) stream.unshift(came.subarray(header.length));
+    accepted({ stream, peer: header.address ?? peer, proxied: header.address !== undefined });
+  };
+  const late = setTimeout(close, PROXY_HEADER_MS);
+  stream.on("readable", read);
+  stream.on("end", close);
+  stream.on("close", done);
 }

@@ -4,12 +4,10 @@ import { Acceptor } from "./accept.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { Connection, type Transport, type Writer } from "./connection.ts";
 import { type LineHandler, LineInput, type LineLimits } from "./line_handler.ts";
-import { readProxyHeader } from "./proxy_header.ts";
+import { PROXY_HEADER_MS, readProxyHeader } from "./proxy_header.ts";
 
 /** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it. Bytes. */
 const SMALL = 1024, LARGE = 16384;
-/** How long a trusted proxy may take for its header (ms). */
-const PROXY_HEADER_MS = 3000;
 
 const encoder = new TextEncoder();
 /** For single messages, and for what a burst of them makes. */
@@ -77,7 +75,7 @@ export class TcpListener {
     this.#handler = handler;
     const trusted = new Set(trustedProxy);
     this.#acceptor = new Acceptor(listener, (conn, peer) => {
-      if (trusted.has(peer)) void this.#serveProxied(conn);
+      if (trusted.has(peer)) void this.#serveProxied(conn, peer);
       else serve(conn, peer, undefined, limits, handler);
     });
   }
@@ -87,13 +85,13 @@ export class TcpListener {
     return this.#acceptor.close();
   }
 
-  async #serveProxied(conn: Deno.TcpConn): Promise<void> {
+  async #serveProxied(conn: Deno.TcpConn, peer: string): Promise<void> {
     const late = setTimeout(() => conn.close(), PROXY_HEADER_MS);
     try {
       const proxied = await readProxyHeader(conn);
       clearTimeout(late);
-      if (proxied && !this.#acceptor.closed) return serve(conn, proxied.address, proxied.rest, this.#limits, this.#handler);
-      log.warning("a trusted proxy sent no PROXY header", { address: conn.remoteAddr.hostname });
+      if (proxied && !this.#acceptor.closed) return serve(conn, proxied.address ?? peer, proxied.rest, this.#limits, this.#handler);
+      log.warning("a trusted proxy sent no PROXY header", { address: peer });
       conn.close();
     } catch {
       clearTimeout(late);

@@ -10,7 +10,7 @@ import type { Acceptor } from "./accept.ts";
 import type { Certificate } from "./certificate.ts";
 import { Connection, PIECE, type Transport, type Writer } from "./connection.ts";
 import { type LineHandler, LineInput, type LineLimits } from "./line_handler.ts";
-import { acceptForTls } from "./node_stream.ts";
+import { type Accepted, acceptForTls } from "./node_stream.ts";
 
 /** How long a handshake may take (ms), if `--login-timeout` is not shorter. */
 const HANDSHAKE_MS = 10_000;
@@ -19,6 +19,8 @@ const HANDSHAKE_MS = 10_000;
 export interface TlsLimits extends LineLimits {
   /** Seconds. */
   loginTimeout: number;
+  /** Addresses whose connections may begin with a PROXY header. */
+  trustedProxy: readonly string[];
 }
 
 /** Makes TLS sockets, with the certificate of the day. */
@@ -110,7 +112,7 @@ export class TlsListener {
   /** Listens. Throws {@linkcode ListenError}. */
   static async listen(address: Address, certificate: Certificate, limits: TlsLimits, handler: LineHandler): Promise<TlsListener> {
     const listener = new TlsListener(certificate, limits, handler);
-    listener.#acceptor = await acceptForTls(address, (stream, peer) => listener.#accepted(stream, peer));
+    listener.#acceptor = await acceptForTls(address, new Set(limits.trustedProxy), (accepted) => listener.#accepted(accepted));
     return listener;
   }
 
@@ -129,7 +131,7 @@ export class TlsListener {
     return this.#acceptor!.close();
   }
 
-  #accepted(stream: Duplex, peer: string): void {
+  #accepted({ stream, peer }: Accepted): void {
     const transport = new TlsTransport(stream, peer);
     const connection = new Connection(transport, this.#limits.sendQueue);
     const timer = setTimeout(() => connection.destroy("silent"), Math.min(HANDSHAKE_MS, this.#limits.loginTimeout * 1000));

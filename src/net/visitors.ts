@@ -1,9 +1,15 @@
 /**
- * HTTP connections that are no client's (yet): someone asks for the page, is in a TLS handshake, or says nothing at all. They are bounded in number, per address
- * and in time; node:http's own times do not hold on every Deno, and not without a listener of its own.
+ * HTTP connections that are no client's (yet): someone asks for the page, is in a TLS handshake, or says nothing at all. They are bounded in number, per address,
+ * in time, and in what they ask at once; node:http's own times do not hold on every Deno, and not without a listener of its own.
+ *
+ * 1. Who waits (for the head of a request, the first one or the next) is gone when its time is over. Where there are too many, the one that has waited longest
+ *    makes room for who comes.
+ * 2. Who is being answered has a time of its own for it, and is not cut by who comes, nor by what it has asked already.
+ * 3. Requests that came before the last one was answered wait their turn, but not many: browsers and proxies send none such. Who sends more is gone.
  */
 import type { Duplex } from "node:stream";
 import type { Limits } from "../ops/limits.ts";
+import { within } from "../async/within.ts";
 
 /** What visitors may do. */
 export interface VisitorLimits {
@@ -19,12 +25,35 @@ export interface VisitorLimits {
 
 /** How long an answer may take to be read (ms). */
 const ANSWER_MS = 60_000;
+/** How long a proxy's connection may wait for its next request (ms): longer than proxies keep one, so that none is closed just when they use it. */
+const KEPT_MS = 75_000;
+/** How long the peer may take for its FIN after ours (ms). */
+const LINGER_MS = 1000;
+/** How long answers that are under way may take when all is closed (ms). */
+const CLOSE_MS = 500;
+/** Requests of a connection that may be unanswered. */
+const MOST_ASKED = 16;
+
+interface Visit {
+  /** What carries the socket, or is it. */
+  readonly stream: Duplex;
+  readonly leave: () => void;
+  /** How long it may wait for the next request (ms). */
+  readonly keptTime: number;
+  timer: ReturnType<typeof setTimeout>;
+  /** Requests that are not answered yet. */
+  asked: number;
+  /** Nothing more is read of it. */
+  ending: boolean;
+}
 
 /** Those who are there, and how long yet. */
 export class Visitors {
   readonly #rules: VisitorLimits;
-  /** By the socket that requests come on. */
-  readonly #present = new Map<unknown, { timer: ReturnType<typeof setTimeout>; leave: () => void; stream: Duplex }>();
+  /** By the socket that requests come on; those who wait in the order since when. */
+  readonly #present = new Map<Duplex, Visit>();
+  #closing = false;
+  #empty: (() => void) | undefined;
 
   /** Nobody is there yet. */
   constructor(rules: VisitorLimits) {
@@ -32,7 +61,7 @@ export class Visitors {
   }
 
   /** A connection has come; requests will be on `socket`. @returns whether it may stay; if not, it is closed */
-  arrived(socket: unknown, stream: Duplex, peer: string): boolean {
+  arrived(socket: Duplex, stream: Duplex, peer: string): boolean {
     const { mostVisitors, exempt, limits, headTime } = this.#rules;
     const counted = !exempt.has(peer);
     const welcome = !counted || limits.connected(peer);
@@ -42,37 +71,92 @@ export class Visitors {
       clearTimeout(visit.timer);
       this.#present.delete(socket);
       if (counted) limits.disconnected(peer);
+      if (this.#present.size === 0) this.#empty?.();
     };
-    this.#present.set(socket, { stream, leave, timer: setTimeout(() => stream.destroy(), headTime) });
+    if (welcome && this.#present.size >= mostVisitors) this.#makeRoom();
+    const visit: Visit = {
+      stream,
+      leave,
+      keptTime: counted ? headTime : KEPT_MS,
+      timer: setTimeout(() => stream.destroy(), headTime),
+      asked: 0,
+      ending: false,
+    };
+    this.#present.set(socket, visit);
     stream.on("close", leave);
-    if (welcome && this.#present.size <= mostVisitors) return true;
+    if (welcome && this.#present.size <= mostVisitors && !this.#closing) return true;
     stream.destroy();
+    leave();
     return false;
   }
 
-  /** The head of a request is there. */
-  asked(socket: unknown): void {
-    this.#wait(socket, ANSWER_MS);
+  /** The head of a request is there. @returns whether it may be answered; if not, its connection is closed */
+  asked(socket: Duplex): boolean {
+    const visit = this.#present.get(socket);
+    if (!visit || visit.ending) return false;
+    if (++visit.asked > MOST_ASKED) {
+      visit.stream.destroy();
+      return false;
+    }
+    if (visit.asked === 1) this.#wait(visit, ANSWER_MS);
+    return true;
   }
 
-  /** The request is answered. */
-  answered(socket: unknown): void {
-    this.#wait(socket, this.#rules.headTime);
+  /** How long this connection may wait for its next request (ms); 0: all are about to be closed. */
+  keptTime(socket: Duplex): number {
+    return this.#closing ? 0 : this.#present.get(socket)?.keptTime ?? 0;
   }
 
-  /** The connection is a client's now. */
-  left(socket: unknown): void {
-    this.#present.get(socket)?.leave();
+  /** A request is answered. */
+  answered(socket: Duplex): void {
+    const visit = this.#present.get(socket);
+    if (!visit) return;
+    visit.asked--;
+    if (visit.asked > 0) return this.#wait(visit, ANSWER_MS);
+    // To the end of those who wait.
+    this.#present.delete(socket);
+    this.#present.set(socket, visit);
+    if (visit.ending) socket.end();
+    this.#wait(visit, visit.ending || this.#closing ? LINGER_MS : visit.keptTime);
   }
 
-  /** Ends them all. */
-  close(): void {
+  /** No further request of it is read; what it has asked is answered, then it is closed. @returns whether nothing is being answered */
+  end(socket: Duplex): boolean {
+    const visit = this.#present.get(socket);
+    if (!visit) return false;
+    visit.ending = true;
+    if (visit.asked > 0) return false;
+    this.#wait(visit, LINGER_MS);
+    return true;
+  }
+
+  /** The connection is a client's now. @returns whether it may be: nothing else is being answered on it */
+  left(socket: Duplex): boolean {
+    const visit = this.#present.get(socket);
+    if (!visit || visit.asked > 0) return false;
+    visit.stream.off("close", visit.leave);
+    visit.leave();
+    return true;
+  }
+
+  /** Ends them all: who waits at once, who is being answered when that is done, or soon. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const { stream, asked } of this.#present.values()) if (asked === 0) stream.destroy();
+    if (this.#present.size > 0) await within(new Promise<void>((resolve) => this.#empty = resolve), CLOSE_MS);
     for (const { stream } of this.#present.values()) stream.destroy();
   }
 
-  #wait(socket: unknown, ms: number): void {
-    const visit = this.#present.get(socket);
-    if (!visit) return;
+  #makeRoom(): void {
+    for (const { asked, stream, leave } of this.#present.values()) {
+      if (asked > 0) continue;
+      stream.destroy();
+      leave();
+      return;
+    }
+  }
+
+  #wait(visit: Visit, ms: number): void {
     clearTimeout(visit.timer);
     visit.timer = setTimeout(() => visit.stream.destroy(), ms);
   }

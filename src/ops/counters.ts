@@ -36,7 +36,7 @@ export class Histogram {
 
 /** All that a server counts. */
 export class Counters {
-  /** By result: `ok`, or the errno. */
+  /** By result: `ok`, the errno, or `failed` where the server did. */
   readonly logins: Counter = new Counter();
   /** Sessions that ended, by cause. */
   readonly departures: Counter = new Counter();

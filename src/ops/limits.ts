@@ -1,4 +1,5 @@
-/** Rate limits: token buckets by key. Each answers how long to wait, so that the client can be told. */
+/** Rate limits: token buckets by key. Each answers how long to wait, so that the client can be told. An address counts by its network: ip.ts. */
+import { isLoopback, networkOf } from "../ip.ts";
 
 /** What may be done at once (`burst`), and how soon one of it comes back (`refill`, ms). */
 export interface Rate {
@@ -59,6 +60,8 @@ const FAILED_LOGINS: Rate = { burst: 5, refill: 12_000 };
 const REGISTRATIONS: Rate = { burst: 30, refill: 20_000 };
 /** Connections from an address at the same time. */
 const CONNECTIONS = 64;
+/** HTTP requests from an address: 100 a second, 500 at once (an office behind one address reloads the page). */
+const HTTP_REQUESTS: Rate = { burst: 500, refill: 10 };
 
 /** All limits of a server that `--limits off` lifts. Loopback is exempt from those per address. */
 export class Limits {
@@ -67,6 +70,7 @@ export class Limits {
   readonly #failedLogins = new Limiter<string>(FAILED_LOGINS);
   readonly #registrations = new Limiter<string>(REGISTRATIONS);
   readonly #connections = new Map<string, number>();
+  readonly #httpRequests = new Limiter<string>(HTTP_REQUESTS);
 
   /** Lifts all limits unless `on`. */
   constructor(on: boolean) {
@@ -80,40 +84,41 @@ export class Limits {
 
   /** A password is about to be checked; if it is right, {@linkcode loginSucceeded} follows. So it cannot be outrun by asking many at once. */
   loginTried(account: string, address: string): number {
-    return this.#holdsFor(address) ? this.#failedLogins.take(`${account} ${address}`) : 0;
+    return this.#holdsFor(address) ? this.#failedLogins.take(`${account} ${networkOf(address)}`) : 0;
   }
 
   /** The password was right: it was no failure. */
   loginSucceeded(account: string, address: string): void {
-    if (this.#holdsFor(address)) this.#failedLogins.giveBack(`${account} ${address}`);
+    if (this.#holdsFor(address)) this.#failedLogins.giveBack(`${account} ${networkOf(address)}`);
   }
 
   /** Someone registers from there. @returns 0, or when to retry (ms) */
   registration(address: string): number {
-    return this.#holdsFor(address) ? this.#registrations.take(address) : 0;
+    return this.#holdsFor(address) ? this.#registrations.take(networkOf(address)) : 0;
+  }
+
+  /** Someone asks something over HTTP from there. @returns 0, or when to retry (ms) */
+  httpRequest(address: string): number {
+    return this.#holdsFor(address) ? this.#httpRequests.take(networkOf(address)) : 0;
   }
 
   /** A connection has come. @returns whether the address may have it; {@linkcode disconnected} follows in any case */
   connected(address: string): boolean {
-    const count = (this.#connections.get(address) ?? 0) + 1;
-    this.#connections.set(address, count);
+    const network = networkOf(address);
+    const count = (this.#connections.get(network) ?? 0) + 1;
+    this.#connections.set(network, count);
     return count <= CONNECTIONS || !this.#holdsFor(address);
   }
 
   /** A connection of that address is gone. */
   disconnected(address: string): void {
-    const count = (this.#connections.get(address) ?? 1) - 1;
-    if (count > 0) this.#connections.set(address, count);
-    else this.#connections.delete(address);
+    const network = networkOf(address);
+    const count = (this.#connections.get(network) ?? 1) - 1;
+    if (count > 0) this.#connections.set(network, count);
+    else this.#connections.delete(network);
   }
 
   #holdsFor(address: string): boolean {
     return this.#on && !isLoopback(address);
   }
-}
-
-/** 127.0.0.0/8 and ::1, also written as IPv4 in IPv6. */
-export function isLoopback(address: string): boolean {
-  const plain = address.replace(/^::ffff:/i, "");
-  return plain === "::1" || plain.startsWith("127.");
 }

@@ -227,16 +227,16 @@ export class Login {
   async #claim(connection: Connection, claiming: Claiming, onConflict: OnConflict) {
     const { table, offline, router, remote } = this.parts;
     const { userId, device } = claiming;
+    let asked: Session | undefined;
     let moved: { node: string; session: string } | undefined;
+    if (typeof device === "number") await offline.settled({ userId, device }, SETTLE_MS);
     for (let i = 0; i < CLAIM_TRIES; i++) {
-      if (typeof device === "number") {
-        await offline.settled({ userId, device }, SETTLE_MS);
-        const holder = table.get(userId, device);
-        if (holder && holder.id !== claiming.takeover) {
-          if (!await this.#mayTakeOver(holder, onConflict)) throw new Refusal(Errno.IN_USE);
-          claiming.takeover = holder.id;
-          await offline.settled({ userId, device }, SETTLE_MS);
-        }
+      const holder = typeof device === "number" ? table.get(userId, device) : undefined;
+      if (holder && holder !== asked) {
+        if (!await this.#mayTakeOver(holder, onConflict)) throw new Refusal(Errno.IN_USE);
+        asked = holder;
+        claiming.takeover = holder.id;
+        await offline.settled(holder.key, SETTLE_MS);
       }
       if (connection.lost) throw new Refusal(Errno.UNAVAILABLE, "the connection is gone");
       const claim = await this.#ask(claiming);

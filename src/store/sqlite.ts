@@ -29,7 +29,7 @@ export async function openSqlite(path: string, limits: StoreLimits): Promise<Sto
     throw db.refusal(error);
   }
   const node = new Node(db, path);
-  const logs = new Logs(db, limits.maxInbox);
+  const logs = new Logs(db, node, limits.maxInbox);
   return {
     ...nodeStore(db, node),
     ...accountStore(db, logs),
@@ -37,7 +37,7 @@ export async function openSqlite(path: string, limits: StoreLimits): Promise<Sto
     ...deviceStore(db, logs),
     ...operatorStore(db, node),
     ...messageStore(db, logs),
-    ...contactStore(db, logs, limits),
-    ...groupStore(db, limits),
+    ...contactStore(db, node, logs, limits),
+    ...groupStore(db, node, limits),
   };
 }

@@ -17,14 +17,16 @@ export const MAX_REF = 64;
 export const MAX_SIGNAL = 1024;
 /** Most users in one USERS, most members in one MEMBERS. */
 export const MAX_USERS = 100, MAX_MEMBERS = 200;
+/** Most characters of a name that is looked for. */
+const MAX_LOOKUP = 200;
 
 const encoder = new TextEncoder();
 /** SQLite cuts strings at U+0000, and a lone surrogate has no UTF-8. */
 const isSound = (text: string) => !text.includes("\0") && text.isWellFormed();
 
 // Each field is one check, not a pipe of several: half the time of a schema (docs/performance.md).
-function integer(least: number, message: string) {
-  return v.custom<number>((value) => Number.isSafeInteger(value) && value as number >= least, message);
+function integer(least: number, message: string, most: number = Number.MAX_SAFE_INTEGER) {
+  return v.custom<number>((value) => Number.isSafeInteger(value) && value as number >= least && value as number <= most, message);
 }
 const id = integer(1, "must be a positive integer");
 const seq = integer(0, "must be an integer, 0 or more");
@@ -35,22 +37,26 @@ function string(fault: (text: string) => string | undefined) {
     typeof value !== "string" ? "must be a string" : isSound(value) ? fault(value) : "has U+0000 or a lone surrogate";
   return v.custom<string>((value) => faultOf(value) === undefined, ({ input }) => faultOf(input)!);
 }
-const bounded = (most: number) => (text: string) => text === "" ? "is empty" : text.length > most ? "is too long" : undefined;
+const filled = string((text) => text === "" ? "is empty" : undefined);
 // No character takes more than two units, and no unit more than three bytes, so that they are counted only in between.
-const characters = (most: number) => (text: string) => text.length > most && [...text].length > most ? `has more than ${most} characters` : undefined;
+const characters = (most: number) => (text: string) =>
+  text.length > most && (text.length > most * 2 || [...text].length > most) ? `has more than ${most} characters` : undefined;
 const bytes = (most: number) => (text: string) =>
   text === "" ? "is empty" : text.length * 3 > most && encoder.encode(text).length > most ? `has more than ${most} bytes` : undefined;
 const name = string(faultOfName);
-/** A name that is looked for, not made: any will do, it is found or not. */
-const lookup = string(bounded(200));
+/** A name that is looked for, not made: any that does not cost much will do, it is found or not. */
+const lookup = string((text) => text === "" ? "is empty" : characters(MAX_LOOKUP)(text));
 const secret = string(bytes(MAX_PASSWORD));
-const msg = string((text) => text === "" ? "is empty" : undefined);
+const msg = filled;
 const mid = v.optional(string(bytes(MAX_MID)));
 const flag = v.custom<boolean>((value) => typeof value === "boolean", "must be true or false");
 
-/** A list of at least one. */
-function listOf<T>(item: v.GenericSchema<T, T>, most: number) {
-  return v.pipe(v.array(item, "must be an array"), v.minLength(1, "is empty"), v.maxLength(most, `has more than ${most}`));
+/** A list of 1 to {@linkcode MAX_USERS} of them. */
+function listOf<T>(what: string, item: v.GenericSchema<T, T>) {
+  return v.custom<T[]>(
+    (value) => Array.isArray(value) && value.length > 0 && value.length <= MAX_USERS && value.every((one) => v.is(item, one)),
+    `must be an array of 1 to ${MAX_USERS} ${what}`,
+  );
 }
 
 /** At least one of the fields must be there; the error names all of them. */
@@ -68,7 +74,8 @@ export const schemas = {
       id: v.optional(id),
       name: v.optional(lookup),
       password: v.optional(secret),
-      token: v.optional(string(bounded(256))),
+      // However long it is: a token that is not known reads like any other.
+      token: v.optional(filled),
       proto: v.optional(integer(2, "must be an integer, 2 or more")),
       device: v.optional(name),
       takeover: v.optional(flag),
@@ -92,7 +99,7 @@ export const schemas = {
       toname: v.optional(lookup),
       groupid: v.optional(id),
       before: v.optional(id),
-      limit: v.optional(v.pipe(id, v.maxValue(100, "must be 1 to 100")), 50),
+      limit: v.optional(integer(1, "must be an integer, 1 to 100", 100), 50),
     }),
     oneOf("toid", "toname", "groupid"),
   ),
@@ -115,8 +122,8 @@ export const schemas = {
   [Msg.REMOVE_DEVICE]: v.object({ device: seq }),
   [Msg.USERS]: v.pipe(
     v.object({
-      ids: v.optional(listOf(id, MAX_USERS)),
-      names: v.optional(listOf(lookup, MAX_USERS)),
+      ids: v.optional(listOf("positive integers", id)),
+      names: v.optional(listOf("names", lookup)),
       find: v.optional(string((text) => characters(50)(text) ?? ([...text].length < 2 ? "has less than 2 characters" : undefined))),
     }),
     oneOf("ids", "names", "find"),
@@ -138,15 +145,28 @@ export function isRef(ref: unknown): ref is Ref {
   return typeof ref === "number" ? Number.isSafeInteger(ref) : typeof ref === "string" && refFault(ref) === undefined && isSound(ref);
 }
 
-/** Checks the fields of a request. The string that comes back instead names the field and what is wrong with it. */
+/** Checks the fields of a request; one that is null is absent. The string that comes back instead names the field and what is wrong with it. */
 export function check<M extends RequestId>(msgid: M, fields: Record<string, unknown>): Request<M> | string {
   const schema: v.GenericSchema = schemas[msgid];
   // Idle clients send nothing else, by the thousand.
   if (schema === nothing) return {} as Request<M>;
-  const result = v.safeParse(schema, fields, { abortEarly: true });
+  let result = v.safeParse(schema, fields, { abortEarly: true });
+  // No field may be null, so what has one fails: only then is it looked for, and the others do not pay for it.
+  if (!result.success && dropNulls(fields)) result = v.safeParse(schema, fields, { abortEarly: true });
   if (result.success) return result.output as Request<M>;
   const issue = result.issues[0];
   const field = issue.path?.map((p) => String(p.key)).join(".");
   if (!field) return issue.message;
   return issue.received === "undefined" ? `${field} is missing` : `${field} ${issue.message}`;
+}
+
+/** @returns whether there were any */
+function dropNulls(fields: Record<string, unknown>): boolean {
+  let any = false;
+  for (const field in fields) {
+    if (fields[field] !== null) continue;
+    fields[field] = undefined;
+    any = true;
+  }
+  return any;
 }

@@ -9,6 +9,15 @@ let emoji: RegExp | undefined;
 // Control, format, private and unassigned characters, line separators, what fonts draw as nothing (Default_Ignorable), and the blank Braille pattern.
 const UNSEEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const VARIATION_SELECTORS = /[\ufe0e\ufe0f]/g;
+// The joiners, where they show (UAX 31, "Layout and Format Control Characters"): ZWNJ between letters that would join or behind a virama, ZWJ beside a virama.
+// Made when first needed, too.
+let joiners: RegExp | undefined;
+const ZWNJ = "\u200c", ZWJ = "\u200d";
+const JOINING = "[\\p{Script=Arabic}\\p{Script=Syriac}]";
+const INDIC = "[" + ["Devanagari", "Bengali", "Gurmukhi", "Gujarati", "Oriya", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala"]
+  .map((script) => `\\p{Script=${script}}`).join("") +
+  "]";
+const VIRAMA = "[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca]";
 
 /** What is wrong with a name, as a sentence for its owner; undefined if it is fine. */
 export function faultOfName(name: string): string | undefined {
@@ -16,7 +25,8 @@ export function faultOfName(name: string): string | undefined {
   // No code point takes more than two units, so the count is needed only in between.
   if (name.length > MAX_NAME * 2 || [...name].length > MAX_NAME) return `has more than ${MAX_NAME} characters`;
   if (name.trim() !== name) return "begins or ends with a space";
-  if (!name.isWellFormed() || UNSEEN.test(name.replace(emoji ??= new RegExp("\\p{RGI_Emoji}", "gv"), ""))) {
+  // A letter in an emoji's place, so that what stood on its two sides does not meet.
+  if (!name.isWellFormed() || UNSEEN.test(withoutJoiners(name.replace(emoji ??= new RegExp("\\p{RGI_Emoji}", "gv"), "x")))) {
     return "has control or invisible characters";
   }
   // What is left of some characters (a lone selector, say) after folding may be nothing.
@@ -24,8 +34,18 @@ export function faultOfName(name: string): string | undefined {
   return undefined;
 }
 
-/** Two names with the same comparable form are the same name: without regard to case and compatible forms (NFKC). */
+/** Without the joiners that a script needs where they stand: they change how letters look, not which they are. */
+function withoutJoiners(name: string): string {
+  if (!name.includes(ZWNJ) && !name.includes(ZWJ)) return name;
+  joiners ??= new RegExp(
+    `(?<=${JOINING}\\p{M}*)${ZWNJ}(?=${JOINING})|(?<=${VIRAMA})${ZWNJ}(?=${INDIC})|(?<=${VIRAMA})${ZWJ}|(?<=${INDIC})${ZWJ}(?=${VIRAMA})`,
+    "gu",
+  );
+  return name.replace(joiners, "");
+}
+
+/** Two names with the same comparable form are the same name: without regard to case, compatible forms (NFKC) and joiners between letters. */
 export function comparableName(name: string): string {
   // There and back, since some letters have two small forms (σ, ς), and some a capital form of two letters (ß, SS).
-  return name.normalize("NFKC").toLowerCase().toUpperCase().toLowerCase().normalize("NFKC").replace(VARIATION_SELECTORS, "");
+  return withoutJoiners(name.normalize("NFKC").toLowerCase().toUpperCase().toLowerCase().normalize("NFKC").replace(VARIATION_SELECTORS, ""));
 }

@@ -29,7 +29,7 @@ if (!hasMysql && !required) console.error(`Tests on MySQL are left out: nothing 
 async function answers(): Promise<boolean> {
   const connecting = Deno.connect({ hostname: server.hostname.replace(/^\[|\]$/g, ""), port: Number(server.port || 3306) });
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), 1000));
+  const late = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), 10_000));
   try {
     const conn = await Promise.race([connecting, late]);
     conn?.close();

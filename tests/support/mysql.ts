@@ -15,6 +15,8 @@ export interface Admin extends AsyncDisposable {
   killAll(): Promise<number>;
   /** Resolves when so many statements on this database wait for a lock. */
   lockWaits(count: number): Promise<void>;
+  /** What the database says of its latest deadlock, if it was on this database; undefined: it was not, or there was none. */
+  deadlock(): Promise<string | undefined>;
 }
 
 export interface MysqlTest extends AsyncDisposable {
@@ -27,7 +29,47 @@ export interface MysqlTest extends AsyncDisposable {
   admin(): Promise<Admin>;
 }
 
-const LIMITS: StoreLimits = { maxGroup: 2000, maxInbox: 100_000, maxContacts: 2000 };
+const LIMITS: StoreLimits = { maxGroup: 2000, maxInbox: 100_000, maxDevices: 20, maxContacts: 2000 };
+
+/** The next statements through the proxy that read so, or their answer, wait until `go` is called. `there` resolves when they have come. */
+export function hold(proxy: Proxy, sql: RegExp, what: "question" | "answer" = "question"): { there: Promise<void>; go(): void } {
+  const there = Promise.withResolvers<void>(), held = Promise.withResolvers<void>();
+  const decoder = new TextDecoder("latin1");
+  let asked: number | undefined, done = false;
+  proxy.inspect = ({ connection, direction, data }) => {
+    if (done) return "pass";
+    if (direction === "up" && asked === undefined && sql.test(decoder.decode(data))) asked = connection;
+    if (connection !== asked || direction !== (what === "question" ? "up" : "down")) return "pass";
+    there.resolve();
+    return held.promise.then(() => "pass" as const);
+  };
+  return {
+    there: there.promise,
+    go() {
+      done = true;
+      held.resolve();
+    },
+  };
+}
+
+/** Counts the round trips through the proxy. */
+export function countCommands(proxy: Proxy): { commands: number } {
+  const count = { commands: 0 };
+  const missing = new Map<number, number>();
+  // A command is a packet of its own: three bytes of length, a number, the command. Long ones come in several chunks.
+  proxy.inspect = ({ connection, direction, data }) => {
+    if (direction === "up" && data.length > 0) {
+      let rest = missing.get(connection) ?? 0;
+      if (rest === 0) {
+        count.commands++;
+        rest = 4 + data[0] + data[1] * 256 + data[2] * 65536;
+      }
+      missing.set(connection, Math.max(0, rest - data.length));
+    }
+    return "pass";
+  };
+  return count;
+}
 
 /** Registers a test on a fresh MySQL database. */
 export function mysqlTest(name: string, fn: (t: MysqlTest) => Promise<void>): void {
@@ -118,6 +160,11 @@ async function connectAdmin(url: URL): Promise<Admin> {
         const waiting = String(Status).split("---TRANSACTION").filter((transaction) => transaction.includes("LOCK WAIT"));
         return waiting.filter((transaction) => own.has(Number(/thread id (\d+)/.exec(transaction)?.[1]))).length === count;
       }, `${count} lock waits`);
+    },
+    async deadlock() {
+      const [{ Status }] = await query("SHOW ENGINE INNODB STATUS");
+      const found = /LATEST DETECTED DEADLOCK[^]*?\n------------\nTRANSACTIONS/.exec(String(Status))?.[0];
+      return found?.includes(url.pathname.slice(1)) ? found : undefined;
     },
     async [Symbol.asyncDispose]() {
       await connection.end();

@@ -146,6 +146,20 @@ export async function makeUsers(db: TestDatabase, count: number, prefix = "user"
   return users.map((user, i) => ({ ...user, token: tokens[i]! }));
 }
 
+/** Writes into the database that this session on that node holds the user's device 0; undefined: nobody does, and the user is offline. */
+export async function setHolder(db: TestDatabase, id: number, holder: { session: string; node: string } | undefined): Promise<void> {
+  const held = holder ? `'${holder.session}', '${holder.node}', 1` : "null, null, null";
+  await db.query(`delete from device where userid = ${id} and device = 0`);
+  const columns = "userid, device, name, created, confirmed_seq, session, node, incarnation";
+  await db.query(`insert into device (${columns}) select id, 0, '', 0, confirmed_seq, ${held} from user where id = ${id}`);
+  await db.query(`update user set state = '${holder ? "online" : "offline"}' where id = ${id}`);
+}
+
+/** The session that holds the user's device 0, as the database says. */
+export async function holderOf(db: TestDatabase, id: number): Promise<string | null | undefined> {
+  return (await db.query(`select session from device where userid = ${id} and device = 0`))[0]?.session as string | null | undefined;
+}
+
 /** What the database says of a user. */
 export async function stateOf(db: TestDatabase, id: number): Promise<State> {
   const [row] = await db.query(`select state from user where id = ${id}`);

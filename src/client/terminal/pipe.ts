@@ -11,7 +11,7 @@ import { isText } from "./commands.ts";
 import type { Who } from "./interactive.ts";
 import { Session } from "./session.ts";
 import { reasonOf } from "./text.ts";
-import { pipeView } from "./view.ts";
+import { type Output, pipeView } from "./view.ts";
 
 /** How many texts may be unanswered before no more lines are read. */
 const AHEAD = 100;
@@ -24,13 +24,15 @@ export interface PipeOptions {
   who: Required<Who>;
   /** What is typed, or comes from a program. */
   lines: AsyncIterator<string>;
+  /** Where answers go. */
+  output: Output;
   /** How long what is outstanding may take once the input has ended, as long as nothing moves (ms). */
   patience?: number;
 }
 
 /** Talks to a program. Resolves with the exit code: 0, or 1 if anything failed. */
-export async function pipe({ connect, who, lines, patience = 30_000 }: PipeOptions): Promise<number> {
-  const view = pipeView();
+export async function pipe({ connect, who, lines, output, patience = 30_000 }: PipeOptions): Promise<number> {
+  const view = pipeView(output);
   const client = new NatterClient({ connect });
   const session = new Session(client, view, async () => (await lines.next()).value);
   const over = new Promise<undefined>((resolve) => session.onOver = () => resolve(undefined));

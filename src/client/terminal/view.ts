@@ -1,5 +1,4 @@
 /** Where a session's words go: to a person's screen, or to a program's pipe. What comes is raw; a view makes it fit. */
-import { complain, print } from "../../cli/output.ts";
 import { field, harmless, harmlessLines, isoTime, label, nameColour, type Paint, shortTime, width, wrap } from "./text.ts";
 
 /** A message as it is shown. */
@@ -51,8 +50,16 @@ export function screenView(write: (text: string) => void, columns: () => number,
   };
 }
 
-/** For a program: a line per message on stdout, its fields separated by tabs; faults on stderr. What merely happens is not told. */
-export function pipeView(): View & { readonly faults: number } {
+/** Where what is said to a program goes, line by line. */
+export interface Output {
+  /** What was asked for: stdout. */
+  print: (line: string) => void;
+  /** What went wrong: stderr. */
+  complain: (line: string) => void;
+}
+
+/** For a program: a line per message, its fields separated by tabs; faults apart from them. What merely happens is not told. */
+export function pipeView({ print, complain }: Output): View & { readonly faults: number } {
   const say = (cells: string[]) => {
     try {
       print(cells.map(field).join("\t"));

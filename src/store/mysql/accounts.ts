@@ -121,9 +121,11 @@ export function accounts(db: Pool, users: Users): Accounts {
       return await users.change([userId], (locked) => {
         const user = locked.get(userId);
         if (!user) return { result: undefined };
+        const at = Date.now();
         user.row.closed = closed ? 1 : 0;
         const ended = closed ? endedOf(user.devices.values()) : [];
-        return { result: ended, statements: asking(ended, Date.now()) };
+        for (const device of closed ? user.devices.values() : []) user.end(device, at);
+        return { result: ended, statements: asking(ended, at) };
       });
     },
 

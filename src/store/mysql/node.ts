@@ -12,8 +12,8 @@
  *    slipped in beside a reaping is gone after it.
  * 6. Whatever sweeps or claims anew locks the users' rows first and decides on what it reads then. A sweep that finds the node's incarnation changed leaves the
  *    rest alone. A node that comes back takes rows that still name its session, and rows that name none; so it makes no difference who comes first.
- * 7. What was asked of a node (`kick`) outlives the sweep: its process may come back, and claim those sessions anew. It goes when the node takes it, when
- *    another process takes the name, and after a day.
+ * 7. What was asked of a node (`kick`) outlives the sweep: its process may come back, and must not claim those sessions anew. It goes when the node takes it,
+ *    when another process takes the name, and after a day.
  */
 
 import { type SessionKey, StoreRefused, StoreUnavailable, type UserId } from "../store.ts";
@@ -78,15 +78,17 @@ export class NodeLife {
     const lost: SessionKey[] = [];
     for (const piece of pieces(sessions.toSorted((a, b) => a.userId - b.userId))) {
       lost.push(
-        ...await this.users.change(piece.map(({ userId }) => userId), (locked) => ({
-          result: piece.filter(({ userId, device: number, session }) => {
+        ...await this.users.change(piece.map(({ userId }) => userId), (locked, [kicks]) => {
+          const kicked = new Set((kicks as { session: string }[]).map(({ session }) => session));
+          const lost = piece.filter(({ userId, device: number, session }) => {
             const user = locked.get(userId);
             const device = user?.devices.get(number);
-            if (!user || !device || (device.session !== null && device.session !== session)) return true;
+            if (!user || !device || kicked.has(session) || (device.session !== null && device.session !== session)) return true;
             user.begin(device, { session, node: name, incarnation });
             return false;
-          }),
-        })),
+          });
+          return { result: lost };
+        }, { reading: [`SELECT session FROM kick WHERE node = ${literal(name)}`] }),
       );
     }
     this.#reaped = false;

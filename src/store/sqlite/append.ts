@@ -14,6 +14,8 @@ export class Appending {
   readonly #db: Database;
   readonly #logs: Logs;
   readonly #known = new Map<UserId, Log | undefined>();
+  /** Whose own messages are entries of their logs. */
+  #marked = new Set<UserId>();
   /** What is inserted at the end, the columns of one row after those of the other. */
   readonly #rows: SQLInputValue[] = [];
   /** Of what is to be inserted, by sender and `mid`. */
@@ -28,9 +30,14 @@ export class Appending {
   }
 
   run(batch: Append[]): Appended[] {
-    const users = new Set<UserId>();
-    for (const { sender, toid } of batch) if (toid !== undefined) users.add(sender).add(toid);
-    this.#read([...users]);
+    const senders = new Set<UserId>(), receivers = new Set<UserId>();
+    for (const { sender, toid } of batch) {
+      if (toid === undefined) continue;
+      senders.add(sender);
+      receivers.add(toid);
+    }
+    this.#read([...receivers]);
+    this.#marked = this.#logs.marked([...senders]);
     const results = batch.map((append) => {
       const known = append.mid === undefined ? undefined : this.#answered(append, append.mid);
       const result = known ?? (append.groupid === undefined ? this.#direct(append, append.toid) : this.#group(append, append.groupid));
@@ -50,9 +57,10 @@ export class Appending {
     if (this.#logs.isFull(to)) return { errno: "FULL" };
     const messageid = this.#insert(append);
     const receivers: Receiver[] = [this.#logs.add(to, messageid)];
-    const own = toid === append.sender ? undefined : this.#log(append.sender);
-    const copy = own?.many ? this.#logs.addOwn(own, messageid) : undefined;
-    if (copy) receivers.push(copy);
+    if (toid !== append.sender && this.#marked.has(append.sender)) {
+      const own = this.#logs.addOwn(this.#log(append.sender)!, messageid);
+      if (own) receivers.push(own);
+    }
     return { errno: "OK", messageid, ts: append.ts, repeated: false, receivers };
   }
 

@@ -2,7 +2,8 @@ import type { Store, StoreLimits, UserId, Welcome } from "../store.ts";
 import { CONTACT, contact, type ContactRow } from "./contact_row.ts";
 import type { Database } from "./database.ts";
 import { groupsOf } from "./groups.ts";
-import { type Logs, nodeOf } from "./logs.ts";
+import type { Logs } from "./logs.ts";
+import type { Node } from "./node.ts";
 
 type ContactStore = Pick<
   Store,
@@ -12,7 +13,7 @@ type ContactStore = Pick<
 type User = { id: UserId; name: string };
 
 /** The part of the store that is friends and blocks, all lists together, and how users are found. */
-export function contactStore(db: Database, logs: Logs, limits: StoreLimits): ContactStore {
+export function contactStore(db: Database, node: Node, logs: Logs, limits: StoreLimits): ContactStore {
   // Most users have none, or few: who has none is asked once, not thrice.
   const some = `EXISTS (SELECT 1 FROM friend WHERE userid = ?1), EXISTS (SELECT 1 FROM groupuser WHERE userid = ?1),
     EXISTS (SELECT 1 FROM block WHERE userid = ?1)`;
@@ -64,12 +65,12 @@ export function contactStore(db: Database, logs: Logs, limits: StoreLimits): Con
 
     watchers(userIds) {
       return db.read(() => {
-        const sql = `SELECT f.friendid, f.userid, ${nodeOf("w")} FROM friend f JOIN user w ON w.id = f.userid
+        const sql = `SELECT f.friendid, f.userid FROM friend f JOIN user w ON w.id = f.userid
           WHERE f.friendid IN (SELECT value FROM json_each(?)) AND w.state = 'online'
           AND NOT EXISTS (SELECT 1 FROM block WHERE userid = f.friendid AND blocked = f.userid)
           AND NOT EXISTS (SELECT 1 FROM block WHERE userid = f.userid AND blocked = f.friendid)`;
-        const rows = db.rows<[UserId, UserId, string]>(sql, JSON.stringify(userIds));
-        return rows.map(([userId, watcher, node]) => ({ userId, watcher, node }));
+        const rows = db.rows<[UserId, UserId]>(sql, JSON.stringify(userIds));
+        return rows.flatMap(([userId, watcher]) => node.nodesOf("online").map((node) => ({ userId, watcher, node })));
       });
     },
 
@@ -79,8 +80,8 @@ export function contactStore(db: Database, logs: Logs, limits: StoreLimits): Con
         : users("namekey IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 100", JSON.stringify(by.keys));
     },
 
-    // Text is compared byte by byte, and nothing is above the last character.
-    findByPrefix: (prefix, limit) => users("namekey >= ?1 AND namekey < ?1 || char(0x10FFFF) ORDER BY namekey LIMIT ?2", prefix, limit),
+    // Text is compared byte by byte, and UTF-8 has no byte FF.
+    findByPrefix: (prefix, limit) => users("namekey >= ?1 AND namekey < ?1 || CAST(x'FF' AS TEXT) ORDER BY namekey LIMIT ?2", prefix, limit),
 
     block(userId, other, at) {
       return db.write(() => {

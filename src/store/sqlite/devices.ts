@@ -2,13 +2,15 @@ import type { Device, DeviceId, Ended, State, Store, UserId } from "../store.ts"
 import type { Database } from "./database.ts";
 import type { Logs } from "./logs.ts";
 
-/** Sets these users offline if the sessions that ended then (ms) were their last ones. In `write`. */
-export function setOffline(db: Database, ended: [UserId, at: number][]): void {
-  const last = new Map<UserId, number>();
-  for (const [userId, at] of ended) last.set(userId, Math.max(last.get(userId) ?? 0, at));
-  const sql = `UPDATE user SET state = 'offline', lastseen = max(ifnull(lastseen, 0), value->>1) FROM json_each(?)
-    WHERE user.id = value->>0 AND NOT EXISTS (SELECT 1 FROM device WHERE userid = user.id AND session IS NOT NULL)`;
-  db.run(sql, JSON.stringify([...last]));
+/**
+ * Sets the user offline if the session that ended then (ms) was their last one. They were last there when the latest of all ended: releases come in any order.
+ * In `write`.
+ */
+export function setOffline(db: Database, userId: UserId, at: number): void {
+  const sql = `UPDATE user SET state = 'offline',
+    lastseen = max(?1, ifnull(lastseen, 0), ifnull((SELECT max(lastseen) FROM device WHERE userid = ?2), 0))
+    WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM device WHERE userid = ?2 AND session IS NOT NULL)`;
+  db.run(sql, at, userId);
 }
 
 /** Ends the sessions of these devices: their rows name none any more, the user's state follows, and the nodes are asked to end them. In `write`. */
@@ -23,7 +25,7 @@ export function endSessions(db: Database, userId: UserId, devices: DeviceId[]): 
     ...values,
     at,
   );
-  setOffline(db, [[userId, at]]);
+  setOffline(db, userId, at);
   const ask = "INSERT OR REPLACE INTO kick (session, userid, device, node, at) VALUES (?, ?, ?, ?, ?)";
   return rows.map(([device, session, node]) => {
     db.run(ask, session, userId, device, node, at);

@@ -1,7 +1,7 @@
-import type { Group, GroupId, Member, Role, Store, StoreLimits, UserId } from "../store.ts";
+import type { Group, GroupId, Member, Role, State, Store, StoreLimits, UserId } from "../store.ts";
 import { CONTACT, contact, type ContactRow } from "./contact_row.ts";
 import type { Database } from "./database.ts";
-import { nodeOf } from "./logs.ts";
+import type { Node } from "./node.ts";
 
 type GroupStore = Pick<Store, "createGroup" | "joinGroup" | "leaveGroup" | "membersOf" | "members" | "firstMembers">;
 
@@ -24,7 +24,7 @@ export function groupsOf(db: Database, userId: UserId): Group[] {
 }
 
 /** The part of the store that is groups and their members. */
-export function groupStore(db: Database, limits: StoreLimits): GroupStore {
+export function groupStore(db: Database, node: Node, limits: StoreLimits): GroupStore {
   function inTooMany(userId: UserId): boolean {
     return db.row<[number]>("SELECT count(*) FROM groupuser WHERE userid = ?", userId)![0] >= limits.maxContacts;
   }
@@ -80,9 +80,9 @@ export function groupStore(db: Database, limits: StoreLimits): GroupStore {
 
     membersOf(groupid) {
       return db.read(() => {
-        const sql = `SELECT u.id, ${nodeOf("u")} FROM groupuser g JOIN user u ON u.id = g.userid WHERE g.groupid = ?`;
-        const rows = db.rows<[UserId, string | null]>(sql, groupid);
-        return rows.length > 0 ? rows.map(([userId, node]) => ({ userId, nodes: node === null ? [] : [node] })) : undefined;
+        const sql = "SELECT u.id, u.state FROM groupuser g JOIN user u ON u.id = g.userid WHERE g.groupid = ?";
+        const rows = db.rows<[UserId, State]>(sql, groupid);
+        return rows.length > 0 ? rows.map(([userId, state]) => ({ userId, nodes: node.nodesOf(state) })) : undefined;
       });
     },
 

@@ -6,17 +6,14 @@
  *    behind; the one furthest ahead always counts. One whose place is gone stands at `user.confirmed_seq`, the highest that any has confirmed; so does who has none.
  * 3. Entries go `STEP` in a transaction at most, lest they hold up the event loop; the rest in transactions of their own behind it.
  */
-import type { GroupId, LogEntry, Receiver, SessionKey, UserId } from "../store.ts";
+import type { GroupId, LogEntry, Receiver, SessionKey, State, UserId } from "../store.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 import { MESSAGE_COLUMNS, type MessageRow, stored } from "./message_row.ts";
+import type { Node } from "./node.ts";
 import { Tail } from "./tail.ts";
 
 /** How many entries one transaction removes. */
 const STEP = 1000;
-
-/** The node that holds the sessions of a user (a file has one), or null; `user` is what the table is called in the statement. */
-export const nodeOf = (user: string): string =>
-  `iif(${user}.state = 'online', (SELECT node FROM device WHERE userid = ${user}.id AND session IS NOT NULL LIMIT 1), NULL)`;
 
 /** A user whom messages go to or come from, as the transaction found them, counted up by its messages. */
 export interface Log {
@@ -26,25 +23,31 @@ export interface Log {
   lastSeq: number;
   /** The highest place that any device has confirmed. */
   confirmedSeq: number;
-  /** The user has had more than one device. */
-  many: boolean;
   /** The user blocks someone. */
   blocks: boolean;
   /** Where the user is. */
   nodes: readonly string[];
 }
 
-const NOWHERE: readonly string[] = [];
+/** What a user's row says of the log. */
+interface LogState {
+  confirmed: number;
+  trimmed: number;
+  filedSeq: number;
+  many: boolean;
+}
 
 /** All of it only in `read` and `write`. */
 export class Logs {
   readonly #db: Database;
+  readonly #node: Node;
   readonly #tail: Tail;
   readonly #maxInbox: number;
 
   /** `maxInbox`: most entries that wait in a log. */
-  constructor(db: Database, maxInbox: number) {
+  constructor(db: Database, node: Node, maxInbox: number) {
     this.#db = db;
+    this.#node = node;
     this.#tail = new Tail(db);
     this.#maxInbox = maxInbox;
   }
@@ -56,17 +59,22 @@ export class Logs {
 
   /** Those of these users that exist. */
   of(userIds: readonly UserId[]): Log[] {
-    const sql = `SELECT id, filed_seq, confirmed_seq, many, EXISTS (SELECT 1 FROM block WHERE userid = user.id), ${nodeOf("user")}
+    const sql = `SELECT id, filed_seq, confirmed_seq, EXISTS (SELECT 1 FROM block WHERE userid = user.id), state
       FROM user WHERE id IN (SELECT value FROM json_each(?))`;
-    const rows = this.#db.rows<[UserId, number, number, number, number, string | null]>(sql, JSON.stringify(userIds));
-    return rows.map(([userId, filedSeq, confirmedSeq, many, blocks, node]) => ({
+    const rows = this.#db.rows<[UserId, number, number, number, State]>(sql, JSON.stringify(userIds));
+    return rows.map(([userId, filedSeq, confirmedSeq, blocks, state]) => ({
       userId,
       lastSeq: this.end(userId, filedSeq),
       confirmedSeq,
-      many: many === 1,
       blocks: blocks === 1,
-      nodes: node === null ? NOWHERE : [node],
+      nodes: this.#node.nodesOf(state),
     }));
+  }
+
+  /** Those of these users who are marked as having more than one device. */
+  marked(userIds: readonly UserId[]): Set<UserId> {
+    const sql = "SELECT id FROM user WHERE many = 1 AND id IN (SELECT value FROM json_each(?))";
+    return new Set(this.#db.rows<[UserId]>(sql, JSON.stringify(userIds)).flat());
   }
 
   /** Whether the log takes no message from others. */
@@ -95,15 +103,8 @@ export class Logs {
       AND filed_seq - confirmed_seq < CASE WHEN id <> ?2 THEN ?3 WHEN many THEN 2 * ?3 ELSE -1 END`;
     const values = [groupid, sender, this.#maxInbox];
     db.run(`INSERT INTO inbox (userid, seq, messageid) SELECT id, filed_seq + 1, ?4 FROM user WHERE ${takers}`, ...values, messageid);
-    const sql = `UPDATE user SET filed_seq = filed_seq + 1 WHERE ${takers} RETURNING id, filed_seq, ${nodeOf("user")}`;
-    const rows = db.rows<[UserId, number, string | null]>(sql, ...values);
-    const here = new Map<string, readonly string[]>();
-    return rows.map(([userId, seq, node]) => {
-      if (node === null) return { userId, seq, nodes: NOWHERE };
-      let nodes = here.get(node);
-      if (!nodes) here.set(node, nodes = [node]);
-      return { userId, seq, nodes };
-    });
+    const sql = `UPDATE user SET filed_seq = filed_seq + 1 WHERE ${takers} RETURNING id, filed_seq, state`;
+    return db.rows<[UserId, number, State]>(sql, ...values).map(([userId, seq, state]) => ({ userId, seq, nodes: this.#node.nodesOf(state) }));
   }
 
   /** Marks the user as having more than one device: from now on their own messages are entries of their log. In `write`. */
@@ -139,19 +140,28 @@ export class Logs {
 
   /** Confirms a device's place up to `seq`, if its row still names the session. In `write`. */
   confirm({ userId, device, session, seq }: SessionKey & { seq: number }): void {
-    const sql = `UPDATE device SET confirmed_seq = min(?1, ifnull(?5, (SELECT filed_seq FROM user WHERE id = ?2)))
-      WHERE userid = ?2 AND device = ?3 AND session = ?4 AND confirmed_seq < min(?1, ifnull(?5, (SELECT filed_seq FROM user WHERE id = ?2)))
-      RETURNING confirmed_seq`;
-    const row = this.#db.row<[number]>(sql, seq, userId, device, session, this.#tail.lastSeq(userId) ?? null);
-    if (row) this.trim(userId, row[0]);
+    const state = this.#state(userId);
+    if (!state) return;
+    const place = Math.min(seq, this.end(userId, state.filedSeq));
+    const sql = "UPDATE device SET confirmed_seq = ?1 WHERE userid = ?2 AND device = ?3 AND session = ?4 AND confirmed_seq < ?1";
+    if (this.#db.run(sql, place, userId, device, session) === 0) return;
+    this.#trim(userId, { ...state, confirmed: Math.max(state.confirmed, place) });
   }
 
-  /** Takes out what no device needs any more, after one has confirmed so far, or has gone. In `write`. */
-  trim(userId: UserId, place = 0): void {
+  /** Takes out what no device needs any more, when one has gone. In `write`. */
+  trim(userId: UserId): void {
+    this.#trim(userId, this.#state(userId)!);
+  }
+
+  #state(userId: UserId): LogState | undefined {
+    const sql = "SELECT confirmed_seq, trimmed_seq, filed_seq, many FROM user WHERE id = ?";
+    const row = this.#db.row<[number, number, number, number]>(sql, userId);
+    return row && { confirmed: row[0], trimmed: row[1], filedSeq: row[2], many: row[3] === 1 };
+  }
+
+  #trim(userId: UserId, { confirmed, trimmed, filedSeq, many }: LogState): void {
     const db = this.#db;
-    const sql = "SELECT max(confirmed_seq, ?2), trimmed_seq, filed_seq, many FROM user WHERE id = ?1";
-    const [confirmed, trimmed, filedSeq, many] = db.row<[number, number, number, number]>(sql, userId, place)!;
-    const target = many === 1 ? this.#needless(userId, confirmed, trimmed, this.end(userId, filedSeq)) : confirmed;
+    const target = many ? this.#needless(userId, confirmed, trimmed, this.end(userId, filedSeq)) : confirmed;
     const rows = Math.min(target, filedSeq) - trimmed;
     const upto = rows > STEP ? trimmed + STEP : Math.max(target, trimmed);
     db.run("UPDATE user SET confirmed_seq = ?, trimmed_seq = ? WHERE id = ?", confirmed, upto, userId);

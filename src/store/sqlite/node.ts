@@ -4,10 +4,13 @@
 //
 // 1. Whoever serves the file holds an exclusive lock on `<file>.lock`, from `join` to `leave`; the death of the process frees it. An operator's command
 //    opens the file without it.
-// 2. There is no lease: while the lock is held, nobody else can claim a session, and whoever has not joined claims none.
+// 2. So all sessions that the rows name are those of one node, and whoever is online is there.
+// 3. There is no lease: while the lock is held, nobody else can claim a session, and whoever has not joined claims none.
 
-import { type SessionKey, type Store, StoreRefused, type UserId } from "../store.ts";
+import { type SessionKey, type State, type Store, StoreRefused, type UserId } from "../store.ts";
 import type { Database } from "./database.ts";
+
+const NOWHERE: readonly string[] = [];
 
 /** This process as the rows name it. */
 export interface Joined {
@@ -21,6 +24,7 @@ export class Node {
   #lock: Deno.FsFile | undefined;
   /** Undefined before `join` and after `leave`. */
   joined: Joined | undefined;
+  #here = NOWHERE;
 
   constructor(db: Database, path: string) {
     this.#db = db;
@@ -42,11 +46,19 @@ export class Node {
         return [incarnation, left];
       });
       this.joined = { name, incarnation };
+      this.#here = [name];
       return left;
     } catch (error) {
       this.leave();
       throw error;
     }
+  }
+
+  /** The nodes that hold the sessions of a user of this state. In `read` and `write`. */
+  nodesOf(state: State): readonly string[] {
+    if (state === "offline") return NOWHERE;
+    if (this.joined) return this.#here;
+    return this.#db.row<[string]>("SELECT node FROM device WHERE session IS NOT NULL LIMIT 1") ?? NOWHERE;
   }
 
   async rejoin(sessions: SessionKey[]): Promise<SessionKey[]> {

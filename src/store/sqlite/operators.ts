@@ -1,6 +1,5 @@
 import type { DeviceId, State, Store, UserId } from "../store.ts";
 import type { Database } from "./database.ts";
-import { nodeOf } from "./logs.ts";
 import type { Node } from "./node.ts";
 
 /** The part of the store that operators need. */
@@ -12,16 +11,15 @@ export function operatorStore(db: Database, node: Node): Pick<Store, "users" | "
     lastseen: number | null,
     closed: number,
     sessions: number,
-    node: string | null,
     since: number | null,
   ];
   return {
     users(after, limit) {
       return db.read(() => {
-        const sql = `SELECT id, name, state, lastseen, closed, (SELECT count(session) FROM device WHERE userid = user.id), ${nodeOf("user")},
+        const sql = `SELECT id, name, state, lastseen, closed, (SELECT count(session) FROM device WHERE userid = user.id),
           (SELECT max(since) FROM device WHERE userid = user.id) FROM user WHERE id > ? ORDER BY id LIMIT ?`;
-        return db.rows<Row>(sql, after, limit).map(([id, name, state, lastseen, closed, sessions, node, since]) => (
-          { id, name, state, lastseen, closed: closed !== 0, sessions, nodes: node === null ? [] : [node], since }
+        return db.rows<Row>(sql, after, limit).map(([id, name, state, lastseen, closed, sessions, since]) => (
+          { id, name, state, lastseen, closed: closed !== 0, sessions, nodes: node.nodesOf(state), since }
         ));
       });
     },

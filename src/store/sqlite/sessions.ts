@@ -1,7 +1,7 @@
-import type { Claim, Claiming, DeviceId, Store, UserId, Whereabouts } from "../store.ts";
+import type { Claim, Claiming, DeviceId, State, Store, UserId, Whereabouts } from "../store.ts";
 import type { Database } from "./database.ts";
 import { removeDevices, setOffline } from "./devices.ts";
-import { type Logs, nodeOf } from "./logs.ts";
+import type { Logs } from "./logs.ts";
 import type { Joined, Node } from "./node.ts";
 
 /** A session's start, on a device that there is or is made. One change. */
@@ -88,15 +88,15 @@ export function sessionStore(
     },
 
     release(sessions) {
-      const end = `UPDATE device SET session = NULL, node = NULL, incarnation = NULL, lastseen = max(ifnull(lastseen, 0), value->>3) FROM json_each(?)
-        WHERE userid = value->>0 AND device = value->>1 AND session = value->>2 RETURNING userid, device, lastseen`;
+      const end = `UPDATE device SET session = NULL, node = NULL, incarnation = NULL, lastseen = max(ifnull(lastseen, 0), ?)
+        WHERE userid = ? AND device = ? AND session = ?`;
       const change = () => {
-        for (const { confirmed, ...key } of sessions) if (confirmed !== undefined) logs.confirm({ ...key, seq: confirmed });
-        const rows = sessions.map(({ userId, device, session, lastseen }) => [userId, device, session, lastseen]);
-        const ended = db.rows<[UserId, DeviceId, number]>(end, JSON.stringify(rows));
-        const unmade = sessions.filter((s) => s.unmade && ended.some(([userId, device]) => s.userId === userId && s.device === device));
-        for (const { userId, device } of unmade) removeDevices(db, logs, userId, [device]);
-        setOffline(db, ended.map(([userId, , lastseen]) => [userId, lastseen]));
+        for (const { userId, device, session, lastseen, confirmed, unmade } of sessions) {
+          if (confirmed !== undefined) logs.confirm({ userId, device, session, seq: confirmed });
+          if (db.run(end, lastseen, userId, device, session) === 0) continue;
+          if (unmade) removeDevices(db, logs, userId, [device]);
+          setOffline(db, userId, lastseen);
+        }
       };
       return db.write(change, sessions.length, sessions.every(({ confirmed, unmade }) => confirmed === undefined && !unmade));
     },
@@ -120,9 +120,9 @@ export function sessionStore(
 
     whereabouts(userIds) {
       return db.read(() => {
-        const sql = `SELECT id, lastseen, ${nodeOf("user")} FROM user WHERE id IN (SELECT value FROM json_each(?))`;
-        const rows = db.rows<[UserId, number | null, string | null]>(sql, JSON.stringify(userIds));
-        return new Map(rows.map(([userId, lastseen, node]): [UserId, Whereabouts] => [userId, { nodes: node === null ? [] : [node], lastseen }]));
+        const sql = "SELECT id, state, lastseen FROM user WHERE id IN (SELECT value FROM json_each(?))";
+        const rows = db.rows<[UserId, State, number | null]>(sql, JSON.stringify(userIds));
+        return new Map(rows.map(([userId, state, lastseen]): [UserId, Whereabouts] => [userId, { nodes: node.nodesOf(state), lastseen }]));
       });
     },
   };

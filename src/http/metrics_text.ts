@@ -5,8 +5,8 @@
  * overflows its stack on; all that natter would use of it are these few lines.
  */
 import process from "node:process";
-import type { Counter, Counters, Histogram } from "./counters.ts";
-import { LoopDelay } from "./loop_delay.ts";
+import type { Counter, Counters, Histogram } from "../ops/counters.ts";
+import { LoopDelay } from "../ops/loop_delay.ts";
 
 /** What is measured of a connection. */
 export interface Measured {
@@ -66,7 +66,7 @@ export class Metrics {
     this.#add("natter_sessions", "gauge", "Sessions on this node, one for each device", () => [plain(gauges.sessions())]);
     this.#add("natter_send_queue_bytes", "gauge", "What connections have queued, in characters", () => [plain(queued(gauges.connections()))]);
     this.#add("natter_offline_backlog", "gauge", "Sessions that are over and not yet ended in the database", () => [plain(gauges.offlineBacklog())]);
-    this.#add("natter_logins_total", "counter", "Logins by result: ok, or the errno", () => samples(counters.logins, "result"));
+    this.#add("natter_logins_total", "counter", "Logins by result: ok, the errno, or failed", () => samples(counters.logins, "result"));
     this.#add("natter_departures_total", "counter", "Sessions that ended, by cause", () => samples(counters.departures, "cause"));
     this.#add("natter_messages_stored_total", "counter", "Messages stored, by kind", () => samples(counters.stored, "kind"));
     this.#add("natter_messages_delivered_total", "counter", "Messages put into outgoing queues", () => [plain(gauges.delivered())]);

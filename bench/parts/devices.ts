@@ -1,0 +1,117 @@
+/** What devices and groups may cost: against 0.1, against one device, against no groups. */
+import { randomBytes } from "node:crypto";
+import { Passwords } from "../../src/auth/passwords.ts";
+import { Load, type User } from "../load_generator.ts";
+import { alternate, byRound, highestLoad, inWords, median, target, thousands } from "../measure.ts";
+import { allOffline, makeUsers, type Natter } from "../support.ts";
+import { startNatter01 } from "../v0_1.ts";
+import type { Part } from "./part.ts";
+
+const CHAT = 6, PROTO = 3;
+
+/** CHAT of users with one device, in turns with 0.1. */
+export const chatOneDevice: Part = async ({ scale, natter }) => {
+  await using before = await startNatter01();
+  if (!before) return [{ row: "chat-one-device", figure: undefined, detail: "left out: this clone does not go back to 0.1" }];
+  await using server = await natter();
+  await using stack = new AsyncDisposableStack();
+  // A difference of 5 % shows in more rounds than other rows need.
+  const { now, then } = await alternate({ ...scale, rounds: 2 * scale.rounds }, {
+    now: stack.use(await target(server, await makeUsers(server, 200), { msgid: CHAT, proto: PROTO })),
+    then: stack.use(await target(before, await before.makeUsers(200), { msgid: CHAT })),
+  });
+  return [{
+    row: "chat-one-device",
+    figure: byRound(now, then, (a, b) => a.rate / b.rate),
+    detail: `${inWords("natter", now)}, ${inWords("0.1", then)}`,
+    load: highestLoad(now, then),
+  }];
+};
+
+/** CHAT between users who all have three devices online, which is delivered to six, beside users who have one. */
+export const chatThreeDevices: Part = async ({ scale, natter }) => {
+  const pairs = 8, devices = 3;
+  await using server = await natter();
+  const many = await withDevices(server, 2 * pairs, devices);
+  if (!many) return [{ row: "chat-three-devices", figure: undefined, detail: "left out: this server knows no devices" }];
+  await using stack = new AsyncDisposableStack();
+  const { one, three } = await alternate(scale, {
+    one: stack.use(await target(server, await makeUsers(server, 2 * pairs), { msgid: CHAT, proto: PROTO })),
+    three: stack.use(await target(server, many, { msgid: CHAT, proto: PROTO, devices })),
+  });
+  return [{
+    row: "chat-three-devices",
+    figure: byRound(three, one, (a, b) => a.cpu_us * 2 * devices / b.cpu_us),
+    detail: `${inWords("deliveries, three devices each", three)}, ${inWords("one", one)}`,
+    load: highestLoad(one, three),
+  }];
+};
+
+/** Login by token of users in 20 groups of 1,000, beside users in none. */
+export const loginGroups: Part = async ({ scale, natter }) => {
+  const groups = 20, count = scale.users(1000);
+  await using server = await natter();
+  const { store } = server;
+  const [members, others] = [await makeUsers(server, count), await makeUsers(server, count)];
+  for (let i = 0; i < groups; i++) {
+    const created = await store.createGroup(members[0]!.id, `group ${i}`, `group ${i}`, "");
+    if (!("groupid" in Object(created))) throw new Error("no group");
+    const { groupid } = created as { groupid: number };
+    await Promise.all(members.slice(1).map(({ id }) => store.joinGroup(id, { id: groupid })));
+  }
+  const bytes = (await firstLine(server.port, { msgid: 1, proto: PROTO, ...members[1]! })).length;
+  const seconds = { members: [] as number[], others: [] as number[] };
+  await using stack = new AsyncDisposableStack();
+  const loads = {
+    members: stack.use(await Load.start(server.port, members, { proto: PROTO })),
+    others: stack.use(await Load.start(server.port, others, { proto: PROTO })),
+  };
+  // The first time is for warming up.
+  for (let round = 0; round <= scale.rounds; round++) {
+    for (const [who, users] of [["members", members], ["others", others]] as const) {
+      const login = await loads[who].login();
+      await loads[who].drop();
+      await allOffline(store, users);
+      if (round > 0) seconds[who].push(login.seconds);
+    }
+  }
+  const rates = (who: "members" | "others") => seconds[who].map((s) => thousands(count / s)).join(", ");
+  return [
+    {
+      row: "login-groups",
+      figure: median(seconds.members.map((s, i) => s / seconds.others[i]!)),
+      detail: `${groups} groups of ${count}: rounds ${rates("members")}/s; without ${rates("others")}/s`,
+    },
+    { row: "login-groups-size", figure: bytes / 1000, detail: `LOGIN_ACK of a user in ${groups} groups of ${count}: ${bytes} bytes` },
+  ];
+};
+
+/** Users with so many named devices each, a token for each, those of one user one after the other. @returns undefined: the server knows no devices */
+async function withDevices(server: Natter, count: number, devices: number): Promise<User[] | undefined> {
+  const password = "a password", hash = await new Passwords().hash(password);
+  const made: User[] = [];
+  for (let i = 0; i < count; i++) {
+    const name = randomBytes(8).toString("hex");
+    const id = (await server.store.createUser(name, name, hash))!;
+    for (let device = 1; device <= devices; device++) {
+      const line = await firstLine(server.port, { msgid: 1, proto: PROTO, id, password, device: `device ${device}` });
+      const ack = JSON.parse(line) as { errno: number; proto?: number; token: string };
+      if (ack.proto !== PROTO) return undefined;
+      made.push({ id, token: ack.token });
+    }
+  }
+  await allOffline(server.store, made);
+  return made;
+}
+
+/** Sends one request on a connection of its own. @returns the line that answers it */
+async function firstLine(port: number, request: object): Promise<string> {
+  using conn = await Deno.connect({ port });
+  await conn.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
+  let text = "";
+  for await (const piece of conn.readable.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    if (text.includes("\n")) break;
+  }
+  return text.split("\n")[0]!;
+}

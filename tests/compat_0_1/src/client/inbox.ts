@@ -1,0 +1,126 @@
+/**
+ * What arrives: in order, once, and confirmed when it has been handled.
+ *
+ * Rules:
+ *
+ * 1. Messages are handed over in the order of `seq`, one at a time: the next when all listeners of the one before have returned, their promises included.
+ *    Without a listener they wait.
+ * 2. Handled means that; only what is handled is confirmed, at most every 200 ms or each 64 messages.
+ * 3. The server sends what is unconfirmed again on every new connection. What has been here (`received`) is dropped, whether it is handled or waits.
+ * 4. A listener that throws has not handled the message. What waits is dropped, and `failed` ends the connection, so that the server sends it again.
+ */
+import type { Link } from "./link.ts";
+import { type IncomingMessage, type LoginAck, Msg } from "./messages.ts";
+
+/** How long a confirmation waits for company (ms), and how much of it. */
+const CONFIRM_AFTER = 200;
+const CONFIRM_EACH = 64;
+
+type Listener = (message: IncomingMessage) => unknown;
+
+/** The order and the confirmation of incoming messages. */
+export class Inbox {
+  readonly #listeners: () => readonly Listener[];
+  readonly #failed: (error: unknown) => void;
+  #queue: IncomingMessage[] = [];
+  /** The run of hand-overs under way; a new one starts when another user logs in, or after a failure. */
+  #run: symbol | undefined;
+  #received = 0;
+  #handled = 0;
+
+  // Of the present connection: the highest number it brought, and what was confirmed on it.
+  #link: Link | undefined;
+  #seen = 0;
+  #confirmed = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Nothing has been handled yet. `failed` is told what a listener has thrown. */
+  constructor(listeners: () => readonly Listener[], failed: (error: unknown) => void) {
+    this.#listeners = listeners;
+    this.#failed = failed;
+  }
+
+  /** The number of the last message that was handled. */
+  get handled(): number {
+    return this.#handled;
+  }
+
+  /** Starts anew, as someone who has handled everything up to `handled`. */
+  reset(handled: number): void {
+    this.#queue = [];
+    this.#run = undefined;
+    this.#received = this.#handled = handled;
+  }
+
+  /** A session stands. */
+  attach(link: Link, { confirmed, last }: LoginAck["inbox"]): void {
+    // A database that was put back to an earlier day counts from there.
+    if (last < this.#received) this.reset(confirmed);
+    // What another client of this user confirmed is not coming any more.
+    this.#received = Math.max(this.#received, confirmed);
+    this.#handled = Math.max(this.#handled, confirmed);
+    this.#link = link;
+    this.#seen = this.#confirmed = confirmed;
+  }
+
+  /** The session is over. */
+  detach(): void {
+    this.#link = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Takes a message from the connection. */
+  receive(message: IncomingMessage): void {
+    this.#seen = message.seq;
+    if (message.seq > this.#received) {
+      this.#received = message.seq;
+      this.#queue.push(message);
+      this.handOver();
+    } else {
+      this.#due();
+    }
+  }
+
+  /** Hands over what waits, if there is a listener and nothing is being handled. Never rejects. */
+  async handOver(): Promise<void> {
+    if (this.#run !== undefined) return;
+    const run = this.#run = Symbol();
+    while (this.#queue.length > 0 && this.#listeners().length > 0) {
+      const message = this.#queue[0];
+      try {
+        const promises = this.#listeners().map((listener) => listener(message)).filter((result) => result instanceof Promise);
+        // Most listeners return nothing; then whole batches go without leaving the turn.
+        if (promises.length > 0) await Promise.all(promises);
+      } catch (error) {
+        if (this.#run !== run) return;
+        this.reset(this.#handled);
+        return this.#failed(error);
+      }
+      if (this.#run !== run) return;
+      this.#queue.shift();
+      this.#handled = Math.max(this.#handled, message.seq);
+      this.#due();
+    }
+    this.#run = undefined;
+  }
+
+  /** Confirms at once what has been handled. */
+  confirm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const seq = Math.min(this.#handled, this.#seen);
+    if (this.#link === undefined || seq <= this.#confirmed) return;
+    this.#confirmed = seq;
+    this.#link.send({ msgid: Msg.RECEIVED, seq });
+  }
+
+  /** Something may have become due for confirmation. */
+  #due(): void {
+    // The server counts no higher than what it sent on this connection.
+    const due = Math.min(this.#handled, this.#seen) - this.#confirmed;
+    if (this.#link === undefined || due <= 0) return;
+    if (due >= CONFIRM_EACH) this.confirm();
+    else this.#timer ??= setTimeout(() => this.confirm(), CONFIRM_AFTER);
+  }
+}

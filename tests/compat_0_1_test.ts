@@ -1,0 +1,58 @@
+// What spoke to 0.1 speaks to every later server: 0.1's conformance suite, the transcripts of its document, and its examples with its client library, each as
+// it was (compat_0_1/, commit dd96857), against the server as it is. They are not changed: what departs from them stands here, with its reason.
+
+import { assertEquals } from "@std/assert";
+import { createHash } from "node:crypto";
+import { checks, conformance } from "./compat_0_1/conformance/main.ts";
+import { parseTarget } from "./compat_0_1/conformance/target.ts";
+import { databaseTest } from "./support/databases.ts";
+import { testExamples } from "./support/examples.ts";
+import { startServer } from "./support/server.ts";
+import { play, transcriptsOf } from "./support/transcript.ts";
+
+/** Many JSON libraries write what is absent as null. */
+const NULL = "a `ref` that is null was errno 13, and is as if it were absent";
+
+/** Checks of the suite that do not hold any more, by their rule and title, and why. What else they looked at stands in today's suite. */
+const departures: Record<string, string> = {
+  "3.1 ref comes back as it was; one that is no integer and no string of up to 64 characters is 13": NULL,
+  "3.4 LOGIN fails by LOGIN_ACK, REGISTER by REGISTER_ACK, PING by REPLY, the rest by REPLY": NULL,
+};
+/** Transcripts that do not hold any more, by their line, and why. */
+const departedTranscripts: Record<number, string> = {};
+
+const folder = new URL("./compat_0_1/", import.meta.url);
+
+databaseTest("0.1: its conformance suite holds, but for what is said here", async (db) => {
+  await using server = await startServer(db, { http: "127.0.0.1:0", limits: "off", heartbeat: 2 });
+  const { tcp, http } = server.server.addresses;
+  const said: string[] = [];
+  const addresses = [`127.0.0.1:${tcp.port}`, `ws://127.0.0.1:${http!.port}`];
+  await Promise.all(addresses.map((address) => conformance(parseTarget(address), (line) => said.push(line))));
+  const failed = said.filter((line) => line.startsWith("not ok")).map((line) => /^not ok \d+ - (.*)/.exec(line)![1]!);
+  assertEquals([...new Set(failed)].sort(), Object.keys(departures).sort(), said.join("\n"));
+  assertEquals(said.filter((line) => line.startsWith("ok")).length + failed.length, 2 * checks.length);
+});
+
+for (const transcript of transcriptsOf(await Deno.readTextFile(new URL("docs/protocol.md", folder)))) {
+  const why = departedTranscripts[transcript.line];
+  Deno.test({ name: `0.1: the transcript in line ${transcript.line} of its document`, ignore: why !== undefined, fn: () => play(transcript) });
+}
+
+testExamples("0.1's examples", new URL("examples/", folder));
+
+Deno.test("0.1: what stands in compat_0_1 is what it was", async () => {
+  const hash = createHash("sha256");
+  for (const path of (await filesIn(folder)).sort()) hash.update(`${path}\n`).update(await Deno.readFile(new URL(path, folder)));
+  assertEquals(hash.digest("hex"), "84cef815f557e7200d564aecfccb76f3cf1e076d0bc304fd752144710b044875");
+});
+
+/** The paths of all files below, relative to it. */
+async function filesIn(folder: URL, path = ""): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(new URL(path, folder))) {
+    if (isDirectory) found.push(...await filesIn(folder, `${path}${name}/`));
+    else found.push(path + name);
+  }
+  return found;
+}

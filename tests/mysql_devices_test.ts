@@ -1,0 +1,142 @@
+// Devices of a user that come and go at the same moment, on two nodes: `user.state` and `lastseen` are the truth, whatever comes first.
+
+import { assert, assertEquals } from "@std/assert";
+import type { SessionKey, Store } from "../src/store/store.ts";
+import { addUsers } from "./support/databases.ts";
+import { type Admin, hold, type MysqlTest, mysqlTest } from "./support/mysql.ts";
+import { addDevice, release } from "./support/stores.ts";
+
+/** What a transaction on users sends first, and last. */
+const READS = /FOR UPDATE/, WRITES = /(INSERT INTO device|UPDATE user).*COMMIT/s;
+
+/** A session begins (`came`) or ends (`went`) on a device. */
+interface Move {
+  kind: "came" | "went";
+  store: Store;
+  key: SessionKey;
+  at: number;
+}
+
+async function make({ kind, store, key, at }: Move): Promise<void> {
+  if (kind === "went") return await store.release([{ ...key, lastseen: at }]);
+  const claim = await store.claim({ ...key, proof: { version: 1 }, address: "", at });
+  assertEquals(claim.result, "claimed");
+}
+
+async function look(admin: Admin, userId: number): Promise<{ state: unknown; lastseen: number; sessions: unknown[] }> {
+  const [{ state, lastseen }] = await admin.query(`SELECT state, lastseen FROM user WHERE id = ${userId}`);
+  const rows = await admin.query(`SELECT session FROM device WHERE userid = ${userId} AND session IS NOT NULL ORDER BY device`);
+  return { state, lastseen: Number(lastseen), sessions: rows.map(({ session }) => session) };
+}
+
+/** Nodes a, through the proxy, and b; a user with three devices, of which nobody is there. */
+async function devices(t: MysqlTest) {
+  const [a, b] = [await t.openProxied(), await t.open()];
+  await a.join("a");
+  await b.join("b");
+  const [ada] = await addUsers(b, "ada");
+  const keys = [{ userId: ada, device: 0, session: "0" }, await addDevice(b, ada, "phone"), await addDevice(b, ada, "desk")];
+  for (const key of keys.slice(1)) await release(b, key, 1);
+  return { a, b, ada, devices: keys.map(({ device }) => device), admin: await t.admin() };
+}
+
+mysqlTest("two devices of a user, one on each node, come and go at once: each step of one held open while the other goes on", async (t) => {
+  const { a, b, ada, devices: [first, second], admin } = await devices(t);
+  const kinds = ["came", "went"] as const;
+  let clock = 10;
+  for (const held of kinds) {
+    for (const other of kinds) {
+      for (const [step, what] of [[READS, "question"], [WRITES, "question"], [WRITES, "answer"]] as const) {
+        const name = `${held} and ${other}, at the ${what} of ${step}`;
+        const keys = [first, second].map((device) => ({ userId: ada, device, session: `${device} ${clock}` }));
+        const moves: Move[] = [{ kind: held, store: a, key: keys[0], at: clock + 2 }, { kind: other, store: b, key: keys[1], at: clock + 1 }];
+        for (const move of moves) if (move.kind === "went") await make({ ...move, kind: "came", at: clock });
+        const holding = hold(t.proxy, step, what);
+        const making = make(moves[0]);
+        await holding.there;
+        // Between the reading and the writing the user is locked: the other one waits. Before and after, it does not.
+        const meanwhile = make(moves[1]);
+        if (step === WRITES && what === "question") await admin.lockWaits(1);
+        else await meanwhile;
+        holding.go();
+        await Promise.all([making, meanwhile]);
+        const there = moves.filter(({ kind }) => kind === "came");
+        const { state, lastseen, sessions } = await look(admin, ada);
+        assertEquals([state, sessions], [there.length > 0 ? "online" : "offline", there.map(({ key }) => key.session)], name);
+        const ends = moves.filter(({ kind }) => kind === "went").map(({ at }) => at);
+        if (there.length === 0) assertEquals(lastseen, Math.max(...ends), name);
+        for (const { key, store } of there) await store.release([{ ...key, lastseen: clock + 3 }]);
+        clock += 10;
+      }
+    }
+  }
+  assertEquals(await admin.deadlock(), undefined);
+});
+
+mysqlTest("a thousand rounds of three devices that come and go at once on two nodes: state and lastseen are the truth after each", async (t) => {
+  const { a, b, ada, devices: numbers, admin } = await devices(t);
+  const stores = [a, b];
+  const random = (n: number) => Math.floor(Math.random() * n);
+  const held = new Map<number, SessionKey>();
+  let clock = 1000, ended = 1, shown = 0;
+  for (let round = 0; round < 1000; round++) {
+    if (round % 50 === 0) { for (const store of stores) await store.renew(); }
+    const moves = numbers.filter(() => random(3) > 0).map((device): Move => {
+      const key = held.get(device);
+      const store = stores[random(2)];
+      if (!key) return { kind: "came", store, key: { userId: ada, device, session: `${device} ${round}` }, at: clock++ };
+      // What a late release says of its time is not in the order of the releases.
+      return { kind: "went", store, key, at: clock++ - random(3) };
+    });
+    await Promise.all(moves.map(make));
+    for (const { kind, key, at } of moves) {
+      if (kind === "came") held.set(key.device, key);
+      else held.delete(key.device);
+      if (kind === "went") ended = Math.max(ended, at);
+    }
+    const { state, lastseen, sessions } = await look(admin, ada);
+    assertEquals(sessions, numbers.flatMap((device) => held.get(device)?.session ?? []), `round ${round}`);
+    assertEquals(state, held.size > 0 ? "online" : "offline", `round ${round}`);
+    if (held.size === 0) assertEquals(lastseen, ended, `round ${round}`);
+    assert(lastseen >= shown && lastseen <= ended, `round ${round}: lastseen ${shown}, then ${lastseen}; the last end was ${ended}`);
+    shown = lastseen;
+  }
+  assertEquals(await admin.deadlock(), undefined);
+});
+
+mysqlTest("the same device asked for on two nodes at once: one gets it, the other hears of that session", async (t) => {
+  const { a, b, ada, admin } = await devices(t);
+  for (let round = 0; round < 100; round++) {
+    const claims = await Promise.all([a, b].map(async (store, i) => ({
+      session: `${round} ${i}`,
+      claim: await store.claim({ userId: ada, session: `${round} ${i}`, proof: { version: 1 }, device: 0, address: "", at: round }),
+    })));
+    const [winner, ...others] = claims.filter(({ claim }) => claim.result === "claimed");
+    assertEquals(others, []);
+    const loser = claims.find((claim) => claim !== winner)!;
+    assertEquals(loser.claim, { result: "held", session: winner.session, node: winner === claims[0] ? "a" : "b" });
+    await a.release([{ userId: ada, device: 0, session: winner.session, lastseen: round }]);
+  }
+  assertEquals((await look(admin, ada)).state, "offline");
+});
+
+mysqlTest("new devices on two nodes at once: each its own number, never more than there may be, and the mark for more than one", async (t) => {
+  const stores = [await t.open({ maxDevices: 3 }), await t.open({ maxDevices: 3 })];
+  await stores[0].join("a");
+  await stores[1].join("b");
+  const admin = await t.admin();
+  for (let round = 0; round < 10; round++) {
+    const [user] = await addUsers(stores[0], `user${round}`);
+    const claims = await Promise.all(
+      Array.from(
+        { length: 6 },
+        (_, i) =>
+          stores[i % 2].claim({ userId: user, session: `${round} ${i}`, proof: { version: 1 }, device: { name: `d${i}` }, address: "", at: i }),
+      ),
+    );
+    const made = claims.flatMap((claim) => claim.result === "claimed" ? [claim.device.id] : []);
+    assertEquals(made.toSorted(), [1, 2, 3]);
+    assertEquals(claims.filter((claim) => claim.result === "refused" && claim.errno === "FULL").length, 3);
+    assertEquals(await admin.query(`SELECT many, last_device, state FROM user WHERE id = ${user}`), [{ many: 1, last_device: 3, state: "online" }]);
+  }
+});
