@@ -60,7 +60,8 @@ clusterTest(
     const kept = await Promise.all(onStopped.map((user) => login(stopped, user)));
     const there = await Promise.all(onLiving.map((user) => login(living, user)));
     const unheard = await Promise.all(onSilent.map((user) => login(silent, user)));
-    const count = async (node: string) => Number((await db.query(`select count(*) as n from device where session is not null and node = '${node}'`))[0].n);
+    const count = async (node: string) =>
+      Number((await db.query(`select count(*) as n from device where session is not null and node = '${node}'`))[0].n);
     assertEquals([await count("killed"), await count("stopped"), await count("silent")], [200, 20, 3]);
 
     // The senders are on both sides of the death, all receivers on the node that dies.

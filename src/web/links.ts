@@ -15,7 +15,7 @@ const HOST = String.raw`(?:\[[0-9a-f:.]+\]|[${CJK}][^${NEVER}/?#:]*|[^${NEVER}${
 const REST = String.raw`(?::\d{1,5})?(?:[/?#][^${NEVER}${CJK}]*)?`;
 const ADDRESS = new RegExp(
   String
-    .raw`\bhttps?://${HOST}${REST}|(?<![\p{L}\p{N}.@/-])www\.${HOST}${REST}|(?<![\p{L}\p{N}._%+/-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`,
+    .raw`\bhttps?://(?:[^${NEVER}/?#@]+@)?${HOST}${REST}|(?<![\p{L}\p{N}.@/-])www\.${HOST}${REST}|(?<![\p{L}\p{N}._%+/-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`,
   "giu",
 );
 const AFTER = /[.,;:!?*_~'|]$/;

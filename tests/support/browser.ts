@@ -206,7 +206,7 @@ export class Person {
 
   async send(text: string): Promise<void> {
     await this.page.locator(".composer textarea").fill(text);
-    await this.page.locator(".composer textarea").press("Enter");
+    await this.page.locator(".composer button[type=submit]").click();
   }
 
   /** A message of the open conversation with exactly this text. */

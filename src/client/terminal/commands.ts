@@ -60,6 +60,8 @@ const COURSE: Record<string, [CommandName | "chat" | "groupchat", number, string
 
 /** Parses a line that was typed. Plain text is `say`. Throws {@linkcode CommandError}. */
 export function parseCommand(line: string): Command {
+  // Several lines at once were pasted: a text, whatever is in it.
+  if (line.includes("\n")) return { name: "say", rest: line };
   if (line.startsWith("/")) return parseSlash(line);
   const [, word, behind] = /^([a-z]+)(?::(.*))?$/s.exec(line) ?? [];
   if (word === undefined || !Object.hasOwn(COURSE, word)) return { name: "say", rest: line };

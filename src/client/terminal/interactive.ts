@@ -36,6 +36,7 @@ export async function interactive({ connect, server, who, colours }: Interactive
   // Killed politely, it gives the terminal back as it was.
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => screen.close());
   let unstored = 0;
+  screen.onBroken = () => view.fault("what was typed is not UTF-8, and goes nowhere");
   const view = screenView((text) => screen.print(text), () => screen.columns, paint);
   try {
     view.note(`natter at ${server}; /help lists the commands`);
@@ -116,6 +117,10 @@ async function talk(client: NatterClient, session: Session, screen: Screen, pain
   session.onOver = () => {
     over = true;
     screen.cancel();
+  };
+  session.onAstray = () => {
+    const lines = screen.forget();
+    if (lines > 0) session.note(`not sent, for it was typed before that: ${lines} ${lines === 1 ? "line" : "lines"}`);
   };
   session.onChange = () => screen.setPrompt(promptOf(client, session, paint));
   session.onChange();

@@ -5,7 +5,8 @@
  *
  * 1. A message is shown before it is confirmed: the client confirms when the listener has returned.
  * 2. What was sent and not stored is told, with its text, whatever ended it.
- * 3. When a conversation cannot be chosen, none is: a text must never go to the one before.
+ * 3. When a conversation cannot be chosen, a text that was meant for it must never go to the one before. A script has none then; a person sees that it is still
+ *    the one before, and what was typed ahead goes nowhere.
  */
 import { within } from "../../async/within.ts";
 import {
@@ -44,6 +45,8 @@ export class Session {
   readonly people = new People();
   /** Told when what the prompt says may have changed. */
   onChange: () => void = () => {};
+  /** A conversation could not be chosen (rule 3); without it, none is then. */
+  onAstray: (() => void) | undefined;
   /** Told when the session is over without having been asked to end. */
   onOver: () => void = () => {};
   /** How many messages have been unanswered for so long that it is worth a word. */
@@ -95,6 +98,11 @@ export class Session {
       this.#view.fault(reasonOf(error));
     }
     return "stay";
+  }
+
+  /** Tells the person something. */
+  note(text: string): void {
+    this.#view.note(text);
   }
 
   /** Resolves when everything sent so far has been answered, or told to be lost. */
@@ -273,9 +281,12 @@ export class Session {
 
   /** Rule 3. */
   async #choose(find: () => Target | Promise<Target>): Promise<void> {
-    this.#target = undefined;
+    if (!this.onAstray) this.#target = undefined;
     try {
       this.#target = await find();
+    } catch (error) {
+      this.onAstray?.();
+      throw error;
     } finally {
       this.onChange();
     }

@@ -138,7 +138,7 @@ const Item = memo(({ conversation, me, name, presence, about, typing, current, r
           <span class="item-bottom">
             {typing ? <span class="item-last typing">{typing}</span> : (
               <span class="item-last" dir="auto">
-                {failed && <span class="danger">{t.failed}:</span>}
+                {failed && <span class="danger">{`${t.failed}: `}</span>}
                 {newest ? `${key === `u${me}` ? "" : from}${newest.msg.slice(0, 160)}` : about}
               </span>
             )}
