@@ -6,6 +6,9 @@
  *    connection is `busy`: what it sends may stay unread.
  * 2. Where several errors apply, the first of 10, 11, 12 (21), 13, 15 is told; what only the handler can find, such as LOGOUT's 22, comes behind.
  * 3. Whatever a handler throws becomes an answer. The server never dies of a line.
+ * 4. Every line is paid for: a request by its cost (`ops/costs.ts`), from the bucket of its user, or of its connection before a login; what is refused before
+ *    it is looked at, and what a client must say, where there is nothing new in it, from a bucket of the connection's. An answer that is long is paid for when
+ *    it has been given. Who stays over the limit is slowed, then cut (`net/patience.ts`).
  */
 import type { Accounts } from "./auth/accounts.ts";
 import type { Contacts } from "./chat/contacts.ts";
@@ -17,6 +20,8 @@ import type { Confirmation } from "./chat/confirmation.ts";
 import type { Signals } from "./chat/signals.ts";
 import type { Connection, Outgoing } from "./net/connection.ts";
 import type { Session } from "./net/session.ts";
+import type { Patience } from "./net/patience.ts";
+import { answerCost, textCost } from "./ops/costs.ts";
 import type { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
 import { StoreUnavailable } from "./store/store.ts";
@@ -38,8 +43,10 @@ interface Command<M extends RequestId> {
   answer: "always" | "ref" | "never";
   /** The msgid of its answer. */
   as?: number;
-  /** It is not counted against the limit of requests: what a client must say, and what it does at its end. */
-  free?: boolean;
+  /** What it costs (`ops/costs.ts`), if that is not 1. */
+  cost?: (request: Request<M>) => number;
+  /** It is never refused for the limit of requests: what a client must say, and what it does at its end. Whether this one counts among the other lines. */
+  free?: (context: Context, request: Request<M>) => boolean;
   /** Its answers keep the order of the requests, also across commits: this handler gives them itself, when their turn has come. */
   ordered?: boolean;
   handle: (context: Context, request: Request<M>) => Fields | Promise<Fields>;
@@ -54,6 +61,7 @@ class Context {
     readonly command: AnyCommand,
     readonly ref: Ref | undefined,
     readonly line: string,
+    readonly limits: Limits,
   ) {}
 
   /** No string in the line needs a backslash. */
@@ -75,20 +83,22 @@ class Context {
     this.#reply(0, fields ?? {});
   }
 
-  refuse({ errno, message, extra }: Refusal): void {
+  refuse({ errno, message, extra }: Pick<Refusal, "errno" | "message" | "extra">): void {
     this.#reply(errno, { errmsg: message, ...extra });
   }
 
   #reply(errno: Errno, fields: Outgoing): void {
     const { ref, command } = this;
     const msgid = command.as ?? Msg.REPLY;
-    this.connection.send({
+    const line = JSON.stringify({
       msgid,
       ...(ref === undefined ? {} : { ref }),
       errno,
       ...(msgid === Msg.REPLY ? { re: command.msgid } : {}),
       ...fields,
-    });
+    }) + "\n";
+    this.connection.sendLine(line);
+    this.limits.charge(payerOf(this.connection, this.session), answerCost(line.length));
   }
 }
 
@@ -112,6 +122,8 @@ export interface Handlers {
   limits: Limits;
   /** A user's sessions and devices. */
   devices: Devices;
+  /** What becomes of those who send too many. */
+  patience: Patience;
   /** Malformed input that ends the connection. */
   badInput: (connection: Connection) => void;
 }
@@ -123,21 +135,38 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     [Msg.LOGOUT]: {
       from: "session",
       answer: "ref",
-      free: true,
+      free: () => true,
       handle: (c, r) => {
         if (r.id !== undefined && r.id !== c.session.userId) throw new Refusal(Errno.NOT_YOURS);
         return h.devices.logout(c.session);
       },
     },
     [Msg.REGISTER]: { from: "all", answer: "always", as: Msg.REGISTER_ACK, handle: (c, r) => h.accounts.register(c.connection, r) },
-    [Msg.CHAT]: { from: "session", answer: "ref", ordered: true, handle: (c, r) => h.chat.chat(c.session, r, c.answered) },
+    [Msg.CHAT]: {
+      from: "session",
+      answer: "ref",
+      ordered: true,
+      cost: (r) => textCost(r.msg.length),
+      handle: (c, r) => h.chat.chat(c.session, r, c.answered),
+    },
     [Msg.ADD_FRIEND]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.addFriend(c.session, r) },
     [Msg.CREATE_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.groups.create(c.session, r) },
     [Msg.JOIN_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.groups.join(c.session, r) },
-    [Msg.GROUP_CHAT]: { from: "session", answer: "ref", ordered: true, handle: (c, r) => h.chat.groupChat(c.session, r, c.answered) },
-    [Msg.RECEIVED]: { from: "session", answer: "never", free: true, handle: (c, r) => h.confirmation.received(c.session, r.seq) },
+    [Msg.GROUP_CHAT]: {
+      from: "session",
+      answer: "ref",
+      ordered: true,
+      cost: (r) => textCost(r.msg.length),
+      handle: (c, r) => h.chat.groupChat(c.session, r, c.answered),
+    },
+    [Msg.RECEIVED]: {
+      from: "session",
+      answer: "never",
+      free: (c, r) => !h.confirmation.isNews(c.session, r.seq),
+      handle: (c, r) => h.confirmation.received(c.session, r.seq),
+    },
     [Msg.PING]: { from: "all", answer: "never", handle: (c) => c.connection.send(withRef({ msgid: Msg.PONG }, c.ref)) },
-    [Msg.PONG]: { from: "all", answer: "never", free: true, handle: () => {} },
+    [Msg.PONG]: { from: "all", answer: "never", free: () => true, handle: () => {} },
     [Msg.HISTORY]: { from: "session", answer: "always", handle: (c, r) => h.history.history(c.session, r) },
     [Msg.CONTACTS]: { from: "session", answer: "always", handle: (c) => h.contacts.contacts(c.session) },
     [Msg.REMOVE_FRIEND]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.removeFriend(c.session, r) },
@@ -182,24 +211,30 @@ export class Dispatcher {
     const ref = isRef(fields.ref) ? fields.ref : undefined;
     const command = this.#commands.get(fields.msgid);
     if (!command) return this.#bad(connection, new Refusal(Errno.UNKNOWN_MSGID), ref, fields.msgid);
+    const { limits } = this.#handlers;
     const { session } = connection;
     if (session && !session.modern) this.#handlers.confirmation.acted(session);
-    const context = new Context(connection, session!, command, ref, line);
+    const context = new Context(connection, session!, command, ref, line, limits);
     if (command.from === "session" && !session) return this.#misplaced(context, Errno.LOGIN_FIRST);
     if (command.from === "no session" && session) return this.#misplaced(context, Errno.LOGGED_IN);
     const request = ref === undefined && fields.ref !== undefined && fields.ref !== null
       ? "ref must be an integer or a string of at most 64 characters"
       : check(command.msgid, fields);
     if (typeof request === "string") {
-      const done = this.#fail(context, new Refusal(Errno.BAD_FIELD, request));
+      const done = this.#wasted(context, new Refusal(Errno.BAD_FIELD, request));
       this.#count(connection);
       return done;
     }
     connection.badLines = 0;
-    // Before login a connection counts for itself; its number cannot be a user's.
-    const retry = command.free ? 0 : this.#handlers.limits.request(session ? session.userId : -connection.id);
-    if (retry > 0) return this.#fail(context, new Refusal(Errno.TOO_MANY, undefined, { retry }));
-    return this.#run(context, request);
+    if (command.free) {
+      const counts = command.free(context, request);
+      const done = this.#run(context, request);
+      return counts ? both(done, this.#pay(connection)) : done;
+    }
+    const payer = payerOf(connection, session);
+    if (connection.overLimit > 0 && limits.hasRested(payer)) connection.overLimit = 0;
+    const retry = limits.request(payer, command.cost?.(request));
+    return retry > 0 ? both(this.#tooMany(context, retry), this.#handlers.patience.exceeded(connection, retry)) : this.#run(context, request);
   }
 
   #run(context: Context, request: Request<RequestId>): void | Promise<void> {
@@ -221,23 +256,51 @@ export class Dispatcher {
     context.refuse(refusal);
   }
 
+  /** Over the limit. An error, which costs more than the answer, is made only for what must wait for its turn. */
+  #tooMany(context: Context, retry: number): void | Promise<void> {
+    if (context.command.ordered) return this.#fail(context, new Refusal(Errno.TOO_MANY, undefined, { retry }));
+    context.refuse({ errno: Errno.TOO_MANY, message: ERRMSG[Errno.TOO_MANY]!, extra: { retry } });
+  }
+
   /** A good line at the wrong time: it ends a row of malformed ones. */
   #misplaced(context: Context, errno: Errno): void | Promise<void> {
     context.connection.badLines = 0;
-    return this.#fail(context, new Refusal(errno));
+    return this.#wasted(context, new Refusal(errno));
   }
 
   /** A line that no command can be found for. */
-  #bad(connection: Connection, refusal: Refusal, ref?: Ref, msgid?: unknown): void {
+  #bad(connection: Connection, refusal: Refusal, ref?: Ref, msgid?: unknown): void | Promise<void> {
     const re = Number.isSafeInteger(msgid) ? { re: msgid } : {};
     connection.send(withRef({ msgid: Msg.REPLY, errno: refusal.errno, errmsg: refusal.message, ...re }, ref));
     this.#count(connection);
+    return this.#pay(connection);
+  }
+
+  /** A request that is refused before it is looked at. */
+  #wasted(context: Context, refusal: Refusal): void | Promise<void> {
+    return both(this.#fail(context, refusal), this.#pay(context.connection));
+  }
+
+  /** It counts among the other lines; it was answered, or was not to be. */
+  #pay(connection: Connection): void | Promise<void> {
+    const retry = this.#handlers.limits.otherLine(connection.id);
+    if (retry > 0) return this.#handlers.patience.exceeded(connection, retry);
   }
 
   /** Malformed lines in a row close the connection. */
   #count(connection: Connection): void {
     if (++connection.badLines >= MAX_BAD_LINES) this.#handlers.badInput(connection);
   }
+}
+
+/** Who pays for a request. A connection's number cannot be a user's. */
+function payerOf(connection: Connection, session: Session | undefined): number {
+  return session ? session.userId : -connection.id;
+}
+
+/** Resolves when both have, if one of them is to be waited for. */
+function both(one: void | Promise<void>, other: void | Promise<void>): void | Promise<void> {
+  return one && other ? one.then(() => other) : one ?? other;
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

@@ -30,10 +30,12 @@ import { pageRoutes } from "./http/page.ts";
 import { Routes } from "./http/routes.ts";
 import { type Certificate, readCertificate } from "./net/certificate.ts";
 import { type Addresses, type Answering, Listeners } from "./net/listeners.ts";
+import { Patience } from "./net/patience.ts";
 import { nodeCrypto } from "./node_crypto.ts";
 import { Counters } from "./ops/counters.ts";
 import { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
+import { TrustedTime } from "./ops/trusted_time.ts";
 import { ConnectionTable } from "./presence/connection_table.ts";
 import { Connections } from "./presence/connections.ts";
 import { Departure } from "./presence/departure.ts";
@@ -69,7 +71,7 @@ export interface Overrides {
   /** Cheaper hashing, say. */
   passwords?: Passwords;
   /** Shorter waits (ms). */
-  times?: Partial<NodeTimes & { retention: number; news: number; name: number }>;
+  times?: Partial<NodeTimes & { retention: number; news: number; name: number; rest: number }>;
   /** Another way to the other nodes. */
   bus?: JoinBus;
 }
@@ -120,6 +122,7 @@ class NatterServer implements Server {
   readonly #times: NodeTimes & { retention: number };
   readonly #tokenLife: number;
   readonly #limits: Limits;
+  readonly #time = new TrustedTime();
   readonly #table = new ConnectionTable();
   readonly #router: Router;
   readonly #offline: OfflineWriter;
@@ -151,6 +154,7 @@ class NatterServer implements Server {
     const table = this.#table;
     const passwords = overrides.passwords ?? new Passwords();
     const limits = this.#limits = new Limits(config.limits);
+    const time = this.#time;
     const counters = new Counters();
     const router = this.#router = new Router(config.node);
     const pushes = new Pushes();
@@ -168,10 +172,10 @@ class NatterServer implements Server {
     const remote = new RemoteHolders(store, router);
     const fenced = () => this.#node.renewSoon();
     const shared = { store, table, router, offline, listener: news, end };
-    const login = this.#login = new Login({ ...shared, onConflict, maxDevices, tokenLife, passwords, limits, remote, fenced });
+    const login = this.#login = new Login({ ...shared, onConflict, maxDevices, tokenLife, passwords, limits, time, remote, fenced });
     const fatal = (error: Error) => void this.close().then(() => failed.reject(error));
     this.#node = new NodeLife({ ...shared, login, times: this.#times, noticed: (session, last) => delivery.noticed(session, last), fatal });
-    const welcome = new Welcome({ store, delivery, confirmation, lists, news, pushes, ties, terms: new Terms(config), tokenLife });
+    const welcome = new Welcome({ store, time, delivery, confirmation, lists, news, pushes, ties, terms: new Terms(config), tokenLife });
     const devices = new Devices({ store, login, welcome, departure, appender, changes, router, counters });
     const signals = new Signals({ store, table, router, ties });
     const heartbeat = this.#heartbeat = new Heartbeat(
@@ -202,6 +206,7 @@ class NatterServer implements Server {
       confirmation,
       limits,
       devices,
+      patience: new Patience((connection) => farewell.cut(connection, "limits"), overrides.times?.rest),
       badInput: (connection) => farewell.cut(connection, "badinput"),
     };
     this.#nodeHandlers = {
@@ -230,7 +235,7 @@ class NatterServer implements Server {
     const { keepDays } = this.#config;
     this.#heartbeat.start();
     this.#node.start();
-    this.#retention = new Retention(this.#store, { tokenLife: this.#tokenLife, keepDays, interval: this.#times.retention });
+    this.#retention = new Retention(this.#store, this.#time, { tokenLife: this.#tokenLife, keepDays, interval: this.#times.retention });
     const [{ Dispatcher }] = await Promise.all([import("./dispatcher.ts"), this.#listeners!.accept()]);
     const dispatcher = new Dispatcher(this.#handlers);
     this.#connections.begin((connection, line) => dispatcher.dispatch(connection, line));

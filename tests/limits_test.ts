@@ -5,7 +5,7 @@ import { Passwords } from "../src/auth/passwords.ts";
 import { Limiter } from "../src/ops/limits.ts";
 import { testDatabase } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
-import { eventually, makeUsers, startServer, type TestServer } from "./support/server.ts";
+import { eventually, makeUsers, startServer, stateOf, type TestServer } from "./support/server.ts";
 
 const HERE = "203.0.113.1", ELSEWHERE = "203.0.113.2";
 const proxied = { "trusted-proxy": "127.0.0.1" };
@@ -43,6 +43,16 @@ Deno.test("limiter: what is given back can be taken again; what is full is forgo
   assertEquals(limiter.size, 1);
 });
 
+Deno.test("limiter: what costs more than there is may be owed; whoever owes waits", () => {
+  const limiter = new Limiter<string>({ burst: 3, refill: 100 });
+  assertEquals(limiter.take("a", 1000, 5), 0, "one is there");
+  assertEquals(limiter.take("a", 1000), 300, "two are owed");
+  assertEquals([limiter.take("a", 1299), limiter.take("a", 1300)], [1, 0]);
+  limiter.charge("a", 2, 1300);
+  assertEquals(limiter.take("a", 1300, 2), 300);
+  assertEquals([limiter.isFull("a", 1799), limiter.isFull("a", 1800), limiter.isFull("b", 0)], [false, true, true]);
+});
+
 Deno.test("limits: a user's requests, 50 at once and 20 a second; free ones and --limits off are not counted", async () => {
   for (const limits of ["on", "off"]) {
     await using db = await testDatabase("sqlite");
@@ -51,13 +61,54 @@ Deno.test("limits: a user's requests, 50 at once and 20 a second; free ones and 
     await using client = await server.client(user);
     await using bystander = await server.client(other);
     client.sendBytes('{"msgid":14}\n{"msgid":12,"seq":0}\n'.repeat(100));
-    const answers = await Promise.all(Array.from({ length: 300 }, () => client.request({ msgid: 13 })));
+    const answers = await Promise.all(Array.from({ length: 140 }, () => client.request({ msgid: 13 })));
     assertEquals(answers.slice(0, 50).map((a) => a.msgid), Array(50).fill(14));
     const refused = answers.filter((a) => a.msgid !== 14);
     for (const answer of refused) assertRetry(answer, 50);
     assertEquals(refused.length > 0, limits === "on", `${refused.length} refused`);
     assertEquals((await bystander.request({ msgid: 13 })).msgid, 14);
   }
+});
+
+Deno.test("limits: who goes on beyond them is read no further for a while, and again, then cut; nobody else is", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, {}, { times: { rest: 20 } });
+  const [user, other] = await makeUsers(db, 2);
+  await using bystander = await server.client(other);
+  for (
+    const [line, others] of [['{"msgid":13,"ref":1}', 0], ['{"msgid":14}', 500], ['{"msgid":12,"seq":1}', 500], [
+      '{"msgid":1,"id":1,"token":"x"}',
+      500,
+    ]] as const
+  ) {
+    await using client = await server.client(user);
+    client.backlog.length = 0;
+    const begun = performance.now();
+    client.sendBytes(`${line}\n`.repeat(2000));
+    assertEquals((await client.next((m) => m.msgid === 20)).reason, "limits", line);
+    assertEquals(await client.closed, "fin");
+    const took = performance.now() - begun;
+    assert(took >= 48 * 20, `${took} ms`);
+    // What it said in a minute was 48 times half of a bucket; here the rests are short.
+    const refused = client.backlog.filter((m) => m.errno === 15).length;
+    assertEquals(refused, others === 0 ? 149 : 0, line);
+    assertEquals((await bystander.request({ msgid: 13 })).msgid, 14);
+    await eventually(async () => await stateOf(db, user.id) === "offline", "offline");
+    if (others === 0) await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+});
+
+Deno.test("limits: who has rested begins anew", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, {}, { times: { rest: 20 } });
+  const [user] = await makeUsers(db, 1);
+  await using client = await server.client(user);
+  for (let round = 0; round < 2; round++) {
+    const answers = await Promise.all(Array.from({ length: 150 }, () => client.request({ msgid: 13 })));
+    assert(answers.filter((a) => a.errno === 15).length > 60);
+    await new Promise((resolve) => setTimeout(resolve, 2600));
+  }
+  assertEquals((await client.request({ msgid: 13 })).msgid, 14);
 });
 
 Deno.test("limits: five wrong passwords of an account from an address; tokens, other addresses and accounts go on", async () => {

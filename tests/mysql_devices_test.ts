@@ -140,3 +140,71 @@ mysqlTest("new devices on two nodes at once: each its own number, never more tha
     assertEquals(await admin.query(`SELECT many, last_device, state FROM user WHERE id = ${user}`), [{ many: 1, last_device: 3, state: "online" }]);
   }
 });
+
+mysqlTest(
+  "logins, logouts, removals of devices and the expiry of tokens at once, on two nodes: no deadlock, and no token of a device that is gone",
+  async (t) => {
+    const stores = [await t.open({ maxDevices: 3 }), await t.open({ maxDevices: 3 })];
+    await stores[0].join("a");
+    await stores[1].join("b");
+    const users = await addUsers(stores[0], "ada", "bob", "cy");
+    const admin = await t.admin();
+    const random = (n: number) => Math.floor(Math.random() * n);
+    await Promise.all(stores.flatMap((store) =>
+      [0, 1, 2].map(async () => {
+        for (let round = 0; round < 60; round++) {
+          const userId = users[random(3)], session = crypto.randomUUID(), hash = crypto.getRandomValues(new Uint8Array(32));
+          const device = random(3) === 0 ? 0 : { name: "d" };
+          const token = { hash, expires: random(2) * 1e6 };
+          const claim = await store.claim({ userId, session, proof: { version: 1 }, device, token, address: "", at: round });
+          if (claim.result !== "claimed") {
+            if (claim.result === "held") await store.kick(userId, 0);
+            continue;
+          }
+          const { id } = claim.device;
+          await Promise.all([
+            random(2) ? store.removeDevice(userId, id) : store.release([{ userId, device: id, session, lastseen: round }]),
+            random(2) ? store.removeToken(hash) : store.extendToken(hash, 2e6),
+            random(3) === 0 ? store.expireTokens(5e5, 1e6) : undefined,
+          ]);
+        }
+      })
+    ));
+    assertEquals(await admin.deadlock(), undefined);
+    assertEquals(
+      await admin.query(
+        "SELECT t.userid, t.device FROM token t LEFT JOIN device d ON d.userid = t.userid AND d.device = t.device WHERE d.userid IS NULL",
+      ),
+      [],
+    );
+    const wrong = "SELECT id FROM user u WHERE (state = 'online') <> EXISTS (SELECT 1 FROM device WHERE userid = u.id AND session IS NOT NULL)";
+    assertEquals(await admin.query(wrong), []);
+  },
+);
+
+mysqlTest("a log of which much is to go is trimmed in steps, and nothing of it is lost on the way", async (t) => {
+  const store = await t.open();
+  await store.join("a");
+  const [ada] = await addUsers(store, "ada");
+  const admin = await t.admin();
+  await claimOf(store, ada);
+  await admin.query("INSERT INTO message (sender, toid, ts, msg) VALUES (1, 1, 1, 'x')");
+  await admin.query(
+    `INSERT INTO inbox (userid, seq, messageid) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999) SELECT ${ada}, i, 1 FROM n`,
+  );
+  for (let i = 0; i < 5; i++) await admin.query(`INSERT INTO inbox SELECT userid, seq + ${999 * 2 ** i}, messageid FROM inbox`);
+  const last = 999 * 32;
+  await admin.query(`UPDATE user SET last_seq = ${last}`);
+  const left = async () => Number((await admin.query("SELECT COUNT(*) AS n FROM inbox"))[0].n);
+  const key = { userId: ada, device: 0, session: "s" };
+  await store.confirm([{ ...key, seq: last - 2 }]);
+  assertEquals([await left(), (await store.welcome(ada, 0)).inbox.confirmed], [last - 10_000, last - 2]);
+  await store.confirm([{ ...key, seq: last - 1 }]);
+  assertEquals(await left(), last - 20_000);
+  for (let i = 0; i < 2; i++) await store.release([{ ...key, lastseen: 1, confirmed: last }]);
+  assertEquals(await admin.query("SELECT confirmed_seq, trimmed_seq FROM user"), [{ confirmed_seq: last, trimmed_seq: 30_000 }]);
+});
+
+async function claimOf(store: Store, userId: number): Promise<void> {
+  assertEquals((await store.claim({ userId, session: "s", proof: { version: 1 }, device: 0, address: "", at: 1 })).result, "claimed");
+}

@@ -8,7 +8,6 @@ import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.t
 import { addUsers } from "./support/databases.ts";
 import { mysqlTest } from "./support/mysql.ts";
 import { startProxy } from "./support/proxy.ts";
-import { hash } from "./support/stores.ts";
 
 const LIMITS = { maxGroup: 2000, maxInbox: 100_000, maxDevices: 20, maxContacts: 2000 };
 
@@ -159,7 +158,7 @@ mysqlTest("connections that die while they are idle are no error of reads and tr
   await idle();
   assertEquals(await store.renew(), true);
   await idle();
-  await assertRejects(() => store.removeToken(hash(1)), StoreUnavailable);
+  await assertRejects(() => store.removeFriend(ada, bob), StoreUnavailable);
 });
 
 mysqlTest("killed connections are replaced", async (t) => {

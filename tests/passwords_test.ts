@@ -84,21 +84,52 @@ Deno.test("passwords: first come, first served", async () => {
   assertEquals(done, [0, 1, 2, 3, 4]);
 });
 
+Deno.test("passwords: addresses take turns: whoever comes waits for one of those who filled the queue, not for all", async () => {
+  const passwords = new Passwords({ figures, parallel: 1 });
+  const done: string[] = [];
+  const ask = (from: string, count: number) => Array.from({ length: count }, (_, i) => passwords.hash("a", { from }).then(() => done.push(from + i)));
+  await Promise.all([...ask("many", 5), ...ask("one", 1), ...ask("two", 2)]);
+  assertEquals(done, ["many0", "many1", "one0", "two0", "many2", "two1", "many3", "many4"]);
+});
+
+Deno.test("passwords: a full queue refuses those who fill it, and nobody else", async () => {
+  const passwords = new Passwords({ figures, parallel: 1, queue: 6, perAddress: 5 });
+  const outcomes: string[] = [];
+  const ask = (from: string, count: number) =>
+    Array.from({ length: count }, (_, i) =>
+      passwords.hash("a", { from }).then(() => outcomes.push(`${from}${i} done`), (error) => {
+        assert(error instanceof Busy && error.retry > 0);
+        outcomes.push(`${from}${i} busy`);
+      }));
+  // One runs, five wait, and that is all that one address may have.
+  const asked = ask("many", 7);
+  await Promise.resolve();
+  // The sixth place, then those of who has most, the last one first.
+  asked.push(...ask("one", 1), ...ask("two", 2), ...ask("three", 1));
+  await Promise.all(asked);
+  assertEquals(outcomes.filter((o) => o.endsWith("busy")), ["many6 busy", "many5 busy", "many4 busy", "many3 busy"]);
+  assertEquals(outcomes.filter((o) => o.endsWith("done")), ["many0", "many1", "one0", "two0", "three0", "many2", "two1"].map((o) => o + " done"));
+  // Where all have the same, it is the one that comes.
+  const equal = [...ask("a", 1), ...ask("b", 1), ...ask("c", 1), ...ask("d", 1), ...ask("e", 1), ...ask("f", 1), ...ask("g", 1), ...ask("h", 1)];
+  await Promise.all(equal);
+  assertEquals(outcomes.filter((o) => /^[a-h]0 busy/.test(o)), ["h0 busy"]);
+});
+
 Deno.test("passwords: who aborts leaves the queue, and the next takes the place", async () => {
   const passwords = new Passwords({ figures, parallel: 1, queue: 2 });
   const first = passwords.hash("a");
   const leaving = new AbortController();
-  const second = passwords.hash("a", leaving.signal);
+  const second = passwords.hash("a", { signal: leaving.signal });
   const third = passwords.hash("a");
   await assertRejects(() => passwords.hash("a"), Busy);
   leaving.abort(new Error("gone"));
   assertEquals(await Promise.race([first.then(() => "first"), second.catch((error) => error.message)]), "gone", "without waiting for its turn");
   const fourth = passwords.hash("a");
   await Promise.all([first, third, fourth]);
-  await assertRejects(() => passwords.hash("a", leaving.signal), Error, "gone");
+  await assertRejects(() => passwords.hash("a", { signal: leaving.signal }), Error, "gone");
 
   const late = new AbortController();
-  const running = passwords.hash("a", late.signal);
+  const running = passwords.hash("a", { signal: late.signal });
   late.abort(new Error("gone"));
   await assertRejects(() => running, Error, "gone");
   await passwords.hash("a");

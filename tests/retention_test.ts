@@ -1,6 +1,9 @@
 // --keep-days: what is old and waits for nobody is forgotten; what waits stays, however old.
 
 import { assertEquals } from "@std/assert";
+import { TrustedTime } from "../src/ops/trusted_time.ts";
+import { StoreWatch } from "./support/around_store.ts";
+import { clockAhead, wallClockAhead } from "./support/clock.ts";
 import { databaseTest } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, type TestUser } from "./support/server.ts";
 
@@ -23,4 +26,69 @@ databaseTest("retention: old messages that were confirmed go, those that wait st
   assertEquals(await texts(eve.id), ["old, waits"]);
   await store.extendToken((await import("../src/auth/tokens.ts")).hashToken(eve.token)!, Date.now() - 1);
   await eventually(async () => Number((await db.query("select count(*) as n from token"))[0]?.n) === 2, "the expired token is gone");
+});
+
+const DAY = 24 * 3600_000;
+
+databaseTest("retention: a clock that is 40 days ahead for a while deletes no message and ends no token; one that stays so does", async (db) => {
+  const watch = new StoreWatch();
+  using wall = wallClockAhead();
+  using time = clockAhead();
+  await using s = await startServer(db, { "keep-days": 30 }, { times: { retention: 20 }, store: watch.wrap });
+  const [ada, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
+  const store = await db.open();
+  await store.append([{ sender: ada.id, toid: bob.id, msg: "of today", ts: Date.now() }]);
+  const client = await s.client(bob);
+  await client.next((m) => m.msg === "of today");
+  client.send({ msgid: 12, seq: 1 });
+  await eventually(async () => Number((await db.query("select confirmed_seq from user where id = " + bob.id))[0]?.confirmed_seq) === 1, "confirmed");
+  await client.close();
+  const left = async () => [(await store.history({ userId: ada.id, peer: bob.id }, undefined, 10, 1e9)).messages.length, await tokens()].join();
+  const tokens = async () => Number((await db.query("select count(*) as n from token"))[0]?.n);
+  const passes = async (count: number) => {
+    watch.forget();
+    await eventually(() => watch.made.filter((name) => name === "prune").length > count, "passes");
+  };
+  wall.by(40 * DAY);
+  await passes(3);
+  assertEquals(await left(), "1,2");
+  await (await s.client(ada)).close();
+  wall.by(0);
+  await passes(3);
+  assertEquals(await left(), "1,2");
+  wall.by(40 * DAY);
+  await passes(2);
+  time.by(DAY + 60_000);
+  await passes(2);
+  assertEquals(await left(), "0,0");
+});
+
+Deno.test("time by which things end: a clock set forward is believed after a day, one set back at once", () => {
+  using wall = wallClockAhead();
+  using time = clockAhead();
+  const trusted = new TrustedTime();
+  const begun = Date.now();
+  const days = () => Math.round((trusted.now() - begun) / DAY * 10) / 10;
+  /** Both clocks go on. */
+  const pass = (d: number) => {
+    passed += d;
+    time.by(passed * DAY);
+    wall.by((passed + wrong) * DAY);
+  };
+  let passed = 0, wrong = 0;
+  pass(0.5);
+  assertEquals(days(), 0.5);
+  wrong = 40;
+  pass(0);
+  assertEquals(days(), 0.5);
+  pass(0.9);
+  assertEquals(days(), 1.4);
+  wrong = -3;
+  pass(0);
+  assertEquals(days(), -1.6);
+  wrong = 0;
+  pass(0.5);
+  assertEquals(days(), -1.1);
+  pass(0.6);
+  assertEquals(days(), 2.5);
 });

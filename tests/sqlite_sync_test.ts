@@ -5,11 +5,11 @@ import { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import { accountStore } from "../src/store/sqlite/accounts.ts";
 import { Database } from "../src/store/sqlite/database.ts";
+import { Logs } from "../src/store/sqlite/logs.ts";
 import { messageStore } from "../src/store/sqlite/messages.ts";
 import { Node } from "../src/store/sqlite/node.ts";
 import { sessionStore } from "../src/store/sqlite/sessions.ts";
-import { Unfiled } from "../src/store/sqlite/unfiled.ts";
-import { StoreUnavailable } from "../src/store/store.ts";
+import { type Claiming, type Release, StoreUnavailable } from "../src/store/store.ts";
 import { testDatabase } from "./support/databases.ts";
 
 async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> {
@@ -51,11 +51,10 @@ Deno.test("only what a restart mends anyway is committed without waiting for the
   await (await t.open()).close();
   const db = new Database(t.url.slice("sqlite:".length));
   db.configure();
-  const node = new Node(db, "unused");
+  const node = new Node(db);
   node.joined = { name: "n", incarnation: 1 };
-  const unfiled = new Unfiled(db);
-  const accounts = accountStore(db), sessions = sessionStore(db, node, unfiled);
-  const messages = messageStore(db, { maxGroup: 10, maxInbox: 10, maxContacts: 10 }, unfiled);
+  const logs = new Logs(db, node, 10);
+  const accounts = accountStore(db, logs), sessions = sessionStore(db, node, logs, 10), messages = messageStore(db, logs);
   const [a, b] = [(await accounts.createUser("a", "a", "x"))!, (await accounts.createUser("b", "b", "x"))!];
   const append = () => messages.append([{ sender: a, toid: b, ts: 1, msg: "hi" }]);
   using disk = slowDisk();
@@ -73,12 +72,20 @@ Deno.test("only what a restart mends anyway is committed without waiting for the
     assertEquals(disk.syncs.length, 1);
     return true;
   };
-  assertEquals(await waits(sessions.claim(a, "s", undefined)), false);
+  const claim = (userId: number, session: string, more: Partial<Claiming> = {}) =>
+    sessions.claim({ userId, session, proof: { version: 1 }, device: 0, address: "", at: 1, ...more });
+  const release = (userId: number, session: string, more: Partial<Release> = {}) =>
+    sessions.release([{ userId, device: 0, session, lastseen: 1, ...more }]);
+  assertEquals(await waits(claim(a, "s")), false);
   assertEquals(await waits(append()), true);
-  assertEquals(await waits(sessions.claim(b, "t", undefined), append()), true, "together with a message");
-  assertEquals(await waits(messages.confirm([{ userId: b, session: "t", seq: 1 }])), true);
-  assertEquals(await waits(sessions.release([{ userId: a, session: "s", lastseen: 1 }])), false);
-  assertEquals(await waits(sessions.release([{ userId: b, session: "t", lastseen: 1, confirmed: 2 }])), true);
+  assertEquals(await waits(claim(b, "t"), append()), true, "together with a message");
+  assertEquals(await waits(messages.confirm([{ userId: b, device: 0, session: "t", seq: 1 }])), true);
+  assertEquals(await waits(release(a, "s")), false);
+  assertEquals(await waits(release(b, "t", { confirmed: 2 })), true);
+  // What the client is told to keep.
+  assertEquals(await waits(claim(a, "u", { token: { hash: new Uint8Array(32), expires: 1 } })), true);
+  assertEquals(await waits(claim(a, "v", { device: { name: "phone" } })), true);
+  assertEquals(await waits(release(a, "v", { device: 1, unmade: true })), true);
   await db.close();
 });
 
@@ -100,6 +107,32 @@ Deno.test("while the disk is waited for the event loop turns; nothing is told, r
     disk.syncs[1].resolve();
     await second;
     assertEquals(await all(), [1, 2]);
+    await db.close();
+  }));
+
+Deno.test("a read of several statements sees one state of the file, and a later one what another process wrote", () =>
+  withFolder(async (folder) => {
+    const { db, add, all } = tableOn(`${folder}/t.db`);
+    await add(1);
+    const other = new DatabaseSync(`${folder}/t.db`);
+    const count = () => db.row<[number]>("SELECT count(*) FROM t")![0];
+    const read = db.read(() => {
+      const before = [count(), db.generation];
+      other.exec("INSERT INTO t VALUES (2)");
+      return [before, [count(), db.generation]];
+    });
+    const [first, second] = await read;
+    assertEquals(second, first);
+    await turn();
+    assertEquals(await db.read(() => [count(), db.generation > first![1]!]), [2, true]);
+    // A read that is given up, or fails, holds nothing.
+    await assertRejects(() => db.read(() => db.rows("SELECT n FROM nothing")));
+    await db.read(() => {
+      for (const _ of db.iterate("SELECT n FROM t")) break;
+    });
+    await add(3);
+    assertEquals(await all(), [1, 2, 3]);
+    other.close();
     await db.close();
   }));
 

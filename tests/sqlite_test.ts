@@ -3,11 +3,13 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { openSqlite } from "../src/store/sqlite.ts";
+import { backupSqlite } from "../src/store/sqlite/backup.ts";
 import { Database } from "../src/store/sqlite/database.ts";
 import { StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers, testDatabase } from "./support/databases.ts";
+import { claim } from "./support/stores.ts";
 
-const LIMITS = { maxGroup: 10, maxInbox: 10, maxContacts: 10 };
+const LIMITS = { maxGroup: 10, maxInbox: 10, maxDevices: 10, maxContacts: 10 };
 
 async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "natter_test_" });
@@ -83,11 +85,11 @@ Deno.test("a second server on the file is refused, by name of the process, and l
   const first = await t.open();
   await first.join("n1");
   const [ada] = await addUsers(first, "ada");
-  await first.claim(ada, "s1");
+  await claim(first, ada, "s1");
   const second = await t.open();
   const error = await assertRejects(() => second.join("another"), StoreRefused);
   assertStringIncludes(error.message, `is in use by another natter (process ${Deno.pid})`);
-  assertEquals(await second.holder(ada), { session: "s1", node: "n1" });
+  assertEquals(await second.holder(ada, 0), { session: "s1", node: "n1" });
   await first.close();
   assertEquals(await second.join("another"), 1);
 });
@@ -98,7 +100,9 @@ Deno.test("the lock of a process that was killed is free", async () => {
   const code = `const { openSqlite } = await import(${JSON.stringify(module)});
     const store = await openSqlite(${JSON.stringify(t.url.slice("sqlite:".length))}, ${JSON.stringify(LIMITS)});
     await store.join("n1");
-    await store.claim(await store.createUser("ada", "ada", "secret"), "s1");
+    const userId = await store.createUser("ada", "ada", "secret");
+    const { version } = await store.findUser({ id: userId });
+    await store.claim({ userId, session: "s1", proof: { version }, device: 0, address: "", at: 1 });
     console.log("joined");
     setInterval(() => {}, 1000);`;
   const config = new URL("../deno.json", import.meta.url).pathname;
@@ -113,6 +117,31 @@ Deno.test("the lock of a process that was killed is free", async () => {
   await child.status;
   await reader.cancel();
   assertEquals(await store.join("n1"), 1);
+});
+
+Deno.test("a copy has an epoch of its own, beside a server that goes on, and is whole when it has its name", async () => {
+  await using t = await testDatabase("sqlite");
+  const store = await t.open();
+  await store.join("n1");
+  await addUsers(store, "ada");
+  const path = t.url.slice("sqlite:".length);
+  const epoch = await store.epoch();
+  await Promise.all([backupSqlite(path, `${path}.copy`), addUsers(store, "bob")]);
+  assertEquals(await store.epoch(), epoch);
+  const copy = await openSqlite(`${path}.copy`, LIMITS);
+  assert(await copy.epoch() !== epoch);
+  assert(await copy.findUser({ key: "ada" }));
+  await copy.close();
+  const before = await Deno.readFile(`${path}.copy`);
+  const error = await assertRejects(() => backupSqlite(path, `${path}.copy`), StoreRefused);
+  assertStringIncludes(error.message, "exists");
+  assertEquals(await Deno.readFile(`${path}.copy`), before);
+  await assertRejects(() => backupSqlite(path, `${path}/nowhere`), StoreRefused);
+  // A copy that was cut off is written over.
+  await Deno.writeTextFile(`${path}.second.part`, "half");
+  await backupSqlite(path, `${path}.second`);
+  const names = [...Deno.readDirSync(path.slice(0, path.lastIndexOf("/")))].map((entry) => entry.name).filter((name) => /copy|second/.test(name));
+  assertEquals(names.sort(), ["natter.db.copy", "natter.db.second"]);
 });
 
 Deno.test("what is written in one turn is committed at once, in order, about 100 at a time", () =>

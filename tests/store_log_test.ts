@@ -249,7 +249,7 @@ databaseTest("many entries go at once, however many", async (t) => {
   const { ada, bob, zero, phone } = await twoDevices(store);
   await say(store, bob, ada, 3500);
   // Files them, on SQLite.
-  await store.prune(0, 1);
+  await store.prune(0, undefined, 1);
   await confirm(store, zero, 3400);
   await confirm(store, phone, 3300);
   await eventually(async () => Number((await t.query(`select count(*) as n from inbox where userid = ${ada}`))[0]!.n) === 200, "they have gone");
@@ -272,7 +272,7 @@ databaseTest("the log is read in pieces: by number, and by size, but never none"
     assertEquals(await read(2, 100, 1), [3]);
     assertEquals(await read(5, 100, 1e6), []);
     // On SQLite the second time from the table.
-    await store.prune(0, 1);
+    await store.prune(0, undefined, 1);
   }
 });
 

@@ -1,7 +1,7 @@
 // The contract of the store, on both databases: append, history, pruning.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Append, type Appended, StoreUnavailable } from "../src/store/store.ts";
+import { type Append, type Appended, type PrunePlace, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers, databaseTest } from "./support/databases.ts";
 import { addDevice, claim, confirm, group, one, type Stored, stored } from "./support/stores.ts";
 
@@ -332,15 +332,13 @@ databaseTest("pruning deletes what is old and waits in no inbox, a piece at a ti
   await confirm(store, await claim(store, bob, "s1"), 100);
   await confirm(store, await claim(store, ada, "s2"), 100);
   const left = async () => (await t.query("select msg from message order by id")).map((row) => row.msg);
-  assertEquals(await store.prune(10, 2), 2);
-  assertEquals((await left()).length, 4);
-  assertEquals(await store.prune(10, 100), 1);
+  assertEquals(await store.prune(10, undefined, 100), { deleted: 3, next: undefined });
   assertEquals(await left(), ["old, waits", "old, waits for one", "new, confirmed"]);
-  assertEquals(await store.prune(10, 100), 0);
+  assertEquals((await store.prune(10, undefined, 100)).deleted, 0);
   assertEquals((await store.log(cy, 0, 10, 1000)).map((m) => m.msg), ["old, waits", "old, waits for one"]);
   assertEquals((await store.history({ userId: ada, peer: bob }, undefined, 10, 1e9)).messages.map((m) => m.msg), ["new, confirmed"]);
   await confirm(store, await claim(store, cy, "s3"), 100);
-  assertEquals(await store.prune(11, 100), 3);
+  assertEquals((await store.prune(11, undefined, 100)).deleted, 3);
   const next = await stored(store, { sender: ada, toid: bob, msg: "next", ts: 20 });
   assert(next.messageid > 6, "the number of a message that is gone was given again");
 });
@@ -421,3 +419,22 @@ databaseTest(
     }
   },
 );
+
+databaseTest("prune walks on: each step looks at so many messages, whether they go or stay, and at none twice", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
+  // Several of one moment; every third waits for cy.
+  const batch = Array.from({ length: 20 }, (_, i) => ({ sender: ada, toid: i % 3 === 0 ? cy : bob, msg: `${i}`, ts: 1 + Math.floor(i / 7) }));
+  await store.append(batch);
+  await confirm(store, await claim(store, bob, "s1"), 100);
+  const steps: number[] = [];
+  let place: PrunePlace | undefined;
+  do {
+    const { deleted, next } = await store.prune(100, place, 6);
+    steps.push(deleted);
+    place = next;
+  } while (place);
+  assertEquals(steps, [4, 4, 4, 1]);
+  assertEquals((await t.query("select msg from message order by id")).map((row) => row.msg), batch.filter((m) => m.toid === cy).map((m) => m.msg));
+});

@@ -1,20 +1,22 @@
 import type { Connection } from "../net/connection.ts";
+import { networkOf } from "../ip.ts";
 import { log } from "../ops/log.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import { Busy, UnsupportedHash } from "./passwords.ts";
+import { Busy, type Caller, UnsupportedHash } from "./passwords.ts";
 
 /** When to ask again for what this runtime can never do (ms): an operator must move the node to a newer one first. */
 const UNSUPPORTED_RETRY_MS = 60_000;
 
 /**
  * Runs work on passwords for a client: if its connection is reset, the work leaves the queue. (A FIN is no leaving: `nc -N` sends one and waits for its answer.)
- * Throws {@linkcode Refusal} 19 when too much waits, or when this runtime cannot check that hash.
+ * The callers
+ * of one address wait for one another. Throws {@linkcode Refusal} 19 when too much of theirs waits, or when this runtime cannot check that hash.
  */
-export async function hashingFor<T>(connection: Connection, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function hashingFor<T>(connection: Connection, work: (caller: Caller) => Promise<T>): Promise<T> {
   const gone = new AbortController();
   connection.onLost = () => gone.abort();
   try {
-    return await work(gone.signal);
+    return await work({ signal: gone.signal, from: networkOf(connection.address) });
   } catch (error) {
     if (gone.signal.aborted) throw new Refusal(Errno.UNAVAILABLE, "the connection is gone");
     if (error instanceof Busy) throw new Refusal(Errno.UNAVAILABLE, error.message, { retry: error.retry });

@@ -4,8 +4,10 @@
  *
  * Rules:
  *
- * 1. At most `parallel` hashes are computed at once, first come, first served.
- * 2. At most `queue` wait; one more is refused at once with {@linkcode Busy}.
+ * 1. At most `parallel` hashes are computed at once. The addresses take turns, each address's callers come in the order they came: however many come from one,
+ *    those of another wait for one of them, not for all.
+ * 2. At most `queue` wait, and at most `perAddress` of one address; one more is refused at once with {@linkcode Busy}. If the queue is full, the refused one is the
+ *    last of the address that has most in it, if that is not the one that comes.
  * 3. A caller that aborts leaves the queue at once; a hash that has begun is finished, and its result thrown away.
  */
 
@@ -28,6 +30,14 @@ export class Busy extends Error {
   }
 }
 
+/** Who wants something hashed. */
+export interface Caller {
+  /** Aborted when nobody waits for it any more. */
+  signal?: AbortSignal;
+  /** The address that takes turns with the others. */
+  from?: string;
+}
+
 /** The outcome of {@linkcode Passwords.verify}. */
 export interface Verified {
   /** Whether the password is right. */
@@ -44,6 +54,14 @@ export interface PasswordsOptions {
   parallel?: number;
   /** How many may wait. */
   queue?: number;
+  /** How many of them may be of one address. */
+  perAddress?: number;
+}
+
+/** Someone who waits: told to go on, or not to wait any more. */
+interface Waiter {
+  go: () => void;
+  refuse: (error: unknown) => void;
 }
 
 /**
@@ -59,38 +77,42 @@ export class Passwords {
   readonly #preferred: Promise<Figures>;
   readonly #parallel: number;
   readonly #most: number;
-  readonly #waiting = new Set<() => void>();
+  readonly #mostOfOne: number;
+  /** By address, the one whose turn it is first. */
+  readonly #waiting = new Map<string, Set<Waiter>>();
+  #length = 0;
   #running = 0;
   /** How long a hash took of late (ms). */
   #duration = 100;
 
   /** Starts with an empty queue. */
-  constructor({ figures, parallel = Math.max(1, navigator.hardwareConcurrency - 1), queue = 256 }: PasswordsOptions = {}) {
+  constructor({ figures, parallel = Math.max(1, navigator.hardwareConcurrency - 1), queue = 256, perAddress = 64 }: PasswordsOptions = {}) {
     this.#preferred = figures ? Promise.resolve(figures) : hasArgon2id.then((has) => has ? ARGON2ID : SCRYPT);
     this.#parallel = parallel;
     this.#most = queue;
+    this.#mostOfOne = perAddress;
   }
 
   /** Hashes a password. @returns a PHC string. Throws {@linkcode Busy}, or the signal's reason. */
-  hash(password: string, signal?: AbortSignal): Promise<string> {
-    return this.#bounded(() => this.#fresh(password), signal);
+  hash(password: string, caller?: Caller): Promise<string> {
+    return this.#bounded(() => this.#fresh(password), caller);
   }
 
   /** Checks a password against a PHC string. Throws {@linkcode Busy}, {@linkcode UnsupportedHash}, or the signal's reason. */
-  verify(phc: string, password: string, signal?: AbortSignal): Promise<Verified> {
+  verify(phc: string, password: string, caller?: Caller): Promise<Verified> {
     return this.#bounded(async () => {
       const { figures, salt, hash } = parsePhc(phc);
       const ok = nodeCrypto().timingSafeEqual(await derive(password, figures, salt, hash.length), hash);
       const stale = ok && !sameFigures(figures, await this.#preferred);
       return { ok, rehash: stale ? await this.#fresh(password) : undefined };
-    }, signal);
+    }, caller);
   }
 
   /** For a user that does not exist: takes as long as {@linkcode Passwords.verify}, and is never right. */
-  verifyNothing(password: string, signal?: AbortSignal): Promise<void> {
+  verifyNothing(password: string, caller?: Caller): Promise<void> {
     return this.#bounded(async () => {
       await derive(password, await this.#preferred, new Uint8Array(SALT_BYTES), HASH_BYTES);
-    }, signal);
+    }, caller);
   }
 
   async #fresh(password: string): Promise<string> {
@@ -100,10 +122,10 @@ export class Passwords {
   }
 
   /** Runs `work` when it is its turn. */
-  async #bounded<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  async #bounded<T>(work: () => Promise<T>, { signal, from = "" }: Caller = {}): Promise<T> {
     signal?.throwIfAborted();
     if (this.#running < this.#parallel) this.#running++;
-    else await this.#turn(signal);
+    else await this.#turn(signal, from);
     const begun = performance.now();
     try {
       const result = await work();
@@ -112,28 +134,62 @@ export class Passwords {
       return result;
     } finally {
       // The place goes to the next in line, or is free again.
-      const [next] = this.#waiting;
-      if (next) next();
+      if (this.#length > 0) this.#next();
       else this.#running--;
     }
   }
 
   /** Waits in the queue until a running one hands over its place. */
-  #turn(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting.size >= this.#most) throw new Busy(Math.ceil(this.#duration * this.#waiting.size / this.#parallel));
+  #turn(signal: AbortSignal | undefined, from: string): Promise<void> {
+    const own = this.#waiting.get(from)?.size ?? 0;
+    if (own >= this.#mostOfOne) throw this.#busy(own * this.#waiting.size);
+    if (this.#length >= this.#most) {
+      const [most, theirs] = [...this.#waiting].reduce((a, b) => b[1].size > a[1].size ? b : a);
+      if (theirs.size <= own + 1) throw this.#busy(this.#length);
+      const last = [...theirs].at(-1)!;
+      this.#leave(most, last);
+      last.refuse(this.#busy(this.#length));
+    }
     return new Promise((resolve, reject) => {
       const leave = () => {
-        this.#waiting.delete(go);
+        this.#leave(from, waiter);
         reject(signal?.reason);
       };
-      const go = () => {
-        this.#waiting.delete(go);
-        signal?.removeEventListener("abort", leave);
-        resolve();
+      const gone = () => signal?.removeEventListener("abort", leave);
+      const waiter: Waiter = {
+        go: () => (gone(), resolve()),
+        refuse: (error) => (gone(), reject(error)),
       };
       signal?.addEventListener("abort", leave, { once: true });
-      this.#waiting.add(go);
+      const others = this.#waiting.get(from);
+      if (others) others.add(waiter);
+      else this.#waiting.set(from, new Set([waiter]));
+      this.#length++;
     });
+  }
+
+  /** Lets the first of the first address go on; then it is the next address's turn. */
+  #next(): void {
+    const [[from, theirs]] = this.#waiting as unknown as [[string, Set<Waiter>]];
+    const [waiter] = theirs as unknown as [Waiter];
+    this.#leave(from, waiter);
+    if (theirs.size > 0) {
+      this.#waiting.delete(from);
+      this.#waiting.set(from, theirs);
+    }
+    waiter.go();
+  }
+
+  #leave(from: string, waiter: Waiter): void {
+    const theirs = this.#waiting.get(from)!;
+    theirs.delete(waiter);
+    this.#length--;
+    if (theirs.size === 0) this.#waiting.delete(from);
+  }
+
+  /** @param before how many hashes there are to be done before there is room */
+  #busy(before: number): Busy {
+    return new Busy(Math.ceil(this.#duration * Math.max(1, before) / this.#parallel));
   }
 }
 

@@ -75,6 +75,12 @@ export class Confirmation {
     if (progress.confirmed === seq - 1) this.#confirm(session, progress, seq);
   }
 
+  /** Whether the client has handled more than it has said before, if it has handled everything up to `seq`. */
+  isNews(session: Session, seq: number): boolean {
+    const progress = this.#progress.get(session);
+    return progress !== undefined && Math.min(seq, progress.sent) > progress.confirmed;
+  }
+
   /** The client has handled everything up to `seq`. More than it was sent counts as that; less than before is ignored. */
   received(session: Session, seq: number): void {
     const progress = this.#progress.get(session);

@@ -4,6 +4,7 @@
  * Everything in it is read when the session stands in the table: what is committed later comes as a push, and nothing falls between the two.
  */
 import type { Session } from "../net/session.ts";
+import type { TrustedTime } from "../ops/trusted_time.ts";
 import type { LoggedIn } from "../presence/login.ts";
 import { hashToken } from "../auth/tokens.ts";
 import type { LogEntry, Store, Welcome as Read } from "../store/store.ts";
@@ -32,6 +33,8 @@ export class Welcome {
   constructor(
     private readonly parts: {
       store: Store;
+      /** By which tokens expire. */
+      time: TrustedTime;
       delivery: Delivery;
       confirmation: Confirmation;
       lists: Lists;
@@ -105,8 +108,8 @@ export class Welcome {
 
   /** A token that it came with lives longer now. */
   async #extend({ session, token }: LoggedIn): Promise<void> {
-    const { store, tokenLife } = this.parts;
-    const expires = Date.now() + tokenLife;
+    const { store, time, tokenLife } = this.parts;
+    const expires = time.now() + tokenLife;
     if (token && session.dialect !== "classic" && expires - token.expires > EXTEND_AFTER_MS) await store.extendToken(hashToken(token.text)!, expires);
   }
 }

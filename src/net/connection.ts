@@ -5,7 +5,8 @@
  *
  * 1. `send` never blocks and never reorders, appends whole lines, and drops none until the end has begun.
  * 2. All connections that have something to send are flushed together, in a microtask: behind the handling of all that became readable in the same turn of the
- *    event loop. One write in flight each. Seven times the messages per second of a write per message (docs/performance.md).
+ *    event loop. One write in flight each. Seven times the messages per second of a write per message (docs/performance.md). What goes to very many, or is very
+ *    long, is spread over turns of the loop (`async/loop.ts`); who has something to send meanwhile does not wait for that.
  * 3. A classic client gets every line in a write of its own: it expects one JSON object per read.
  * 4. The queue is not bounded here. Whoever sends what can wait (messages, signals) looks at `congested` first; and while it is, no request of the client is handled.
  * 5. The peer counts as heard when something is read from it, and when a write that had been stuck goes on: then it has taken something.
@@ -16,6 +17,7 @@
  *    send RST, and the last line could be lost). `destroy` is the other one: at once.
  * 7. `closed` resolves exactly once, whoever ended it; `lost` is set from then on.
  */
+import { later, spent } from "../async/loop.ts";
 import { sharedNow } from "./clock.ts";
 import type { Session } from "./session.ts";
 
@@ -66,11 +68,25 @@ const FINISH_MS = 2000, LINGER_MS = 1000;
 /** A write pending for longer (ms) has met a full buffer; on its way through an empty one it takes microseconds. */
 const STUCK_MS = 250;
 
+/** After so many writes, or characters in them, it is looked whether the turn is spent. */
+const WRITES = 16, WRITTEN = 131_072;
+
 let lastId = 0;
 const dirty: Connection[] = [];
 
 function flushAll(): void {
-  for (const connection of dirty.splice(0)) connection.flush();
+  flushFrom(dirty.splice(0), 0);
+}
+
+function flushFrom(connections: Connection[], first: number): void {
+  let written = 0;
+  for (let i = first, writes = 1; i < connections.length; i++, writes++) {
+    written += connections[i]!.queued;
+    connections[i]!.flush();
+    if (writes < WRITES && written < WRITTEN) continue;
+    if (spent()) return later(() => flushFrom(connections, i + 1));
+    writes = written = 0;
+  }
 }
 
 /** Anything that can stand in one line to a client. */
@@ -104,6 +120,8 @@ export class Connection implements Writer {
   classic = false;
   /** Malformed lines since the last good one. */
   badLines = 0;
+  /** Lines over the limit since there last was none owed; counted by patience.ts. */
+  overLimit = 0;
   /** Called at the next sign of life ("heard") or of the end ("ended"): what a probe waits for. */
   onSign: ((sign: "heard" | "ended") => void) | undefined;
   /** Called when the connection is gone without its consent (RST, destroyed), not after FIN: takes a login out of the queue for hashing. */
@@ -121,6 +139,7 @@ export class Connection implements Writer {
   #finishing = false;
   #appended = 0;
   #waiting: { level: number; resolve: () => void }[] = [];
+  #wakeUp: (() => void) | undefined;
 
   /** Begins with an empty queue. @param sendQueue from how many queued characters on it is `congested` */
   constructor(transport: Transport, sendQueue: number) {
@@ -212,6 +231,7 @@ export class Connection implements Writer {
     this.#out = "";
     this.#transport.close();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
+    this.#wakeUp?.();
     this.onSign?.("ended");
     this.onLost?.();
     this.#resolveClosed();
@@ -221,6 +241,19 @@ export class Connection implements Writer {
   flush(): void {
     this.#dirty = false;
     if (this.#inFlight === 0 && this.#out !== "" && !this.lost) this.#write();
+  }
+
+  /** Resolves after `ms`, or when the connection is gone. One at a time. */
+  rest(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#wakeUp = undefined;
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.#wakeUp = wake;
+    });
   }
 
   /** The kernel has taken something of the write in flight. */

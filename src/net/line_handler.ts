@@ -3,16 +3,20 @@
  *
  * 1. One line after the other: while the handler's promise is pending, the next line waits. Where it returns none, nothing is awaited: a chunk's lines are handled
  *    in the turn of the event loop that brought them.
- * 2. While a line is being handled reading goes on, so that a reset is noticed, but not without a bound: once `READ_AHEAD` chunks have come since the handler was
+ * 2. Who sends many at once does not have the event loop for long: when a turn is spent (`async/loop.ts`), the rest is handled in later ones.
+ * 3. While a line is being handled reading goes on, so that a reset is noticed, but not without a bound: once `READ_AHEAD` chunks have come since the handler was
  *    last idle, `feed` returns a promise that the transport awaits before it reads on.
- * 3. While the connection is congested, no line is handled; once its end has begun, none at all.
- * 4. `fault` or `end` is called once, after the last line, unless the connection is ending by itself.
+ * 4. While the connection is congested, no line is handled; once its end has begun, none at all.
+ * 5. `fault` or `end` is called once, after the last line, unless the connection is ending by itself.
  */
+import { later, spent } from "../async/loop.ts";
 import { type Fault, LineDecoder } from "../wire/lines.ts";
 import type { Connection } from "./connection.ts";
 
 /** Chunks that may come while the handler is busy. */
 const READ_AHEAD = 8;
+/** After so many lines of a connection it is looked whether the turn is spent. */
+export const LINES = 16;
 
 /** What a transport calls with what comes to it; the server implements it. */
 export interface LineHandler {
@@ -39,8 +43,9 @@ export class LineInput {
   readonly #connection: Connection;
   readonly #handler: LineHandler;
   readonly #lines: LineDecoder;
-  /** A line is being handled, or put together. */
+  /** A line is being handled, or put together, or waits for a later turn. */
   #busy = false;
+  #handled = 0;
   /** No more bytes will come. */
   #ended = false;
   /** No more lines will be handled. */
@@ -86,8 +91,13 @@ export class LineInput {
     const connection = this.#connection;
     for (;;) {
       if (connection.ending) return this.cancel();
+      if (this.#handled === LINES) {
+        this.#handled = 0;
+        if (spent()) return this.#later();
+      }
       const line = this.#lines.next();
       if (line === undefined) break;
+      this.#handled++;
       // The fast way is the one without a promise.
       const busy = typeof line === "string" ? this.#line(line) : line.then((line) => this.#line(line));
       if (busy) return this.#wait(busy);
@@ -111,10 +121,17 @@ export class LineInput {
 
   #wait(busy: Promise<void>): void {
     this.#busy = true;
-    void busy.finally(() => {
-      this.#busy = false;
-      this.#handle();
-    });
+    void busy.finally(() => this.#goOn());
+  }
+
+  #later(): void {
+    this.#busy = true;
+    later(() => this.#goOn());
+  }
+
+  #goOn(): void {
+    this.#busy = false;
+    this.#handle();
   }
 
   #caughtUp(): void {

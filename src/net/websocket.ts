@@ -4,9 +4,10 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 // @ts-types="npm:@types/ws@^8.18.2"
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import { laterTurn, spent } from "../async/loop.ts";
 import { decodeUtf8 } from "../wire/utf8.ts";
 import { Connection, PIECE, type Transport, type Writer } from "./connection.ts";
-import type { LineHandler, LineLimits } from "./line_handler.ts";
+import { type LineHandler, type LineLimits, LINES } from "./line_handler.ts";
 
 /** Frames that may wait for the handler before reading is paused. */
 const READ_AHEAD = 8;
@@ -129,9 +130,11 @@ export class WebSockets {
       if (!connection.ending) this.#handler.fault(connection, text === undefined ? "not UTF-8" : "too long");
       return;
     }
+    let handled = 0;
     for (const line of text.split(/\r?\n|\0/)) {
       if (connection.ending) return;
       if (connection.congested) await connection.drained();
+      if (++handled % LINES === 0 && spent()) await laterTurn();
       const busy = this.#handler.line(connection, line);
       if (busy) await busy;
     }

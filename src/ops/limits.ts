@@ -24,15 +24,24 @@ export class Limiter<K> {
     this.#rate = rate;
   }
 
-  /** Takes one. @returns 0, or how long (ms) until there is one to take */
-  take(key: K, now: number = performance.now()): number {
+  /** Takes so many, if there is one: more than there are will be owed. @returns 0, or how long (ms) until there is one to take */
+  take(key: K, now: number = performance.now(), count: number = 1): number {
     const { burst, refill } = this.#rate;
-    const fullAt = Math.max(this.#fullAt.get(key) ?? 0, now);
-    const over = fullAt + refill - now - burst * refill;
+    const over = Math.max(this.#fullAt.get(key) ?? 0, now) + refill - now - burst * refill;
     if (over > 0) return Math.ceil(over);
-    this.#fullAt.set(key, fullAt + refill);
-    if (this.#fullAt.size >= this.#sweepAt) this.#sweep(now);
+    this.charge(key, count, now);
     return 0;
+  }
+
+  /** Takes so many, whether they are there or owed. */
+  charge(key: K, count: number, now: number = performance.now()): void {
+    this.#fullAt.set(key, Math.max(this.#fullAt.get(key) ?? 0, now) + count * this.#rate.refill);
+    if (this.#fullAt.size >= this.#sweepAt) this.#sweep(now);
+  }
+
+  /** Whether nothing is missing. */
+  isFull(key: K, now: number = performance.now()): boolean {
+    return (this.#fullAt.get(key) ?? 0) <= now;
   }
 
   /** Gives one back. */
@@ -52,8 +61,10 @@ export class Limiter<K> {
   }
 }
 
-/** Requests of a user: 20 a second, 50 at once. */
+/** Requests of a user: 20 a second, 50 at once. What one costs: costs.ts. */
 const REQUESTS: Rate = { burst: 50, refill: 50 };
+/** Lines of a connection that are no requests: 50 a second, 500 at once. */
+const OTHER_LINES: Rate = { burst: 500, refill: 20 };
 /** Failed password logins of an account from an address: 5 a minute. */
 const FAILED_LOGINS: Rate = { burst: 5, refill: 12_000 };
 /** Registrations from an address: 30 in 10 minutes. */
@@ -67,6 +78,7 @@ const HTTP_REQUESTS: Rate = { burst: 500, refill: 10 };
 export class Limits {
   readonly #on: boolean;
   readonly #requests = new Limiter<number>(REQUESTS);
+  readonly #otherLines = new Limiter<number>(OTHER_LINES);
   readonly #failedLogins = new Limiter<string>(FAILED_LOGINS);
   readonly #registrations = new Limiter<string>(REGISTRATIONS);
   readonly #connections = new Map<string, number>();
@@ -78,8 +90,23 @@ export class Limits {
   }
 
   /** A request of a connection, or of the user who is logged in on it. @returns 0, or when to retry (ms) */
-  request(userId: number): number {
-    return this.#on ? this.#requests.take(userId) : 0;
+  request(userId: number, cost = 1): number {
+    return this.#on ? this.#requests.take(userId, undefined, cost) : 0;
+  }
+
+  /** What a request turned out to cost beside what it was taken for. */
+  charge(userId: number, cost: number): void {
+    if (this.#on && cost > 0) this.#requests.charge(userId, cost);
+  }
+
+  /** Whether this user, or connection, has asked for nothing for so long that nothing is missing. */
+  hasRested(userId: number): boolean {
+    return this.#requests.isFull(userId);
+  }
+
+  /** A line of a connection that is no request. @returns 0, or when it is within the limit again (ms) */
+  otherLine(connectionId: number): number {
+    return this.#on ? this.#otherLines.take(connectionId) : 0;
   }
 
   /** A password is about to be checked; if it is right, {@linkcode loginSucceeded} follows. So it cannot be outrun by asking many at once. */

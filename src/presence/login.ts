@@ -18,6 +18,7 @@ import type { Router } from "../cluster/router.ts";
 import type { Connection } from "../net/connection.ts";
 import { type Dialect, newSessionId, type Proof, Session } from "../net/session.ts";
 import type { Limits } from "../ops/limits.ts";
+import type { TrustedTime } from "../ops/trusted_time.ts";
 import { log } from "../ops/log.ts";
 import type { Account, Claim, Claiming, DeviceId, Release, SessionKey, Store } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
@@ -91,6 +92,8 @@ export class Login {
       offline: OfflineWriter;
       listener: PresenceListener;
       limits: Limits;
+      /** By which tokens expire. */
+      time: TrustedTime;
       remote: RemoteHolders;
       /** The database says that this node's lease is not valid. */
       fenced: () => void;
@@ -131,7 +134,7 @@ export class Login {
 
   async #byToken(request: Request<typeof Msg.LOGIN>, text: string): Promise<Identity> {
     const token = hashToken(text);
-    const found = token && await this.parts.store.findUserByToken(token, Date.now());
+    const found = token && await this.parts.store.findUserByToken(token, this.parts.time.now());
     if (!found) throw new Refusal(Errno.INVALID);
     const { account, device, expires } = found;
     const matches = request.id === undefined ? comparableName(request.name ?? "") === comparableName(account.name) : request.id === account.id;
@@ -177,7 +180,7 @@ export class Login {
       at: Date.now(),
     };
     if (!token && dialect !== "classic") {
-      token = { text: newToken(), expires: Date.now() + tokenLife };
+      token = { text: newToken(), expires: this.parts.time.now() + tokenLife };
       claiming.token = { hash: hashToken(token.text)!, expires: token.expires };
     }
     const entering: Entering = { ending: undefined };

@@ -53,6 +53,8 @@ export class NodeLife {
   #upSince = performance.now();
   #renewedAt = performance.now();
   #reconciledAt = performance.now();
+  /** The database did not do what was asked, and the log says so. */
+  #away = false;
 
   /** Joins its parts; `start` begins. */
   constructor(
@@ -122,8 +124,10 @@ export class NodeLife {
         }
       } catch (error) {
         this.#upSince = performance.now();
-        if (error instanceof StoreUnavailable) log.warning("the database is away", { error });
-        else if (error instanceof StoreRefused) return this.parts.fatal(error);
+        if (error instanceof StoreUnavailable) {
+          if (!this.#away) log.warning("the database is away", { error });
+          this.#away = true;
+        } else if (error instanceof StoreRefused) return this.parts.fatal(error);
         else log.error("the node's loop failed", { error });
       }
     }
@@ -135,7 +139,10 @@ export class NodeLife {
 
   async #renew(): Promise<void> {
     const { store, table, end, listener, offline } = this.parts;
-    if (await store.renew()) return;
+    const renewed = await store.renew();
+    if (this.#away) log.info("the database is back");
+    this.#away = false;
+    if (renewed) return;
     const held = table.all();
     const lost = new Set((await store.rejoin(held.map((session) => session.key))).map((key) => key.session));
     log.warning("this node was taken for dead, and has a new incarnation", { kept: held.length - lost.size, lost: lost.size });

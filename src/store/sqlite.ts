@@ -28,7 +28,7 @@ export async function openSqlite(path: string, limits: StoreLimits): Promise<Sto
     await db.close();
     throw db.refusal(error);
   }
-  const node = new Node(db, path);
+  const node = new Node(db);
   const logs = new Logs(db, node, limits.maxInbox);
   return {
     ...nodeStore(db, node),

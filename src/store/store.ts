@@ -249,6 +249,14 @@ export type LogEntry = StoredMessage & {
   seq: number;
 };
 
+/** A message that {@linkcode Store.prune} has looked at. */
+export interface PrunePlace {
+  /** When it was sent (ms). */
+  ts: number;
+  /** Its number. */
+  messageid: number;
+}
+
 /** Someone online who has `userId` as a friend, and wants to hear of them. */
 export interface Watcher {
   /** Whom it is about. */
@@ -307,7 +315,11 @@ export interface Store {
    * @returns how many users a former life had left online.
    */
   join(node: string, wait?: number): Promise<number>;
-  /** Renews the lease (10 s by the database's clock). Every 3 s. False: this incarnation was reaped, {@linkcode Store.rejoin} is needed. SQLite: always true. */
+  /**
+   * Renews the lease (10 s by the database's clock). Every 3 s. False: this incarnation was reaped, {@linkcode Store.rejoin} is needed.
+   *
+   * SQLite: true. Throws {@linkcode StoreRefused} if the file was moved, removed or replaced, and tries to write if that failed before.
+   */
   renew(): Promise<boolean>;
   /**
    * Takes a new incarnation after a reaping, and claims these sessions anew: a device's row that names none or still names the session becomes (or stays)
@@ -328,7 +340,7 @@ export interface Store {
   leave(): Promise<void>;
   /** Ends all connections to the database; what is under way may be rejected. */
   close(): Promise<void>;
-  /** Resolves when the database answers. */
+  /** Resolves when the database answers. SQLite: and could be written to when that was last tried. */
   ping(): Promise<void>;
 
   // ---- Accounts ------------------------------------------------------------------------------------------------------------------------
@@ -439,8 +451,13 @@ export interface Store {
     limit: number,
     bytes: number,
   ): Promise<{ messages: StoredMessage[]; more: boolean }>;
-  /** Deletes up to `limit` messages older than `before` that wait in no log. @returns how many. */
-  prune(before: number, limit: number): Promise<number>;
+  /**
+   * One step through the messages older than `before`, oldest first: looks at the next `limit` of them after the place where the last step ended (undefined: at
+   * the oldest), and deletes those that wait in no log.
+   *
+   * @returns how many it deleted, and where it ended; undefined: there are no more.
+   */
+  prune(before: number, after: PrunePlace | undefined, limit: number): Promise<{ deleted: number; next: PrunePlace | undefined }>;
 
   // ---- Friends, blocks, groups ---------------------------------------------------------------------------------------------------------
 

@@ -7,3 +7,11 @@ export function clockAhead(): Disposable & { by(ms: number): void } {
   performance.now = () => now.call(performance) + ahead;
   return { by: (ms) => ahead = ms, [Symbol.dispose]: () => performance.now = now };
 }
+
+/** Sets the machine's clock ahead, as natter sees it, until it is disposed of. What passes in the meantime does so as it does. */
+export function wallClockAhead(): Disposable & { by(ms: number): void } {
+  const { now } = Date;
+  let ahead = 0;
+  Date.now = () => now.call(Date) + ahead;
+  return { by: (ms) => ahead = ms, [Symbol.dispose]: () => void (Date.now = now) };
+}

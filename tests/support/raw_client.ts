@@ -168,8 +168,10 @@ export class RawClient implements AsyncDisposable {
     return this.request({ msgid: 4, name, password });
   }
 
-  /** LOGIN with these fields; add `proto: 2` for a modern session. The answer, whatever it says. */
-  login(fields: { id?: number; name?: string; password?: string; token?: string; proto?: number }): Promise<Message> {
+  /** LOGIN with these fields; add `proto` for a modern session. The answer, whatever it says. */
+  login(
+    fields: { id?: number; name?: string; password?: string; token?: string; proto?: number; device?: string; takeover?: boolean },
+  ): Promise<Message> {
     return this.request({ msgid: 1, ...fields });
   }
 

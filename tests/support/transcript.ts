@@ -94,6 +94,9 @@ const PATTERNS: Record<string, string> = {
   time: "\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d",
   token: "[A-Za-z0-9_-]{43}",
   incident: "[0-9a-f]{8}",
+  epoch: "[0-9a-z]+",
+  features: '[a-z",]*',
+  version: "[0-9]+\\.[0-9]+\\.[0-9]+",
 };
 const PLACEHOLDER = /<([a-z]+\d*)>/g;
 
@@ -122,7 +125,7 @@ class Stage {
     const { id } = await client.register(name, "secret");
     this.#values.set(name, String(id));
     if (away) return await client.close();
-    assertEquals((await client.login({ name, password: "secret", proto: 2 })).errno, 0);
+    assertEquals((await client.login({ name, password: "secret", proto: 3 })).errno, 0);
     this.#clients.set(name, client);
   }
 
@@ -222,7 +225,7 @@ class Stage {
   async #operate(command: string, id: number): Promise<void> {
     const store = await this.#server.db.open();
     if (command === "ban") await store.setClosed(id, true);
-    await store.kick(id);
+    else await store.kick(id);
     await store.close();
   }
 }

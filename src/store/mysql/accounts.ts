@@ -1,4 +1,5 @@
-// Users, passwords, tokens. Tokens are written with their user's row locked, but for what touches one row alone.
+// Users, passwords, tokens. Tokens come and go with their user's row locked: else two that delete the same one, by its hash and by its device, would wait for
+// each other.
 
 import { Buffer } from "node:buffer";
 import type { Account, DeviceId, Store, TokenOwner, UserId } from "../store.ts";
@@ -134,7 +135,9 @@ export function accounts(db: Pool, users: Users): Accounts {
     },
 
     async removeToken(hash) {
-      await db.write("DELETE FROM token WHERE hash = ?", [Buffer.from(hash)]);
+      const [token] = await db.read<{ userid: UserId }>("SELECT userid FROM token WHERE hash = ?", [Buffer.from(hash)]);
+      if (!token) return;
+      await users.change([token.userid], () => ({ result: undefined, statements: [`DELETE FROM token WHERE hash = ${literal(hash)}`] }));
     },
 
     async expireTokens(now, life) {

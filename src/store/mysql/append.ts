@@ -77,7 +77,7 @@ function result(outcome: Outcome): Appended {
 
 /** Whether the transaction that inserted this message was committed. Waits while that is being decided. */
 async function isStored(db: Pool, message: Planned): Promise<boolean> {
-  const giveUp = Date.now() + LOOK_UP_MS;
+  const giveUp = performance.now() + LOOK_UP_MS;
   for (;;) {
     try {
       const rows = await db.read<{ sender: number; ts: number }>("SELECT sender, ts FROM message WHERE id = ? LOCK IN SHARE MODE", [
@@ -85,7 +85,7 @@ async function isStored(db: Pool, message: Planned): Promise<boolean> {
       ]);
       return rows.some(({ sender, ts }) => sender === message.append.sender && ts === message.append.ts);
     } catch (error) {
-      if (!(error instanceof StoreUnavailable) || db.closed || Date.now() > giveUp) throw error;
+      if (!(error instanceof StoreUnavailable) || db.closed || performance.now() > giveUp) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_UP_PAUSE_MS));
   }

@@ -88,17 +88,22 @@ export function messages(db: Pool): Messages {
       return { messages: rows.reverse().map(stored), more };
     },
 
-    async prune(before, limit) {
-      const rows = await db.read<{ id: number }>(
-        "SELECT id FROM message WHERE ts < ? AND NOT EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id) ORDER BY ts LIMIT ?",
-        [before, String(limit)],
+    async prune(before, after, limit) {
+      // Two ranges of the key message_ts, whose entries end with the id.
+      const from = after ? "(ts = ? AND id > ? OR ts > ?) AND ts < ?" : "ts < ?";
+      const rows = await db.read<{ id: number; ts: number; waits: number }>(
+        "SELECT id, ts, EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id) AS waits FROM message FORCE INDEX (message_ts) " +
+          `WHERE ${from} ORDER BY ts, id LIMIT ?`,
+        [...(after ? [after.ts, after.messageid, after.ts] : []), before, String(limit)],
       );
       // A message without inbox rows never gets one again, so there is nothing to check a second time.
-      for (const piece of pieces(rows.map((row) => row.id))) {
+      const old = rows.filter((row) => row.waits === 0).map((row) => row.id);
+      for (const piece of pieces(old)) {
         const list = padded(piece);
         await db.write(`DELETE FROM message WHERE id IN (${marks(list.length)})`, list);
       }
-      return rows.length;
+      const last = rows.length === limit ? rows.at(-1) : undefined;
+      return { deleted: old.length, next: last && { messageid: last.id, ts: last.ts } };
     },
   };
 }

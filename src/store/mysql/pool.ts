@@ -109,7 +109,7 @@ export class Pool {
   }
 
   async #once<T>(work: (link: Link) => Promise<T>, again: boolean, patient = true): Promise<T> {
-    const giveUp = Date.now() + RETRY_MS;
+    const giveUp = performance.now() + RETRY_MS;
     let fresh = false;
     for (;;) {
       const link = await this.#acquire(fresh);
@@ -117,7 +117,7 @@ export class Pool {
         return await work(link);
       } catch (error) {
         if (error instanceof LockConflict && patient) {
-          if (Date.now() > giveUp) throw new StoreUnavailable(`the database is overloaded: ${reason(error)}`, { cause: error });
+          if (performance.now() > giveUp) throw new StoreUnavailable(`the database is overloaded: ${reason(error)}`, { cause: error });
           await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
         } else if (again && !fresh && link.lost && link.reused && !link.timedOut && !(error instanceof CommitUnknown)) {
           fresh = true;
@@ -196,14 +196,14 @@ export class Pool {
       waiter.resolve(link);
       return;
     }
-    this.#idle.push({ link, since: Date.now() });
+    this.#idle.push({ link, since: performance.now() });
     this.#reaper ??= setTimeout(() => this.#reap(), IDLE_MS);
   }
 
   /** The longest idle are at the front, since the last one back is the first one out. */
   #reap(): void {
     this.#reaper = undefined;
-    while (this.#idle.length > 0 && Date.now() - this.#idle[0].since >= IDLE_MS) this.#idle[0].link.destroy();
+    while (this.#idle.length > 0 && performance.now() - this.#idle[0].since >= IDLE_MS) this.#idle[0].link.destroy();
     if (this.#idle.length > 0) this.#reaper = setTimeout(() => this.#reap(), IDLE_MS / 4);
   }
 

@@ -16,6 +16,8 @@ export async function backupSqlite(path: string, file: string): Promise<void> {
   const db = new DatabaseSync(path);
   try {
     db.exec("PRAGMA busy_timeout = 5000");
+    // What one that was cut off left: its log would be taken for this one's.
+    for (const old of [part, `${part}-wal`, `${part}-shm`]) await Deno.remove(old).catch(() => {});
     // All pages in one step: what another process writes between two steps would make SQLite begin again.
     await backup(db, part, { rate: ALL_PAGES });
     renewEpoch(part);

@@ -3,25 +3,33 @@
  *
  * Rules:
  *
- * 1. Reads see what is committed and on the disk: one that comes while a transaction is on its way there runs when it has arrived, any other at once. Those of
- *    the same moment, which nothing but microtasks part, share one snapshot (a transaction that only reads): beginning one costs ten times what a statement does.
+ * 1. Reads see what is committed and on the disk: one that comes while a transaction is on its way there runs when it has arrived, any other at once. Many at
+ *    once are spread over turns of the event loop (`async/loop.ts`). Those of the same moment, which nothing but microtasks part, share one snapshot (a transaction
+ *    that only reads): beginning one costs ten times what a statement does.
  * 2. Nothing is written but through `write`, and, before a process serves anyone, `writeNow`. What is asked for in one turn of the event loop is committed
  *    together, in the order it was asked for (group commit): one fsync for many, one transaction at a time. A promise resolves when its transaction is on the
  *    disk.
  * 3. A change is synchronous and rests on nothing but the database and its own arguments, for it may run twice: when one change fails, its transaction is
  *    rolled back, that one is rejected, and the others run again without it. What memory holds of the tables is good for one `generation`.
- * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most; every fifth
- *    append of that size files five hundred messages (`tail.ts`): 2 to 5 ms.
+ * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most; every
+ *    eighth append of that size files 750 messages (`tail.ts`): 2 to 6 ms.
  * 5. A transaction waits for the disk (it survives a power loss), unless all of its changes are `passing`: who is online here ends with the machine anyway, and
  *    the next start says so. It survives the end of the process in either case.
  * 6. The disk is not waited for by SQLite (`synchronous=FULL`), which would hold up the event loop, but here: SQLite's COMMIT has written the log (its WAL
  *    file) when it returns (`synchronous=NORMAL`), and then that file is synced as FULL would do it, by another thread.
  * 7. If the log cannot be synced, nobody knows what of it the disk has, now or after the next sync: from then on everything is refused.
- * 8. Another process that writes (an operator's command) is waited for without blocking the event loop, but by `writeNow`.
+ * 8. If the file or its log is not where it was, the next start would not find what is committed now: from then on everything is refused, and `check` tells the
+ *    server to stop. What the log holds is brought into the file before that, and the log is emptied, lest it be taken for that of another file. The file is
+ *    not closed: SQLite would remove what is at the log's path by then.
+ * 9. After a transaction that could not be written (the disk is full, or fails) `ping` rejects, until `check` could write: a megabyte, for what is small may fit
+ *    where the next is too large.
+ * 10. Another process that writes (an operator's command) is waited for without blocking the event loop, but by `writeNow`.
  */
 
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { later, spent } from "../../async/loop.ts";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
+import { DatabaseFile } from "./file.ts";
 
 /** What one transaction may hold. */
 export const COMMIT_COST = 100;
@@ -43,7 +51,12 @@ interface Change {
   reject: (reason: unknown) => void;
 }
 
+/** Connections that must not be closed (rule 8): nobody but the end of the process may. */
+const abandoned: DatabaseSync[] = [];
+
 export class Database {
+  /** The file as the file system has it. */
+  readonly file: DatabaseFile;
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #statements = new Map<string, Statement>();
@@ -57,6 +70,10 @@ export class Database {
   #syncing: Promise<void> | undefined;
   /** Why everything is refused. */
   #broken: StoreUnavailable | undefined;
+  /** What is not where it was. */
+  #moved: string | undefined;
+  /** Why the last transaction could not be written. */
+  #unwritable: StoreUnavailable | undefined;
   #closing = false;
   #closed = false;
   /** Whether a snapshot has begun that has not ended. */
@@ -70,6 +87,7 @@ export class Database {
   /** Opens the file, and creates it if there is none; changes nothing in it. Throws {@linkcode StoreRefused} or {@linkcode StoreUnavailable}. */
   constructor(path: string) {
     this.#path = path;
+    this.file = new DatabaseFile(path);
     try {
       this.#db = new DatabaseSync(path, { timeout: LOCK_TIMEOUT });
       this.#db.prepare("SELECT count(*) FROM sqlite_schema").get();
@@ -99,7 +117,7 @@ export class Database {
     // Named by SQLite: where the path is a link, the log stands beside the link's target. Reading creates it.
     const [, , path] = this.row<[number, string, string]>("PRAGMA database_list")!;
     this.row("SELECT count(*) FROM sqlite_schema");
-    this.#log = Deno.openSync(`${path}-wal`, { read: true, write: true });
+    this.#log = this.file.opened(path);
   }
 
   /** Runs SQL of several statements; for the schema. */
@@ -172,6 +190,8 @@ export class Database {
   /** Reads, by the rules above. */
   read<T>(query: () => T): Promise<T> {
     if (this.#syncing) return this.#syncing.then(() => this.read(query));
+    // Not a promise of a turn: those who wait would all go on in the same one.
+    if (spent()) return new Promise((resolve, reject) => later(() => this.read(query).then(resolve, reject)));
     try {
       if (this.#broken) throw this.#broken;
       this.#beginSnapshot();
@@ -228,6 +248,47 @@ export class Database {
     }
   }
 
+  /** Resolves when what is asked of the database can be done, as far as is known. */
+  ping(): Promise<void> {
+    return this.#unwritable ? Promise.reject(this.#unwritable) : this.read(() => void this.row("PRAGMA user_version"));
+  }
+
+  /**
+   * For a server, every few seconds: is the file where it was, and can it be written to again, if it could not? `trial` is a change that changes nothing.
+   * Rejects with {@linkcode StoreRefused} if the server must stop, else with {@linkcode StoreUnavailable}.
+   */
+  async check(trial: () => void): Promise<void> {
+    this.#look();
+    if (this.#moved) throw new StoreRefused(this.#moved);
+    if (this.#broken) throw this.#broken;
+    if (!this.#unwritable) return;
+    try {
+      this.file.tryRoom();
+    } catch {
+      throw this.#unwritable;
+    }
+    await this.write(trial);
+    this.#unwritable = undefined;
+  }
+
+  /** Rule 8. */
+  #look(): void {
+    if (this.#broken) return;
+    const moved = this.file.moved();
+    if (!moved) return;
+    let rescued = false;
+    try {
+      this.#endSnapshot();
+      this.#db.exec(`PRAGMA busy_timeout = ${LOCK_TIMEOUT}`);
+      const [busy] = this.row<[number]>("PRAGMA wal_checkpoint(TRUNCATE)")!;
+      rescued = busy === 0;
+    } catch {
+      // Then it is not.
+    }
+    this.#moved = `${moved}: restart natter; what was committed is ${rescued ? "" : "not all "}in the file that was open`;
+    this.#refuseAll(new StoreUnavailable(this.#moved));
+  }
+
   #schedule(): void {
     if (this.#scheduled !== undefined || this.#retry !== undefined || this.#syncing || this.#queue.length === 0 || this.#closing) return;
     this.#scheduled = setImmediate(() => {
@@ -263,6 +324,8 @@ export class Database {
         this.#syncing = undefined;
         this.#settle(batch, results);
       });
+      // While the disk works.
+      this.#look();
     }
   }
 
@@ -278,7 +341,13 @@ export class Database {
 
   #break(error: unknown): void {
     const reason = error instanceof Error ? error.message : error;
-    this.#broken = new StoreUnavailable(`the log of the database ${this.#path} cannot be synced, restart natter: ${reason}`, { cause: error });
+    this.#refuseAll(new StoreUnavailable(`the log of the database ${this.#path} cannot be synced, restart natter: ${reason}`, { cause: error }));
+  }
+
+  #refuseAll(reason: StoreUnavailable): void {
+    this.#broken ??= reason;
+    clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
     for (const change of this.#queue.splice(0)) change.reject(this.#broken);
   }
 
@@ -309,6 +378,7 @@ export class Database {
       }, LOCK_INTERVAL);
       return;
     }
+    if (reason instanceof StoreUnavailable) this.#unwritable = reason;
     for (const change of batch) change.reject(reason);
     this.#schedule();
   }
@@ -327,6 +397,7 @@ export class Database {
       culprit.reject(reason);
       this.#queue.unshift(...batch.filter((change) => change !== culprit));
     } else {
+      if (reason instanceof StoreUnavailable) this.#unwritable = reason;
       for (const change of batch) change.reject(reason);
     }
     this.#schedule();
@@ -358,6 +429,8 @@ export class Database {
     this.#closed = true;
     this.#log?.close();
     this.#statements.clear();
-    this.#db.close();
+    if (this.#moved) abandoned.push(this.#db);
+    else this.#db.close();
+    this.file.close();
   }
 }

@@ -1,9 +1,12 @@
-import type { Store, StoredMessage, UserId } from "../store.ts";
+import type { PrunePlace, Store, StoredMessage, UserId } from "../store.ts";
 import { Appending } from "./append.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 import type { Logs } from "./logs.ts";
 import { MESSAGE_COLUMNS, type MessageRow, stored } from "./message_row.ts";
 import { CONVERSATION } from "./tail.ts";
+
+/** So much text, and one message, goes in one step of pruning: each of its pages is touched. */
+const PRUNE_BYTES = 1024 * 1024;
 
 /** The part of the store that is messages and logs. */
 export function messageStore(db: Database, logs: Logs): Pick<Store, "appendLimit" | "append" | "log" | "confirm" | "history" | "prune"> {
@@ -37,15 +40,25 @@ export function messageStore(db: Database, logs: Logs): Pick<Store, "appendLimit
       });
     },
 
-    prune(before, limit) {
-      const sql = `DELETE FROM message WHERE id IN (SELECT m.id FROM message m WHERE m.ts < ?
-        AND NOT EXISTS (SELECT 1 FROM inbox WHERE messageid = m.id) ORDER BY m.ts LIMIT ?) RETURNING id, min(sender, toid), max(sender, toid)`;
+    prune(before, after, limit) {
+      type Row = [messageid: number, ts: number, size: number, low: UserId | null, high: UserId | null, waits: number];
+      const sql = `SELECT id, ts, octet_length(msg), min(sender, toid), max(sender, toid), EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id)
+        FROM message WHERE ts < ?1 AND (ts, id) > (?2, ?3) ORDER BY ts, id LIMIT ?4`;
       const unlist = "DELETE FROM conversation WHERE low = ? AND high = ? AND messageid = ?";
       return db.write(() => {
         logs.fileAll();
-        const pruned = db.rows<[number, UserId | null, UserId | null]>(sql, before, limit);
-        for (const [id, low, high] of pruned) db.run(unlist, low, high, id);
-        return pruned.length;
+        const end: PrunePlace = { ...(after ?? { ts: -1, messageid: 0 }) };
+        let looked = 0, deleted = 0, bytes = 0;
+        for (const [messageid, ts, size, low, high, waits] of db.rows<Row>(sql, before, end.ts, end.messageid, limit)) {
+          looked++;
+          Object.assign(end, { ts, messageid });
+          if (waits !== 0) continue;
+          db.run("DELETE FROM message WHERE id = ?", messageid);
+          if (low !== null) db.run(unlist, low, high, messageid);
+          deleted++;
+          if ((bytes += size) > PRUNE_BYTES) break;
+        }
+        return { deleted, next: looked === limit || bytes > PRUNE_BYTES ? end : undefined };
       }, limit);
     },
   };

@@ -2,12 +2,12 @@
 //
 // Rules:
 //
-// 1. Whoever serves the file holds an exclusive lock on `<file>.lock`, from `join` to `leave`; the death of the process frees it. An operator's command
-//    opens the file without it.
+// 1. Whoever serves the file holds its locks (`file.ts`) from `join` to `leave`; the death of the process frees them. An operator's command opens the file
+//    without them.
 // 2. So all sessions that the rows name are those of one node, and whoever is online is there.
-// 3. There is no lease: while the lock is held, nobody else can claim a session, and whoever has not joined claims none.
+// 3. There is no lease: while the locks are held, nobody else can claim a session, and whoever has not joined claims none.
 
-import { type SessionKey, type State, type Store, StoreRefused, type UserId } from "../store.ts";
+import type { SessionKey, State, Store, UserId } from "../store.ts";
 import type { Database } from "./database.ts";
 
 const NOWHERE: readonly string[] = [];
@@ -20,19 +20,16 @@ export interface Joined {
 
 export class Node {
   readonly #db: Database;
-  readonly #lockPath: string;
-  #lock: Deno.FsFile | undefined;
   /** Undefined before `join` and after `leave`. */
   joined: Joined | undefined;
   #here = NOWHERE;
 
-  constructor(db: Database, path: string) {
+  constructor(db: Database) {
     this.#db = db;
-    this.#lockPath = `${path}.lock`;
   }
 
   join(name: string): number {
-    this.#lock = takeLock(this.#lockPath);
+    this.#db.file.lock();
     try {
       const [incarnation, left] = this.#db.writeNow(() => {
         const incarnation = this.#nextIncarnation(name);
@@ -78,8 +75,14 @@ export class Node {
 
   leave(): void {
     this.joined = undefined;
-    this.#lock?.close();
-    this.#lock = undefined;
+    this.#db.file.unlock();
+  }
+
+  /** Whether this node can go on: the file is there, and can be written to again if it could not. */
+  async renew(): Promise<true> {
+    const { name } = this.#mustBeJoined();
+    await this.#db.check(() => void this.#db.run("UPDATE node SET incarnation = incarnation WHERE name = ?", name));
+    return true;
   }
 
   #nextIncarnation(name: string): number {
@@ -94,23 +97,11 @@ export class Node {
   }
 }
 
-function takeLock(path: string): Deno.FsFile {
-  const file = Deno.openSync(path, { create: true, read: true, write: true });
-  if (!file.tryLockSync(true)) {
-    const pid = Deno.readTextFileSync(path).trim();
-    file.close();
-    throw new StoreRefused(`the database ${path.slice(0, -".lock".length)} is in use by another natter (process ${pid})`);
-  }
-  file.truncateSync();
-  file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
-  return file;
-}
-
 /** The part of the store that is this node's life. */
 export function nodeStore(db: Database, node: Node): Pick<Store, "join" | "renew" | "rejoin" | "sweep" | "isNamed" | "leave" | "close" | "ping"> {
   return {
     join: (name) => Promise.resolve().then(() => node.join(name)),
-    renew: () => Promise.resolve(true),
+    renew: () => node.renew(),
     rejoin: (sessions) => node.rejoin(sessions),
     sweep: () => Promise.resolve<UserId[]>([]),
     isNamed: () => Promise.resolve(true),
@@ -119,6 +110,6 @@ export function nodeStore(db: Database, node: Node): Pick<Store, "join" | "renew
       node.leave();
       return db.close();
     },
-    ping: () => db.read(() => void db.row("PRAGMA user_version")),
+    ping: () => db.ping(),
   };
 }

@@ -17,7 +17,7 @@ import type { UserId } from "../store.ts";
 import type { Database } from "./database.ts";
 
 /** From so many messages on they are filed, so many at a time. */
-export const TAIL = 2000, PIECE = 1000;
+export const TAIL = 2000, PIECE = 750;
 
 /** The ids below ?3 of the messages between the users ?1 and ?2, the lower id first. */
 export const CONVERSATION = `SELECT id FROM message

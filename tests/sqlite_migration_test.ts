@@ -1,0 +1,206 @@
+// SQLite files of older versions: all that stood in them is there afterwards.
+
+import { assert, assertEquals } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import type { Store } from "../src/store/store.ts";
+import { type TestDatabase, testDatabase } from "./support/databases.ts";
+import { addDevice, claim, confirm, place, stored } from "./support/stores.ts";
+
+const fixture = (name: string) => Deno.readTextFileSync(new URL(`fixtures/${name}`, import.meta.url));
+const SQL = fixture("sqlite_0_1.sql");
+interface Contact01 {
+  id: number;
+  name: string;
+  state: string;
+  lastseen: number | null;
+}
+interface Group01 {
+  id: number;
+  groupname: string;
+  groupdesc: string;
+  users: { id: number; name: string; state: string; role: string }[];
+}
+/** What 0.1 said of that file; the lists stand in the order of `ids`. */
+const SAID: {
+  ids: number[];
+  inbox: [seq: number, messageid: number][][];
+  lists: { friends: Contact01[]; groups: Group01[]; blocked: number[] }[];
+  group: number[];
+  pairs: number[][][];
+  places: { confirmed: number; last: number }[];
+} = JSON.parse(fixture("sqlite_0_1.json"));
+
+/** Puts 0.1's file there, changed by `change`. */
+function put(t: TestDatabase, change?: (db: DatabaseSync) => void): void {
+  const db = new DatabaseSync(t.url.slice("sqlite:".length), { enableForeignKeyConstraints: false });
+  db.exec(SQL);
+  change?.(db);
+  db.close();
+}
+
+/** Everything that 0.1 said of it is so. */
+async function sameAsSaid(store: Store): Promise<void> {
+  const { ids } = SAID;
+  for (const [i, id] of ids.entries()) {
+    assertEquals((await store.log(id, 0, 1000, 1e9)).map((m) => [m.seq, m.messageid]), SAID.inbox[i], `the log of ${id}`);
+    assertEquals((await store.history({ groupid: 1 }, undefined, 1000, 1e9)).messages.map((m) => m.messageid), SAID.group);
+    for (const [j, peer] of ids.entries()) {
+      const { messages } = await store.history({ userId: id, peer }, undefined, 1000, 1e9);
+      assertEquals(messages.map((m) => m.messageid), SAID.pairs[i]![j], `${id} with ${peer}`);
+    }
+    const { friends, groups, blocked } = await store.lists(id);
+    const said = SAID.lists[i]!;
+    assertEquals(blocked, said.blocked);
+    assertEquals(
+      groups,
+      said.groups.map(({ users, ...group }) => ({ ...group, role: users.find((u) => u.id === id)!.role as "creator", count: users.length })),
+    );
+    for (const [n, friend] of friends.entries()) {
+      const before = said.friends[n]!;
+      assertEquals([friend.id, friend.name], [before.id, before.name]);
+    }
+    assertEquals(friends.length, said.friends.length);
+  }
+}
+
+Deno.test("a file that 0.1 left when it was killed under load: logs, places, conversations, lists, tokens and who was online", async () => {
+  await using t = await testDatabase("sqlite");
+  let tokens: { hash: Uint8Array; userid: number; expires: number }[] = [];
+  let online: unknown[] = [];
+  put(t, (db) => {
+    tokens = db.prepare("SELECT hash, userid, expires FROM token").all() as typeof tokens;
+    online = db.prepare("SELECT id FROM user WHERE state = 'online' ORDER BY id").all().map((row) => row.id);
+    const [unlisted, unfiled] = ["upto", "filed"].map((mark) =>
+      Number(db.prepare(`SELECT count(*) AS n FROM message WHERE id > (SELECT ${mark} FROM listed)`).get()!.n)
+    );
+    assert(tokens.length >= 6 && online.length === 6 && unlisted! > 10 && unfiled! > 10, "the fixture has all states");
+  });
+  const store = await t.open();
+  // Right in every committed state: the first is the migration's.
+  assertEquals((await t.query("select userid from device where session is not null order by userid")).map((row) => row.userid), online);
+  assertEquals((await t.query("select id from user where state = 'online' order by id")).map((row) => row.id), online);
+  await sameAsSaid(store);
+  assertEquals(await store.join("n1"), 6);
+  assertEquals(await t.query("select id from user where state = 'online'"), []);
+  for (const { hash, userid, expires } of tokens) {
+    const owner = await store.findUserByToken(hash, 0);
+    assertEquals([owner?.account.id, owner?.device, owner?.expires], [userid, 0, expires]);
+  }
+  for (const [i, id] of SAID.ids.entries()) {
+    assertEquals(await place(store, id), SAID.places[i]!);
+    const closed = (await store.findUser({ id }))!.closed;
+    assertEquals(closed, i === 9);
+    if (closed) continue;
+    // By token, as their programs do; the others by password.
+    const token = tokens.find((token) => token.userid === id);
+    const key = await claim(store, id, `s${id}`, token ? { proof: { token: token.hash } } : {});
+    assertEquals(await place(store, id), SAID.places[i]!);
+    assertEquals((await store.devices(id)).map((d) => [d.id, d.name, d.state]), [[0, "", "online"]]);
+    // A second device begins where the first one stands, and holds the log with it.
+    const phone = await addDevice(store, id, "phone");
+    assertEquals(await place(store, id, phone.device), SAID.places[i]!);
+    await confirm(store, phone, SAID.places[i]!.last);
+    assertEquals((await store.log(id, 0, 1000, 1e9)).map((m) => [m.seq, m.messageid]), SAID.inbox[i]!);
+    await confirm(store, key, SAID.places[i]!.last);
+    assertEquals(await store.log(id, 0, 1000, 1e9), []);
+  }
+  assert((await store.epoch()).length >= 8);
+});
+
+Deno.test("a file of 0.1 goes on: numbers, mids and conversations follow what was there", async () => {
+  await using t = await testDatabase("sqlite");
+  put(t);
+  const store = await t.open();
+  await store.join("n1");
+  const newest = Math.max(...SAID.inbox.flat().map(([, messageid]) => messageid));
+  const [ada, bob] = SAID.ids as [number, number];
+  const next = await stored(store, { sender: ada, toid: bob, msg: "next", ts: 1 });
+  assert(next.messageid > newest);
+  assertEquals(next.receivers.map((r) => [r.userId, r.seq]), [[bob, SAID.places[1]!.last + 1]]);
+  const [old] = await t.query("select id, sender, toid, mid, msg, ts from message where mid is not null and toid is not null limit 1");
+  const append = { sender: Number(old!.sender), toid: Number(old!.toid), msg: String(old!.msg), mid: String(old!.mid), ts: 5 };
+  assertEquals(await store.append([append, { ...append, msg: "another" }]), [
+    { errno: "OK", messageid: Number(old!.id), ts: Number(old!.ts), repeated: true, receivers: [] },
+    { errno: "BAD_FIELD" },
+  ]);
+  const grouped = await stored(store, { sender: ada, groupid: 1, msg: "all", ts: 1 });
+  assertEquals(new Map(grouped.receivers.map((r) => [r.userId, r.seq])).get(bob), SAID.places[1]!.last + 2);
+  const members = await store.firstMembers(ada, [1], 100);
+  const before = SAID.lists[0]!.groups.find((g) => g.id === 1)!;
+  assertEquals(members.get(1)!.map((m) => [m.id, m.name, m.role]), before.users.map((u) => [u.id, u.name, u.role]));
+});
+
+Deno.test("who was blocked in 0.1 sees the blocker offline, since a time that betrays nothing", async () => {
+  await using t = await testDatabase("sqlite");
+  put(t, (db) => db.exec("UPDATE user SET lastseen = 1234567 WHERE id = 3; INSERT INTO block VALUES (4, 1); INSERT INTO friend VALUES (1, 4)"));
+  const store = await t.open();
+  // 3 blocks 1, and was seen; 4 blocks 1, and was never seen go.
+  const friends = new Map((await store.lists(1)).friends.map((f) => [f.id, f]));
+  assertEquals([friends.get(3)?.state, friends.get(3)?.lastseen], ["offline", 1234567]);
+  const { state, lastseen } = friends.get(4)!;
+  assert(state === "offline" && Math.abs(lastseen! - Date.now()) < 3600_000, `${lastseen}`);
+});
+
+Deno.test("the two marks of 0.1 may stand in any order", async () => {
+  for (const upto of [0, 100, 130, 150]) {
+    await using t = await testDatabase("sqlite");
+    put(t, (db) => db.exec(`UPDATE listed SET upto = ${upto}; DELETE FROM conversation WHERE messageid > ${upto}`));
+    await sameAsSaid(await t.open());
+  }
+});
+
+/** Makes 0.1's file one of version 2, in which every log was written at once. */
+function versionTwo(db: DatabaseSync): void {
+  db.exec("DELETE FROM inbox");
+  for (const [i, id] of SAID.ids.entries()) {
+    for (const [seq, messageid] of SAID.inbox[i]!) db.exec(`INSERT INTO inbox VALUES (${id}, ${seq}, ${messageid})`);
+    db.exec(`UPDATE user SET last_seq = ${SAID.places[i]!.last} WHERE id = ${id}`);
+  }
+  db.exec("ALTER TABLE listed DROP COLUMN filed; PRAGMA user_version = 2");
+}
+
+/** And of version 1, which had no table of conversations. */
+function versionOne(db: DatabaseSync): void {
+  versionTwo(db);
+  db.exec(`DROP TABLE conversation; DROP TABLE listed; PRAGMA user_version = 1;
+    CREATE INDEX message_direct ON message (min(sender, toid), max(sender, toid)) WHERE toid IS NOT NULL`);
+}
+
+for (const [version, make] of [[1, versionOne], [2, versionTwo]] as const) {
+  Deno.test(`a file of version ${version} becomes one of the newest, with all that was said`, async () => {
+    await using t = await testDatabase("sqlite");
+    put(t, make);
+    await sameAsSaid(await t.open());
+  });
+}
+
+Deno.test("a file that was brought to the newest version has the tables of a new one", async () => {
+  await using t = await testDatabase("sqlite");
+  put(t);
+  await (await t.open()).close();
+  await using fresh = await testDatabase("sqlite");
+  await (await fresh.open()).close();
+  const tables = async (db: TestDatabase) => {
+    const names = (await db.query("select name from sqlite_schema where type = 'table' order by name")).map((row) => String(row.name));
+    const columns = await Promise.all(
+      names.map((name) => db.query(`select name, type, "notnull", pk from pragma_table_info('${name}') order by name`)),
+    );
+    const indexes = await db.query("select name, tbl_name from sqlite_schema where type = 'index' order by name");
+    return { tables: names.map((name, i) => [name, columns[i]]), indexes };
+  };
+  assertEquals(await tables(t), await tables(fresh));
+  assertEquals(await t.query("pragma foreign_key_check"), []);
+  assertEquals((await t.query("pragma integrity_check"))[0]?.integrity_check, "ok");
+});
+
+Deno.test("a migration that fails leaves the file as it was", async () => {
+  await using t = await testDatabase("sqlite");
+  // A table in the way.
+  put(t, (db) => db.exec("CREATE TABLE epoch (a)"));
+  const refused = await t.open().then(() => undefined, (error) => error as Error);
+  assertEquals(refused?.name, "StoreRefused");
+  assertEquals((await t.query("pragma user_version"))[0]?.user_version, 3);
+  assertEquals(Number((await t.query("select count(*) as n from listed"))[0]!.n), 1);
+  await t.query("drop table epoch");
+  await sameAsSaid(await t.open());
+});
