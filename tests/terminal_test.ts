@@ -384,7 +384,9 @@ test("nor can a server's names and sentences", async () => {
   await terminal.until(() => /> \/to �\[2Jevil�\]0;x��$/.test(terminal.lastRow), "a name, completed");
   // What else there is, the model of the screen does not let pass.
   assert(!terminal.raw.split("\x1b").slice(1).some((part) => !/^\[[\d;]*[AGJm]|^\[\?2004[hl]/.test(part)), terminal.raw);
-  await terminal.type(CTRL_C + CTRL_D);
+  await terminal.type(CTRL_C);
+  await terminal.until(() => terminal.lastRow.endsWith(">"), "an empty line");
+  await terminal.type(CTRL_D);
   await terminal.ended();
   await serving;
 });
