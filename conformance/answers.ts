@@ -23,16 +23,20 @@ function requests(self: number, other: number): object[] {
 export const answers: Check[] = [
   {
     rule: "2.1",
-    title: "a modern LOGIN_ACK has its fields; a higher proto is answered with 2",
+    title: "a modern LOGIN_ACK has its fields; a higher proto is answered with 3",
     async run(stage) {
       const { id, name, password, client } = await stage.account();
       const ack = await client.login({ id, password, proto: 99 });
-      const { ref: _, token, heartbeat, limits, ...rest } = ack;
-      assertEquals<object>(rest, { msgid: 2, errno: 0, id, name, proto: 2, friends: [], groups: [], inbox: { confirmed: 0, last: 0 } });
+      const { ref: _, token, heartbeat, limits, inbox, features, version, ...rest } = ack;
+      const device = { id: 0, name: "" };
+      assertEquals<object>(rest, { msgid: 2, errno: 0, id, name, proto: 3, device, friends: [], groups: [], blocked: [] });
+      const { epoch, ...places } = inbox as Record<string, unknown>;
+      assertEquals([typeof epoch, places], ["string", { confirmed: 0, last: 0 }]);
+      assert(Array.isArray(features) && typeof version === "string", "features, version");
       assert(typeof token === "string" && token.length > 0, "token");
       assert((heartbeat as number) > 0, "heartbeat");
-      const { line, group } = limits as Record<string, number>;
-      assert(line > 0 && group > 0, "limits");
+      const { line, answer, group, devices } = limits as Record<string, number>;
+      assert(line > 0 && answer > 0 && group > 0 && devices >= 0, "limits");
     },
   },
   {

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { answers } from "./answers.ts";
 import { classics } from "./classic.ts";
 import { Client, LimitReached } from "./client.ts";
+import { devices } from "./devices.ts";
 import { framing } from "./framing.ts";
 import { messages } from "./messages.ts";
 import { people } from "./people.ts";
@@ -20,7 +21,7 @@ ADDRESS is HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, ws://HOST:PORT or wss://
 --ca FILE   a certificate (PEM) to be believed beside the usual ones, for tls`;
 
 /** All checks, in the order of their rules. */
-export const checks: Check[] = [...framing, ...answers, ...sessions, ...messages, ...people, ...classics]
+export const checks: Check[] = [...framing, ...answers, ...sessions, ...devices, ...messages, ...people, ...classics]
   .sort((a, b) => orderOf(a.rule) - orderOf(b.rule));
 
 function orderOf(rule: string): number {

@@ -40,7 +40,7 @@ export const people: Check[] = [
     async run(stage) {
       const [alice, account] = [await stage.member(), await stage.account()];
       await alice.client.request({ msgid: 7, friendid: account.id });
-      const { token } = await account.client.login({ id: account.id, password: account.password, proto: 2 });
+      const { token } = await account.client.login({ id: account.id, password: account.password, proto: 3 });
       const isNews = (m: { msgid: number }) => m.msgid === 15;
       const came = await alice.client.next(isNews, PRESENCE_MS);
       assertEquals([came.id, came.state, typeof came.lastseen], [account.id, "online", "number"]);
@@ -98,8 +98,11 @@ export const people: Check[] = [
       const { id, name, client } = await stage.member();
       const { groupid, groupname } = await group(client);
       assertEquals((await client.request({ msgid: 17 })).groups, [
-        { id: groupid, groupname, groupdesc: "d", users: [{ id, name, state: "online", role: "creator" }] },
+        { id: groupid, groupname, role: "creator", count: 1 },
       ]);
+      const { ref: _, ...page } = await client.request({ msgid: 32, groupid });
+      const me = { id, name, state: "online", lastseen: null, role: "creator" };
+      assertEquals<object>(page, { msgid: 11, errno: 0, re: 32, groupdesc: "d", members: [me], count: 1, more: false });
       assertEquals((await client.request({ msgid: 8, groupname: groupname.toUpperCase(), groupdesc: "" })).errno, 1);
       assertEquals((await client.request({ msgid: 8, groupname: randomText() })).errno, 13);
     },
@@ -110,10 +113,10 @@ export const people: Check[] = [
     async run(stage) {
       const [alice, bob, carol] = await stage.members(3);
       const { groupid, groupname } = await group(alice.client);
-      for (const msgid of [10, 16, 19]) assertEquals((await bob.client.request({ msgid, groupid, msg: "x" })).errno, 18, `msgid ${msgid}`);
+      for (const msgid of [10, 16, 19, 32]) assertEquals((await bob.client.request({ msgid, groupid, msg: "x" })).errno, 18, `msgid ${msgid}`);
       assertEquals((await bob.client.request({ msgid: 9, groupname: groupname.toUpperCase() })).errno, 0);
-      const joined = (await carol.client.request({ msgid: 9, groupid })).group as { users: { id: number; role: string }[] };
-      assertEquals(joined.users.map((u) => [u.id, u.role]), [[alice.id, "creator"], [bob.id, "normal"], [carol.id, "normal"]]);
+      const { group: joined } = await carol.client.request({ msgid: 9, groupid });
+      assertEquals(joined, { id: groupid, groupname, role: "normal", count: 3 });
       const { messageid, ts } = await bob.client.request({ msgid: 10, groupid, msg: "all!", mid: "g1" });
       for (const { client } of [alice, carol]) {
         const { time: _, ...came } = await client.next((m) => m.msgid === 10);
@@ -122,7 +125,7 @@ export const people: Check[] = [
       assertEquals((await bob.client.settled()).filter((m) => m.msgid === 10), []);
       const history = await bob.client.request({ msgid: 16, groupid });
       assertEquals((history.messages as { msg: string }[]).map((m) => m.msg), ["all!"]);
-      for (const msgid of [9, 10, 16, 19]) {
+      for (const msgid of [9, 10, 16, 19, 32]) {
         assertEquals((await bob.client.request({ msgid, groupid: 2 ** 50, msg: "x" })).errno, 17, `msgid ${msgid}`);
       }
     },
@@ -135,8 +138,8 @@ export const people: Check[] = [
       const { groupid, groupname } = await group(alice.client);
       for (const { client } of [bob, carol]) assertEquals((await client.request({ msgid: 9, groupid })).errno, 0);
       assertEquals((await alice.client.request({ msgid: 19, groupid })).errno, 0);
-      const { groups } = await carol.client.request({ msgid: 17 });
-      const roles = (groups as { users: { id: number; role: string }[] }[])[0].users.map((u) => [u.id, u.role]);
+      const { members } = await carol.client.request({ msgid: 32, groupid });
+      const roles = (members as { id: number; role: string }[]).map((member) => [member.id, member.role]);
       assertEquals(roles, [[bob.id, "creator"], [carol.id, "normal"]]);
       assertEquals((await alice.client.request({ msgid: 10, groupid, msg: "x" })).errno, 18);
       for (const { client } of [bob, carol]) assertEquals((await client.request({ msgid: 19, groupid })).errno, 0);

@@ -31,7 +31,7 @@ export const sessions: Check[] = [
         { id, token: "好" },
       ];
       for (const fields of wrong) {
-        const { ref: _, ...answer } = await client.login({ ...fields, proto: 2 });
+        const { ref: _, ...answer } = await client.login({ ...fields, proto: 3 });
         assertEquals<object>(answer, { msgid: 2, errno: 1, errmsg: "id or password is invalid!" }, JSON.stringify(fields));
       }
     },
@@ -45,9 +45,9 @@ export const sessions: Check[] = [
       assertEquals(ack.token, alice.token);
       await bob.client.close();
       const client = await stage.connect();
-      assertEquals((await client.login({ id: bob.id, token: alice.token, proto: 2 })).errno, 1);
-      assertEquals((await client.login({ id: bob.id, token: "guess", password: bob.password, proto: 2 })).errno, 1, "the token counts");
-      assertEquals((await client.login({ name: bob.name, token: bob.token, password: "guess", proto: 2 })).errno, 0);
+      assertEquals((await client.login({ id: bob.id, token: alice.token, proto: 3 })).errno, 1);
+      assertEquals((await client.login({ id: bob.id, token: "guess", password: bob.password, proto: 3 })).errno, 1, "the token counts");
+      assertEquals((await client.login({ name: bob.name, token: bob.token, password: "guess", proto: 3 })).errno, 0);
     },
   },
   {
@@ -57,7 +57,7 @@ export const sessions: Check[] = [
       const { id, token, client } = await stage.member();
       client.answersPings = false;
       const second = await stage.connect();
-      const login = second.login({ id, token, proto: 2 });
+      const login = second.login({ id, token, proto: 3 });
       await client.next((m) => m.msgid === 13);
       client.send({ msgid: 14 });
       assertEquals((await login).errno, 2);
@@ -73,7 +73,7 @@ export const sessions: Check[] = [
       // A last word, so that it is not the heartbeat that ends it.
       client.answersPings = false;
       await client.settled();
-      assertEquals((await second.login({ id, token, proto: 2 })).errno, 0);
+      assertEquals((await second.login({ id, token, proto: 3 })).errno, 0);
       assertEquals<object>(await client.next((m) => m.msgid === 20), { msgid: 20, reason: "replaced" });
       await client.closed();
     },
@@ -95,7 +95,7 @@ export const sessions: Check[] = [
     title: "a second LOGIN on a connection: errno 21",
     async run(stage) {
       const { id, password, client } = await stage.member();
-      const { msgid, errno } = await client.login({ id, password, proto: 2 });
+      const { msgid, errno } = await client.login({ id, password, proto: 3 });
       assertEquals([msgid, errno], [2, 21]);
       assertEquals((await client.request({ msgid: 17 })).errno, 0);
     },
@@ -107,16 +107,16 @@ export const sessions: Check[] = [
       const { id, password, token, client } = await stage.member();
       assertEquals((await client.request({ msgid: 3 })).errno, 0);
       assertEquals((await client.request({ msgid: 17 })).errno, 12);
-      const second = await client.login({ id, password, proto: 2 });
+      const second = await client.login({ id, password, proto: 3 });
       assertEquals((await client.request({ msgid: 3, id })).errno, 0);
-      for (const ended of [token, second.token]) assertEquals((await client.login({ id, token: ended, proto: 2 })).errno, 1);
-      const third = await client.login({ id, password, proto: 2 });
+      for (const ended of [token, second.token]) assertEquals((await client.login({ id, token: ended, proto: 3 })).errno, 1);
+      const third = await client.login({ id, password, proto: 3 });
       const other = await stage.connect();
       await client.close();
-      const fourth = await other.login({ id, password, proto: 2 });
+      const fourth = await other.login({ id, password, proto: 3 });
       assertEquals([third.errno, fourth.errno], [0, 0]);
       assertEquals((await other.request({ msgid: 3 })).errno, 0);
-      assertEquals((await other.login({ id, token: third.token, proto: 2 })).errno, 0);
+      assertEquals((await other.login({ id, token: third.token, proto: 3 })).errno, 0);
     },
   },
   {
@@ -136,16 +136,16 @@ export const sessions: Check[] = [
       const { id, password, token, client: first } = member;
       await first.close();
       const client = await stage.connect();
-      const ack = await client.login({ id, password, proto: 2 });
+      const ack = await client.login({ id, password, proto: 3 });
       assertEquals((await client.request({ msgid: 22, old: "guess", new: "n" }, 60_000)).errno, 1);
       assertEquals((await client.request({ msgid: 22, old: password, new: "n" }, 60_000)).errno, 0);
       await client.close();
       const again = await stage.connect();
-      assertEquals((await again.login({ id, password, proto: 2 })).errno, 1);
-      assertEquals((await again.login({ id, token, proto: 2 })).errno, 1);
-      assertEquals((await again.login({ id, token: ack.token, proto: 2 })).errno, 0);
+      assertEquals((await again.login({ id, password, proto: 3 })).errno, 1);
+      assertEquals((await again.login({ id, token, proto: 3 })).errno, 1);
+      assertEquals((await again.login({ id, token: ack.token, proto: 3 })).errno, 0);
       assertEquals((await again.request({ msgid: 3 })).errno, 0);
-      assertEquals((await again.login({ id, password: "n", proto: 2 })).errno, 0);
+      assertEquals((await again.login({ id, password: "n", proto: 3 })).errno, 0);
     },
   },
   {

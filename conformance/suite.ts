@@ -54,10 +54,19 @@ export class Stage {
     return { id: id!, name, password, client };
   }
 
-  /** A new user with a modern session. */
-  async member(): Promise<Member> {
-    const account = await this.account();
-    const ack = await account.client.login({ id: account.id, password: account.password, proto: 2 });
+  /** A new user with a modern session, on device 0, or on a new one of this name. */
+  async member(device?: string): Promise<Member> {
+    return await this.#enter(await this.account(), device);
+  }
+
+  /** Another device of the same user. Throws {@linkcode Skip} where users have none. */
+  async device(member: Member, device: string): Promise<Member> {
+    if (!(member.ack.features as string[]).includes("devices")) throw new Skip("no devices can be named");
+    return await this.#enter({ ...member, client: await this.connect() }, device);
+  }
+
+  async #enter<T extends { client: Client; id: number; password: string }>(account: T, device: string | undefined) {
+    const ack = await account.client.login({ id: account.id, password: account.password, proto: 3, ...(device === undefined ? {} : { device }) });
     if (ack.errno !== 0) throw new Error(`LOGIN was refused: ${ack.errno} ${ack.errmsg}`);
     return { ...account, token: ack.token as string, ack };
   }
@@ -71,7 +80,7 @@ export class Stage {
   async again<T extends { client: Client; id: number; token: string }>(member: T): Promise<T & { ack: Message }> {
     await member.client.close();
     const client = await this.connect();
-    const ack = await client.login({ id: member.id, token: member.token, proto: 2 });
+    const ack = await client.login({ id: member.id, token: member.token, proto: 3 });
     if (ack.errno !== 0) throw new Error(`LOGIN by token was refused: ${ack.errno} ${ack.errmsg}`);
     return { ...member, client, ack };
   }
