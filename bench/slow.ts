@@ -8,7 +8,8 @@
  * takes from its sender to its receiver (ms), without and with the slow ones, each time; then the medians, since machines have other things to do.
  */
 import { parseArgs } from "node:util";
-import { makeUsers, startNatter } from "./support.ts";
+import { medians, Ordinary, type Summary } from "./ordinary.ts";
+import { startNatter } from "./support.ts";
 
 const ROUNDS = 10;
 
@@ -17,45 +18,7 @@ const [slow = 2000, chatters = 200, seconds = 3] = positionals.map(Number);
 const { limits } = values;
 
 await using natter = await startNatter({ flags: limits ? ["--limits", "on", "--max-connections", "10000", "--trusted-proxy", "127.0.0.1"] : [] });
-const users = await makeUsers(natter, chatters);
-const script = new URL("./chatters.ts", import.meta.url).pathname;
-const args = ["run", "-A", "--quiet", script, String(natter.port), String(limits)];
-const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" }).spawn();
-const writer = child.stdin.getWriter();
-const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-let output = "";
-
-/** Says a line to the chatters, and takes the line they say. */
-async function ask(line: unknown): Promise<string> {
-  await writer.write(new TextEncoder().encode(JSON.stringify(line) + "\n"));
-  while (!output.includes("\n")) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error("the chatters have ended");
-    output += value;
-  }
-  const end = output.indexOf("\n");
-  const answer = output.slice(0, end);
-  output = output.slice(end + 1);
-  return answer;
-}
-
-async function measure(): Promise<Summary> {
-  const took = JSON.parse(await ask(seconds)) as number[];
-  return { p50: at(took, 0.5), p99: at(took, 0.99) };
-}
-
-interface Summary {
-  p50: number;
-  p99: number;
-}
-
-function at(values: readonly number[], p: number): number {
-  return Math.round(100 * values.toSorted((a, b) => a - b)[Math.floor(values.length * p)]!) / 100;
-}
-
-function medians(rounds: readonly Summary[]): Summary {
-  return { p50: at(rounds.map((r) => r.p50), 0.5), p99: at(rounds.map((r) => r.p99), 0.5) };
-}
+await using ordinary = await Ordinary.start(natter, chatters, limits);
 
 /** Connections that begin a line and say a byte of it a second. `gone` counts those that the server closed. */
 async function dribble(): Promise<{ gone: () => number; end: () => void }> {
@@ -86,15 +49,12 @@ async function dribble(): Promise<{ gone: () => number; end: () => void }> {
   };
 }
 
-await ask(users);
-// What happens once, happens now.
-await measure();
 const all = { without: [] as Summary[], with: [] as Summary[] };
 let closed = 0;
 for (let round = 0; round < ROUNDS; round++) {
-  const without = await measure();
+  const without = await ordinary.measure(seconds);
   const dribbling = await dribble();
-  const beside = await measure();
+  const beside = await ordinary.measure(seconds);
   closed += dribbling.gone();
   dribbling.end();
   all.without.push(without);
@@ -104,5 +64,3 @@ for (let round = 0; round < ROUNDS; round++) {
 const [without, beside] = [medians(all.without), medians(all.with)];
 const ratio = Number((beside.p99 / without.p99).toFixed(2));
 console.log(JSON.stringify({ slow, chatters, limits, without, with: beside, p99_ratio: ratio, closed_by_server: closed }));
-await writer.close();
-await child.status;

@@ -30,6 +30,8 @@ import { check, isRef, Msg, type Ref, type Request, type RequestId } from "./wir
 
 /** Malformed lines in a row that close a connection. */
 const MAX_BAD_LINES = 10;
+/** What an empty line is of another one that is no request. */
+const EMPTY_COST = 0.05;
 /** When to ask again after errno 19 (ms). */
 const RETRY_MS = 1000;
 
@@ -205,7 +207,7 @@ export class Dispatcher {
   }
 
   #dispatch(connection: Connection, line: string): void | Promise<void> {
-    if (line.trim() === "") return;
+    if (line.trim() === "") return this.#pay(connection, EMPTY_COST);
     const fields = parse(line);
     if (!fields) return this.#bad(connection, new Refusal(Errno.NOT_JSON));
     const ref = isRef(fields.ref) ? fields.ref : undefined;
@@ -282,8 +284,8 @@ export class Dispatcher {
   }
 
   /** It counts among the other lines; it was answered, or was not to be. */
-  #pay(connection: Connection): void | Promise<void> {
-    const retry = this.#handlers.limits.otherLine(connection.id);
+  #pay(connection: Connection, cost = 1): void | Promise<void> {
+    const retry = this.#handlers.limits.otherLine(connection.id, cost);
     if (retry > 0) return this.#handlers.patience.exceeded(connection, retry);
   }
 

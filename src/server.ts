@@ -31,6 +31,7 @@ import { Routes } from "./http/routes.ts";
 import { type Certificate, readCertificate } from "./net/certificate.ts";
 import { type Addresses, type Answering, Listeners } from "./net/listeners.ts";
 import { Patience } from "./net/patience.ts";
+import { Strangers } from "./net/strangers.ts";
 import { nodeCrypto } from "./node_crypto.ts";
 import { Counters } from "./ops/counters.ts";
 import { Limits } from "./ops/limits.ts";
@@ -51,6 +52,8 @@ import type { Store } from "./store/store.ts";
 /** How long a stop may take to say goodbye, to store what waits (twice), and to set users offline (ms). `natter serve` waits 9 s for all of it. */
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;
 const DAY_MS = 24 * 3600_000;
+/** Those who have not logged in may hold this part of all connections. */
+const STRANGERS = 1 / 4;
 
 /** A running server. */
 export interface Server extends AsyncDisposable {
@@ -166,6 +169,8 @@ class NatterServer implements Server {
     const departure = new Departure({ table, offline, listener: news, counters, unconfirmed: (session) => confirmation.unconfirmed(session) });
     const farewell = new Farewell(departure, config.maxLine);
     const end = farewell.end.bind(farewell);
+    const most = config.maxConnections;
+    const strangers = new Strangers(Math.max(1, Math.floor(most * STRANGERS)), (connection) => farewell.cut(connection, "full"));
     const delivery = this.#delivery = new Delivery({ store, table, confirmation, tooSlow: (session) => end(session, "slow") });
     const appender = this.#appender = new Appender(store, router, counters);
     const changes = new Changes({ store, router, table, ties, pushes });
@@ -176,7 +181,7 @@ class NatterServer implements Server {
     const fatal = (error: Error) => void this.close().then(() => failed.reject(error));
     this.#node = new NodeLife({ ...shared, login, times: this.#times, noticed: (session, last) => delivery.noticed(session, last), fatal });
     const welcome = new Welcome({ store, time, delivery, confirmation, lists, news, pushes, ties, terms: new Terms(config), tokenLife });
-    const devices = new Devices({ store, login, welcome, departure, appender, changes, router, counters });
+    const devices = new Devices({ store, strangers, login, welcome, departure, appender, changes, router, counters });
     const signals = new Signals({ store, table, router, ties });
     const heartbeat = this.#heartbeat = new Heartbeat(
       config.heartbeat * 1000,
@@ -187,7 +192,7 @@ class NatterServer implements Server {
       confirmation.acted(session);
       return appender.answered(session);
     };
-    const connections = this.#connections = new Connections({ most: config.maxConnections, table, limits, heartbeat, farewell, departure, parting });
+    const connections = this.#connections = new Connections({ most, strangers, limits, heartbeat, farewell, departure, parting });
     this.#monitoring = new Monitoring({ database: () => store.ping(), bus: () => router.ping() }, {
       counters,
       connections: () => connections,

@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Passwords } from "../src/auth/passwords.ts";
 import { Limiter } from "../src/ops/limits.ts";
+import { StoreWatch } from "./support/around_store.ts";
 import { testDatabase } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestServer } from "./support/server.ts";
@@ -71,30 +72,30 @@ Deno.test("limits: a user's requests, 50 at once and 20 a second; free ones and 
 });
 
 Deno.test("limits: who goes on beyond them is read no further for a while, and again, then cut; nobody else is", async () => {
+  const REST = 20;
   await using db = await testDatabase("sqlite");
-  await using server = await startServer(db, {}, { times: { rest: 20 } });
-  const [user, other] = await makeUsers(db, 2);
-  await using bystander = await server.client(other);
-  for (
-    const [line, others] of [['{"msgid":13,"ref":1}', 0], ['{"msgid":14}', 500], ['{"msgid":12,"seq":1}', 500], [
-      '{"msgid":1,"id":1,"token":"x"}',
-      500,
-    ]] as const
-  ) {
-    await using client = await server.client(user);
-    client.backlog.length = 0;
+  await using server = await startServer(db, {}, { times: { rest: REST } });
+  const users = await makeUsers(db, 6);
+  await using bystander = await server.client(users.pop()!);
+  const floods: [line: string, count: number][] = [
+    ['{"msgid":13,"ref":1}', 2000],
+    // What is no request is never refused.
+    ['{"msgid":14}', 2000],
+    ['{"msgid":12,"seq":1}', 2000],
+    ['{"msgid":1,"id":1,"token":"x"}', 2000],
+    ["", 40_000],
+  ];
+  for (const [i, [line, count]] of floods.entries()) {
+    await using client = await server.client(users[i]);
     const begun = performance.now();
-    client.sendBytes(`${line}\n`.repeat(2000));
+    client.sendBytes(`${line}\n`.repeat(count));
     assertEquals((await client.next((m) => m.msgid === 20)).reason, "limits", line);
     assertEquals(await client.closed, "fin");
-    const took = performance.now() - begun;
-    assert(took >= 48 * 20, `${took} ms`);
-    // What it said in a minute was 48 times half of a bucket; here the rests are short.
-    const refused = client.backlog.filter((m) => m.errno === 15).length;
-    assertEquals(refused, others === 0 ? 149 : 0, line);
+    assert(performance.now() - begun >= 48 * REST);
+    // A hundred are answered; then one before each rest, and the last one.
+    assertEquals(client.backlog.filter((m) => m.errno === 15).length, i === 0 ? 100 + 48 + 1 : 0, line);
     assertEquals((await bystander.request({ msgid: 13 })).msgid, 14);
-    await eventually(async () => await stateOf(db, user.id) === "offline", "offline");
-    if (others === 0) await new Promise((resolve) => setTimeout(resolve, 300));
+    await eventually(async () => await stateOf(db, users[i].id) === "offline", "offline");
   }
 });
 
@@ -209,6 +210,22 @@ Deno.test("limits: all of an IPv6 network count as one address, and IPv4 in IPv6
   }
 });
 
+Deno.test("limits: 256 connections of an address one after the other, then 20 a second; others come in", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { ...proxied, "login-timeout": 30 });
+  let welcome = 0;
+  for (let i = 0; i < 400; i++) {
+    await using client = await connectFrom(server, HERE);
+    client.send({ msgid: 13 });
+    const { msgid, reason } = await client.next();
+    if (msgid === 14) welcome++;
+    else assertEquals(reason, "limits");
+  }
+  assert(welcome >= 256 && welcome < 400, `${welcome} were welcome`);
+  await using other = await connectFrom(server, ELSEWHERE);
+  assertEquals((await other.request({ msgid: 13 })).msgid, 14);
+});
+
 Deno.test("limits: loopback is exempt from those per address, and --limits off lifts them for all", async () => {
   for (const [settings, from] of [[{}, undefined], [{ ...proxied, limits: "off" }, HERE]] as const) {
     await using db = await testDatabase("sqlite");
@@ -225,22 +242,60 @@ Deno.test("limits: loopback is exempt from those per address, and --limits off l
 Deno.test("limits: --max-connections, of which those not logged in hold at most a quarter", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db, { "max-connections": 8 });
-  const users = await makeUsers(db, 8);
-  const full = async () => {
-    await using late = await server.connect();
-    const { reason, retry } = await late.next((m) => m.msgid === 20);
+  const users = await makeUsers(db, 9);
+  const full = async (client: RawClient) => {
+    const { reason, retry } = await client.next((m) => m.msgid === 20);
     assertEquals(reason, "full");
     assert(retry! >= 500 && retry! <= 1000, String(retry));
-    assertEquals(await late.closed, "fin");
+    assertEquals(await client.closed, "fin");
   };
-  const anonymous = await Promise.all([server.connect(), server.connect()]);
-  for (const client of anonymous) assertEquals((await client.request({ msgid: 13 })).msgid, 14);
-  await full();
-  await Promise.all(anonymous.map((c, i) => c.login({ id: users[i].id, token: users[i].token, proto: 2 })));
-  const clients = [...anonymous];
+  const there = async (client: RawClient) => {
+    assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+    return client;
+  };
+  const first = await there(await server.connect()), second = await there(await server.connect());
+  // Who has been there longest makes room, whether it says something or not; who logs in is out of that.
+  const third = await there(await server.connect());
+  await full(first);
+  assertEquals((await second.login({ id: users[0].id, token: users[0].token, proto: 2 })).errno, 0);
+  const fourth = await there(await server.connect());
+  await there(third);
+  // Who has logged out is a newcomer.
+  assertEquals((await second.request({ msgid: 3 })).errno, 0);
+  await full(third);
+  await there(fourth);
+  assertEquals((await second.login({ id: users[1].id, token: users[1].token, proto: 2 })).errno, 0);
+  const clients = [second];
   for (const user of users.slice(2)) clients.push(await server.client(user));
-  await full();
-  await Promise.all(clients.map((c) => c.close()));
+  // Where sessions hold all places, nobody makes room.
+  await full(await server.connect());
+  for (const client of clients) await there(client);
+  await Promise.all([...clients, fourth].map((c) => c.close()));
+});
+
+Deno.test("limits: connections that say nothing keep nobody out who wants to log in; who is logging in is left alone", async () => {
+  await using db = await testDatabase("sqlite");
+  const watch = new StoreWatch();
+  await using server = await startServer(db, { "max-connections": 16 }, { store: watch.wrap });
+  const users = await makeUsers(db, 9);
+  const held = Promise.withResolvers<void>(), asked = Promise.withResolvers<void>();
+  watch.around = async (call) => {
+    if (call.name === "findUserByToken") {
+      asked.resolve();
+      await held.promise;
+    }
+    return await call.run();
+  };
+  const early = await server.connect();
+  const login = early.login({ id: users[0].id, token: users[0].token, proto: 2 });
+  await asked.promise;
+  const silent: RawClient[] = [];
+  for (let i = 0; i < 20; i++) silent.push(await server.connect());
+  held.resolve();
+  assertEquals((await login).errno, 0);
+  const others: RawClient[] = [];
+  for (const user of users.slice(1)) others.push(await server.client(user));
+  await Promise.all([early, ...others, ...silent].map((c) => c.close()));
 });
 
 Deno.test("limits: who has not logged in when --login-timeout is over is gone, whatever it says; who has stays", async () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { LogRecord } from "@logtape/logtape";
-import { formatJson, formatPretty, LineWriter, log } from "../src/ops/log.ts";
+import { Allowance, formatJson, formatPretty, LineWriter, log } from "../src/ops/log.ts";
 
 function record(level: LogRecord["level"], message: string, properties: Record<string, unknown>): LogRecord {
   return { category: ["natter"], level, message: [message], rawMessage: message, timestamp: Date.UTC(2025, 0, 2, 3, 4, 5, 6), properties };
@@ -55,6 +55,14 @@ Deno.test("log: silent unless it is turned on", async () => {
   assert(success);
   assertEquals(new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr).replace(/^(Download|Initialize|Warning).*\n/gm, ""), "");
   log.info("nobody hears this");
+});
+
+Deno.test("log: lines that clients cause over and over are bounded, and it is said how many were left out", () => {
+  const allowance = new Allowance();
+  const taken = Array.from({ length: 25_000 }, () => allowance.take(1000));
+  assertEquals([taken.filter((left) => left === 0).length, taken.indexOf(undefined)], [10_000, 10_000]);
+  assertEquals([allowance.take(1009), allowance.take(1010), allowance.take(1010)], [undefined, 15_001, undefined]);
+  assertEquals(Array.from({ length: 200 }, () => allowance.take(2010)).filter((left) => left !== undefined).length, 100, "a hundred a second");
 });
 
 /** Takes what is written only when told to. */

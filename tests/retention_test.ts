@@ -69,6 +69,7 @@ Deno.test("time by which things end: a clock set forward is believed after a day
   const trusted = new TrustedTime();
   const begun = Date.now();
   const days = () => Math.round((trusted.now() - begun) / DAY * 10) / 10;
+  assertEquals(Number.isSafeInteger(trusted.now()), true, "whole milliseconds");
   /** Both clocks go on. */
   const pass = (d: number) => {
     passed += d;

@@ -95,11 +95,16 @@ Deno.test("websocket: a frame is bounded like a line; what is too long, binary o
     assertEquals(client.backlog, []);
   }
   // Far too long, or in too many pieces, it does not get into memory.
-  for (const send of [(c: WsClient) => c.socket.send(padded(4001)), (c: WsClient) => c.fragments(Array(200).fill("x"))]) {
+  const far: [said: unknown[], code: number, send: (client: WsClient) => void][] = [
+    [[14, "badinput"], 1009, (client) => client.socket.send(padded(4001))],
+    [[14, "badinput"], 1009, (client) => client.fragments([padded(3000), padded(3000)])],
+    [["badinput"], 1008, (client) => client.fragments(Array(200).fill("x"))],
+  ];
+  for (const [said, code, send] of far) {
     await using client = await connect(server);
+    client.socket.send(padded(2000));
     send(client);
-    assert([1006, 1008, 1009].includes(await client.closed), `${await client.closed}`);
-    assertEquals(client.backlog, []);
+    assertEquals([await client.closed, client.backlog.map((m) => m.ref ?? m.errno ?? m.reason)], [code, ["x", ...said]]);
   }
   await using bystander = await connect(server);
   assertEquals((await bystander.request({ msgid: 13 })).msgid, 14);
@@ -232,6 +237,36 @@ Deno.test("websocket: however it is lost, the user is offline within a second; w
   for (const i of upTo(20)) assertEquals((await witness.next((m) => m.msg === `last ${i}`)).id, user.id);
 });
 
+Deno.test("websocket: a close frame ends the session at once, though TCP stays open; what was asked before is answered, then the close frame", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, settings);
+  const [{ id, token }] = await makeUsers(db, 1);
+  const key = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  const frame = (opcode: number, text: string) => {
+    const bytes = new TextEncoder().encode(text);
+    const length = bytes.length < 126 ? [0x80 | bytes.length] : [0xfe, bytes.length >> 8, bytes.length & 255];
+    return new Uint8Array([0x80 | opcode, ...length, 0, 0, 0, 0, ...bytes]);
+  };
+  for (const [code, answer] of [["", "\x88\x00"], ["\x0c\x00left", "\x88\x06\x0c\x00left"]]) {
+    let got = "";
+    const socket = net.connect({ port: portOf(server), host: "127.0.0.1", allowHalfOpen: true } as net.NetConnectOpts);
+    socket.setEncoding("latin1");
+    socket.on("data", (text: string) => got += text);
+    let ended = false;
+    socket.on("end", () => ended = true);
+    socket.write("GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n" + key + "\r\n");
+    socket.write(frame(1, JSON.stringify({ msgid: 1, id, token, proto: 2 })));
+    await eventually(async () => await stateOf(db, id) === "online", "online");
+    socket.write(frame(1, JSON.stringify({ msgid: 6, toid: id, msg: "last", ref: "r" })));
+    socket.write(frame(8, code));
+    await eventually(async () => await stateOf(db, id) === "offline", "offline", 1000);
+    await eventually(() => ended, "the server closes", 1000);
+    assertStringIncludes(got, '"ref":"r","errno":0');
+    assert(got.endsWith(answer), JSON.stringify(got.slice(-20)));
+    socket.destroy();
+  }
+});
+
 Deno.test("websocket: what is no handshake, or no frame, ends the connection and harms nobody else", async () => {
   await using log = await CapturedLog.start();
   await using db = await testDatabase("sqlite");
@@ -253,7 +288,12 @@ Deno.test("websocket: what is no handshake, or no frame, ends the connection and
   assertStringIncludes(await exchange([head + "origin: https://evil.example\r\n" + key + "\r\n"]), "HTTP/1.1 403");
   // Not masked, reserved bits, an unknown opcode, a length that is a lie, a control frame in pieces.
   const broken = ["81027b7d", "f18000000000", "838000000000", "81ff7fffffffffffffff", "098000000000"];
-  for (const frame of broken) assertStringIncludes(await exchange([head + key + "\r\n", Uint8Array.fromHex(frame)]), "HTTP/1.1 101", frame);
+  for (const frame of broken) {
+    const answer = await exchange([head + key + "\r\n", Uint8Array.fromHex(frame)]);
+    assertStringIncludes(answer, "HTTP/1.1 101", frame);
+    // GOODBYE, and then a close frame: a protocol error, or, for the length, too long.
+    assertStringIncludes(answer, '"reason":"badinput"}\n\x88\x02\x03' + (frame === "81ff7fffffffffffffff" ? "\xf1" : "\xea"), frame);
+  }
   // Half a frame, and then nothing: over when the time to log in is.
   assertStringIncludes(await exchange([head + key + "\r\n", new Uint8Array([0x81, 0xfe, 0x01])]), '"reason":"silent"');
   await using client = await connect(server);

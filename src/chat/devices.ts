@@ -2,6 +2,7 @@
 import type { Router } from "../cluster/router.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Session } from "../net/session.ts";
+import type { Strangers } from "../net/strangers.ts";
 import type { Counters } from "../ops/counters.ts";
 import type { Departure } from "../presence/departure.ts";
 import type { Login } from "../presence/login.ts";
@@ -18,6 +19,7 @@ export class Devices {
   constructor(
     private readonly parts: {
       store: Store;
+      strangers: Strangers;
       login: Login;
       welcome: Welcome;
       departure: Departure;
@@ -30,18 +32,20 @@ export class Devices {
 
   /** LOGIN, with its answer. Throws {@linkcode Refusal}, or what the store throws. */
   async login(connection: Connection, request: Request<typeof Msg.LOGIN>, ref: Ref | undefined): Promise<void> {
-    const { login, welcome, departure, changes, counters: { logins } } = this.parts;
+    const { strangers, login, welcome, departure, changes, counters: { logins } } = this.parts;
     const loggedIn = await login.login(connection, request).catch((error) => {
       logins.add(error instanceof Refusal ? String(error.errno) : "failed");
       throw error;
     });
     const { session } = loggedIn;
+    strangers.delete(connection);
     try {
       await welcome.welcome(loggedIn, ref);
       logins.add("ok");
     } catch (error) {
       logins.add("failed");
       await departure.depart(session, "lost");
+      if (!connection.ending) strangers.add(connection);
       throw error;
     }
     if (session.made) changes.made(session, { what: "devices" });
@@ -49,13 +53,14 @@ export class Devices {
 
   /** LOGOUT: the session, its token, and its device unless it is 0. The connection stays. */
   async logout(session: Session): Promise<void> {
-    const { store, departure, appender, changes } = this.parts;
+    const { store, strangers, departure, appender, changes } = this.parts;
     const { userId, device, proof, connection } = session;
     await appender.answered(session);
     if (device.id > 0) await store.removeDevice(userId, device.id);
     else if ("token" in proof) await store.removeToken(proof.token);
     await departure.depart(session, "logout");
     connection.anonymousSince = performance.now();
+    if (!connection.ending) strangers.add(connection);
     if (device.id > 0) changes.made(session, { what: "devices" });
   }
 

@@ -24,8 +24,8 @@ export interface LineHandler {
   opened(connection: Connection): void;
   /** One line. The next one comes when the promise (if any) has resolved. Never throws. */
   line(connection: Connection, line: string): void | Promise<void>;
-  /** The input cannot be read on. The handler ends the connection. */
-  fault(connection: Connection, fault: Fault): void;
+  /** The input cannot be read on; "framing": the transport's own rules are broken. The handler ends the connection. */
+  fault(connection: Connection, fault: Fault | "framing"): void;
   /** The client's FIN came, and all its lines were handled. The handler ends the connection. */
   end(connection: Connection): Promise<void>;
 }

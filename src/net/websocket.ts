@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 // @ts-types="npm:@types/ws@^8.18.2"
-import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import { type RawData, WebSocket, WebSocketServer } from "ws";
 import { laterTurn, spent } from "../async/loop.ts";
 import { decodeUtf8 } from "../wire/utf8.ts";
 import { Connection, PIECE, type Transport, type Writer } from "./connection.ts";
@@ -13,17 +13,47 @@ import { type LineHandler, type LineLimits, LINES } from "./line_handler.ts";
 const READ_AHEAD = 8;
 /** Most pieces of a frame, as the client cuts it and as the network does: each costs memory of its own, however small it is. */
 const MAX_FRAGMENTS = 128, MAX_CHUNKS = 1024;
-/** Close codes of RFC 6455: all is well; and what stands for "no close frame came". */
-const NORMAL = 1000, ABNORMAL = 1006;
+/** Close code of RFC 6455: all is well. */
+const NORMAL = 1000;
+/** What `ws` calls a frame that is longer than allowed. */
+const TOO_LONG = "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
 
 const LF = 10, CR = 13;
 
+/** `ws` answers a close frame, and a fault, with a close frame at once. Here who serves it says when: what was asked before is answered first. */
+class ServedSocket extends WebSocket {
+  /** Called, a microtask later, when there is something to answer with a close frame; nothing more comes from the peer. A fault is told by "error" before. */
+  onClosing: (() => void) | undefined;
+  #answer: [code?: number, reason?: string | Uint8Array] | undefined;
+
+  /** The peer has said that it closes, or what it said last is no frame. */
+  get closing(): boolean {
+    return this.#answer !== undefined;
+  }
+
+  /** Called by `ws`. */
+  override close(code?: number, reason?: string | Uint8Array): void {
+    if (this.readyState !== WebSocket.OPEN) return super.close(code, reason as string);
+    if (this.#answer) return;
+    this.#answer = [code, reason];
+    queueMicrotask(() => this.onClosing?.());
+  }
+
+  /** Sends the close frame; if it is an answer, FIN follows. */
+  end(): void {
+    const [code, reason] = this.#answer ?? [NORMAL];
+    super.close(code, reason as string);
+  }
+}
+
 class WebSocketTransport implements Transport {
   readonly kind = "websocket";
-  readonly #socket: WebSocket;
+  readonly #socket: ServedSocket;
+  readonly #stream: Duplex;
 
-  constructor(socket: WebSocket, readonly address: string) {
+  constructor(socket: ServedSocket, stream: Duplex, readonly address: string) {
     this.#socket = socket;
+    this.#stream = stream;
   }
 
   write(lines: string, writer: Writer): void {
@@ -50,8 +80,13 @@ class WebSocketTransport implements Transport {
   }
 
   closeWrite(): Promise<void> {
-    this.#socket.close(NORMAL);
-    return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#stream.once("finish", resolve);
+      this.#stream.once("close", resolve);
+      this.#socket.end();
+      // Else it stays open until the peer has answered.
+      if (!this.#socket.closing || this.#stream.destroyed) resolve();
+    });
   }
 
   close(): void {
@@ -71,6 +106,7 @@ export class WebSockets {
     this.#handler = handler;
     this.#server = new WebSocketServer({
       noServer: true,
+      WebSocket: ServedSocket,
       clientTracking: false,
       perMessageDeflate: false,
       // A frame a little too long is answered (errno 14); one far too long is cut off before it is in memory.
@@ -84,11 +120,11 @@ export class WebSockets {
 
   /** Completes the handshake. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void {
-    this.#server.handleUpgrade(request, socket, Buffer.from(head), (webSocket) => this.#serve(webSocket, address));
+    this.#server.handleUpgrade(request, socket, Buffer.from(head), (made) => this.#serve(made as ServedSocket, socket, address));
   }
 
-  #serve(socket: WebSocket, address: string): void {
-    const connection = new Connection(new WebSocketTransport(socket, address), this.#limits.sendQueue);
+  #serve(socket: ServedSocket, stream: Duplex, address: string): void {
+    const connection = new Connection(new WebSocketTransport(socket, stream, address), this.#limits.sendQueue);
     const frames: Frame[] = [];
     let running: Promise<void> | undefined;
     let paused = false;
@@ -114,12 +150,20 @@ export class WebSockets {
     });
     socket.on("ping", () => connection.hear());
     socket.on("pong", () => connection.hear());
-    socket.on("error", () => connection.destroy("badinput"));
-    socket.on("close", async (code: number) => {
-      if (code === ABNORMAL) return connection.destroy("reset");
-      connection.endInput();
+    let fault: "too long" | "framing" | undefined;
+    socket.on("error", (error: Error & { code?: string }) => {
+      if (!socket.closing) return connection.destroy("reset");
+      fault = error.code === TOO_LONG ? "too long" : "framing";
+    });
+    socket.onClosing = async () => {
+      if (!fault) connection.endInput();
       await running;
-      await this.#handler.end(connection);
+      if (!fault) await this.#handler.end(connection);
+      else if (!connection.ending) this.#handler.fault(connection, fault);
+    };
+    socket.on("close", () => {
+      if (socket.closing || connection.ending) connection.endInput();
+      else connection.destroy("reset");
     });
     this.#handler.opened(connection);
   }

@@ -69,6 +69,8 @@ const OTHER_LINES: Rate = { burst: 500, refill: 20 };
 const FAILED_LOGINS: Rate = { burst: 5, refill: 12_000 };
 /** Registrations from an address: 30 in 10 minutes. */
 const REGISTRATIONS: Rate = { burst: 30, refill: 20_000 };
+/** Connections that an address opens: 20 a second, 256 at once. */
+const ARRIVALS: Rate = { burst: 256, refill: 50 };
 /** Connections from an address at the same time. */
 const CONNECTIONS = 64;
 /** HTTP requests from an address: 100 a second, 500 at once (an office behind one address reloads the page). */
@@ -81,6 +83,7 @@ export class Limits {
   readonly #otherLines = new Limiter<number>(OTHER_LINES);
   readonly #failedLogins = new Limiter<string>(FAILED_LOGINS);
   readonly #registrations = new Limiter<string>(REGISTRATIONS);
+  readonly #arrivals = new Limiter<string>(ARRIVALS);
   readonly #connections = new Map<string, number>();
   readonly #httpRequests = new Limiter<string>(HTTP_REQUESTS);
 
@@ -105,8 +108,8 @@ export class Limits {
   }
 
   /** A line of a connection that is no request. @returns 0, or when it is within the limit again (ms) */
-  otherLine(connectionId: number): number {
-    return this.#on ? this.#otherLines.take(connectionId) : 0;
+  otherLine(connectionId: number, cost = 1): number {
+    return this.#on ? this.#otherLines.take(connectionId, undefined, cost) : 0;
   }
 
   /** A password is about to be checked; if it is right, {@linkcode loginSucceeded} follows. So it cannot be outrun by asking many at once. */
@@ -134,7 +137,7 @@ export class Limits {
     const network = networkOf(address);
     const count = (this.#connections.get(network) ?? 0) + 1;
     this.#connections.set(network, count);
-    return count <= CONNECTIONS || !this.#holdsFor(address);
+    return !this.#holdsFor(address) || (this.#arrivals.take(network) === 0 && count <= CONNECTIONS);
   }
 
   /** A connection of that address is gone. */

@@ -8,6 +8,8 @@
  * 2. What waits is bounded; lines above that are dropped, and their number is logged when there is room again.
  * 3. Messages are constants, everything that varies is a field. Fields may come from clients: control characters are escaped.
  * 4. No password and no token is ever a field.
+ * 5. What clients can cause over and over (info and debug: logins, departures) is bounded in time as well: else some of them fill a disk. What is left out is
+ *    counted, and the number logged.
  */
 
 import type { Logger } from "@logtape/logtape";
@@ -84,10 +86,18 @@ async function open(): Promise<void> {
     const { format, level } = settings;
     const dropped = (lines: number) => log.warning("nobody took the log, so lines were dropped", { lines });
     const lines = writer = new LineWriter((bytes) => Deno.stderr.write(bytes), dropped);
+    const allowance = new Allowance();
     const colors = Deno.stderr.isTerminal() && !Deno.noColor;
     const render = format === "json" ? formatJson : (record: LogLine) => formatPretty(record, colors);
     await configure({
-      sinks: { stderr: (record) => lines.write(render(record)) },
+      sinks: {
+        stderr: (record) => {
+          const left = record.level === "info" || record.level === "debug" ? allowance.take(performance.now()) : 0;
+          if (left === undefined) return;
+          if (left > 0) log.warning("too many lines in a short time, so some were left out", { lines: left });
+          lines.write(render(record));
+        },
+      },
       loggers: [
         { category: "natter", sinks: ["stderr"], lowestLevel: level },
         { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
@@ -103,6 +113,28 @@ async function open(): Promise<void> {
 export async function flushLog(): Promise<void> {
   await opening;
   await writer?.flushed(1000);
+}
+
+/** What may be written at info and debug: 10,000 lines at once, 100 a second. In JSON that is at most some 2 GB a day. */
+const BURST = 10_000, REFILL_MS = 10;
+
+/** Says which lines are left out because there are too many; rule 5 above. */
+export class Allowance {
+  #fullAt = 0;
+  #left = 0;
+
+  /** One more. @returns how many were left out before it; undefined: it is left out as well */
+  take(now: number): number | undefined {
+    const fullAt = Math.max(this.#fullAt, now) + REFILL_MS;
+    if (fullAt - now > BURST * REFILL_MS) {
+      this.#left++;
+      return undefined;
+    }
+    this.#fullAt = fullAt;
+    const left = this.#left;
+    this.#left = 0;
+    return left;
+  }
 }
 
 /** Writes lines in the background; rules 1 and 2 above. `dropped` is told how many lines were dropped, when there is room again. */

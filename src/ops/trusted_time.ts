@@ -18,7 +18,7 @@ export class TrustedTime {
     this.now();
   }
 
-  /** Milliseconds since the epoch. To be asked at least once a day. */
+  /** Whole milliseconds since the epoch, as the database keeps them. To be asked at least once a day. */
   now(): number {
     const at = performance.now();
     const ahead = Math.floor((Date.now() - at) / GRAIN_MS) * GRAIN_MS;
@@ -26,6 +26,6 @@ export class TrustedTime {
     while (readings.length > 0 && readings[0]!.at < at - DAY_MS) readings.shift();
     while (readings.length > 0 && readings.at(-1)!.ahead >= ahead) readings.pop();
     readings.push({ at, ahead });
-    return at + readings[0]!.ahead;
+    return Math.floor(at + readings[0]!.ahead);
   }
 }

@@ -1,14 +1,17 @@
 /** All connections of this server: which may come, what becomes of their lines, and what of those that are gone. */
 import type { Connection } from "../net/connection.ts";
 import type { LineHandler } from "../net/line_handler.ts";
+import type { Strangers } from "../net/strangers.ts";
 import type { Session } from "../net/session.ts";
 import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import type { Fault } from "../wire/lines.ts";
-import type { ConnectionTable } from "./connection_table.ts";
 import type { Departure } from "./departure.ts";
 import type { Farewell } from "./farewell.ts";
 import type { Heartbeat } from "./heartbeat.ts";
+
+/** So many connections too many are told why they end; further ones are just closed. */
+const ON_THEIR_WAY_OUT = 256;
 
 /** Does something with a line; see {@linkcode LineHandler}. */
 export type Dispatch = (connection: Connection, line: string) => void | Promise<void>;
@@ -25,7 +28,7 @@ export class Connections implements LineHandler {
     private readonly parts: {
       /** `--max-connections`. */
       most: number;
-      table: ConnectionTable;
+      strangers: Strangers;
       limits: Limits;
       heartbeat: Heartbeat;
       farewell: Farewell;
@@ -47,7 +50,7 @@ export class Connections implements LineHandler {
   }
 
   opened(connection: Connection): void {
-    const { most, table, limits, heartbeat, farewell } = this.parts;
+    const { most, strangers, limits, heartbeat, farewell } = this.parts;
     this.#all.add(connection);
     const { address } = connection;
     const welcome = limits.connected(address);
@@ -55,11 +58,12 @@ export class Connections implements LineHandler {
       limits.disconnected(address);
       this.#gone(connection);
     });
-    // Those who have not logged in may hold at most a quarter, so that they cannot keep out those who want to.
-    const full = this.#all.size > most || this.#all.size - table.size > Math.max(1, most / 4);
-    if (!welcome) farewell.cut(connection, "limits");
-    else if (full || this.#stopping) farewell.cut(connection, this.#stopping ? "stopping" : "full");
-    else heartbeat.add(connection);
+    const over = this.#all.size - most;
+    if (over > ON_THEIR_WAY_OUT) return connection.destroy("full");
+    if (!welcome) return farewell.cut(connection, "limits");
+    if (this.#stopping) return farewell.cut(connection, "stopping");
+    heartbeat.add(connection);
+    strangers.add(connection, over > 0);
   }
 
   line(connection: Connection, line: string): void | Promise<void> {
@@ -67,7 +71,7 @@ export class Connections implements LineHandler {
     return this.#begun.promise.then(() => connection.ending ? undefined : this.line(connection, line));
   }
 
-  fault(connection: Connection, fault: Fault): void {
+  fault(connection: Connection, fault: Fault | "framing"): void {
     this.parts.farewell.fault(connection, fault);
   }
 
@@ -95,6 +99,7 @@ export class Connections implements LineHandler {
 
   #gone(connection: Connection): void {
     this.#all.delete(connection);
+    this.parts.strangers.delete(connection);
     const { session, address, since } = connection;
     const cause = connection.cause ?? "lost";
     if (session) void this.parts.departure.depart(session, cause);

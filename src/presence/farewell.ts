@@ -42,7 +42,8 @@ export class Farewell {
   }
 
   /** Input that cannot be read on. */
-  fault(connection: Connection, fault: Fault): void {
+  fault(connection: Connection, fault: Fault | "framing"): void {
+    if (fault === "framing") return this.cut(connection, "badinput");
     const [errno, errmsg] = fault === "too long" ? [Errno.TOO_LONG, `the line is longer than ${this.#maxLine} bytes`] : [Errno.NOT_JSON, "not UTF-8"];
     connection.send({ msgid: Msg.REPLY, errno, errmsg });
     this.cut(connection, "badinput");

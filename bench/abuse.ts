@@ -1,0 +1,119 @@
+/**
+ * What ordinary users notice of those who send as much as they can: 200 who each say something once a second, on a server with its limits.
+ *
+ *     deno run -A bench/abuse.ts [--rounds N] [--seconds N] [--database mysql://…] [KIND …]
+ *
+ * Every kind is measured for some seconds without and with its abusers, in turns, and a JSON object is printed: how long a message takes from its sender to its
+ * receiver (ms), the medians of all rounds, and the ratio of the p99, which should be below 2. `cpu`: the server's share of a core meanwhile.
+ */
+import { parseArgs } from "node:util";
+import type { Input } from "./abuser.ts";
+import { medians, Ordinary, type Summary } from "./ordinary.ts";
+import { type Clients, hold, makeUsers, type Natter, startNatter, type User } from "./support.ts";
+
+const CHATTERS = 200;
+/** Those who are in the large group, and those who know one another. */
+const MEMBERS = 1000, FRIENDS = 400;
+/** What waits for each of those who log in at once. */
+const WAITING = 10_000, WAITERS = 14;
+
+interface Kind {
+  /** For the reader. */
+  what: string;
+  abusers: number;
+  /** Before anything is measured. */
+  prepare?: (natter: Natter, users: User[]) => Promise<{ group?: number; clients?: Clients }>;
+}
+
+const kinds: Record<string, Kind> = {
+  ping: { what: "PING as fast as it is taken, four connections", abusers: 4 },
+  garbage: { what: "lines that are refused before they are looked at, four connections", abusers: 4 },
+  newlines: { what: "empty lines, sixteen connections", abusers: 16 },
+  contacts: { what: `CONTACTS, ten users with ${FRIENDS} friends each`, abusers: 10, prepare: befriend },
+  history: { what: "HISTORY of a hundred messages of 60 KB, ten users", abusers: 10, prepare: remember },
+  notes: { what: "notes to oneself of 60 KB, four users", abusers: 4 },
+  group: { what: `GROUP_CHAT of 60 KB to ${MEMBERS} online, one user`, abusers: 1, prepare: gather },
+  typing: { what: `SIGNAL of 1 KB to ${MEMBERS} online, four users`, abusers: 4, prepare: gather },
+  logins: { what: "LOGIN by token on new connections, 32 at a time, of eight users", abusers: 32 },
+  passwords: { what: "LOGIN by password, 64 at a time", abusers: 64 },
+  inboxes: { what: `${WAITERS} with ${WAITING} waiting messages each log in at once, over and over`, abusers: WAITERS, prepare: fill },
+};
+
+async function befriend(natter: Natter, users: User[]) {
+  for (const user of users) {
+    for (const { id } of await makeUsers(natter, FRIENDS)) await natter.store.addFriend(user.id, { id });
+  }
+  return {};
+}
+
+async function remember({ store }: Natter, users: User[]) {
+  for (const { id } of users) {
+    await store.append(Array.from({ length: 100 }, (_, i) => ({ sender: id, toid: id, msg: "x".repeat(60_000), ts: i })));
+  }
+  return {};
+}
+
+async function gather(natter: Natter, users: User[]) {
+  const { store, port } = natter;
+  const members = await makeUsers(natter, MEMBERS);
+  const made = await store.createGroup(users[0]!.id, "all", "all", "") as { groupid: number };
+  for (const { id } of [...users.slice(1), ...members]) await store.joinGroup(id, { id: made.groupid });
+  return { group: made.groupid, clients: await hold(port, members) };
+}
+
+async function fill(natter: Natter, users: User[]) {
+  const { store } = natter;
+  const [sender] = await makeUsers(natter, 1);
+  for (const { id } of users) {
+    for (let i = 0; i < WAITING; i += 100) {
+      await store.append(Array.from({ length: 100 }, () => ({ sender: sender!.id, toid: id, msg: "how do you do? ".repeat(5), ts: i })));
+    }
+  }
+  return {};
+}
+
+/** They begin, and go on until disposed of. */
+async function begin(natter: Natter, kind: string, input: Input): Promise<AsyncDisposable> {
+  const script = new URL("./abuser.ts", import.meta.url).pathname;
+  const args = ["run", "-A", "--quiet", script, String(natter.port), "203.0.113.7", kind];
+  const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped", stderr: "inherit" }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(JSON.stringify(input) + "\n"));
+  const reader = child.stdout.getReader();
+  await reader.read();
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await Promise.allSettled([child.status, reader.cancel(), writer.abort()]);
+    },
+  };
+}
+
+const { values, positionals } = parseArgs({
+  args: Deno.args,
+  options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "3" }, database: { type: "string" } },
+  allowPositionals: true,
+});
+const seconds = Number(values.seconds);
+for (const kind of positionals.length > 0 ? positionals : Object.keys(kinds)) {
+  const { what, abusers, prepare } = kinds[kind]!;
+  const flags = ["--limits", "on", "--max-connections", "10000", "--trusted-proxy", "127.0.0.1"];
+  await using natter = await startNatter({ ...(values.database ? { database: values.database } : {}), flags });
+  const users = await makeUsers(natter, abusers);
+  const { group, clients } = await prepare?.(natter, users) ?? {};
+  await using ordinary = await Ordinary.start(natter, CHATTERS, true);
+  const rounds = { without: [] as Summary[], with: [] as Summary[] };
+  let cpu = 0;
+  for (let i = 0; i < Number(values.rounds); i++) {
+    rounds.without.push(await ordinary.measure(seconds));
+    const input: Input = { users: kind === "logins" ? users.map((_, i) => users[i % 8]!) : users, ...(group === undefined ? {} : { group }) };
+    await using _abuse = await begin(natter, kind, input);
+    const before = await natter.cpu();
+    rounds.with.push(await ordinary.measure(seconds));
+    cpu += await natter.cpu() - before;
+  }
+  await clients?.[Symbol.asyncDispose]();
+  const [without, beside] = [medians(rounds.without), medians(rounds.with)];
+  const share = Number((cpu / seconds / Number(values.rounds)).toFixed(2));
+  console.log(JSON.stringify({ kind, without, with: beside, p99_ratio: Number((beside.p99 / without.p99).toFixed(2)), cpu: share, what }));
+}
