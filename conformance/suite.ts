@@ -141,6 +141,12 @@ async function outcomeOf(stage: Stage, check: Check): Promise<Outcome> {
   }
 }
 
+/** Of LOGIN_ACK's `inbox`: `confirmed` and `last`. */
+export function placesOf(ack: Message): [confirmed: number, last: number] {
+  const { confirmed, last } = ack.inbox as { confirmed: number; last: number };
+  return [confirmed, last];
+}
+
 /** 12 characters that nobody else has. */
 export function randomText(): string {
   return crypto.randomUUID().replaceAll("-", "").slice(0, 12);

@@ -81,7 +81,11 @@ export class Signals {
       members = await this.#groups.remember(groupid, () => this.#membersOf(groupid));
     }
     if (!members) throw new Refusal(Errno.NO_GROUP);
-    if (!members.has(from) || !this.#ties.isIn(session, groupid)) throw new Refusal(Errno.NOT_MEMBER);
+    if (!members.has(from) || !this.#ties.isIn(session, groupid)) {
+      // Whoever is refused may join next.
+      this.#groups.forget(groupid);
+      throw new Refusal(Errno.NOT_MEMBER);
+    }
     const to = [...members].filter(([userId]) => userId !== from && !this.#ties.blocks(session, userId)).map(([item, nodes]) => ({ item, nodes }));
     this.#router.sendTo(to, (there) => ({ type: "signal", from, to: there, groupid, line }));
   }
@@ -102,6 +106,10 @@ class Memory<K, V> {
   get(key: K): { value: V } | undefined {
     const found = this.#found.get(key);
     return found && found.until > performance.now() ? found : undefined;
+  }
+
+  forget(key: K): void {
+    this.#found.delete(key);
   }
 
   /** Who asks while it is being found out gets the same answer. */

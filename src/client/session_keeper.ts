@@ -5,7 +5,8 @@
  *
  * 1. There is at most one run, and it alone changes the state, except for `stop`, which ends it.
  * 2. A run has at most one link; `opened` and `ended` frame the session that stands on it, and follow each other.
- * 3. Only the first attempt takes a device from whoever has it (`takeover`): two that did so whenever they come back would not leave each other alone.
+ * 3. Whoever comes back to a device of its own takes it: its former connection may still be there, and is not to be asked. Another that has the same token is
+ *    told `replaced`, and does not come back by itself. Device 0 is everybody's: it is taken only when that was asked for, and once.
  */
 import { Link, type Push } from "./link.ts";
 import { ConnectionLost, type Credentials, type LoginAck, Msg, NatterError } from "./messages.ts";
@@ -96,7 +97,8 @@ export class SessionKeeper {
       let since = Infinity;
       const error = await this.#connect(credentials, stop, (ack) => {
         since = performance.now();
-        credentials = { id: ack.id, token: ack.token };
+        // Rule 3.
+        credentials = { id: ack.id, token: ack.token, ...(ack.device.id > 0 ? { takeover: true } : {}) };
         resolve(ack);
       });
       if (stop.aborted) break;
@@ -106,8 +108,6 @@ export class SessionKeeper {
         this.#set({ state: "closed", reason: reasonOf(error), error });
         return reject(error);
       }
-      // Rule 3.
-      credentials = { ...credentials, takeover: undefined };
       if (error === SWALLOWED) continue;
       this.#set({ state: "offline", until: Date.now() + delay, error });
       if (!stop.aborted) await this.#sleep(delay, stop);

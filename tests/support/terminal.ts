@@ -8,7 +8,7 @@ const PATIENCE = 20_000;
 const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60\u{1f300}-\u{1f64f}]/u;
 const SEQUENCE = /^\p{Cc}\[([\d;]*)([A-Za-z])/u;
 /** A terminal that tells pastes from keys shows nothing of being told to. */
-const PASTES = /\x1b\[\?2004[hl]/g;
+const PASTES = /\p{Cc}\[\?2004[hl]/gu;
 
 /** A screen of endless height that understands what a line editor needs. Throws an Error at any other sequence. */
 export class ScreenModel {
