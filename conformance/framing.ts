@@ -1,7 +1,7 @@
 /** Rules 1: how lines go over the wire. */
 import { assert, assertEquals } from "@std/assert";
 import type { Client } from "./client.ts";
-import { type Check, placesOf, Skip } from "./suite.ts";
+import { type Check, placeOf, Skip } from "./suite.ts";
 
 const PING = '{"msgid":13}';
 
@@ -43,7 +43,7 @@ export const framing: Check[] = [
       await member.client.write(PING + `\n{"msgid":6,"toid":${member.id},"msg":"half"}`);
       await member.client.next((m) => m.msgid === 14);
       const { ack, client } = await stage.again(member);
-      assertEquals(placesOf(ack), [0, 0]);
+      assertEquals(placeOf(ack), { confirmed: 0, last: 0 });
       assertEquals((await client.request({ msgid: 16, toid: member.id })).messages, []);
     },
   },

@@ -1,7 +1,7 @@
 /** Rules 6 and 9: messages, the inbox, history, signals. */
 import { assert, assertEquals } from "@std/assert";
 import type { Client, Message } from "./client.ts";
-import { type Check, type Member, placesOf, randomText } from "./suite.ts";
+import { type Check, type Member, placeOf, randomText } from "./suite.ts";
 
 const isChat = (m: Message) => m.msgid === 6 || m.msgid === 10;
 
@@ -129,7 +129,7 @@ export const messages: Check[] = [
       await bob.client.close();
       await chat(alice, bob.id, "a", "b", "c");
       const { ack, client } = await stage.again(bob);
-      assertEquals(placesOf(ack), [0, 3]);
+      assertEquals(placeOf(ack), { confirmed: 0, last: 3 });
       assertEquals(await texts(client, 3), ["a", "b", "c"]);
       await chat(alice, bob.id, "d");
       assertEquals((await client.next(isChat)).seq, 4);
@@ -148,7 +148,7 @@ export const messages: Check[] = [
       await bob.client.close();
       await chat(alice, bob.id, "c");
       const { ack, client } = await stage.again(bob);
-      assertEquals(placesOf(ack), [2, 3]);
+      assertEquals(placeOf(ack), { confirmed: 2, last: 3 });
       assertEquals(await texts(client, 1), ["c"]);
     },
   },
@@ -162,7 +162,7 @@ export const messages: Check[] = [
       bob.client.send({ msgid: 12, seq: 1 });
       await bob.client.settled();
       const second = await stage.again(bob);
-      assertEquals(placesOf(second.ack), [1, 3]);
+      assertEquals(placeOf(second.ack), { confirmed: 1, last: 3 });
       assertEquals(await texts(second.client, 2), ["b", "c"]);
       const third = await stage.again(second);
       assertEquals(await texts(third.client, 2), ["b", "c"]);
@@ -218,7 +218,7 @@ export const messages: Check[] = [
       alice.client.send({ msgid: 21, toid: bob.id, msg: "missed" });
       await alice.client.settled();
       const { client, ack } = await stage.again(bob);
-      assertEquals([placesOf(ack), await client.settled()], [[0, 0], []]);
+      assertEquals([placeOf(ack), await client.settled()], [{ confirmed: 0, last: 0 }, []]);
       assertEquals((await alice.client.request({ msgid: 21, toid: bob.id, msg: "x".repeat(1025) })).errno, 13);
     },
   },

@@ -14,6 +14,12 @@ async function group(client: Client): Promise<{ groupid: number; groupname: stri
 /** How late PRESENCE may be (ms): 3 s, and what a busy machine adds. */
 const PRESENCE_MS = 6000;
 
+/** The roles of a group's members, by their numbers. */
+async function rolesIn(client: Client, groupid: unknown): Promise<Record<number, string>> {
+  const { members } = await client.request({ msgid: 32, groupid });
+  return Object.fromEntries((members as { id: number; role: string }[]).map(({ id, role }) => [id, role]));
+}
+
 export const people: Check[] = [
   {
     rule: "7.1",
@@ -43,7 +49,7 @@ export const people: Check[] = [
       const { token } = await account.client.login({ id: account.id, password: account.password, proto: 3 });
       const isNews = (m: { msgid: number }) => m.msgid === 15;
       const came = await alice.client.next(isNews, PRESENCE_MS);
-      assertEquals([came.id, came.state, came.lastseen], [account.id, "online", null]);
+      assertEquals([came.id, came.state, came.lastseen], [account.id, "online", null], "never gone yet");
       // Short absences; then a last one, whose news would come behind any of them.
       const login = { client: account.client, id: account.id, token: token as string };
       const still = await stage.again(await stage.again(login));
@@ -74,7 +80,8 @@ export const people: Check[] = [
       await alice.client.settled();
       assertEquals(await bob.client.settled(), []);
       const { friend } = await alice.client.request({ msgid: 7, friendid: bob.id });
-      assertEquals((friend as { state: string }).state, "offline");
+      const { state, lastseen } = friend as { state: string; lastseen: unknown };
+      assertEquals([state, typeof lastseen], ["offline", "number"], "since the moment of BLOCK");
       const seen = await bob.client.request({ msgid: 7, friendid: alice.id });
       assertEquals((seen.friend as { state: string }).state, "online");
       bob.client.send({ msgid: 21, toid: alice.id, msg: "x" });
@@ -92,6 +99,18 @@ export const people: Check[] = [
     },
   },
   {
+    rule: "7.5",
+    title: "USERS tells those that exist, by number or name",
+    async run(stage) {
+      const [alice, bob] = await stage.members(2);
+      const shown = ({ id, name }: { id: number; name: string }) => ({ id, name });
+      const { users } = await alice.client.request({ msgid: 42, ids: [bob.id, alice.id, 2 ** 40] });
+      assertEquals((users as { id: number }[]).toSorted((a, b) => a.id - b.id), [alice, bob].map(shown).sort((a, b) => a.id - b.id));
+      assertEquals((await alice.client.request({ msgid: 42, names: [bob.name.toUpperCase()] })).users, [shown(bob)]);
+      assertEquals((await alice.client.request({ msgid: 42 })).errno, 13);
+    },
+  },
+  {
     rule: "8.1",
     title: "CREATE_GROUP: the creator is a member; a name that is taken is 1",
     async run(stage) {
@@ -100,9 +119,9 @@ export const people: Check[] = [
       assertEquals((await client.request({ msgid: 17 })).groups, [
         { id: groupid, groupname, role: "creator", count: 1 },
       ]);
-      const { ref: _, ...page } = await client.request({ msgid: 32, groupid });
-      const me = { id, name, state: "online", lastseen: null, role: "creator" };
-      assertEquals<object>(page, { msgid: 11, errno: 0, re: 32, groupdesc: "d", members: [me], count: 1, more: false });
+      const { members, groupdesc, count, more } = await client.request({ msgid: 32, groupid });
+      assertEquals([groupdesc, count, more], ["d", 1, false]);
+      assertEquals(members, [{ id, name, state: "online", lastseen: null, role: "creator" }]);
       assertEquals((await client.request({ msgid: 8, groupname: groupname.toUpperCase(), groupdesc: "" })).errno, 1);
       assertEquals((await client.request({ msgid: 8, groupname: randomText() })).errno, 13);
     },
@@ -115,8 +134,12 @@ export const people: Check[] = [
       const { groupid, groupname } = await group(alice.client);
       for (const msgid of [10, 16, 19, 32]) assertEquals((await bob.client.request({ msgid, groupid, msg: "x" })).errno, 18, `msgid ${msgid}`);
       assertEquals((await bob.client.request({ msgid: 9, groupname: groupname.toUpperCase() })).errno, 0);
-      const { group: joined } = await carol.client.request({ msgid: 9, groupid });
-      assertEquals(joined, { id: groupid, groupname, role: "normal", count: 3 });
+      assertEquals((await carol.client.request({ msgid: 9, groupid })).group, { id: groupid, groupname, role: "normal", count: 3 });
+      assertEquals(await rolesIn(carol.client, groupid), { [alice.id]: "creator", [bob.id]: "normal", [carol.id]: "normal" });
+      const first = await carol.client.request({ msgid: 32, groupid, limit: 2 });
+      const after = Math.max(...(first.members as { id: number }[]).map((member) => member.id));
+      const second = await carol.client.request({ msgid: 32, groupid, limit: 2, after });
+      assertEquals([first.more, second.more, (second.members as unknown[]).length], [true, false, 1]);
       const { messageid, ts } = await bob.client.request({ msgid: 10, groupid, msg: "all!", mid: "g1" });
       for (const { client } of [alice, carol]) {
         const { time: _, ...came } = await client.next((m) => m.msgid === 10);
@@ -138,9 +161,7 @@ export const people: Check[] = [
       const { groupid, groupname } = await group(alice.client);
       for (const { client } of [bob, carol]) assertEquals((await client.request({ msgid: 9, groupid })).errno, 0);
       assertEquals((await alice.client.request({ msgid: 19, groupid })).errno, 0);
-      const { members } = await carol.client.request({ msgid: 32, groupid });
-      const roles = new Map((members as { id: number; role: string }[]).map((member) => [member.id, member.role]));
-      assertEquals(roles, new Map([[bob.id, "creator"], [carol.id, "normal"]]));
+      assertEquals(await rolesIn(carol.client, groupid), { [bob.id]: "creator", [carol.id]: "normal" });
       assertEquals((await alice.client.request({ msgid: 10, groupid, msg: "x" })).errno, 18);
       for (const { client } of [bob, carol]) assertEquals((await client.request({ msgid: 19, groupid })).errno, 0);
       assertEquals((await carol.client.request({ msgid: 9, groupid })).errno, 17);

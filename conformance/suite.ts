@@ -31,6 +31,12 @@ export interface Member {
   ack: Message;
 }
 
+/** Where a device stands in the log, and where that ends, as LOGIN_ACK tells it. */
+export function placeOf(ack: Message): { confirmed: unknown; last: unknown } {
+  const { confirmed, last } = ack.inbox as Record<string, unknown>;
+  return { confirmed, last };
+}
+
 /** What a check works with: connections and users of its own. */
 export class Stage {
   readonly #clients: Client[] = [];
@@ -54,19 +60,10 @@ export class Stage {
     return { id: id!, name, password, client };
   }
 
-  /** A new user with a modern session, on device 0, or on a new one of this name. */
-  async member(device?: string): Promise<Member> {
-    return await this.#enter(await this.account(), device);
-  }
-
-  /** Another device of the same user. Throws {@linkcode Skip} where users have none. */
-  async device(member: Member, device: string): Promise<Member> {
-    if (!(member.ack.features as string[]).includes("devices")) throw new Skip("no devices can be named");
-    return await this.#enter({ ...member, client: await this.connect() }, device);
-  }
-
-  async #enter<T extends { client: Client; id: number; password: string }>(account: T, device: string | undefined) {
-    const ack = await account.client.login({ id: account.id, password: account.password, proto: 3, ...(device === undefined ? {} : { device }) });
+  /** A new user with a modern session. */
+  async member(): Promise<Member> {
+    const account = await this.account();
+    const ack = await account.client.login({ id: account.id, password: account.password, proto: 3 });
     if (ack.errno !== 0) throw new Error(`LOGIN was refused: ${ack.errno} ${ack.errmsg}`);
     return { ...account, token: ack.token as string, ack };
   }
@@ -139,12 +136,6 @@ async function outcomeOf(stage: Stage, check: Check): Promise<Outcome> {
   } finally {
     await stage.clear();
   }
-}
-
-/** Of LOGIN_ACK's `inbox`: `confirmed` and `last`. */
-export function placesOf(ack: Message): [confirmed: number, last: number] {
-  const { confirmed, last } = ack.inbox as { confirmed: number; last: number };
-  return [confirmed, last];
 }
 
 /** 12 characters that nobody else has. */

@@ -173,7 +173,8 @@ class NatterServer implements Server {
     const strangers = new Strangers(Math.max(1, Math.floor(most * STRANGERS)), (connection) => farewell.cut(connection, "full"));
     const delivery = this.#delivery = new Delivery({ store, table, confirmation, tooSlow: (session) => end(session, "slow") });
     const appender = this.#appender = new Appender(store, router, counters);
-    const changes = new Changes({ store, router, table, ties, pushes });
+    const signals = new Signals({ store, table, router, ties });
+    const changes = new Changes({ store, router, table, ties, signals, pushes });
     const remote = new RemoteHolders(store, router);
     const fenced = () => this.#node.renewSoon();
     const shared = { store, table, router, offline, listener: news, end };
@@ -182,7 +183,6 @@ class NatterServer implements Server {
     this.#node = new NodeLife({ ...shared, login, times: this.#times, noticed: (session, last) => delivery.noticed(session, last), fatal });
     const welcome = new Welcome({ store, time, delivery, confirmation, lists, news, pushes, ties, terms: new Terms(config), tokenLife });
     const devices = new Devices({ store, strangers, login, welcome, departure, appender, changes, router, counters });
-    const signals = new Signals({ store, table, router, ties });
     const heartbeat = this.#heartbeat = new Heartbeat(
       config.heartbeat * 1000,
       config.loginTimeout * 1000,

@@ -141,6 +141,31 @@ mysqlTest("new devices on two nodes at once: each its own number, never more tha
   }
 });
 
+mysqlTest("a token that is deleted by its hash and with its device at the same moment: the two do not wait for each other", async (t) => {
+  const [a, b] = [await t.open(), await t.open()];
+  await a.join("a");
+  const users = await addUsers(a, ..."abcdefghij");
+  const admin = await t.admin();
+  for (let round = 0; round < 100; round++) {
+    if (round % 25 === 0) await a.renew();
+    await Promise.all(users.map(async (userId) => {
+      const hash = crypto.getRandomValues(new Uint8Array(32));
+      const session = crypto.randomUUID();
+      const token = { hash, expires: 1e15 };
+      const claim = await a.claim({ userId, session, proof: { version: 1 }, device: { name: "phone" }, token, address: "", at: round });
+      assert(claim.result === "claimed");
+      const removing = b.removeDevice(userId, claim.device.id);
+      // The removal locks its user first: at about the same time as both delete.
+      await a.ping();
+      await Promise.all([removing, a.removeToken(hash), a.extendToken(hash, 1)]);
+    }));
+  }
+  assertEquals(await admin.deadlock(), undefined);
+  assertEquals(await admin.query("SELECT * FROM token"), []);
+  assertEquals(await admin.query("SELECT * FROM device"), []);
+  assertEquals(await admin.query("SELECT id FROM user WHERE state = 'online'"), []);
+});
+
 mysqlTest(
   "logins, logouts, removals of devices and the expiry of tokens at once, on two nodes: no deadlock, and no token of a device that is gone",
   async (t) => {

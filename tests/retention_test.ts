@@ -34,7 +34,7 @@ databaseTest("retention: a clock that is 40 days ahead for a while deletes no me
   const watch = new StoreWatch();
   using wall = wallClockAhead();
   using time = clockAhead();
-  await using s = await startServer(db, { "keep-days": 30 }, { times: { retention: 20 }, store: watch.wrap });
+  await using s = await startServer(db, { "keep-days": 30, "token-days": 7 }, { times: { retention: 20 }, store: watch.wrap });
   const [ada, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
   const store = await db.open();
   await store.append([{ sender: ada.id, toid: bob.id, msg: "of today", ts: Date.now() }]);

@@ -7,12 +7,13 @@ import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { Store } from "../store/store.ts";
 import { Msg } from "../wire/msgid.ts";
 import type { Pushes } from "./pushes.ts";
+import type { Signals } from "./signals.ts";
 import type { Ties } from "./ties.ts";
 
 /** Tells a user's sessions of what the user changed. */
 export class Changes {
   /** Joins its parts. */
-  constructor(private readonly parts: { store: Store; router: Router; table: ConnectionTable; ties: Ties; pushes: Pushes }) {}
+  constructor(private readonly parts: { store: Store; router: Router; table: ConnectionTable; ties: Ties; signals: Signals; pushes: Pushes }) {}
 
   /** A user changed something by way of this session, and the database has it. */
   made(session: Session, change: OwnChange): void {
@@ -28,8 +29,9 @@ export class Changes {
 
   /** A user who is here changed something, here or elsewhere. */
   heard({ userId, by, change }: NodeMessage & { type: "changed" }): void {
-    const { table, ties, pushes } = this.parts;
+    const { table, ties, signals, pushes } = this.parts;
     const { what } = change;
+    if (what === "groups") signals.forget(change.groupid);
     for (const session of table.of(userId)) {
       ties.apply(session, change);
       if (session.id === by || session.dialect !== 3) continue;

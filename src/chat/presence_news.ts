@@ -105,7 +105,8 @@ export class PresenceNews implements PresenceListener {
     const believed = beliefs?.get(id);
     if (believed === undefined || believed === state) return;
     beliefs!.set(id, state);
-    session.connection.send({ msgid: Msg.PRESENCE, id, state, lastseen });
+    // Clients of 0.1 were always told a number.
+    session.connection.send({ msgid: Msg.PRESENCE, id, state, lastseen: session.dialect === 2 ? lastseen ?? Date.now() : lastseen });
   }
 
   #schedule(ms = this.#tick): void {

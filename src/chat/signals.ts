@@ -51,6 +51,11 @@ export class Signals {
     return this.#users.remember(toid!, () => this.#nodesOf(toid!)).then((nodes) => this.#elsewhere(nodes, message));
   }
 
+  /** Somebody joined the group, or left it. */
+  forget(groupid: GroupId): void {
+    this.#groups.forget(groupid);
+  }
+
   /** A signal for users who are here. */
   heard({ from, to, groupid, line }: NodeMessage & { type: "signal" }): void {
     const ended = line + "\n";
@@ -81,11 +86,7 @@ export class Signals {
       members = await this.#groups.remember(groupid, () => this.#membersOf(groupid));
     }
     if (!members) throw new Refusal(Errno.NO_GROUP);
-    if (!members.has(from) || !this.#ties.isIn(session, groupid)) {
-      // Whoever is refused may join next.
-      this.#groups.forget(groupid);
-      throw new Refusal(Errno.NOT_MEMBER);
-    }
+    if (!members.has(from) || !this.#ties.isIn(session, groupid)) throw new Refusal(Errno.NOT_MEMBER);
     const to = [...members].filter(([userId]) => userId !== from && !this.#ties.blocks(session, userId)).map(([item, nodes]) => ({ item, nodes }));
     this.#router.sendTo(to, (there) => ({ type: "signal", from, to: there, groupid, line }));
   }
@@ -108,19 +109,28 @@ class Memory<K, V> {
     return found && found.until > performance.now() ? found : undefined;
   }
 
-  forget(key: K): void {
-    this.#found.delete(key);
+  /** Who asks while it is being found out gets the same answer. */
+  async remember(key: K, find: () => Promise<V>): Promise<V> {
+    const asked = this.#asked.get(key) ?? find();
+    this.#asked.set(key, asked);
+    try {
+      const value = await asked;
+      // Unless it was forgotten meanwhile.
+      if (this.#asked.get(key) === asked) this.#keep(key, value);
+      return value;
+    } finally {
+      if (this.#asked.get(key) === asked) this.#asked.delete(key);
+    }
   }
 
-  /** Who asks while it is being found out gets the same answer. */
-  remember(key: K, find: () => Promise<V>): Promise<V> {
-    const asked = this.#asked.get(key) ?? find().finally(() => this.#asked.delete(key));
-    this.#asked.set(key, asked);
-    return asked.then((value) => {
-      this.#found.delete(key);
-      this.#found.set(key, { value, until: performance.now() + this.ms });
-      if (this.#found.size > this.most) this.#found.delete(this.#found.keys().next().value!);
-      return value;
-    });
+  forget(key: K): void {
+    this.#found.delete(key);
+    this.#asked.delete(key);
+  }
+
+  #keep(key: K, value: V): void {
+    this.#found.delete(key);
+    this.#found.set(key, { value, until: performance.now() + this.ms });
+    if (this.#found.size > this.most) this.#found.delete(this.#found.keys().next().value!);
   }
 }

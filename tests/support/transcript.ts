@@ -68,12 +68,12 @@ function stepOf(line: string, number: number): Step {
   return { line: number, kind: side === "C" ? "client" : "server", who, text, times: Number(times), orMore: orMore !== undefined };
 }
 
-/** Plays a transcript against a server of its own. Throws an Error that names the line. */
-export async function play(transcript: Transcript): Promise<void> {
+/** Plays a transcript against a server of its own. Throws an Error that names the line. @param proto of those who are logged in when it begins */
+export async function play(transcript: Transcript, proto = 3): Promise<void> {
   await using db = await testDatabase("sqlite");
   const watch = new StoreWatch();
   await using server = await startServer(db, transcript.settings, { store: watch.wrap, times: { kicks: 20 } });
-  const stage = new Stage(server, watch);
+  const stage = new Stage(server, watch, proto);
   try {
     for (const { name, away } of transcript.people) await stage.enter(name, away);
     for (const step of transcript.steps) {
@@ -110,13 +110,15 @@ function longLine(text: string): string | undefined {
 class Stage {
   readonly #server: TestServer;
   readonly #watch: StoreWatch;
+  readonly #proto: number;
   readonly #clients = new Map<string, RawClient>();
   readonly #values = new Map<string, string>();
   /** Connections of which nothing more is asked. */
   readonly #over = new Set<string>();
 
-  constructor(server: TestServer, watch: StoreWatch) {
+  constructor(server: TestServer, watch: StoreWatch, proto: number) {
     this.#server = server;
+    this.#proto = proto;
     this.#watch = watch;
   }
 
@@ -125,7 +127,7 @@ class Stage {
     const { id } = await client.register(name, "secret");
     this.#values.set(name, String(id));
     if (away) return await client.close();
-    assertEquals((await client.login({ name, password: "secret", proto: 3 })).errno, 0);
+    assertEquals((await client.login({ name, password: "secret", proto: this.#proto })).errno, 0);
     this.#clients.set(name, client);
   }
 

@@ -1,4 +1,4 @@
-// Users, passwords, tokens. Tokens come and go with their user's row locked: else two that delete the same one, by its hash and by its device, would wait for
+// Users, passwords, tokens. Tokens are written with their user's row locked: else two that delete the same one, by its hash and by its device, would wait for
 // each other.
 
 import { Buffer } from "node:buffer";
@@ -25,7 +25,14 @@ interface AccountRow {
 
 interface OwnerRow extends AccountRow {
   hash: Buffer;
-  device: number;
+  device: DeviceId;
+  expires: number;
+}
+
+interface TokenRow {
+  hash: Buffer;
+  userid: UserId;
+  device: DeviceId;
   expires: number;
 }
 
@@ -48,20 +55,28 @@ export function accounts(db: Pool, users: Users): Accounts {
     return hashes.map((hash) => rows.find((row) => hash.equals(row.hash)));
   });
 
-  /** What `find` gives is changed with its users locked, {@linkcode STEP} rows at a time. */
+  /** What `find` gives is changed with its users locked, {@linkcode STEP} rows at a time. `tokens`: those of these users, under the lock. */
   async function step<Row extends { userid: UserId }>(
     find: () => Promise<Row[]>,
-    change: (rows: Row[], locked: Map<UserId, LockedUser>, tokens: { userid: UserId; device: DeviceId }[]) => string[],
+    change: (rows: Row[], locked: Map<UserId, LockedUser>, tokens: TokenRow[]) => string[],
   ): Promise<void> {
     for (let found = STEP; found === STEP;) {
       const rows = await find();
       found = rows.length;
       if (found === 0) return;
       const ids = rows.map(({ userid }) => userid);
-      await users.change(ids, (locked, [tokens]) => {
-        return { result: undefined, statements: change(rows, locked, tokens as { userid: UserId; device: DeviceId }[]) };
-      }, { reading: [`SELECT userid, device FROM token WHERE userid IN (${numbers(ids)})`] });
+      await users.change(
+        ids,
+        (locked, [tokens]) => ({ result: undefined, statements: change(rows, locked, tokens as TokenRow[]) }),
+        { reading: [`SELECT hash, userid, device, expires FROM token WHERE userid IN (${numbers(ids)})`] },
+      );
     }
+  }
+
+  /** One token is changed, if it is there. */
+  async function changeToken(hash: Uint8Array, sql: string): Promise<void> {
+    const [token] = await db.read<{ userid: UserId }>("SELECT userid FROM token WHERE hash = ?", [Buffer.from(hash)]);
+    if (token) await users.change([token.userid], () => ({ result: undefined, statements: [`${sql} WHERE hash = ${literal(hash)}`] }));
   }
 
   return {
@@ -130,18 +145,11 @@ export function accounts(db: Pool, users: Users): Accounts {
       });
     },
 
-    async extendToken(hash, expires) {
-      await db.write("UPDATE token SET expires = ? WHERE hash = ?", [expires, Buffer.from(hash)]);
-    },
-
-    async removeToken(hash) {
-      const [token] = await db.read<{ userid: UserId }>("SELECT userid FROM token WHERE hash = ?", [Buffer.from(hash)]);
-      if (!token) return;
-      await users.change([token.userid], () => ({ result: undefined, statements: [`DELETE FROM token WHERE hash = ${literal(hash)}`] }));
-    },
+    extendToken: (hash, expires) => changeToken(hash, `UPDATE token SET expires = ${numbers([expires])}`),
+    removeToken: (hash) => changeToken(hash, "DELETE FROM token"),
 
     async expireTokens(now, life) {
-      const inHashes = (rows: { hash: Buffer }[]) => `hash IN (${rows.map(({ hash }) => literal(hash))})`;
+      const tokens = (expiring: TokenRow[]) => `hash IN (${expiring.map(({ hash }) => literal(hash))})`;
       await step(
         () =>
           db.read<{ userid: UserId; hash: Buffer }>(
@@ -149,11 +157,19 @@ export function accounts(db: Pool, users: Users): Accounts {
               "WHERE d.node IS NOT NULL AND t.expires < ? LIMIT ?",
             [now + life - DAY_MS, String(STEP)],
           ),
-        (rows) => [`UPDATE token SET expires = ${numbers([now + life])} WHERE ${inHashes(rows)}`],
+        (_, locked, known) => {
+          const used = known.filter(({ userid, device, expires }) =>
+            expires < now + life - DAY_MS && locked.get(userid)?.devices.get(device)?.session != null
+          );
+          return used.length > 0 ? [`UPDATE token SET expires = ${numbers([now + life])} WHERE ${tokens(used)}`] : [];
+        },
       );
       await step(
-        () => db.read<{ userid: UserId; hash: Buffer }>("SELECT userid, hash FROM token WHERE expires < ? LIMIT ?", [now, String(STEP)]),
-        (rows) => [`DELETE FROM token WHERE expires < ${numbers([now])} AND ${inHashes(rows)}`],
+        () => db.read<{ userid: UserId }>("SELECT userid FROM token WHERE expires < ? LIMIT ?", [now, String(STEP)]),
+        (_, _locked, known) => {
+          const over = known.filter(({ expires }) => expires < now);
+          return over.length > 0 ? [`DELETE FROM token WHERE ${tokens(over)}`] : [];
+        },
       );
       await step(
         () =>
@@ -162,11 +178,11 @@ export function accounts(db: Pool, users: Users): Accounts {
               "WHERE d.device > 0 AND d.session IS NULL AND t.hash IS NULL LIMIT ?",
             [String(STEP)],
           ),
-        (rows, locked, tokens) => {
+        (rows, locked, known) => {
           for (const { userid, device: number } of rows) {
             const user = locked.get(userid);
             const device = user?.devices.get(number);
-            const kept = device?.session !== null || tokens.some((token) => token.userid === userid && token.device === number);
+            const kept = device?.session !== null || known.some((token) => token.userid === userid && token.device === number);
             if (user && device && !kept) user.remove(device, now);
           }
           return [];

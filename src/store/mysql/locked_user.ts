@@ -152,10 +152,11 @@ export function writing(users: LockedUser[]): string[] {
   return [
     ...writingUsers(users.filter(({ row, before }) => USER_COLUMNS.some((column) => row[column] !== before[column]))),
     ...writingDevices(users.flatMap((user) => [...user.changed])),
-    ...deleting("device", removed.filter(({ device }) => device !== 0).map(ofDevice)),
-    ...deleting("token", removed.map(ofDevice)),
+    ...deleting("device", "PRIMARY", removed.filter(({ device }) => device !== 0).map(ofDevice)),
+    ...deleting("token", "token_device", removed.map(ofDevice)),
     ...deleting(
       "inbox",
+      "PRIMARY",
       trimmed.map(({ row, before }) =>
         `userid = ${numbers([row.id])} AND seq BETWEEN ${numbers([before.trimmed_seq + 1])} AND ${numbers([row.trimmed_seq])}`
       ),
@@ -174,8 +175,9 @@ function ofDevice({ userid, device }: DeviceRow): string {
   return `userid = ${numbers([userid])} AND device = ${numbers([device])}`;
 }
 
-function deleting(table: string, wheres: string[]): string[] {
-  return [...pieces(wheres)].map((piece) => `DELETE FROM ${table} WHERE ${piece.join(" OR ")}`);
+/** By that key: a small table would be scanned, and rows of users waited for that are none of our business. */
+function deleting(table: string, key: string, wheres: string[]): string[] {
+  return [...pieces(wheres)].map((piece) => `DELETE ${table} FROM ${table} FORCE INDEX (${key}) WHERE ${piece.join(" OR ")}`);
 }
 
 /** Only the columns that changed: most often that is one or two. */

@@ -20,7 +20,7 @@ import { type SessionKey, StoreRefused, StoreUnavailable, type UserId } from "..
 import { LockConflict, reason } from "./errors.ts";
 import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
-import { literal, pieces } from "./sql.ts";
+import { literal, marks, padded, pieces } from "./sql.ts";
 import type { Users } from "./users.ts";
 
 /** Longer than the 15 s (wait_timeout) that the connection of a machine that died holds the name. */
@@ -54,7 +54,7 @@ export class NodeLife {
     try {
       const incarnation = await this.#begin(name);
       const left = await this.#sweepNode(name, incarnation);
-      await this.db.write("DELETE FROM kick WHERE node = ?", [name]);
+      while ((await this.takeKicks()).length > 0);
       return left.length;
     } catch (error) {
       this.#forget();
@@ -112,6 +112,17 @@ export class NodeLife {
       if (swept.length === 0) throw error;
     }
     return swept;
+  }
+
+  async takeKicks(): Promise<SessionKey[]> {
+    if (!this.identity) return [];
+    const sql = "SELECT userid AS userId, device, session FROM kick WHERE node = ? LIMIT 512";
+    const rows = await this.db.read<SessionKey>(sql, [this.identity.name]);
+    if (rows.length > 0) {
+      const list = padded(rows.map(({ session }) => session));
+      await this.db.write(`DELETE FROM kick WHERE session IN (${marks(list.length)})`, list);
+    }
+    return rows;
   }
 
   async isNamed(node: string): Promise<boolean> {

@@ -1,13 +1,12 @@
 // What operators need: who is there, ending sessions, the database's epoch. And devices, as their users see them.
 
-import type { Device, DeviceId, SessionKey, State, Store, UserId } from "../store.ts";
+import type { Device, DeviceId, State, Store, UserId } from "../store.ts";
 import { asking, endedOf } from "./locked_user.ts";
-import type { NodeLife } from "./node.ts";
 import type { Pool } from "./pool.ts";
 import { marks, padded } from "./sql.ts";
 import type { Users } from "./users.ts";
 
-type Operators = Pick<Store, "users" | "devices" | "removeDevice" | "kick" | "takeKicks" | "epoch" | "renewEpoch">;
+type Operators = Pick<Store, "users" | "devices" | "removeDevice" | "kick" | "epoch" | "renewEpoch">;
 
 interface UserRow {
   id: UserId;
@@ -17,7 +16,7 @@ interface UserRow {
   closed: number;
 }
 
-export function operators(db: Pool, users: Users, node: NodeLife): Operators {
+export function operators(db: Pool, users: Users): Operators {
   return {
     async users(after, limit) {
       const rows = await db.read<UserRow>(
@@ -74,16 +73,6 @@ export function operators(db: Pool, users: Users, node: NodeLife): Operators {
         const ended = endedOf(devices.filter((row) => device === undefined || row.device === device));
         return { result: ended.length > 0, statements: asking(ended, Date.now()) };
       });
-    },
-
-    async takeKicks() {
-      if (!node.identity) return [];
-      const rows = await db.read<SessionKey>("SELECT userid AS userId, device, session FROM kick WHERE node = ? LIMIT 512", [node.identity.name]);
-      if (rows.length > 0) {
-        const list = padded(rows.map(({ session }) => session));
-        await db.write(`DELETE FROM kick WHERE session IN (${marks(list.length)})`, list);
-      }
-      return rows;
     },
 
     async epoch() {
