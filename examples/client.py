@@ -45,9 +45,10 @@ class Natter:
             del self.answers[ref]
 
     def login(self, name, password):
-        ack = self.request(msgid=1, name=name, password=password, proto=2)
+        ack = self.request(msgid=1, name=name, password=password, proto=3)
         if ack["errno"] != 0:
             raise PermissionError(ack["errmsg"])
+        self.id = ack["id"]
         self.handled = max(self.handled, ack["inbox"]["confirmed"])
         # The server asks after `heartbeat` seconds of our silence: when nothing comes for twice that long, it is gone.
         self.socket.settimeout(2 * ack["heartbeat"] + 5)
@@ -82,7 +83,7 @@ class Natter:
         elif message["msgid"] in (6, 10):  # CHAT, GROUP_CHAT
             # What was not confirmed comes again: by its seq it is known.
             if message["seq"] > self.handled:
-                self.on_message(message)
+                self.on_message(self, message)
                 self.handled = message["seq"]
             self.send(msgid=12, seq=self.handled)  # RECEIVED
         elif message["msgid"] == 20:  # GOODBYE
@@ -95,8 +96,10 @@ def say(line):
     sys.stdout.flush()
 
 
-def show(message):
+def show(natter, message):
     place = f" in group {message['groupid']}" if "groupid" in message else ""
+    if message["id"] == natter.id != message.get("toid", natter.id):  # written on another device of one's own
+        place = f" to {message['toid']}"
     say(f"{message['name']}{place}: {message['msg']}")
 
 

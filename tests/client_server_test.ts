@@ -36,7 +36,16 @@ databaseTest("client and server: two people find each other and talk", async (db
   assertEquals([message.messageid, message.ts], [stored.messageid, stored.ts]);
 
   const { groupid } = await bob.createGroup("team", "two people");
-  assertEquals((await alice.joinGroup({ name: "team" })).users.map((u) => u.name).sort(), ["alice", "bob"]);
+  assertEquals(await alice.joinGroup({ name: "team" }), { id: groupid, groupname: "team", role: "normal", count: 2 });
+  const members = await alice.members(groupid, { limit: 1 });
+  assertEquals([members.groupdesc, members.count, members.more], ["two people", 2, true]);
+  const others = await alice.members(groupid, { after: members.members[0].id });
+  assertEquals([...members.members, ...others.members].map(({ name, role, state }) => `${name} ${role} ${state}`), [
+    "alice normal online",
+    "bob creator online",
+  ]);
+  assertEquals(others.more, false);
+  assertEquals(await alice.users({ names: ["BOB", "nobody"] }), [{ id: bobId, name: "bob" }]);
   const second = event(bob, "message");
   await alice.chat({ groupid }, "hello all");
   assertEquals([(await second).groupid, (await second).seq], [groupid, 2]);
@@ -54,7 +63,7 @@ databaseTest("client and server: two people find each other and talk", async (db
   await bob.unblock(id);
   await alice.removeFriend(bobId);
   await alice.leaveGroup(groupid);
-  assertEquals(await alice.contacts(), { friends: [], groups: [] });
+  assertEquals(await alice.contacts(), { friends: [], groups: [], blocked: [] });
   assertEquals((await assertRejects(() => alice.chat({ groupid }, "?"), NatterError) as NatterError).errno, 18);
   assertEquals((await assertRejects(() => alice.chat({ id: bobId }, "x".repeat(70_000)), NatterError) as NatterError).errno, 14);
 

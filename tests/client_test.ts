@@ -229,7 +229,7 @@ Deno.test("client: a snapshot takes unanswered messages and the last number over
   const kept = JSON.stringify(first.client.snapshot());
   await first.client.close();
   await unanswered;
-  assertEquals(JSON.parse(kept), { id: 1, seq: 3, pending: [{ mid, to: { id: 2 }, msg: "hello" }] });
+  assertEquals(JSON.parse(kept), { id: 1, seq: 3, epoch: "e1", pending: [{ mid, to: { id: 2 }, msg: "hello" }] });
 
   const client = clientOf(wire, { resume: JSON.parse(kept) });
   const seqs: number[] = [];
@@ -302,15 +302,16 @@ Deno.test("client: comes back by token; GOODBYE says when, or not to", async () 
   const login = client.login({ name: "alice", password: "pw" });
   const first = await wire.accept();
   const request = await first.next(Msg.LOGIN);
-  assertEquals([request.name, request.password, request.proto], ["alice", "pw", 2]);
+  assertEquals([request.name, request.password, request.proto], ["alice", "pw", 3]);
   first.answer(request, {
     msgid: Msg.LOGIN_ACK,
     id: 1,
     name: "alice",
+    device: { id: 0, name: "" },
     token: "t1",
     heartbeat: 60,
     limits: { line: 65536 },
-    inbox: { confirmed: 0, last: 0 },
+    inbox: { epoch: "e1", confirmed: 0, last: 0 },
   });
   assertEquals((await login).token, "t1");
 
@@ -327,10 +328,11 @@ Deno.test("client: comes back by token; GOODBYE says when, or not to", async () 
     msgid: Msg.LOGIN_ACK,
     id: 1,
     name: "alice",
+    device: { id: 0, name: "" },
     token: "t1",
     heartbeat: 60,
     limits: { line: 65536 },
-    inbox: { confirmed: 0, last: 0 },
+    inbox: { epoch: "e1", confirmed: 0, last: 0 },
   });
 
   const closed = event(client, "state", (s) => s.state === "closed");
@@ -413,6 +415,52 @@ Deno.test("client: close ends an attempt that hangs; a server that accepts and i
   await (await wire.accept()).closed;
 });
 
+Deno.test("client: in doubt it asks, and leaves a server that says nothing, or does not let it in, within 3 s", async () => {
+  const dead = async () => {
+    const wire = new FakeWire();
+    const { client, connection } = await online(wire);
+    const began = performance.now();
+    client.reconnectNow();
+    client.reconnectNow();
+    await connection.next(Msg.PING);
+    assertEquals(connection.waiting, []);
+    await connection.closed;
+    assert(performance.now() - began < 3500);
+    await wire.login();
+    await client.close();
+  };
+  const alive = async () => {
+    const wire = new FakeWire();
+    const { client, connection } = await online(wire);
+    client.reconnectNow();
+    connection.answer(await connection.next(Msg.PING), { msgid: Msg.PONG });
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    assertEquals([client.state.state, wire.attempts], ["online", 1]);
+    await client.close();
+  };
+  // The network swallows the first attempt, whether it is at connecting or at logging in.
+  const swallowed = async (how: "connect" | "login") => {
+    const wire = new FakeWire();
+    let attempts = 0;
+    const connect: typeof wire.connect = (events, signal) => {
+      if (how === "login" || ++attempts > 1) return wire.connect(events, signal);
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const client = clientOf(wire, { connect });
+    const login = client.login({ id: 1, token: "t0" });
+    if (how === "login") await (await wire.accept()).next(Msg.LOGIN);
+    // Too early: it may well be answered yet.
+    client.reconnectNow();
+    assertEquals(client.state.state, "connecting");
+    await new Promise((resolve) => setTimeout(resolve, 2600));
+    client.reconnectNow();
+    await wire.login();
+    await login;
+    await client.close();
+  };
+  await Promise.all([dead(), alive(), swallowed("connect"), swallowed("login")]);
+});
+
 Deno.test("client: requests carry their fields, and tell what went wrong", async () => {
   const wire = new FakeWire();
   const { client, connection } = await online(wire);
@@ -429,7 +477,17 @@ Deno.test("client: requests carry their fields, and tell what went wrong", async
       more: true,
     }],
     [() => client.history({ groupid: 4 }), { msgid: 16, groupid: 4 }, { messages: [], more: false }, { messages: [], more: false }],
-    [() => client.contacts(), { msgid: 17 }, { friends: [], groups: [] }, { friends: [], groups: [] }],
+    [() => client.members(4, { after: 7, limit: 2 }), { msgid: 32, groupid: 4, after: 7, limit: 2 }, {
+      groupdesc: "d",
+      members: [],
+      count: 2,
+      more: false,
+    }, { groupdesc: "d", members: [], count: 2, more: false }],
+    [() => client.users({ ids: [2, 3] }), { msgid: 42, ids: [2, 3] }, { users: [{ id: 2, name: "bob" }] }, [{ id: 2, name: "bob" }]],
+    [() => client.users({ names: ["bob"] }), { msgid: 42, names: ["bob"] }, { users: [] }, []],
+    [() => client.devices(), { msgid: 33 }, { devices: [{ id: 0 }] }, [{ id: 0 }]],
+    [() => client.removeDevice(2), { msgid: 34, device: 2 }, {}, undefined],
+    [() => client.contacts(), { msgid: 17 }, { friends: [], groups: [], blocked: [9] }, { friends: [], groups: [], blocked: [9] }],
     [() => client.changePassword("a", "b"), { msgid: 22, old: "a", new: "b" }, {}, undefined],
     [() => client.block(2), { msgid: 23, userid: 2 }, {}, undefined],
     [() => client.unblock(2), { msgid: 24, userid: 2 }, {}, undefined],

@@ -154,7 +154,7 @@ pageTest("in Chinese, on a phone, in the dark", async (t) => {
   const dark = await ground();
   await li.button("注册").click();
   await li.page.locator("input[name=username]").fill("李雷");
-  await li.page.locator("input[type=password]").fill("密码");
+  await li.page.locator("input[type=password]").fill("安静的密码");
   await li.page.locator("button[type=submit]").click();
   await li.online();
   await makeUsers(t.db, 1, "韩梅梅");

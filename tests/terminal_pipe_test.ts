@@ -68,7 +68,7 @@ Deno.test("pipe: whatever fails is told on stderr and by the exit code, and no t
   const { code, stdout, stderr } = await piped([where, "--name", "alice"], "/to bob\nfor bob\n/to nobody\nsecret\n/nix\nchat:99:hello\n");
   assertEquals([code, stdout], [1, ""]);
   assertEquals(stderr.split("\n"), [
-    "natter: no such user",
+    "natter: there is no user nobody",
     "natter: to whom? /to NAME or /group NAME says it",
     "natter: there is no command /nix; /help lists them",
     "natter: not sent to user 99: hello (no such user)",

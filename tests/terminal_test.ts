@@ -146,6 +146,101 @@ test("Tab completes, arrow up repeats, a group is talked to, a contact is told t
   assertEquals(await bob.ended(), 0);
 });
 
+test("two terminals of one user: each shows what was written at the other, once; devices are listed and signed out", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "bob");
+  await using desk = await chat(server.port, "alice");
+  await using sofa = await chat(server.port, "alice");
+  await using bob = await chat(server.port, "bob");
+  await talkTo(desk, "bob");
+  await desk.type("from the desk\r");
+  await sofa.see(/^\d\d:\d\d alice > bob: from the desk$/);
+  await bob.see(/alice: from the desk$/);
+  await talkTo(bob, "alice");
+  await bob.type("hello\r");
+  for (const terminal of [desk, sofa]) await terminal.see(/^\d\d:\d\d bob: hello$/);
+  await sofa.type("/r\r");
+  await sofa.until(() => sofa.lastRow === "bob>", "whoever wrote last");
+  await sofa.type("from the sofa\r");
+  await desk.see(/^\d\d:\d\d alice > bob: from the sofa$/);
+  // What was typed here stands here once: as it was typed.
+  assertEquals(desk.screen.rows.filter((row) => row.includes("from the desk")), ["bob> from the desk"]);
+  assertEquals(sofa.screen.rows.filter((row) => row.includes("from the sofa")), ["bob> from the sofa"]);
+
+  await enter(desk, "/devices");
+  const hostname = Deno.hostname().slice(0, 50);
+  await desk.see(new RegExp(`^ {2}device {2}1 {2}${hostname} {2}online {2}\\S+ {2}127\\.0\\.0\\.1 {2}this one$`));
+  await desk.see(new RegExp(`^ {2}device {2}2 {2}${hostname} {2}online {2}\\S+ {2}127\\.0\\.0\\.1$`));
+  await desk.see(/^ {2}device {2}0 {2}\(programs without a name\) {2}offline {2}-/);
+  await enter(desk, "/signout 1");
+  await desk.see("! that is this one: /logout ends it");
+  await enter(desk, "/signout 9");
+  await desk.see("! no such device");
+  await enter(desk, "/signout 2");
+  await desk.see("* device 2 is signed out");
+  await sofa.see("! the server ended the connection (kicked)");
+});
+
+test("a paste is a text, whatever is in it; characters are whole; a name that nobody has changes nothing", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "bob");
+  await using alice = await chat(server.port, "alice");
+  await using bob = await RawClient.connect(server.port);
+  await bob.login({ name: "bob", password: PASSWORD, proto: 2 });
+  await talkTo(alice, "bob");
+  await alice.type("\x1b[200~/quit\r/leave it\n\x1b[D\ttab\r\n\r\n\x1b[201~");
+  await alice.until(() => alice.lastRow === "bob> /quit␤/leave it␤[D    tab", "the paste, in one line");
+  await alice.type("\r");
+  assertEquals((await bob.next((m) => m.msgid === 6)).msg, "/quit\n/leave it\n[D    tab");
+
+  // One key to the left of a family, of a flag, and of a letter with two accents, and one that takes each away.
+  for (const [text, left] of [["👨‍👩‍👧", "x👨‍👩‍👧"], ["🇫🇷", "x🇫🇷"], ["e\u0301\u0323", "xe\u0301\u0323"]]) {
+    await alice.type(`${text}${LEFT}x\r`);
+    assertEquals((await bob.next((m) => m.msgid === 6)).msg, left);
+    await alice.type(`a${text}\x7fb\r`);
+    assertEquals((await bob.next((m) => m.msgid === 6)).msg, "ab");
+  }
+
+  await alice.type("/to bbo\rfor bbo only\r");
+  await alice.see("! there is no user bbo");
+  await alice.see("* not sent, for it was typed before that: 1 line");
+  await alice.until(() => alice.lastRow === "bob>", "still with bob");
+  await alice.type("back with bob\r");
+  assertEquals((await bob.next((m) => m.msgid === 6)).msg, "back with bob");
+  await alice.typeBytes([0xc3, 0x28, 0x0d]);
+  await alice.see("! what was typed is not UTF-8, and goes nowhere");
+  await alice.type("ok\r");
+  assertEquals((await bob.next((m) => m.msgid === 6)).msg, "ok");
+
+  // Who wrote and is no contact can be found.
+  bob.send({ msgid: 6, toid: 1, msg: "hello" });
+  await alice.see(/bob: hello$/);
+  await enter(alice, "/who");
+  await alice.see("  user  2  bob  no contact");
+});
+
+test("Ctrl-Z stops it, and it goes on where it was", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice");
+  const args = ["chat", `127.0.0.1:${server.port}`, "--name", "alice"];
+  await using terminal = new Terminal(args, { NATTER_PASSWORD: PASSWORD }, "echo stopped; sleep 1; fg >/dev/null");
+  await terminal.see("* logged in as alice (1)");
+  await terminal.type("half");
+  await terminal.until(() => terminal.lastRow === "> half", "the line");
+  await terminal.type("\x1a");
+  await terminal.see(/stopped$/);
+  await terminal.until(() => terminal.lastRow === "> half", "the same line below");
+  await terminal.type(CTRL_C);
+  await terminal.until(() => terminal.lastRow === ">", "an empty line");
+  await enter(terminal, "/status");
+  await terminal.see("  online");
+  await terminal.type(CTRL_D);
+  assertEquals(await terminal.ended(), 0);
+});
+
 test("the course's commands", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db);
@@ -246,7 +341,9 @@ test("nor can a server's names and sentences", async () => {
   const EVIL = "\x1b[2Jevil\x1b]0;x\x07\n";
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const friends = [{ id: 7, name: EVIL, state: "online", lastseen: null }];
-  const groups = [{ id: 8, groupname: EVIL, groupdesc: EVIL, users: [{ id: 7, name: EVIL, state: EVIL, role: EVIL }] }];
+  const groups = [{ id: 8, groupname: EVIL, groupdesc: EVIL, role: EVIL, count: 1 }];
+  const members = [{ id: 7, name: EVIL, state: EVIL, role: EVIL }];
+  const devices = [{ id: 3, name: EVIL, state: EVIL, since: 0, lastseen: null, address: EVIL }];
   const serving = (async () => {
     const conn = await listener.accept();
     const say = (message: object) => conn.write(new TextEncoder().encode(JSON.stringify(message) + "\n"));
@@ -260,17 +357,21 @@ test("nor can a server's names and sentences", async () => {
           id: 1,
           name: EVIL,
           token: "t",
+          device: { id: 1, name: EVIL },
           friends,
           groups,
+          blocked: [],
           heartbeat: 10,
           limits: { line: 65536, group: 10 },
-          inbox: { confirmed: 0, last: 0 },
+          inbox: { epoch: "e", confirmed: 0, last: 0 },
         };
         if (msgid === 1) {
           await say({ msgid: 2, ref, errno: 0, ...login });
           await say({ msgid: 15, id: 7, state: EVIL, lastseen: null });
           await say({ msgid: 10, id: 7, name: EVIL, groupid: 8, msg: "hi", time: EVIL, ts: 0, messageid: 1, seq: 1 });
         } else if (msgid === 17) await say({ msgid: 11, ref, errno: 0, friends, groups });
+        else if (msgid === 32) await say({ msgid: 11, ref, errno: 0, groupdesc: EVIL, members, count: 1, more: false });
+        else if (msgid === 33) await say({ msgid: 11, ref, errno: 0, devices });
         else if (msgid !== 12 && msgid !== 13) await say({ msgid: 11, ref, errno: 20, errmsg: EVIL });
       }
     }
@@ -278,19 +379,21 @@ test("nor can a server's names and sentences", async () => {
   const { port } = listener.addr as Deno.NetAddr;
   await using terminal = new Terminal(["chat", `127.0.0.1:${port}`, "--id", "1"], { NATTER_PASSWORD: "x" });
   await terminal.see(/\] .*evil.*: hi$/);
-  await terminal.type("/who\r/who 8\r/group 8\r/add 5\rtext\r/to \t");
+  await terminal.type("/who\r/who 8\r/devices\r/status\r/group 8\r/add 5\rtext\r/to \t");
   await terminal.see(/^! not sent to /);
   await terminal.until(() => /> \/to �\[2Jevil�\]0;x��$/.test(terminal.lastRow), "a name, completed");
   // What else there is, the model of the screen does not let pass.
-  assert(!terminal.raw.split("\x1b").slice(1).some((part) => !/^\[[\d;]*[AGJm]/.test(part)), terminal.raw);
-  await terminal.type(CTRL_C + CTRL_D);
+  assert(!terminal.raw.split("\x1b").slice(1).some((part) => !/^\[[\d;]*[AGJm]|^\[\?2004[hl]/.test(part)), terminal.raw);
+  await terminal.type(CTRL_C);
+  await terminal.until(() => terminal.lastRow.endsWith(">"), "an empty line");
+  await terminal.type(CTRL_D);
   await terminal.ended();
   await serving;
 });
 
 test("a message during a password's question; blocking; somebody else takes the account", async () => {
   await using db = await testDatabase("sqlite");
-  await using server = await startServer(db, { "on-conflict": "replace" });
+  await using server = await startServer(db, { "on-conflict": "replace", "max-devices": 0 });
   await register(server.port, "alice", "bob");
   await using alice = await chat(server.port, "alice");
   await using bob = await RawClient.connect(server.port);

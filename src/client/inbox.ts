@@ -7,10 +7,12 @@
  *    Without a listener they wait.
  * 2. Handled means that; only what is handled is confirmed, at most every 200 ms or each 64 messages.
  * 3. The server sends what is unconfirmed again on every new connection. What has been here (`received`) is dropped, whether it is handled or waits.
- * 4. A listener that throws has not handled the message. What waits is dropped, and `failed` ends the connection, so that the server sends it again.
+ * 4. Numbers are good within one `epoch`, the server's name for its database. A session that begins above what was handled here, or in another epoch, starts
+ *    anew: what was here is let go, and messages come from where the server says. Whoever remembers nothing takes over what there is.
+ * 5. A listener that throws has not handled the message. What waits is dropped, and `failed` ends the connection, so that the server sends it again.
  */
 import type { Link } from "./link.ts";
-import { type IncomingMessage, type LoginAck, Msg } from "./messages.ts";
+import { type Anew, type IncomingMessage, type LoginAck, Msg } from "./messages.ts";
 
 /** How long a confirmation waits for company (ms), and how much of it. */
 const CONFIRM_AFTER = 200;
@@ -27,6 +29,10 @@ export class Inbox {
   #run: symbol | undefined;
   #received = 0;
   #handled = 0;
+  /** Of the database that these numbers are of; undefined: nothing is remembered, or it was before there were epochs. */
+  #epoch: string | undefined;
+  /** Nothing is remembered. */
+  #blank = true;
 
   // Of the present connection: the highest number it brought, and what was confirmed on it.
   #link: Link | undefined;
@@ -45,22 +51,30 @@ export class Inbox {
     return this.#handled;
   }
 
-  /** Starts anew, as someone who has handled everything up to `handled`. */
-  reset(handled: number): void {
-    this.#queue = [];
-    this.#run = undefined;
-    this.#received = this.#handled = handled;
+  /** The database that the numbers are of; undefined before the first session. */
+  get epoch(): string | undefined {
+    return this.#epoch;
   }
 
-  /** A session stands. */
-  attach(link: Link, { confirmed, last }: LoginAck["inbox"]): void {
-    // A database that was put back to an earlier day counts from there.
-    if (last < this.#received) this.reset(confirmed);
-    // What another client of this user confirmed is not coming any more.
-    this.#received = Math.max(this.#received, confirmed);
-    this.#handled = Math.max(this.#handled, confirmed);
+  /** Becomes someone who has handled everything up to `handled` of that epoch; without an argument, someone who remembers nothing. */
+  reset(handled?: number, epoch?: string): void {
+    this.#queue = [];
+    this.#run = undefined;
+    this.#received = this.#handled = handled ?? 0;
+    this.#blank = handled === undefined;
+    this.#epoch = epoch;
+  }
+
+  /** A session stands. @returns why this starts anew (rule 4), if it does. */
+  attach(link: Link, { epoch, confirmed, last }: LoginAck["inbox"]): Anew["why"] | undefined {
+    // A database that was put back by hand may have kept its epoch: its numbers fell.
+    const restored = this.#epoch !== undefined && this.#epoch !== epoch || last < this.#received;
+    const anew = this.#blank ? undefined : restored ? "restored" : confirmed > this.#handled ? "missed" : undefined;
+    if (this.#blank || anew) this.reset(confirmed, epoch);
+    this.#epoch = epoch;
     this.#link = link;
     this.#seen = this.#confirmed = confirmed;
+    return anew;
   }
 
   /** The session is over. */
@@ -94,7 +108,7 @@ export class Inbox {
         if (promises.length > 0) await Promise.all(promises);
       } catch (error) {
         if (this.#run !== run) return;
-        this.reset(this.#handled);
+        this.reset(this.#handled, this.#epoch);
         return this.#failed(error);
       }
       if (this.#run !== run) return;

@@ -5,10 +5,14 @@
  *
  * 1. A link ends once, and `ended` says why. From then on nothing is sent, and nothing is passed on.
  * 2. Every request is answered once: by the server, or with `undefined` when the link ends.
- * 3. A deadline on what was last heard is the only thing that tells a dead server: writes succeed for a long time.
+ * 3. A deadline on what was last heard is the only thing that tells a dead server: writes succeed for a long time. Whoever has a reason to doubt (`ask`, or the
+ *    machine slept) sets a shorter one.
  */
 import { ConnectionLost, type Goodbye, Msg, type Reply, type Request } from "./messages.ts";
 import type { ClientTransport, Connect } from "./transport.ts";
+
+/** How long the server has for a word when there is a reason to doubt that it is there, and how late a timer is if the machine slept (ms). */
+const DOUBT = 2500, SLEPT = 2000;
 
 /** A line of the server that is no answer. */
 export interface Push {
@@ -33,6 +37,7 @@ export class Link {
   #resolveEnded!: (reason: ConnectionLost) => void;
   #heard = 0;
   #heartbeat: ReturnType<typeof setTimeout> | undefined;
+  #doubt: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(push: (message: Push) => void) {
     this.#push = push;
@@ -42,13 +47,13 @@ export class Link {
   /**
    * Connects within `timeout` ms. `push` gets what is no answer, GOODBYE included.
    *
-   * Rejects with {@linkcode ConnectionLost}: `unreachable`, `timeout`, or `closed` when `signal` aborts.
+   * Rejects with {@linkcode ConnectionLost}: `unreachable`, `timeout`, or what `signal` aborts with.
    */
   static async open(connect: Connect, push: (message: Push) => void, timeout: number, signal?: AbortSignal): Promise<Link> {
     const link = new Link(push);
     const attempt = new AbortController();
     const timer = setTimeout(() => attempt.abort(new ConnectionLost("timeout")), timeout);
-    const abort = () => attempt.abort(new ConnectionLost("closed"));
+    const abort = () => attempt.abort(signal?.reason);
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
     try {
@@ -99,20 +104,39 @@ export class Link {
 
   /** From now on: PING after `period` ms of silence, and the end after as much again. */
   watch(period: number): void {
+    let due = Infinity;
+    const wait = (ms: number, asked?: number) => {
+      due = performance.now() + ms;
+      this.#heartbeat = setTimeout(look, ms, asked);
+    };
     const look = (asked?: number) => {
       const now = performance.now();
       const silence = now - this.#heard;
-      if (asked !== undefined && this.#heard < asked) {
+      if (now - due > SLEPT) {
+        wait(period);
+        this.ask();
+      } else if (asked !== undefined && this.#heard < asked) {
         this.#finish(new ConnectionLost("timeout"));
       } else if (silence >= period) {
         // The answer has a whole period of its own, so that a machine that slept does not take its sleep for the server's silence.
-        this.#heartbeat = setTimeout(look, period, now);
+        wait(period, now);
         this.send({ msgid: Msg.PING });
       } else {
-        this.#heartbeat = setTimeout(look, period - silence);
+        wait(period - silence);
       }
     };
     look();
+  }
+
+  /** Asks for a word; the link ends if none comes within 2.5 s. */
+  ask(): void {
+    if (this.#end !== undefined || this.#doubt !== undefined) return;
+    const asked = performance.now();
+    this.#doubt = setTimeout(() => {
+      this.#doubt = undefined;
+      if (this.#heard < asked) this.#finish(new ConnectionLost("timeout"));
+    }, DOUBT);
+    this.send({ msgid: Msg.PING });
   }
 
   /** Ends the link. Resolves when the transport has let go. */
@@ -151,6 +175,7 @@ export class Link {
     if (this.#end !== undefined) return;
     this.#end = reason;
     clearTimeout(this.#heartbeat);
+    clearTimeout(this.#doubt);
     this.#transport?.close();
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();

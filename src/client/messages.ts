@@ -1,4 +1,4 @@
-/** What the client says and hears: the numbers of the protocol (modern kind) and the shape of each message. */
+/** What the client says and hears: the numbers of the protocol (proto 3) and the shape of each message. */
 
 /** The numbers of the messages. */
 export const Msg = {
@@ -26,6 +26,11 @@ export const Msg = {
   CHANGE_PASSWORD: 22,
   BLOCK: 23,
   UNBLOCK: 24,
+  CHANGED: 30,
+  MEMBERS: 32,
+  DEVICES: 33,
+  REMOVE_DEVICE: 34,
+  USERS: 42,
 } as const;
 
 /** A message to the server: `msgid` and the fields of its row in the protocol. */
@@ -57,31 +62,85 @@ export type Peer = { id: number } | { name: string };
 /** Where a message goes: to a user, or to a group. */
 export type Target = Peer | { groupid: number };
 
-/** Who logs in: with the password, or with the token of an earlier LOGIN_ACK. */
-export type Credentials = Peer & { password: string } | { id: number; token: string };
+/**
+ * Who logs in: with the password, or with the token of an earlier LOGIN_ACK.
+ *
+ * `device` names a new device, for people ("Firefox on Linux"), which the token then stands for. Without it this is device 0, which all programs share that
+ * name none: one session at a time. `takeover`: the session that is on this device now, if there is one, makes room unasked.
+ */
+export type Credentials = (Peer & { password: string; device?: string } | { id: number; token: string }) & { takeover?: boolean };
 
-/** A user as contact lists show it. */
+/** A user as lists show it. */
 export interface Friend {
   /** The user's number. */
   id: number;
   /** The user's name. */
   name: string;
-  /** Whether the user is here. */
+  /** Whether the user is here, on any device. */
   state: "online" | "offline";
   /** When the user was last here (ms since the epoch), null if never. */
   lastseen: number | null;
 }
 
-/** A group as lists show it. */
+/** What someone is in a group. */
+export type Role = "creator" | "moderator" | "normal";
+
+/** A group as one's lists show it. */
 export interface Group {
   /** The group's number. */
   id: number;
   /** The group's name. */
   groupname: string;
+  /** What one is in it. */
+  role: Role;
+  /** How many members it has. */
+  count: number;
+  /** It does not exist for who is not in it. */
+  private?: boolean;
+}
+
+/** Someone in a group. */
+export interface Member extends Friend {
+  /** What they are in it. */
+  role: Role;
+}
+
+/** A page of a group's members. */
+export interface Members {
   /** What the group is for; may be empty. */
   groupdesc: string;
-  /** Its members, in the order they joined. */
-  users: { id: number; name: string; state: "online" | "offline"; role: "creator" | "normal" }[];
+  /** In the order of their numbers. */
+  members: Member[];
+  /** How many the group has in all. */
+  count: number;
+  /** There are members with higher numbers. */
+  more: boolean;
+}
+
+/** A user, as anybody may see them. */
+export interface User {
+  /** The user's number. */
+  id: number;
+  /** The user's name. */
+  name: string;
+}
+
+/** One of one's own devices. */
+export interface Device {
+  /** Its number: 1, 2, 3 …; 0 is the one of programs that name none. */
+  id: number;
+  /** As it was named at its login; of device 0 empty. */
+  name: string;
+  /** Whether it is connected. */
+  state: "online" | "offline";
+  /** When its last session began (ms since the epoch), null if none has. */
+  since: number | null;
+  /** When its last session ended (ms since the epoch), null if none has. */
+  lastseen: number | null;
+  /** Where its last session came from. */
+  address?: string;
+  /** It is the one that asks. */
+  this?: boolean;
 }
 
 /** The answer to a login that succeeded. */
@@ -90,18 +149,26 @@ export interface LoginAck {
   id: number;
   /** One's own name. */
   name: string;
-  /** Lets this client come back without the password: `login({ id, token })`. */
+  /** The device that this session is on. */
+  device: { id: number; name: string };
+  /** Lets this client come back without the password, as this device: `login({ id, token })`. */
   token: string;
   /** One's contact list. */
   friends: Friend[];
   /** The groups one is in. */
   groups: Group[];
+  /** Whom one blocks. */
+  blocked: number[];
   /** Seconds of silence after which either side asks the other for a word. */
   heartbeat: number;
-  /** Longest line (bytes), largest group. */
-  limits: { line: number; group: number };
-  /** What waits: numbers above `confirmed` up to `last`. */
-  inbox: { confirmed: number; last: number };
+  /** Longest line that the server takes (`line`) and sends (`answer`), in bytes; most members of a group, most named devices of a user (0: none can be named). */
+  limits: { line: number; answer: number; group: number; devices: number };
+  /** What the server can do beyond the protocol's core. */
+  features: string[];
+  /** The server's version. */
+  version: string;
+  /** The log: what waits has numbers above `confirmed` up to `last`; `epoch` names the database that counts. */
+  inbox: { epoch: string; confirmed: number; last: number };
 }
 
 /** A message as HISTORY shows it. Exactly one of `toid` and `groupid` is set. */
@@ -126,9 +193,9 @@ export interface ChatMessage {
   mid?: string;
 }
 
-/** A message that arrived: its number in one's own inbox beside it. */
+/** A message that arrived, from others or from oneself on another device (or on this one): its number in one's own log beside it. */
 export interface IncomingMessage extends ChatMessage {
-  /** Its number in one's own inbox: 1, 2, 3 … without a gap. */
+  /** Its number in one's own log: 1, 2, 3 … without a gap. */
   seq: number;
 }
 
@@ -152,6 +219,23 @@ export interface Signal {
   groupid?: number;
   /** What; `typing`, say. */
   msg?: string;
+}
+
+/** Something of one's own is another, by another device's doing or an operator's: ask again. What the server may name later is passed on as well. */
+export interface Changed {
+  /** What: friends, groups, one's devices, whom one blocks. */
+  what: "contacts" | "groups" | "devices" | "profile" | "blocked" | "conversations";
+}
+
+/**
+ * What was remembered does not lead up to what comes now: start from HISTORY.
+ *
+ * `missed`: there are gaps, for entries of the log went by, or went. `restored`: the database is another one, or an older one; what was remembered may not be in
+ * it, and the numbers of messages may mean others.
+ */
+export interface Anew {
+  /** Which of the two. */
+  why: "missed" | "restored";
 }
 
 /** Why the server ends the connection, and when to come back (ms); without `retry`: not by itself. */

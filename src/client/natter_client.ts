@@ -8,14 +8,18 @@ import { Emitter, throwUncaught } from "./emitter.ts";
 import { Inbox } from "./inbox.ts";
 import { Link, type Push } from "./link.ts";
 import {
+  type Anew,
+  type Changed,
   type ChatMessage,
   ConnectionLost,
   type Credentials,
+  type Device,
   type Friend,
   type Goodbye,
   type Group,
   type IncomingMessage,
   type LoginAck,
+  type Members,
   Msg,
   NatterError,
   type Peer,
@@ -24,6 +28,7 @@ import {
   type Request,
   type Signal,
   type Target,
+  type User,
 } from "./messages.ts";
 import { fieldsOf, Outbox, type PendingSend, type Sent, type Stored } from "./outbox.ts";
 import type { Backoff } from "./reconnect.ts";
@@ -38,7 +43,10 @@ export type { ClientTransport, Connect, TransportEvents } from "./transport.ts";
 
 /** What a client reports. */
 export interface ClientEvents {
-  /** A message, each once, in the order of `seq`. It is confirmed when every listener has returned, and its promise, if it returned one, has resolved. */
+  /**
+   * A message, each once, in the order of `seq`. It is confirmed when every listener has returned, and its promise, if it returned one, has resolved.
+   * Of a user with several devices, one's own are among them, this client's too ({@linkcode NatterClient.sentHere}).
+   */
   message: IncomingMessage;
   /** A friend came or went. */
   presence: Presence;
@@ -50,6 +58,10 @@ export interface ClientEvents {
   state: ConnectionState;
   /** Each login, also those by which the client comes back: the lists are fresh. */
   login: LoginAck;
+  /** Right after `login`, before any message: what was remembered has gaps. Messages go on from `inbox.confirmed`. */
+  anew: Anew;
+  /** Something of one's own is another: ask again. */
+  changed: Changed;
   /** A message of one's own moved on: `sending`, then `stored` or `failed`. */
   sent: Sent;
 }
@@ -60,6 +72,8 @@ export interface Snapshot {
   id: number;
   /** The last message that was handled. */
   seq: number;
+  /** The database that counted it. */
+  epoch?: string | undefined;
   /** Messages of one's own that are unanswered. */
   pending: PendingSend[];
 }
@@ -130,7 +144,7 @@ export class NatterClient implements AsyncDisposable {
     });
     if (resume) {
       this.#owner = resume.id;
-      this.#inbox.reset(resume.seq);
+      this.#inbox.reset(resume.seq, resume.epoch);
       this.#outbox.restore(resume.pending);
     }
   }
@@ -159,7 +173,12 @@ export class NatterClient implements AsyncDisposable {
 
   /** What to keep for the option `resume` of a later client; it changes with every `message` (after it was handled) and `sent`. Undefined before the first login. */
   snapshot(): Snapshot | undefined {
-    return this.#owner === undefined ? undefined : { id: this.#owner, seq: this.#inbox.handled, pending: this.pending() };
+    return this.#owner === undefined ? undefined : {
+      id: this.#owner,
+      seq: this.#inbox.handled,
+      epoch: this.#inbox.epoch,
+      pending: this.pending(),
+    };
   }
 
   /** Makes an account, on a connection of its own. Rejects with {@linkcode NatterError} (1: the name is taken) or {@linkcode ConnectionLost}. */
@@ -182,7 +201,7 @@ export class NatterClient implements AsyncDisposable {
     return this.#keeper.start(credentials);
   }
 
-  /** Ends the session and its token, and closes. Rejects if the server could not be told: it is over here all the same, but the token lives. */
+  /** Ends the session, its token and its device, and closes. Rejects if the server could not be told: it is over here all the same, but the token lives. */
   async logout(): Promise<void> {
     this.#inbox.confirm();
     try {
@@ -204,9 +223,12 @@ export class NatterClient implements AsyncDisposable {
     return this.close();
   }
 
-  /** Tries again at once, when `state` is `offline`: the user asked for it, the network is back. */
+  /**
+   * The user asked for it, or the network may be another one: tries again at once, when `state` is `offline`; begins anew an attempt that has taken long; asks a
+   * server that seems to be there for a word, and gives the connection up if none comes (both: 2.5 s).
+   */
   reconnectNow(): void {
-    this.#keeper.wake();
+    this.#keeper.hurry();
   }
 
   /**
@@ -221,6 +243,11 @@ export class NatterClient implements AsyncDisposable {
     return this.#outbox.add({ mid, to, msg });
   }
 
+  /** Whether this very client sent a message that came by the log, under a `mid` that it made. */
+  sentHere({ id, mid }: ChatMessage): boolean {
+    return id === this.#owner && mid !== undefined && mid.startsWith(`${this.#midPrefix}-`);
+  }
+
   /** Sends what is worth nothing later (`typing`). Dropped when offline. */
   signal(to: { id: number } | { groupid: number }, msg?: string): void {
     this.#link?.send({ msgid: Msg.SIGNAL, ...fieldsOf(to), msg });
@@ -232,10 +259,10 @@ export class NatterClient implements AsyncDisposable {
     return { messages: messages as ChatMessage[], more: more as boolean };
   }
 
-  /** The contact list and the groups, as of now. */
-  async contacts(): Promise<{ friends: Friend[]; groups: Group[] }> {
-    const { friends, groups } = await this.request({ msgid: Msg.CONTACTS });
-    return { friends: friends as Friend[], groups: groups as Group[] };
+  /** The contact list, the groups, and whom one blocks, as of now. */
+  async contacts(): Promise<{ friends: Friend[]; groups: Group[]; blocked: number[] }> {
+    const { friends, groups, blocked } = await this.request({ msgid: Msg.CONTACTS });
+    return { friends: friends as Friend[], groups: groups as Group[], blocked: blocked as number[] };
   }
 
   /** Adds someone to the contact list, and tells how they are. Twice is once. */
@@ -260,12 +287,34 @@ export class NatterClient implements AsyncDisposable {
     return (await this.request({ msgid: Msg.JOIN_GROUP, ...fields })).group as Group;
   }
 
+  /** Who is in a group, by pages in the order of their numbers; one has to be in it. `after`: the last number of the page before; `limit`: 1 to 200. */
+  async members(groupid: number, { after, limit }: { after?: number; limit?: number } = {}): Promise<Members> {
+    const { groupdesc, members, count, more } = await this.request({ msgid: Msg.MEMBERS, groupid, after, limit });
+    return { groupdesc, members, count, more } as Members;
+  }
+
+  /** Users by number, by name, or (where the server allows it) by the beginning of their names; those that exist. */
+  async users(which: { ids: number[] } | { names: string[] } | { find: string }): Promise<User[]> {
+    return (await this.request({ msgid: Msg.USERS, ...which })).users as User[];
+  }
+
+  /** One's own devices, by number. */
+  async devices(): Promise<Device[]> {
+    return (await this.request({ msgid: Msg.DEVICES })).devices as Device[];
+  }
+
+  /** Signs one of one's devices out, wherever it is; this client's own: as `logout()`. */
+  async removeDevice(device: number): Promise<void> {
+    if (device === this.#session?.device.id) return await this.logout();
+    await this.request({ msgid: Msg.REMOVE_DEVICE, device });
+  }
+
   /** Leaves a group; the last one out closes it. */
   async leaveGroup(groupid: number): Promise<void> {
     await this.request({ msgid: Msg.LEAVE_GROUP, groupid });
   }
 
-  /** Ends all other tokens of this user. */
+  /** Signs all other devices of this user out. */
   async changePassword(oldPassword: string, newPassword: string): Promise<void> {
     await this.request({ msgid: Msg.CHANGE_PASSWORD, old: oldPassword, new: newPassword });
   }
@@ -301,13 +350,14 @@ export class NatterClient implements AsyncDisposable {
   #opened(link: Link, ack: LoginAck): void {
     if (this.#owner !== ack.id) {
       this.#outbox.clear();
-      this.#inbox.reset(0);
+      this.#inbox.reset();
       this.#owner = ack.id;
     }
     this.#session = ack;
     this.#link = link;
-    this.#inbox.attach(link, ack.inbox);
+    const why = this.#inbox.attach(link, ack.inbox);
     this.#emitter.emit("login", ack);
+    if (why) this.#emitter.emit("anew", { why });
     this.#outbox.attach(link, ack.limits.line);
   }
 
@@ -321,7 +371,10 @@ export class NatterClient implements AsyncDisposable {
     switch (message.msgid) {
       case Msg.CHAT:
       case Msg.GROUP_CHAT:
+        if (message.id === this.#owner) this.#outbox.came(message as unknown as IncomingMessage);
         return this.#inbox.receive(message as unknown as IncomingMessage);
+      case Msg.CHANGED:
+        return this.#emitter.emit("changed", message as unknown as Changed);
       case Msg.PRESENCE:
         return this.#emitter.emit("presence", message as unknown as Presence);
       case Msg.SIGNAL:

@@ -3,7 +3,8 @@
  *
  * Rules:
  *
- * 1. A message is in here from `add` until the server said 0 or a definite no. Losing the connection takes nothing out.
+ * 1. A message is in here from `add` until the server said 0 or a definite no, or it came back by the log, which says the same as 0. Losing the connection takes
+ *    nothing out.
  * 2. Each has a `mid`, which never changes: sending it again is harmless, and so what is unanswered when a connection ends is sent again on the next.
  * 3. Per conversation, messages go out in the order they were added, at most `window` of them unanswered. With a window of 1 they are also stored in
  *    that order whatever the server answers; a larger one is faster over long distances, and can reorder where the server says "later" (15, 19) in the middle.
@@ -41,6 +42,8 @@ interface Entry extends PendingSend {
   conversation: Conversation;
   /** On the way on the present connection. */
   sent: boolean;
+  /** It is stored or refused, whatever is answered now. */
+  done: boolean;
   settle?: { resolve(stored: Stored): void; reject(error: Error): void };
 }
 
@@ -117,6 +120,14 @@ export class Outbox {
     this.#conversations.clear();
   }
 
+  /** A message of this user came by the log: if it is one of these it is stored. */
+  came({ mid, messageid, ts }: { mid?: string; messageid: number; ts: number }): void {
+    const entry = mid === undefined ? undefined : this.#entries.get(mid);
+    if (entry === undefined) return;
+    this.#stored(entry, messageid, ts);
+    this.#flush(entry.conversation);
+  }
+
   #add(send: PendingSend, settle?: Entry["settle"]): void {
     const { mid, msg } = send;
     const to = targetOf(send.to);
@@ -124,7 +135,7 @@ export class Outbox {
     const key = JSON.stringify(to);
     let conversation = this.#conversations.get(key);
     if (conversation === undefined) this.#conversations.set(key, conversation = { key, entries: [], inFlight: 0 });
-    const entry: Entry = { mid, to, msg, conversation, sent: false, settle };
+    const entry: Entry = { mid, to, msg, conversation, sent: false, done: false, settle };
     this.#entries.set(mid, entry);
     conversation.entries.push(entry);
     this.#changed({ mid, to, msg, state: "sending" });
@@ -152,16 +163,15 @@ export class Outbox {
 
   #answer(entry: Entry): Answered {
     return (reply) => {
-      const { conversation, mid, to, msg } = entry;
+      const { conversation } = entry;
       entry.sent = false;
       conversation.inFlight--;
       if (reply === undefined) return;
       const error = NatterError.of(reply);
-      if (error === undefined) {
-        const stored = { mid, messageid: reply.messageid as number, ts: reply.ts as number };
-        this.#remove(entry);
-        entry.settle?.resolve(stored);
-        this.#changed({ to, msg, ...stored, state: "stored" });
+      if (entry.done) {
+        // It came by the log before.
+      } else if (error === undefined) {
+        this.#stored(entry, reply.messageid as number, reply.ts as number);
       } else if (error.errno === 15 || error.errno === 19) {
         conversation.pause ??= setTimeout(() => {
           conversation.pause = undefined;
@@ -174,6 +184,13 @@ export class Outbox {
     };
   }
 
+  #stored(entry: Entry, messageid: number, ts: number): void {
+    const { mid, to, msg, settle } = entry;
+    this.#remove(entry);
+    settle?.resolve({ mid, messageid, ts });
+    this.#changed({ mid, to, msg, messageid, ts, state: "stored" });
+  }
+
   #fail(entry: Entry, error: NatterError): void {
     const { mid, to, msg, settle } = entry;
     this.#remove(entry);
@@ -183,6 +200,7 @@ export class Outbox {
 
   #remove(entry: Entry): void {
     const { key, entries } = entry.conversation;
+    entry.done = true;
     this.#entries.delete(entry.mid);
     entries.splice(entries.indexOf(entry), 1);
     if (entries.length === 0) this.#conversations.delete(key);

@@ -5,6 +5,8 @@
  *
  * 1. There is at most one run, and it alone changes the state, except for `stop`, which ends it.
  * 2. A run has at most one link; `opened` and `ended` frame the session that stands on it, and follow each other.
+ * 3. Whoever comes back to a device of its own takes it: its former connection may still be there, and is not to be asked. Another that has the same token is
+ *    told `replaced`, and does not come back by itself. Device 0 is everybody's: it is taken only when that was asked for, and once.
  */
 import { Link, type Push } from "./link.ts";
 import { ConnectionLost, type Credentials, type LoginAck, Msg, NatterError } from "./messages.ts";
@@ -24,6 +26,9 @@ export type ConnectionState =
   | { state: "online" }
   /** Tries again at `until` (ms since the epoch). */
   | { state: "offline"; until: number; error: NatterError | ConnectionLost };
+
+/** An attempt to connect that has lasted so long (ms) may have been swallowed by a network that is no more; then it ends like this. */
+const LONG = 2500, SWALLOWED = new ConnectionLost("timeout");
 
 /** What a keeper needs, and whom it tells. */
 export interface KeeperParts {
@@ -50,6 +55,8 @@ export class SessionKeeper {
   #stop = new AbortController();
   #done = Promise.resolve();
   #wake: (() => void) | undefined;
+  /** Gives up the attempt under way, if it has lasted long; or asks whether the session's connection still stands. */
+  #doubt: (() => void) | undefined;
 
   /** Does nothing before `start`. */
   constructor(parts: KeeperParts) {
@@ -77,9 +84,10 @@ export class SessionKeeper {
     await this.#done;
   }
 
-  /** Cuts the waiting short. */
-  wake(): void {
+  /** Cuts the waiting short, whatever for: the next attempt, the end of one that was swallowed, or a connection that may be dead. */
+  hurry(): void {
     this.#wake?.();
+    this.#doubt?.();
   }
 
   async #keep(credentials: Credentials, stop: AbortSignal, resolve: (ack: LoginAck) => void, reject: (error: Error) => void): Promise<void> {
@@ -89,7 +97,8 @@ export class SessionKeeper {
       let since = Infinity;
       const error = await this.#connect(credentials, stop, (ack) => {
         since = performance.now();
-        credentials = { id: ack.id, token: ack.token };
+        // Rule 3.
+        credentials = { id: ack.id, token: ack.token, ...(ack.device.id > 0 ? { takeover: true } : {}) };
         resolve(ack);
       });
       if (stop.aborted) break;
@@ -99,6 +108,7 @@ export class SessionKeeper {
         this.#set({ state: "closed", reason: reasonOf(error), error });
         return reject(error);
       }
+      if (error === SWALLOWED) continue;
       this.#set({ state: "offline", until: Date.now() + delay, error });
       if (!stop.aborted) await this.#sleep(delay, stop);
     }
@@ -108,13 +118,21 @@ export class SessionKeeper {
   /** One connection, from its opening to its end. @returns why it ended. Never rejects. */
   async #connect(credentials: Credentials, stop: AbortSignal, loggedIn: (ack: LoginAck) => void): Promise<NatterError | ConnectionLost> {
     const { connect, timeout, push } = this.#parts;
+    const attempt = new AbortController();
+    const begun = performance.now();
     let link: Link | undefined;
     let open = false;
-    const abort = () => link?.close();
+    attempt.signal.addEventListener("abort", () => link?.close(attempt.signal.reason));
+    const abort = () => attempt.abort(new ConnectionLost("closed"));
     stop.addEventListener("abort", abort);
+    if (stop.aborted) abort();
+    this.#doubt = () => {
+      if (open) link?.ask();
+      else if (performance.now() - begun > LONG) attempt.abort(SWALLOWED);
+    };
     try {
-      const standing = link = await Link.open(connect, push, timeout, stop);
-      const reply = await link.request({ msgid: Msg.LOGIN, proto: 2, ...credentials }, timeout, (reply) => {
+      const standing = link = await Link.open(connect, push, timeout, attempt.signal);
+      const reply = await link.request({ msgid: Msg.LOGIN, proto: 3, ...credentials }, timeout, (reply) => {
         if (reply.errno || stop.aborted) return;
         const ack = reply as unknown as LoginAck;
         open = true;
@@ -127,6 +145,7 @@ export class SessionKeeper {
     } catch (error) {
       return error as ConnectionLost;
     } finally {
+      this.#doubt = undefined;
       stop.removeEventListener("abort", abort);
       if (open) this.#parts.ended();
       await link?.close();

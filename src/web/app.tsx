@@ -1,6 +1,7 @@
 /** natter's web page: builds its parts, and draws them. */
 import { type JSX, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { keepFocus } from "./focus.ts";
 import { initLanguage, t } from "./i18n.ts";
 import { Notify } from "./notify.ts";
 import { Route } from "./route.ts";
@@ -9,6 +10,7 @@ import { Session } from "./state/session.ts";
 import { type State, Store } from "./state/store.ts";
 import { Talk } from "./state/talk.ts";
 import { applyTheme } from "./theme.ts";
+import { ConfirmDialog } from "./ui/confirm_dialog.tsx";
 import { type Parts, PartsContext, useParts } from "./ui/context.ts";
 import { Conversation } from "./ui/conversation.tsx";
 import { ConversationList } from "./ui/conversation_list.tsx";
@@ -49,6 +51,9 @@ function Chat({ state }: { state: State }): JSX.Element {
       {state.dialog === "settings" && <SettingsDialog state={state} />}
       {state.dialog === "logout" && <LogOutDialog key="logout" state={state} />}
       {state.dialog === "details" && open && <DetailsDialog conversation={open} state={state} />}
+      {(state.dialog === "block" || state.dialog === "remove" || state.dialog === "leave") && open && (
+        <ConfirmDialog key={state.dialog} question={state.dialog} conversation={open} state={state} />
+      )}
       <p class="hidden" aria-live="polite">{state.spoken}</p>
     </div>
   );
@@ -79,6 +84,8 @@ function Elsewhere(): JSX.Element {
   );
 }
 
+// A file that misses its aim would take the page's place.
+for (const name of ["dragover", "drop"] as const) addEventListener(name, (event) => event.preventDefault());
 initLanguage();
 applyTheme();
 const store = new Store();
@@ -88,6 +95,8 @@ const people = new People(store, session);
 const route = new Route(store, talk);
 const notify = new Notify(store, route);
 session.listener = talk;
+talk.changed = (what) => void people.changed(what).catch(() => {});
 talk.unseen = (conversation, line) => notify.show(conversation, line);
+keepFocus(store);
 render(<App parts={{ store, session, talk, people, route, notify }} />, document.getElementById("app")!);
 void session.start();

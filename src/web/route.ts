@@ -1,4 +1,11 @@
-/** The open conversation in the address (`#u12`), so that the browser's Back leaves it and a reload keeps it. */
+/**
+ * The open conversation in the address (`#u12`), so that the browser's Back leaves it and a reload keeps it. A dialog is a step of its own: Back closes it.
+ *
+ * Rules:
+ *
+ * 1. The entries of the history are: the list; above it, a conversation (`in`), unless the page was opened with one; above that, a dialog (`dialog`).
+ * 2. Going back takes a moment: what is to be opened from a dialog (`#next`) waits until the browser is back, and until then the dialog stays.
+ */
 import { type Key, parseKey } from "./state/model.ts";
 import type { Store } from "./state/store.ts";
 import type { Talk } from "./state/talk.ts";
@@ -8,30 +15,42 @@ export class Route {
   readonly #talk: Talk;
   /** What the address asks for, until it is in the list. */
   #wanted = parseKey(location.hash.slice(1));
+  #next: Key | undefined;
+  /** The browser is on its way back from a dialog. */
+  #leaving = false;
 
   constructor(store: Store, talk: Talk) {
     this.#store = store;
     this.#talk = talk;
-    addEventListener("popstate", () => {
-      this.#wanted = undefined;
-      this.#talk.open(parseKey(location.hash.slice(1)));
-    });
-    store.subscribe(({ screen, conversations, open }) => {
-      if (screen !== "chat") return;
+    addEventListener("popstate", () => this.#wentBack());
+    // A page that was loaded anew has no dialog.
+    if (history.state === "dialog") this.#leave();
+    let shown = false;
+    store.subscribe(({ screen, conversations, open, dialog }) => {
+      if (dialog && history.state !== "dialog") history.pushState("dialog", "");
+      else if (!dialog && history.state === "dialog") this.#leave();
+      // A tab that had given the account away shows what it showed before.
+      if (!shown && screen === "chat") this.#wanted ??= parseKey(location.hash.slice(1));
+      shown = screen === "chat";
+      if (!shown) return;
       if (this.#wanted && conversations.has(this.#wanted)) {
         const key = this.#wanted;
         this.#wanted = undefined;
         this.#talk.open(key);
-      } else if (open === undefined && this.#wanted === undefined && location.hash !== "") {
+      } else if (open === undefined && this.#wanted === undefined && location.hash !== "" && !this.#leaving && history.state !== "dialog") {
         // The conversation is gone: a group was left, another user logged in.
         this.#replace("");
       }
     });
   }
 
-  /** Opens a conversation. */
+  /** Opens a conversation, and closes the dialog that stands before it. */
   open(key: Key): void {
     this.#wanted = undefined;
+    if (history.state === "dialog") {
+      this.#next = key;
+      return this.#leave();
+    }
     if (this.#store.state.open === undefined) history.pushState("in", "", `#${key}`);
     else this.#replace(`#${key}`);
     this.#talk.open(key);
@@ -42,6 +61,24 @@ export class Route {
     if (history.state === "in") return history.back();
     this.#replace("");
     this.#talk.open(undefined);
+  }
+
+  #leave(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    history.back();
+  }
+
+  #wentBack(): void {
+    this.#leaving = false;
+    const key = parseKey(location.hash.slice(1));
+    const { screen, dialog } = this.#store.state;
+    this.#wanted = screen === "chat" ? undefined : key;
+    const next = this.#next;
+    this.#next = undefined;
+    if (dialog) this.#store.update({ dialog: undefined });
+    if (next) this.open(next);
+    else if (screen === "chat") this.#talk.open(key);
   }
 
   #replace(hash: string): void {

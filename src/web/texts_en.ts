@@ -1,6 +1,6 @@
 /** The page's texts in English; the shape of those in any language. */
 
-const many = (count: number, one: string, more: string) => `${count} ${count === 1 ? one : more}`;
+const many = (count: number, one: string, more: string) => `${count.toLocaleString("en")} ${count === 1 ? one : more}`;
 
 export const english = {
   tagline: "A calm place to talk.",
@@ -16,6 +16,7 @@ export const english = {
   newHere: "New here?",
   haveAccount: "Have an account?",
   nameOrNumber: "Name, or number such as #12",
+  passwordHint: "At least 8 characters. If you forget it, nobody can give it back to you.",
   loginEnded: "Your session has ended. Please log in again.",
   elsewhereTitle: "natter is open in another tab",
   elsewhereText: "An account is used in one tab at a time. You can go on in this one: the other tab will pause, and nothing is lost.",
@@ -28,7 +29,8 @@ export const english = {
   settings: "Settings",
   you: "You",
   notes: "Notes to yourself",
-  nothingFound: (text: string) => `Nobody here is called “${text}”.`,
+  nothingFound: (text: string) => `Nobody in your list is called “${text}”.`,
+  addNamed: (text: string) => `Add “${text}” to your contacts`,
   emptyTitle: "Nobody here yet",
   emptyText: "Add someone by their name, or make a group and tell others what it is called.",
   tellNumber: (name: string, id: number) => `Others find you as ${name}, or by your number #${id}.`,
@@ -46,7 +48,7 @@ export const english = {
   offline: "offline",
   lastSeen: (when: string) => `last seen ${when}`,
   justNow: "just now",
-  members: (count: number, online: number) => many(count, "member", "members") + (online > 0 ? `, ${online} online` : ""),
+  members: (count: number) => many(count, "member", "members"),
   typing: "typing…",
   typingName: (name: string) => `${name} is typing…`,
   typingMany: (count: number) => `${count} people are typing…`,
@@ -77,7 +79,7 @@ export const english = {
   write: (name: string) => `Message to ${name}`,
   writePlaceholder: "Write a message",
   send: "Send",
-  tooLong: (bytes: number) => `Too long by ${many(bytes, "byte", "bytes")}`,
+  tooLong: (characters: number) => `Too long by about ${many(characters, "character", "characters")}`,
 
   // The connection
   connecting: "Connecting…",
@@ -85,11 +87,10 @@ export const english = {
   nextTry: (seconds: number) => `Next try in ${seconds} s.`,
   tryNow: "Try now",
   onlineAgain: "Connected",
-  inUse: "This account is open elsewhere: in another browser, device or program. Leave it there, and it comes in here.",
-  inUseGivenUp: "This account is open elsewhere: in another browser, device or program. Leave it there, then try again.",
+  inUse: "This account is open in another browser or program, and this server lets one in at a time.",
   goodbye: {
-    replaced: "This account was taken over by another connection.",
-    kicked: "An operator of this server ended your session.",
+    replaced: "This account is used elsewhere now: in another browser or program.",
+    kicked: "This browser was signed out, from another device or by an operator.",
     other: "The server ended the connection.",
   },
   comeBack: "Connect again",
@@ -126,15 +127,29 @@ export const english = {
   logOutText: "This browser forgets your conversations. They stay on the server.",
   number: "Number",
   removeContact: "Remove from contacts",
+  removeContactText: (name: string) => `${name} goes from your contacts. What you wrote to each other stays.`,
+  blockText: (name: string) => `${name} cannot write to you any more, and does not see when you are here. In groups you still read each other.`,
   leaveGroup: "Leave the group",
+  leaveText: (name: string) => `You will get no more messages of ${name}, and cannot read what was said.`,
+  leaveCreator: "The member who has been here longest takes your place as creator.",
+  leaveLast: "You are the last one: the group ends, and its name is free.",
   membersTitle: "Members",
-  creator: "created it",
+  moreMembers: (count: number) => `Show more (${count})`,
+  creator: "creator",
+  moderator: "moderator",
+  devices: "Where you are logged in",
+  thisDevice: "this browser",
+  unnamedDevice: "Programs without a name",
+  lastUsed: (when: string) => `last used ${when}`,
+  signOut: "Sign out",
+  browser: "Browser",
+  deviceName: (browser: string, system: string | undefined) => system ? `${browser} on ${system}` : browser,
   newMessageFrom: (name: string) => `New message from ${name}`,
 
   /** What an errno means to a user. */
   errors: {
     1: "The name or the password is wrong.",
-    2: "This account is open elsewhere: in another tab, browser, device or program. Leave it there, then try again.",
+    2: "This account is open in another browser or program.",
     13: "That name or text cannot be used.",
     14: "The message is too long.",
     15: "That was a bit fast. Please wait a moment.",
@@ -145,6 +160,7 @@ export const english = {
     23: "They do not take messages from you.",
     24: "There is no room: the group, the list or the inbox is full.",
     25: "This account is closed.",
+    28: "That device is signed out already.",
   } as Record<number, string>,
   nameTaken: "That name is taken.",
   wrongPassword: "The present password is wrong.",

@@ -37,7 +37,7 @@ class PageServer {
   #program: Program | undefined;
   #ports: Record<string, number> = { tcp: 0, http: 0 };
 
-  constructor(readonly db: TestDatabase) {}
+  constructor(readonly db: TestDatabase, readonly flags: string[]) {}
 
   get tcp(): number {
     return this.#ports.tcp;
@@ -50,8 +50,18 @@ class PageServer {
   async start(): Promise<void> {
     const { tcp, http } = this.#ports;
     const where = ["--listen", `127.0.0.1:${tcp}`, "--http", `127.0.0.1:${http}`, "--database", this.db.url, "--node", "test", "--limits", "off"];
-    this.#program = new Program(where);
+    this.#program = new Program([...where, ...this.flags]);
     this.#ports = await this.#program.ready();
+  }
+
+  /** SIGSTOP: connections stand, and nothing is said on them, as when the network is gone. */
+  freeze(): void {
+    this.#program?.kill("SIGSTOP");
+  }
+
+  /** It goes on. */
+  thaw(): void {
+    this.#program?.kill("SIGCONT");
   }
 
   /** SIGKILL: the process is gone without a word. */
@@ -68,8 +78,8 @@ export interface PageTest {
   person(options?: BrowserContextOptions): Promise<Person>;
 }
 
-/** Registers a test of the page, on a server with SQLite. It fails if a page reports an error, breaks the policy, or asks another host. */
-export function pageTest(name: string, fn: (t: PageTest) => Promise<void>): void {
+/** Registers a test of the page, on a server with SQLite. It fails if a page reports an error, breaks the policy, or asks another host. `flags`: of the server. */
+export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags: string[] = []): void {
   Deno.test({
     name: `page: ${name}`,
     ignore: path === undefined && !required,
@@ -77,7 +87,7 @@ export function pageTest(name: string, fn: (t: PageTest) => Promise<void>): void
       if (path === undefined) throw new Error("there is no Chromium");
       await buildPage();
       await using db = await testDatabase("sqlite");
-      const server = new PageServer(db);
+      const server = new PageServer(db, flags);
       const people: Person[] = [];
       let browser: Browser | undefined;
       try {
@@ -196,7 +206,7 @@ export class Person {
 
   async send(text: string): Promise<void> {
     await this.page.locator(".composer textarea").fill(text);
-    await this.page.locator(".composer textarea").press("Enter");
+    await this.page.locator(".composer button[type=submit]").click();
   }
 
   /** A message of the open conversation with exactly this text. */

@@ -29,20 +29,29 @@ export class FakeWire {
   /** Accepts the next connection and lets its login succeed. `fields` change the LOGIN_ACK. */
   async login(fields: Record<string, unknown> = {}): Promise<FakeConnection> {
     const connection = await this.accept();
-    connection.answer(await connection.next(Msg.LOGIN), {
+    this.answerLogin(connection, await connection.next(Msg.LOGIN), fields);
+    return connection;
+  }
+
+  /** Lets a login succeed. */
+  answerLogin(connection: FakeConnection, request: Request, fields: Record<string, unknown> = {}): void {
+    connection.answer(request, {
       msgid: Msg.LOGIN_ACK,
       id: 1,
       name: "alice",
-      proto: 2,
+      proto: 3,
+      device: { id: 1, name: "a test" },
       friends: [],
       groups: [],
+      blocked: [],
       token: "t1",
       heartbeat: 60,
-      limits: { line: 65536, group: 2000 },
-      inbox: { confirmed: 0, last: 0 },
+      limits: { line: 65536, answer: 262144, group: 2000, devices: 20 },
+      features: [],
+      version: "1.0.0",
       ...fields,
+      inbox: { epoch: "e1", confirmed: 0, last: 0, ...fields.inbox as object },
     });
-    return connection;
   }
 }
 
@@ -80,8 +89,8 @@ export class FakeConnection {
     this.send({ msgid: Msg.REPLY, re: request.msgid, ref: request.ref, errno: 0, ...fields });
   }
 
-  /** An ordinary CHAT with this `seq`. */
-  chat(seq: number): void {
+  /** An ordinary CHAT with this `seq`; `fields` change it. */
+  chat(seq: number, fields: Record<string, unknown> = {}): void {
     this.send({
       msgid: Msg.CHAT,
       id: 2,
@@ -92,6 +101,7 @@ export class FakeConnection {
       ts: 1767225600000,
       messageid: 100 + seq,
       seq,
+      ...fields,
     });
   }
 

@@ -7,6 +7,8 @@ const PATIENCE = 20_000;
 
 const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60\u{1f300}-\u{1f64f}]/u;
 const SEQUENCE = /^\p{Cc}\[([\d;]*)([A-Za-z])/u;
+/** A terminal that tells pastes from keys shows nothing of being told to. */
+const PASTES = /\p{Cc}\[\?2004[hl]/gu;
 
 /** A screen of endless height that understands what a line editor needs. Throws an Error at any other sequence. */
 export class ScreenModel {
@@ -91,9 +93,10 @@ export class Terminal implements AsyncDisposable {
   #changed = Promise.withResolvers<void>();
   #over = false;
 
-  /** Runs `natter ARGS`, 80 columns wide. */
-  constructor(args: string[], env: Record<string, string> = {}) {
-    const command = [...fromSource, ...args].map((word) => `'${word}'`).join(" ");
+  /** Runs `natter ARGS`, 80 columns wide; `shell`: as a shell's job, with this behind it. */
+  constructor(args: string[], env: Record<string, string> = {}, shell?: string) {
+    const natter = [...fromSource, ...args].map((word) => `'${word}'`).join(" ");
+    const command = shell ? `bash -mc "${natter}; ${shell}"` : natter;
     this.#process = new Deno.Command("script", {
       // -e: its exit code; -f: nothing is held back.
       args: ["-qfec", `stty rows 40 cols 80; exec ${command}`, "/dev/null"],
@@ -110,6 +113,11 @@ export class Terminal implements AsyncDisposable {
   /** Presses keys. */
   async type(text: string): Promise<void> {
     await this.#keys.write(new TextEncoder().encode(text));
+  }
+
+  /** Presses what no keyboard has. */
+  async typeBytes(bytes: number[]): Promise<void> {
+    await this.#keys.write(Uint8Array.from(bytes));
   }
 
   /** Waits until some row matches; `below` looks at those from that row on. @returns the row's number */
@@ -158,7 +166,7 @@ export class Terminal implements AsyncDisposable {
     try {
       for await (const part of this.#process.stdout.pipeThrough(new TextDecoderStream())) {
         this.raw += part;
-        this.screen.write(part);
+        this.screen.write(part.replace(PASTES, ""));
         this.#changed.resolve();
         this.#changed = Promise.withResolvers();
       }

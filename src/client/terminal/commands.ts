@@ -25,6 +25,8 @@ export const commands = {
   create: { args: "NAME[:DESCRIPTION]", takes: "text", help: "creates a group" },
   join: { args: "NAME", takes: "group", help: "joins a group" },
   leave: { args: "NAME", takes: "group", help: "leaves a group" },
+  devices: { args: "", help: "where you are logged in" },
+  signout: { args: "N", takes: "number", help: "signs that device out" },
   password: { args: "", help: "changes the password (asked for)" },
   status: { args: "", help: "the connection, and what waits to be sent" },
   help: { args: "", help: "this list" },
@@ -58,6 +60,8 @@ const COURSE: Record<string, [CommandName | "chat" | "groupchat", number, string
 
 /** Parses a line that was typed. Plain text is `say`. Throws {@linkcode CommandError}. */
 export function parseCommand(line: string): Command {
+  // Several lines at once were pasted: a text, whatever is in it.
+  if (line.includes("\n")) return { name: "say", rest: line };
   if (line.startsWith("/")) return parseSlash(line);
   const [, word, behind] = /^([a-z]+)(?::(.*))?$/s.exec(line) ?? [];
   if (word === undefined || !Object.hasOwn(COURSE, word)) return { name: "say", rest: line };

@@ -36,6 +36,7 @@ export async function interactive({ connect, server, who, colours }: Interactive
   // Killed politely, it gives the terminal back as it was.
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => screen.close());
   let unstored = 0;
+  screen.onBroken = () => view.fault("what was typed is not UTF-8, and goes nowhere");
   const view = screenView((text) => screen.print(text), () => screen.columns, paint);
   try {
     view.note(`natter at ${server}; /help lists the commands`);
@@ -77,7 +78,7 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
       view.note(`logged in as ${name} (${id})${waiting > 0 ? `; new messages: ${waiting}` : ""}`);
     });
     try {
-      await client.login({ ...peer, password });
+      await client.login({ ...peer, password, device: deviceName() });
       return true;
     } catch {
       // The session has told it, as of any end.
@@ -85,6 +86,11 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
       off();
     }
   }
+}
+
+/** This machine, as other devices of the user see it: at most 50 characters, as the server has it. */
+function deviceName(): string {
+  return harmless(Deno.hostname()).trim().slice(0, 50) || "terminal";
 }
 
 async function askWho(screen: Screen, who: Who): Promise<Required<Who> | undefined> {
@@ -111,6 +117,10 @@ async function talk(client: NatterClient, session: Session, screen: Screen, pain
   session.onOver = () => {
     over = true;
     screen.cancel();
+  };
+  session.onAstray = () => {
+    const lines = screen.forget();
+    if (lines > 0) session.note(`not sent, for it was typed before that: ${lines} ${lines === 1 ? "line" : "lines"}`);
   };
   session.onChange = () => screen.setPrompt(promptOf(client, session, paint));
   session.onChange();

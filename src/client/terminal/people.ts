@@ -14,13 +14,23 @@ export class People {
   refresh({ friends, groups }: { friends: Friend[]; groups: Group[] }): void {
     this.friends = friends;
     this.groups = groups;
-    for (const { users } of groups) for (const { id, name } of users) this.#met.set(id, name);
     for (const { id, name } of friends) this.#met.set(id, name);
   }
 
-  /** Somebody wrote. */
+  /** Who was met and is no contact: they wrote, or are in a group. */
+  strangers(): { id: number; name: string }[] {
+    const known = new Set(this.friends.map(({ id }) => id));
+    return [...this.#met].filter(([id]) => !known.has(id)).map(([id, name]) => ({ id, name }));
+  }
+
+  /** Somebody wrote, or was asked for. */
   met(id: number, name: string): void {
     this.#met.set(id, name);
+  }
+
+  /** Whether a user of this number was met. */
+  knows(id: number): boolean {
+    return this.#met.has(id);
   }
 
   /** A user as typed: by number, by a name that is known, else by the name that the server may know. */
@@ -44,10 +54,14 @@ export class People {
     return this.groups.find(({ groupname }) => comparableName(groupname) === key || comparableName(harmless(groupname)) === key);
   }
 
+  /** A user's name, as the server gave it. */
+  rawNameOf(id: number): string {
+    return this.#met.get(id) ?? `user ${id}`;
+  }
+
   /** A user's name, fit for a screen. */
   nameOf(id: number): string {
-    const name = this.#met.get(id);
-    return name === undefined ? `user ${id}` : label(name);
+    return label(this.rawNameOf(id));
   }
 
   /** A group's name, fit for a screen. */

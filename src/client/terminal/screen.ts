@@ -1,15 +1,17 @@
 /**
- * A terminal with one line at its bottom that is being typed, over `node:readline`: what is printed appears above it, and it stays as it is.
+ * A terminal with one line at its bottom that is being typed, over `node:readline` and `keys.ts`: what is printed appears above it, and it stays as it is.
  *
  * Rules:
  *
  * 1. One interface has the terminal from the first prompt to the end: two would take keys from each other.
  * 2. While a password is asked for, nothing is shown of what is typed, nor kept in the history.
- * 3. What is printed is made fit for a terminal by the caller; `print` writes it as it is.
+ * 3. The keys that stop a program or interrupt it are the terminal's: it makes signals of them. Whoever goes on after a stop has the terminal as it was.
+ * 4. What is printed is made fit for a terminal by the caller; `print` writes it as it is.
  */
 import process from "node:process";
 import * as readline from "node:readline";
 import { Writable } from "node:stream";
+import { Keys, LINE_BREAK, PASTES_OFF, PASTES_ON } from "./keys.ts";
 
 /** What Tab makes of a line: what it could be, and the part of it that this replaces. */
 export type Complete = (line: string) => [hits: string[], replaced: string];
@@ -24,7 +26,10 @@ interface Asking {
 export class Screen {
   /** What Tab does outside of questions. */
   complete: Complete = (line) => [[], line];
+  /** A line was typed that is not UTF-8: it goes nowhere. */
+  onBroken: () => void = () => {};
   readonly #out: TerminalOut;
+  readonly #keys = new Keys(setRaw);
   readonly #readline: readline.Interface;
   readonly #typed: string[] = [];
   #waiting: ((line: string | undefined) => void) | undefined;
@@ -38,7 +43,7 @@ export class Screen {
   constructor() {
     this.#out = new TerminalOut();
     this.#readline = readline.createInterface({
-      input: process.stdin,
+      input: this.#keys as unknown as NodeJS.ReadableStream,
       output: this.#out,
       terminal: true,
       historySize: 500,
@@ -49,9 +54,15 @@ export class Screen {
     });
     this.#readline.on("line", (line) => this.#line(line));
     this.#readline.on("close", () => this.#end());
-    this.#readline.on("SIGINT", () => this.#interrupt());
+    this.#keys.line = this.#readline;
+    process.stdin.on("data", this.#read);
+    process.stdin.on("end", this.#gone);
+    this.#out.say(PASTES_ON);
+    // Where the terminal makes no signals of them, they are keys.
+    this.#readline.on("SIGINT", this.#interrupt);
     // Without a listener readline would stop this process by a signal, which Deno's permissions do not allow.
     this.#readline.on("SIGTSTP", () => {});
+    this.#listen(Deno.addSignalListener);
     this.#readline.on("history", (history) => {
       if (this.#asking) history.shift();
     });
@@ -112,13 +123,45 @@ export class Screen {
     });
   }
 
+  /** Drops what was typed ahead. @returns how many lines */
+  forget(): number {
+    return this.#typed.splice(0).length;
+  }
+
   /** Gives the terminal back as it was. */
   close(): void {
     this.#readline.close();
   }
 
-  #line(line: string): void {
+  readonly #read = (bytes: Uint8Array) => this.#keys.feed(bytes);
+  readonly #gone = () => this.#readline.close();
+  readonly #nothing = () => {};
+
+  /** Rule 3. */
+  readonly #continued = () => {
+    if (this.#ended) return;
+    setRaw(true);
+    this.#out.say(PASTES_ON);
+    if (this.#drawn && !this.#asking?.hidden) this.#readline.prompt(true);
+  };
+
+  #listen(change: typeof Deno.addSignalListener): void {
+    if (Deno.build.os === "windows") return;
+    change("SIGINT", this.#interrupt);
+    change("SIGQUIT", this.#nothing);
+    change("SIGCONT", this.#continued);
+  }
+
+  #line(typed: string): void {
     this.#drawn = false;
+    const line = typed.replaceAll(LINE_BREAK, "\n");
+    if (this.#keys.broken) {
+      this.#keys.broken = false;
+      this.onBroken();
+      if (this.#asking) this.#answer(undefined);
+      else if (this.#waiting) this.#draw();
+      return;
+    }
     if (this.#asking) {
       this.#answer(line);
     } else if (this.#waiting) {
@@ -148,7 +191,7 @@ export class Screen {
     this.#readline.prompt(true);
   }
 
-  #interrupt(): void {
+  readonly #interrupt = () => {
     const typed = this.#readline.line !== "";
     if (typed) {
       this.#readline.write(null, { ctrl: true, name: "e" });
@@ -156,14 +199,29 @@ export class Screen {
     }
     if (this.#asking) this.#answer(undefined);
     else if (!typed) this.#readline.close();
-  }
+  };
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    process.stdin.off("data", this.#read);
+    process.stdin.off("end", this.#gone);
+    process.stdin.pause();
+    this.#listen(Deno.removeSignalListener);
+    setRaw(false);
+    this.#out.say(PASTES_OFF);
     this.#answer(undefined);
     this.#out.say("\n");
     this.cancel();
+  }
+}
+
+/** Each key at once, and nothing of it shown; but what interrupts or stops stays the terminal's (rule 3). */
+function setRaw(raw: boolean): void {
+  try {
+    Deno.stdin.setRaw(raw, { cbreak: raw && Deno.build.os !== "windows" });
+  } catch {
+    // The terminal is gone.
   }
 }
 

@@ -5,14 +5,24 @@
  *
  * 1. A message is shown before it is confirmed: the client confirms when the listener has returned.
  * 2. What was sent and not stored is told, with its text, whatever ended it.
- * 3. When a conversation cannot be chosen, none is: a text must never go to the one before.
+ * 3. When a conversation cannot be chosen, a text that was meant for it must never go to the one before. A script has none then; a person sees that it is still
+ *    the one before, and what was typed ahead goes nowhere.
  */
 import { within } from "../../async/within.ts";
-import { comparableName } from "../../wire/names.ts";
-import { type ConnectionState, type IncomingMessage, type NatterClient, NatterError, type Target } from "../natter_client.ts";
+import {
+  type ChatMessage,
+  type ConnectionState,
+  type Device,
+  type IncomingMessage,
+  type Member,
+  type NatterClient,
+  NatterError,
+  type Peer,
+  type Target,
+} from "../natter_client.ts";
 import { type Command, CommandError, helpLines, parseCommand } from "./commands.ts";
 import { People } from "./people.ts";
-import { harmless, label, reasonOf } from "./text.ts";
+import { harmless, isoTime, label, reasonOf } from "./text.ts";
 import type { View } from "./view.ts";
 
 /** Asks for a password; undefined: given up. */
@@ -27,12 +37,16 @@ const LATE = 1500;
 const ATTEMPTS = 10, MOST_DELAY = 10_000;
 /** Most messages that `/history` shows. */
 const MOST_HISTORY = 1000;
+/** Members that are asked for at once. */
+const MEMBERS = 200;
 
 /** What a person or a script does with a client that is logged in. */
 export class Session {
   readonly people = new People();
   /** Told when what the prompt says may have changed. */
   onChange: () => void = () => {};
+  /** A conversation could not be chosen (rule 3); without it, none is then. */
+  onAstray: (() => void) | undefined;
   /** Told when the session is over without having been asked to end. */
   onOver: () => void = () => {};
   /** How many messages have been unanswered for so long that it is worth a word. */
@@ -54,8 +68,13 @@ export class Session {
     this.#client = client;
     this.#view = view;
     this.#askPassword = askPassword;
-    client.on("login", (ack) => this.people.refresh(ack));
+    client.on("login", (ack) => {
+      this.people.met(ack.id, ack.name);
+      this.people.refresh(ack);
+    });
     client.on("message", (message) => this.#arrived(message));
+    client.on("anew", () => view.note("not all that was written meanwhile is shown here; /history has it"));
+    client.on("changed", () => void this.#refresh().catch(() => {}));
     client.on("presence", ({ id, state }) => {
       const friend = this.people.friends.find((friend) => friend.id === id);
       if (friend) friend.state = state;
@@ -81,6 +100,11 @@ export class Session {
     return "stay";
   }
 
+  /** Tells the person something. */
+  note(text: string): void {
+    this.#view.note(text);
+  }
+
   /** Resolves when everything sent so far has been answered, or told to be lost. */
   async settled(): Promise<void> {
     await Promise.all(this.#sends);
@@ -96,19 +120,30 @@ export class Session {
     await this.settled();
   }
 
-  #arrived(message: IncomingMessage): void {
-    const { id, name, groupid } = message;
+  #arrived(message: IncomingMessage): void | Promise<void> {
+    const { id, name, toid } = message;
     this.people.met(id, name);
-    this.lastSeq = message.seq;
-    if (groupid !== undefined) this.#lastWriter = { groupid };
-    else if (id !== this.#client.session?.id) this.#lastWriter = { id };
-    this.#show(message);
+    // Written elsewhere, to somebody whom nobody here knows yet.
+    if (toid !== undefined && !this.people.knows(toid)) return this.#find({ id: toid }).catch(() => {}).then(() => this.#take(message));
+    this.#take(message);
   }
 
-  #show(message: Omit<IncomingMessage, "seq">): void {
+  #take(message: IncomingMessage): void {
+    const { id, toid, groupid } = message;
+    const mine = id === this.#client.session?.id;
+    this.lastSeq = message.seq;
+    // What was typed here stands here.
+    if (this.#client.sentHere(message) && toid !== id) return;
+    if (groupid !== undefined) this.#lastWriter = { groupid };
+    else if (!mine) this.#lastWriter = { id };
+    this.#show(message, mine && toid !== undefined && toid !== id ? toid : undefined);
+  }
+
+  /** `to`: whom one wrote to oneself, elsewhere. */
+  #show(message: ChatMessage, to?: number): void {
     const { groupid } = message;
     const group = groupid === undefined ? undefined : this.people.groups.find(({ id }) => id === groupid)?.groupname ?? `group ${groupid}`;
-    this.#view.message({ ...message, group });
+    this.#view.message({ ...message, group, to: to === undefined ? undefined : this.people.rawNameOf(to) });
   }
 
   #moved(state: ConnectionState): void {
@@ -169,9 +204,7 @@ export class Session {
       case "to":
         return await this.#choose(async () => {
           const to = people.user(rest);
-          // Asking for the history tells whether the user exists.
-          if (!("id" in to && people.friends.some(({ id }) => id === to.id))) await patiently(() => client.history(to, { limit: 1 }));
-          return to;
+          return "id" in to && people.knows(to.id) ? to : { id: await this.#find(to) };
         });
       case "group":
         return await this.#choose(() => ({ groupid: this.#group(rest).id }));
@@ -223,11 +256,23 @@ export class Session {
         await this.#refresh();
         return view.note(`you have left ${label(groupname)}`);
       }
+      case "devices": {
+        const devices = await patiently(() => client.devices());
+        return view.table(devices.map(deviceRow));
+      }
+      case "signout": {
+        if (!/^\d{1,15}$/.test(rest)) throw new CommandError("wanted: /signout N, as /devices numbers them");
+        if (Number(rest) === client.session?.device.id) throw new CommandError("that is this one: /logout ends it");
+        await patiently(() => client.removeDevice(Number(rest)));
+        return view.note(`device ${rest} is signed out`);
+      }
       case "password":
         return await this.#changePassword();
       case "status": {
         const { session, state } = client;
-        return view.table([[`${session?.name} (${session?.id})`], [state.state], [`${this.#sends.size} waiting to be stored`]]);
+        return view.table([[`${session?.name} (${session?.id})${session?.device.name ? ` on ${session.device.name}` : ""}`], [state.state], [
+          `${this.#sends.size} waiting to be stored`,
+        ]]);
       }
       case "help":
         return view.table(helpLines().map((line) => [line]));
@@ -236,9 +281,12 @@ export class Session {
 
   /** Rule 3. */
   async #choose(find: () => Target | Promise<Target>): Promise<void> {
-    this.#target = undefined;
+    if (!this.onAstray) this.#target = undefined;
     try {
       this.#target = await find();
+    } catch (error) {
+      this.onAstray?.();
+      throw error;
     } finally {
       this.onChange();
     }
@@ -264,14 +312,25 @@ export class Session {
     const { people } = this, view = this.#view;
     await this.#refresh();
     if (rest !== "") {
-      return view.table(this.#group(rest).users.map(({ id, name, state, role }) => ["user", String(id), name, state, role]));
+      const { id } = this.#group(rest);
+      const members: Member[] = [];
+      for (let after: number | undefined, more = true; more; after = members.at(-1)?.id) {
+        const page = await patiently(() => this.#client.members(id, { after, limit: MEMBERS }));
+        members.push(...page.members);
+        more = page.more && page.members.length > 0;
+      }
+      for (const { id, name } of members) people.met(id, name);
+      return view.table(members.map(({ id, name, state, role }) => ["user", String(id), name, state, role]));
     }
     const friends = people.friends.map(({ id, name, state }) => ["user", String(id), name, state]);
     const groups = people.groups.map((
-      { id, groupname, users },
-    ) => ["group", String(id), groupname, `${users.length} ${users.length === 1 ? "member" : "members"}`]);
-    if (friends.length + groups.length === 0) view.note("no contacts and no groups yet; /add NAME and /join NAME put them here");
-    view.table([...friends, ...groups]);
+      { id, groupname, count },
+    ) => ["group", String(id), groupname, `${count} ${count === 1 ? "member" : "members"}`]);
+    const strangers = people.strangers().filter(({ id }) => id !== this.#client.session?.id).map((
+      { id, name },
+    ) => ["user", String(id), name, "no contact"]);
+    if (friends.length + groups.length + strangers.length === 0) view.note("no contacts and no groups yet; /add NAME and /join NAME put them here");
+    view.table([...friends, ...groups, ...strangers]);
   }
 
   async #changePassword(): Promise<void> {
@@ -295,16 +354,24 @@ export class Session {
     return group;
   }
 
-  /** The number of a user as typed. Somebody unknown here can be named by number. */
+  /** The number of a user as typed. */
   async #userId(typed: string): Promise<number> {
-    const known = this.people.idOf(typed);
-    if (known !== undefined) return known;
-    // A conversation tells the number, if the other has written in it.
-    const { messages } = await patiently(() => this.#client.history({ name: typed }, { limit: 100 }));
-    const theirs = messages.find(({ name }) => comparableName(name) === comparableName(typed));
-    if (!theirs) throw new CommandError(`${label(typed)} is neither a contact nor in a group of yours; use the number`);
-    return theirs.id;
+    return this.people.idOf(typed) ?? await this.#find({ name: typed });
   }
+
+  /** The number of a user whom nobody here knows yet. Rejects with {@linkcode CommandError} if there is none. */
+  async #find(who: Peer): Promise<number> {
+    const [user] = await patiently(() => this.#client.users("id" in who ? { ids: [who.id] } : { names: [who.name] }));
+    if (!user) throw new CommandError(`there is no user ${"id" in who ? who.id : label(who.name)}`);
+    this.people.met(user.id, user.name);
+    return user.id;
+  }
+}
+
+function deviceRow({ id, name, state, since, lastseen, address = "", this: own }: Device): string[] {
+  const when = state === "online" ? since : lastseen;
+  const what = name === "" ? "(programs without a name)" : name;
+  return ["device", String(id), what, state, when === null ? "-" : isoTime(when), address, ...(own ? ["this one"] : [])];
 }
 
 function short(text: string): string {

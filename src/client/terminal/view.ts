@@ -9,6 +9,8 @@ export interface Shown {
   name: string;
   /** The group it was sent to, if it was one. */
   group?: string;
+  /** To whom it went, if it is one's own, from another device. */
+  to?: string;
   msg: string;
 }
 
@@ -29,8 +31,9 @@ const MORE = "    | ";
 /** For a person: `columns` wide, with colours if `paint` has them. */
 export function screenView(write: (text: string) => void, columns: () => number, paint: Paint): View {
   return {
-    message({ ts, id, name, group, msg }) {
-      const time = shortTime(ts), where = group === undefined ? "" : `[${label(group)}] `, who = label(name) + ":";
+    message({ ts, id, name, group, to, msg }) {
+      const time = shortTime(ts), where = group === undefined ? "" : `[${label(group)}] `;
+      const who = `${label(name)}${to === undefined ? "" : ` > ${label(to)}`}:`;
       const room = Math.max(columns() - 1, 20);
       const [first, ...more] = harmlessLines(msg);
       // A head that is wider than the terminal leaves nothing beside it.
@@ -67,8 +70,9 @@ export function pipeView({ print, complain }: Output): View & { readonly faults:
   };
   return {
     faults: 0,
-    message({ ts, name, group, msg }) {
-      say(group === undefined ? ["chat", isoTime(ts), name, msg] : ["group", isoTime(ts), group, name, msg]);
+    message({ ts, name, group, to, msg }) {
+      if (group !== undefined) say(["group", isoTime(ts), group, name, msg]);
+      else say(to === undefined ? ["chat", isoTime(ts), name, msg] : ["sent", isoTime(ts), to, msg]);
     },
     table: (rows) => rows.forEach(say),
     note() {},

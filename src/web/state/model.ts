@@ -51,7 +51,8 @@ export interface Conversation {
   history: "unknown" | "loading" | "loaded" | "failed";
   /** Whether there are older messages than `lines`. */
   more: boolean;
-  loadingOlder: boolean;
+  /** Whether they are being fetched, or could not be. */
+  older: "idle" | "loading" | "failed";
 }
 
 /** How much of a message the list keeps (UTF-16 units). */
@@ -60,7 +61,7 @@ const PREVIEW = 160;
 const TOGETHER = 5 * 60_000;
 
 export function newConversation(key: Key, name: string): Conversation {
-  return { key, name, unread: 0, read: 0, heard: 0, lines: [], own: [], history: "unknown", more: false, loadingOlder: false };
+  return { key, name, unread: 0, read: 0, heard: 0, lines: [], own: [], history: "unknown", more: false, older: "idle" };
 }
 
 export function isGroup(key: Key): boolean {
@@ -123,6 +124,11 @@ export function withHeard(c: Conversation, { messageid }: Line, seen: boolean, o
   return { ...heard, read, unread: c.unread + 1, divider: open && c.unread === 0 ? read : c.divider };
 }
 
+/** The user wrote here on another device, and has read what came before. */
+export function withWritten(c: Conversation, { messageid }: Line): Conversation {
+  return { ...c, unread: 0, read: Math.max(c.read, messageid), divider: undefined };
+}
+
 /** A message of one's own is on its way, or has failed. */
 export function withOwn(c: Conversation, line: Line): Conversation {
   const here = c.own.some((other) => other.mid === line.mid);
@@ -154,12 +160,17 @@ export function withNewest(c: Conversation, page: readonly Line[], more: boolean
 
 /** The page before the first line has come. */
 export function withOlder(c: Conversation, page: readonly Line[], more: boolean): Conversation {
-  return { ...c, lines: merge(page, c.lines), more, loadingOlder: false };
+  return { ...c, lines: merge(page, c.lines), more, older: "idle" };
+}
+
+/** Lets go of all that came from the server: its numbers may mean other messages now. What is not stored stays. */
+export function withoutPast({ key, name, own }: Conversation): Conversation {
+  return { ...newConversation(key, name), own };
 }
 
 /** Lets go of the messages, keeping what the list shows. */
 export function withoutLines(c: Conversation): Conversation {
-  return { ...c, lines: [], history: "unknown", more: false, loadingOlder: false };
+  return { ...c, lines: [], history: "unknown", more: false, older: "idle" };
 }
 
 /** Both in the order of messageid, each once. */

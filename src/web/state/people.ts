@@ -1,9 +1,11 @@
-/** Contacts, groups, blocks, and the password. Everything here rejects with {@linkcode NatterError} or {@linkcode ConnectionLost}. */
-import { type Friend, type Group, NatterError } from "../../client/natter_client.ts";
+/** Contacts, groups, blocks, devices, and the password. Everything here rejects with {@linkcode NatterError} or {@linkcode ConnectionLost}. */
+import { type Changed, type Friend, type Group, NatterError } from "../../client/natter_client.ts";
 import type { Key } from "./model.ts";
 import type { Session } from "./session.ts";
-import { writeBlocked } from "./storage.ts";
 import type { Store } from "./store.ts";
+
+/** Members that are loaded at once. */
+const MEMBERS = 100;
 
 /** The errno of what is not found: a login, a user, a group. */
 const NOT_FOUND = [1, 16, 17];
@@ -17,9 +19,40 @@ export class People {
     this.#session = session;
   }
 
-  /** Asks for the lists again: nobody tells who joined a group. */
+  /** Asks for the lists again. */
   async refresh(): Promise<void> {
     this.#session.lists(await this.#session.client.contacts());
+  }
+
+  /** Another device changed something: what is shown of it is asked for again. */
+  async changed(what: Changed["what"]): Promise<void> {
+    if (what === "devices") return this.#store.state.devices && await this.loadDevices();
+    if (what === "contacts" || what === "groups" || what === "blocked") await this.refresh();
+  }
+
+  /** Brings the user's devices. */
+  async loadDevices(): Promise<void> {
+    const devices = await this.#session.client.devices();
+    this.#store.update({ devices });
+  }
+
+  /** Signs one of the user's other devices out. */
+  async removeDevice(id: number): Promise<void> {
+    await this.#session.client.removeDevice(id);
+    await this.loadDevices();
+  }
+
+  /** Brings the members of a group: the first of them, or (`more`) those behind what is there. */
+  async loadMembers(groupid: number, more = false): Promise<void> {
+    const known = more ? this.#store.state.members.get(groupid) : undefined;
+    const page = await this.#session.client.members(groupid, { after: known?.members.at(-1)?.id, limit: MEMBERS });
+    const { members, names, groups } = this.#store.state;
+    const group = groups.get(groupid);
+    this.#store.update({
+      members: new Map(members).set(groupid, { ...page, members: [...known?.members ?? [], ...page.members] }),
+      names: new Map([...names, ...page.members.map(({ id, name }) => [id, name] as const)]),
+      groups: group ? new Map(groups).set(groupid, { ...group, count: page.count }) : groups,
+    });
   }
 
   /** @returns the conversation with that user */
@@ -78,23 +111,18 @@ export class People {
 
   async block(id: number): Promise<void> {
     await this.#session.client.block(id);
-    this.#setBlocked(new Set(this.#store.state.blocked).add(id));
+    this.#store.update({ blocked: new Set(this.#store.state.blocked).add(id) });
   }
 
   async unblock(id: number): Promise<void> {
     await this.#session.client.unblock(id);
     const blocked = new Set(this.#store.state.blocked);
     blocked.delete(id);
-    this.#setBlocked(blocked);
+    this.#store.update({ blocked });
   }
 
   changePassword(old: string, fresh: string): Promise<void> {
     return this.#session.client.changePassword(old, fresh);
-  }
-
-  #setBlocked(blocked: Set<number>): void {
-    this.#store.update({ blocked });
-    writeBlocked(this.#store.state.me.id, blocked);
   }
 }
 

@@ -8,6 +8,8 @@
  * 3. Only the active tab (`tabs.ts`) keeps anything.
  */
 import {
+  type Anew,
+  type Changed,
   type ClientEvents,
   type ConnectionState,
   type Friend,
@@ -18,6 +20,7 @@ import {
   type Sent,
 } from "../../client/natter_client.ts";
 import { websocket } from "../../client/websocket_transport.ts";
+import { deviceName } from "../device_name.ts";
 import {
   type Conversation,
   isGroup,
@@ -32,16 +35,24 @@ import {
   withStored,
 } from "./model.ts";
 import * as storage from "./storage.ts";
-import type { Store } from "./store.ts";
+import type { State, Store } from "./store.ts";
 import { Tabs } from "./tabs.ts";
 
 /** How long what is not urgent may wait to be kept (ms). */
 const KEEP_AFTER = 300;
+/** How long a tab that is loaded anew may take until it asks for its account (ms). */
+const RELOAD = 1000;
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What else wants to hear of the session. */
 export interface SessionListener {
-  /** It stands again, with fresh lists. `behind`: another client of this user has been at work meanwhile. */
-  entered(behind: boolean): void;
+  /** It stands again, with fresh lists. */
+  entered(): void;
+  /** Right after that: what is here does not lead up to what comes now. */
+  anew(why: Anew["why"]): void;
+  /** Something of the user's own was changed by another device. */
+  changed(what: Changed["what"]): void;
   message: (message: ClientEvents["message"]) => void;
   signal: (signal: ClientEvents["signal"]) => void;
 }
@@ -57,7 +68,7 @@ export class Session {
 
   constructor(store: Store) {
     this.#store = store;
-    this.#tabs = new Tabs(() => this.#pause(), (active) => this.#otherTab(active));
+    this.#tabs = new Tabs(() => this.#pause(), (active) => void this.#otherTab(active));
     let kept = store.state.conversations;
     store.subscribe(({ conversations }) => {
       if (conversations !== kept) this.#timer ??= setTimeout(() => this.#keep(), KEEP_AFTER);
@@ -68,8 +79,13 @@ export class Session {
       this.#tabs.active = false;
     });
     addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
-    addEventListener("online", () => this.#client.reconnectNow());
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#client.reconnectNow());
+    // The network is another one, or the machine slept: who is there is asked, and what hangs is begun anew.
+    for (const name of ["online", "offline"]) addEventListener(name, () => this.#client.reconnectNow());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState !== "visible") return;
+      this.#client.reconnectNow();
+      if (store.state.screen === "elsewhere") void this.#otherTab(false);
+    });
   }
 
   get client(): NatterClient {
@@ -90,10 +106,10 @@ export class Session {
   }
 
   /** Logs in. Rejects with {@linkcode NatterError} or {@linkcode ConnectionLost}. */
-  async logIn(credentials: { id: number; password: string } | { name: string; password: string }): Promise<void> {
+  async logIn(credentials: ({ id: number } | { name: string }) & { password: string; takeover?: boolean }): Promise<void> {
     const account = storage.readAccount();
     const client = this.#use(makeClient(account && storage.readBox(account.id)));
-    await client.login(credentials);
+    await client.login({ ...credentials, device: deviceName() });
   }
 
   /** Makes an account, and logs in. Rejects as {@linkcode Session.logIn} does. */
@@ -105,35 +121,41 @@ export class Session {
   /** Ends the session, and forgets in this browser what was said. */
   async logOut(): Promise<void> {
     const { id, name } = this.#store.state.me;
-    this.#clear();
-    this.#store.update({ screen: "login", notice: undefined, dialog: undefined, me: { id: 0, name } });
+    this.#clear({ screen: "login", notice: undefined, me: { id: 0, name } });
     storage.forget(id);
     this.#tabs.active = false;
     // Without a connection the server cannot be told; then the token dies of age.
     await this.#client.logout().catch(() => {});
   }
 
-  /** The user asked for it: tries now. */
-  reconnect(): void {
+  /** The user asked for it: tries now. `takeover`: whoever has this device's session makes room. */
+  async reconnect(takeover = false): Promise<void> {
     const token = storage.readAccount()?.token;
     const { id } = this.#store.state.me;
+    if (takeover) await this.#client.close();
     if (this.#client.state.state !== "closed") this.#client.reconnectNow();
-    else if (token) this.#client.login({ id, token }).catch(() => {});
+    else if (token) this.#client.login({ id, token, takeover }).catch(() => {});
   }
 
   /** Puts fresh lists into the store, and each of them among the conversations. */
-  lists({ friends, groups }: { friends: Friend[]; groups: Group[] }): void {
+  lists({ friends, groups, blocked }: { friends: Friend[]; groups: Group[]; blocked: number[] }): void {
     const conversations = new Map(this.#store.state.conversations);
     const ensure = (key: Key, name: string) => conversations.set(key, { ...conversations.get(key) ?? newConversation(key, name), name });
     for (const { id, name } of friends) ensure(`u${id}`, name);
     for (const { id, groupname } of groups) ensure(`g${id}`, groupname);
     const known = new Map(groups.map((group) => [group.id, group]));
-    for (const key of conversations.keys()) if (isGroup(key) && !known.has(numberOf(key))) conversations.delete(key);
     const { open } = this.#store.state;
+    const contacts = new Set(friends.map(({ id }) => id));
+    for (const [key, { last, own }] of conversations) {
+      // Someone who is no contact any more, and with whom nothing was said.
+      const idle = !isGroup(key) && !contacts.has(numberOf(key)) && !last && own.length === 0 && key !== open;
+      if (idle || isGroup(key) && !known.has(numberOf(key))) conversations.delete(key);
+    }
     this.#store.update({
       conversations,
       friends: new Map(friends.map((friend) => [friend.id, friend])),
       groups: known,
+      blocked: new Set(blocked),
       open: open && conversations.has(open) ? open : undefined,
     });
   }
@@ -159,6 +181,8 @@ export class Session {
         if (this.#client === client) listener(event);
       });
     on("login", (ack) => this.#entered(ack));
+    on("anew", ({ why }) => this.listener?.anew(why));
+    on("changed", ({ what }) => this.listener?.changed(what));
     on("state", (state) => this.#stateChanged(state));
     on("sent", (sent) => this.#sent(sent));
     on("message", (message) => this.listener?.message(message));
@@ -171,19 +195,19 @@ export class Session {
   }
 
   #entered(ack: LoginAck): void {
-    const { id, name, token, inbox } = ack;
+    const { id, name, token } = ack;
     this.#tabs.active = true;
     const known = storage.readBox(id);
     if (this.#owner !== id) {
       this.#restore({ id, name }, known);
       // The client had another user's box, or none.
       const here = new Set(this.#client.pending().map((send) => send.mid));
-      for (const { to, msg, mid } of known.pending) if (!here.has(mid)) this.#client.chat(to, msg, mid).catch(() => {});
+      for (const { to, msg, mid } of known?.pending ?? []) if (!here.has(mid)) this.#client.chat(to, msg, mid).catch(() => {});
     }
     storage.writeAccount({ id, name, token });
     this.lists(ack);
     this.#store.update({ screen: "chat", notice: undefined, me: { id, name } });
-    this.listener?.entered(inbox.confirmed > known.seq);
+    this.listener?.entered();
   }
 
   #stateChanged(connection: ConnectionState): void {
@@ -193,8 +217,7 @@ export class Session {
     this.#keep();
     storage.writeAccount({ id, name });
     this.#tabs.active = false;
-    this.#clear();
-    this.#store.update({ screen: "login", notice: "refused", dialog: undefined, me: { id: 0, name } });
+    this.#clear({ screen: "login", notice: "refused", me: { id: 0, name } });
   }
 
   #sent(sent: Sent): void {
@@ -219,7 +242,7 @@ export class Session {
   }
 
   /** What an earlier page left, of this user. */
-  #restore({ id, name }: storage.Account, box: storage.Box): void {
+  #restore({ id, name }: storage.Account, box: storage.Box | undefined): void {
     this.#owner = id;
     const conversations = new Map<Key, Conversation>(storage.readConversations(id).map((c) => [c.key, c]));
     const own = ({ to, mid, msg }: PendingSend, rest: Pick<Line, "state" | "errno" | "ts">) => {
@@ -228,14 +251,16 @@ export class Session {
       const there = conversations.get(key) ?? newConversation(key, `#${numberOf(key)}`);
       conversations.set(key, withOwn(there, { ...rest, messageid: 0, mid, msg, id, name }));
     };
-    for (const { ts, errno, ...send } of box.failed) own(send, { state: "failed", errno, ts });
+    for (const { ts, errno, ...send } of box?.failed ?? []) own(send, { state: "failed", errno, ts });
     for (const send of this.#client.pending()) own(send, { state: "sending", ts: Date.now() });
     this.#store.update({
       me: { id, name },
       conversations,
-      blocked: storage.readBlocked(id),
+      blocked: new Set(),
       friends: new Map(),
       groups: new Map(),
+      members: new Map(),
+      names: new Map(),
       typing: new Map(),
     });
   }
@@ -258,26 +283,29 @@ export class Session {
   async #pause(): Promise<void> {
     this.#keep();
     await this.#client.close();
-    this.#clear();
-    this.#store.update({ screen: "elsewhere", dialog: undefined });
+    this.#clear({ screen: "elsewhere" });
   }
 
-  #otherTab(active: boolean): void {
+  async #otherTab(active: boolean): Promise<void> {
     const { screen } = this.#store.state;
     if (active && screen !== "elsewhere") {
       void this.#client.close();
-      this.#clear();
-      this.#store.update({ screen: "elsewhere", dialog: undefined });
-    } else if (!active && screen === "elsewhere" && storage.readAccount()?.token === undefined) {
-      this.#begin();
+      this.#clear({ screen: "elsewhere" });
+    } else if (!active && screen === "elsewhere") {
+      // The other one was closed, or logged out. It may also be loading anew: then it asks soon, and is let in unless the user looks at this one.
+      if (document.visibilityState !== "visible") return;
+      await pause(RELOAD);
+      if (!await this.#tabs.anyone(true) && this.#store.state.screen === "elsewhere") this.#begin();
     }
   }
 
-  #clear(): void {
+  /** Forgets, in this tab, what the user sees, in one go with what is shown instead. */
+  #clear(instead: Partial<State>): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#owner = 0;
-    this.#store.update({ conversations: new Map(), friends: new Map(), groups: new Map(), typing: new Map(), open: undefined });
+    const empty = { conversations: new Map(), friends: new Map(), groups: new Map(), members: new Map(), names: new Map(), typing: new Map() };
+    this.#store.update({ ...empty, blocked: new Set(), devices: undefined, open: undefined, dialog: undefined, ...instead });
   }
 }
 

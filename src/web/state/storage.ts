@@ -53,13 +53,15 @@ export function writeAccount(account: Account | undefined): void {
   write("account", account);
 }
 
-export function readBox(id: number): Box {
+/** Undefined: nothing is remembered of this user. */
+export function readBox(id: number): Box | undefined {
   const box = read(`box.${id}`);
-  if (!isObject(box) || !isNumber(box.seq)) return { id, seq: 0, pending: [], failed: [] };
+  if (!isObject(box) || !isNumber(box.seq)) return undefined;
   const isSend = (send: unknown): send is PendingSend => isObject(send) && isString(send.mid) && isString(send.msg) && isObject(send.to);
   const isFailed = (send: unknown): send is FailedSend =>
     isSend(send) && "errno" in send && isNumber(send.errno) && "ts" in send && isNumber(send.ts);
-  return { id, seq: box.seq, pending: listOf(box.pending).filter(isSend), failed: listOf(box.failed).filter(isFailed) };
+  const epoch = isString(box.epoch) ? box.epoch : undefined;
+  return { id, seq: box.seq, epoch, pending: listOf(box.pending).filter(isSend), failed: listOf(box.failed).filter(isFailed) };
 }
 
 export function writeBox(box: Box): void {
@@ -87,21 +89,11 @@ export function writeConversations(id: number, conversations: Iterable<Conversat
   write(`conversations.${id}`, Array.from(conversations, ({ key, name, unread, read, heard, last }) => ({ key, name, unread, read, heard, last })));
 }
 
-export function readBlocked(id: number): Set<number> {
-  return new Set(listOf(read(`blocked.${id}`)).filter(isNumber));
-}
-
-export function writeBlocked(id: number, blocked: Iterable<number>): void {
-  write(`blocked.${id}`, [...blocked]);
-}
-
-/** Forgets what was said. Whom the user blocked stays: nobody else remembers. */
+/** Forgets what was said. (Whom the user blocks was kept here before the server told it.) */
 export function forget(id: number): void {
-  for (const key of ["account", `box.${id}`, `conversations.${id}`]) write(key, undefined);
-  for (let i = sessionStorage.length - 1; i >= 0; i--) {
-    const key = sessionStorage.key(i);
-    if (key?.startsWith(PREFIX)) sessionStorage.removeItem(key);
-  }
+  for (const key of ["account", `box.${id}`, `conversations.${id}`, `blocked.${id}`]) write(key, undefined);
+  const drafts = `${PREFIX}draft.${id}.`;
+  for (const key of Object.keys(localStorage)) if (key.startsWith(drafts)) localStorage.removeItem(key);
 }
 
 /** What this browser's user likes. */
@@ -116,22 +108,14 @@ export function writePreference(name: Preference, value: string | undefined): vo
   write(name, value);
 }
 
-/** What was written into a conversation and not sent, in this tab. */
+/** What was written into a conversation and not sent. */
 export function readDraft(owner: number, key: string): string {
-  try {
-    return sessionStorage.getItem(`${PREFIX}draft.${owner}.${key}`) ?? "";
-  } catch {
-    return "";
-  }
+  const draft = read(`draft.${owner}.${key}`);
+  return isString(draft) ? draft : "";
 }
 
 export function writeDraft(owner: number, key: string, text: string): void {
-  try {
-    if (text === "") sessionStorage.removeItem(`${PREFIX}draft.${owner}.${key}`);
-    else sessionStorage.setItem(`${PREFIX}draft.${owner}.${key}`, text);
-  } catch {
-    // Then it is gone at the next reload.
-  }
+  write(`draft.${owner}.${key}`, text === "" ? undefined : text);
 }
 
 function listOf(value: unknown): unknown[] {

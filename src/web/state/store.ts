@@ -1,5 +1,5 @@
 /** All that the page shows, in one place. Whoever shows something reads it from here; whoever changes it replaces the parts that change. */
-import type { ConnectionState, Friend, Group } from "../../client/natter_client.ts";
+import type { ConnectionState, Device, Friend, Group, Members } from "../../client/natter_client.ts";
 import { type Conversation, type Key, newConversation, newestOf } from "./model.ts";
 
 /** Who is typing: the user, and until when it is believed (ms since the epoch). */
@@ -18,12 +18,17 @@ export interface State {
   conversations: ReadonlyMap<Key, Conversation>;
   friends: ReadonlyMap<number, Friend>;
   groups: ReadonlyMap<number, Group>;
-  /** Those the user blocked from this browser: the server does not tell. */
+  /** Members of groups that were looked at, as they were then. */
+  members: ReadonlyMap<number, Members>;
+  /** Names of users, as far as they are known. */
+  names: ReadonlyMap<number, string>;
   blocked: ReadonlySet<number>;
+  /** The user's devices, while they are looked at. */
+  devices?: readonly Device[] | undefined;
   typing: ReadonlyMap<Key, readonly Typist[]>;
   /** The conversation on the screen. */
   open?: Key | undefined;
-  dialog?: "new" | "settings" | "details" | "logout" | undefined;
+  dialog?: "new" | "settings" | "details" | "logout" | "block" | "remove" | "leave" | undefined;
   /** What a screen reader is to say. */
   spoken: string;
 }
@@ -36,6 +41,8 @@ export class Store {
     conversations: new Map(),
     friends: new Map(),
     groups: new Map(),
+    members: new Map(),
+    names: new Map(),
     blocked: new Set(),
     typing: new Map(),
     spoken: "",

@@ -1,7 +1,8 @@
 /** What is said: messages as they come, the history, what is sent, who is typing, what has been read. */
-import { type ChatMessage, type ClientEvents, NatterError } from "../../client/natter_client.ts";
+import { type Anew, type Changed, type ChatMessage, type ClientEvents, NatterError } from "../../client/natter_client.ts";
 import * as model from "./model.ts";
 import type { Conversation, Key, Line } from "./model.ts";
+import { Names } from "./names.ts";
 import type { Session, SessionListener } from "./session.ts";
 import { sorted, type Store } from "./store.ts";
 
@@ -19,6 +20,9 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export class Talk implements SessionListener {
   /** A message came that the user does not see at this moment. */
   unseen: (conversation: Conversation, line: Line) => void = () => {};
+  /** Another device of the user changed something. */
+  changed: (what: Changed["what"]) => void = () => {};
+  readonly names: Names;
   readonly #store: Store;
   readonly #session: Session;
   #toldTyping = { key: "" as Key | "", at: 0 };
@@ -27,17 +31,28 @@ export class Talk implements SessionListener {
   constructor(store: Store, session: Session) {
     this.#store = store;
     this.#session = session;
+    this.names = new Names(store, session);
     document.addEventListener("visibilitychange", () => this.#visible && this.#saw());
   }
 
-  entered(behind: boolean): void {
+  entered(): void {
     const { conversations, open } = this.#store.state;
+    this.names.forget();
     const fresh = new Map<Key, Conversation>();
-    // While this client was away another one may have written: what is here may have gaps.
-    for (const [key, c] of conversations) fresh.set(key, key === open ? c : model.withoutLines(c));
+    // A log that was full left out what was said in groups: what is here may have gaps.
+    for (const [key, c] of conversations) fresh.set(key, key === open ? { ...c, older: "idle" } : model.withoutLines(c));
     this.#store.update({ conversations: fresh });
     if (open) void this.loadNewest(open);
-    void this.#loadPreviews(behind);
+    void this.#loadPreviews(false);
+  }
+
+  anew(why: Anew["why"]): void {
+    const { conversations, open } = this.#store.state;
+    if (why === "restored") {
+      this.#store.update({ conversations: new Map([...conversations].map(([key, c]) => [key, model.withoutPast(c)])) });
+      if (open) void this.loadNewest(open);
+    }
+    void this.#loadPreviews(true);
   }
 
   message(message: ClientEvents["message"]): void {
@@ -48,9 +63,12 @@ export class Talk implements SessionListener {
     if (message.groupid !== undefined && !group) void this.#refreshLists();
     // It may have been handled before, if the page went away before that could be said.
     const known = line.messageid <= (this.#store.conversation(key)?.heard ?? 0);
-    this.#store.change(key, group?.groupname ?? line.name, (c) => model.withStored(c, line));
+    const mine = line.id === me.id;
+    const name = group?.groupname ?? (mine ? this.names.of(model.numberOf(key)) : line.name);
+    this.#store.change(key, name, (c) => model.withStored(c, line));
     this.#stopsTyping(key, line.id);
-    if (known || line.id === me.id) return;
+    if (mine && !this.#session.client.sentHere(message)) this.#store.amend(key, (c) => model.withWritten(c, line));
+    if (known || mine) return;
     const open = this.#store.state.open === key;
     const seen = open && this.#visible;
     this.#store.amend(key, (c) => model.withHeard(c, line, seen, open));
@@ -94,13 +112,15 @@ export class Talk implements SessionListener {
   /** Brings what was said before. */
   async loadOlder(key: Key): Promise<void> {
     const c = this.#store.conversation(key);
-    if (!c || !c.more || c.loadingOlder || c.history !== "loaded" || c.lines.length === 0) return;
+    if (!c || !c.more || c.older === "loading" || c.history !== "loaded" || c.lines.length === 0) return;
     const before = c.lines[0].messageid;
-    this.#store.amend(key, (c) => ({ ...c, loadingOlder: true }));
+    this.#store.amend(key, (c) => ({ ...c, older: "loading" }));
     const page = await this.#history(key, { limit: PAGE, before });
     this.#store.amend(key, (c) => {
       // It may have been left and opened anew meanwhile.
-      if (!page || c.lines[0]?.messageid !== before) return { ...c, loadingOlder: false };
+      if (c.lines[0]?.messageid !== before) return { ...c, older: "idle" };
+      // Not again by itself: without a connection that would not end.
+      if (!page) return { ...c, older: "failed" };
       return model.withOlder(c, page.messages.map(model.lineOf), page.more);
     });
   }

@@ -4,6 +4,7 @@ import type { Friend } from "../../client/natter_client.ts";
 import { ago } from "../format.ts";
 import { t } from "../i18n.ts";
 import { type Conversation as Model, isGroup, numberOf } from "../state/model.ts";
+import type { Names } from "../state/names.ts";
 import type { State, Typist } from "../state/store.ts";
 import { Avatar } from "./avatar.tsx";
 import { Composer } from "./composer.tsx";
@@ -59,15 +60,13 @@ export function Conversation({ conversation, state }: { conversation: Model; sta
 
 /** Under the name: who is typing, or who is there. */
 function Subtitle({ conversation: { key }, state }: { conversation: Model; state: State }): JSX.Element {
+  const { talk } = useParts();
   const { friends, groups, typing, connection } = state;
   const typists = typing.get(key);
-  if (typists) {
-    return <span class="subtitle typing" aria-live="polite">{typingText(typists, isGroup(key) ? nameIn(state, numberOf(key)) : undefined)}</span>;
-  }
+  if (typists) return <span class="subtitle typing" aria-live="polite">{typingText(typists, isGroup(key) ? talk.names : undefined)}</span>;
   if (isGroup(key)) {
-    const users = groups.get(numberOf(key))?.users ?? [];
-    const here = connection.state === "online" ? users.filter((user) => isOnline(state, user)).length : 0;
-    return <span class="subtitle">{connection.state !== "online" ? t.notConnected : users.length > 0 && t.members(users.length, here)}</span>;
+    const count = groups.get(numberOf(key))?.count;
+    return <span class="subtitle">{connection.state !== "online" ? t.notConnected : count !== undefined && t.members(count)}</span>;
   }
   // Without a connection nobody knows.
   if (connection.state !== "online") return <span class="subtitle">{t.notConnected}</span>;
@@ -80,30 +79,25 @@ export function presenceText({ state, lastseen }: Friend): string {
   return state === "online" ? t.online : lastseen === null ? t.offline : t.lastSeen(ago(lastseen));
 }
 
-/** Contacts are known better than the list of members, which is as old as the login. */
+/** Contacts are known better than the list of members, which is as old as the look at it. */
 export function isOnline({ friends, me }: State, { id, state }: { id: number; state: "online" | "offline" }): boolean {
   return id === me.id || (friends.get(id)?.state ?? state) === "online";
 }
 
-/** Names of a group's members. */
-export function nameIn({ groups, friends }: State, groupid: number): (id: number) => string {
-  return (id) => groups.get(groupid)?.users.find((user) => user.id === id)?.name ?? friends.get(id)?.name ?? `#${id}`;
-}
-
-/** `name`: in a group the one who types is named. */
-export function typingText(typists: readonly Typist[], name: ((id: number) => string) | undefined): string {
-  if (!name) return t.typing;
-  return typists.length === 1 ? t.typingName(name(typists[0].id)) : t.typingMany(typists.length);
+/** `names`: in a group the one who types is named. */
+export function typingText(typists: readonly Typist[], names: Names | undefined): string {
+  if (!names) return t.typing;
+  return typists.length === 1 ? t.typingName(names.of(typists[0].id)) : t.typingMany(typists.length);
 }
 
 function Stranger({ id, name }: { id: number; name: string }): JSX.Element {
-  const { people } = useParts();
+  const { people, store } = useParts();
   const { busy, error, run } = useRequest();
   return (
     <div class="strip">
       <span>{error || t.notContact(name)}</span>
       <button type="button" class="quiet" disabled={busy} onClick={() => void run(() => people.addFriendById(id))}>{t.addContact}</button>
-      <button type="button" class="quiet danger" disabled={busy} onClick={() => void run(() => people.block(id))}>{t.block}</button>
+      <button type="button" class="quiet danger" onClick={() => store.update({ dialog: "block" })}>{t.block}</button>
     </div>
   );
 }

@@ -8,12 +8,13 @@ import { sorted, type State } from "../state/store.ts";
 import { Avatar } from "./avatar.tsx";
 import { Connection } from "./connection.tsx";
 import { useParts } from "./context.ts";
-import { nameIn, presenceText, typingText } from "./conversation.tsx";
+import { presenceText, typingText } from "./conversation.tsx";
 import { Icon } from "./icons.tsx";
 import { memo } from "./memo.ts";
+import { useRequest } from "./use_request.ts";
 
 export function ConversationList({ state }: { state: State }): JSX.Element {
-  const { store, route } = useParts();
+  const { store, route, talk } = useParts();
   const [search, setSearch] = useState("");
   const field = useRef<HTMLInputElement>(null);
   const { me, conversations, open } = state;
@@ -25,7 +26,8 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLElement>) => {
     const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
     const step = steps[event.key];
-    if (step === undefined) return;
+    // While characters are being composed, the keys are the input method's.
+    if (step === undefined || isComposing(event)) return;
     if (event.target === field.current && event.key !== "ArrowDown") return;
     event.preventDefault();
     const buttons = [...event.currentTarget.querySelectorAll<HTMLElement>("li > button")];
@@ -49,7 +51,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
             aria-label={t.search}
             onInput={(event) => setSearch(event.currentTarget.value)}
             onKeyDown={(event) => {
-              if (event.key !== "Enter" || shown.length === 0) return;
+              if (event.key !== "Enter" || shown.length === 0 || isComposing(event)) return;
               setSearch("");
               route.open(shown[0].key);
             }}
@@ -67,7 +69,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
       </header>
       <Connection connection={state.connection} />
       {all.length === 0 && state.connection.state === "online" && <Empty state={state} />}
-      {all.length > 0 && shown.length === 0 && <p class="aside">{t.nothingFound(search.trim())}</p>}
+      {all.length > 0 && shown.length === 0 && <NotFound key={search.trim()} name={search.trim()} found={() => setSearch("")} />}
       <ul class="list">
         {shown.map((c, i) => {
           const friend = isGroup(c.key) || state.connection.state !== "online" ? undefined : state.friends.get(numberOf(c.key));
@@ -79,8 +81,8 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
               me={me.id}
               name={nameOf(c, me.id)}
               presence={friend?.state}
-              about={friend ? presenceText(friend) : isGroup(c.key) ? state.groups.get(numberOf(c.key))?.groupdesc ?? "" : ""}
-              typing={typists && typingText(typists, isGroup(c.key) ? nameIn(state, numberOf(c.key)) : undefined)}
+              about={friend ? presenceText(friend) : isGroup(c.key) ? t.members(state.groups.get(numberOf(c.key))?.count ?? 1) : ""}
+              typing={typists && typingText(typists, isGroup(c.key) ? talk.names : undefined)}
               current={c.key === open}
               reachable={open !== undefined && shown.some((other) => other.key === open) ? c.key === open : i === 0}
               open={route.open.bind(route)}
@@ -115,6 +117,7 @@ const Item = memo(({ conversation, me, name, presence, about, typing, current, r
   const { key, unread } = conversation;
   const newest = newestOf(conversation);
   const group = isGroup(key);
+  const failed = conversation.own.length > 0 && newest === conversation.own.at(-1) && conversation.own.at(-1)!.state === "failed";
   const from = newest && (newest.id === me ? `${t.you}: ` : group ? `${newest.name}: ` : "");
   return (
     <li>
@@ -133,9 +136,12 @@ const Item = memo(({ conversation, me, name, presence, about, typing, current, r
             {newest && <time>{shortTime(newest.ts)}</time>}
           </span>
           <span class="item-bottom">
-            {typing
-              ? <span class="item-last typing">{typing}</span>
-              : <span class="item-last" dir="auto">{newest ? `${key === `u${me}` ? "" : from}${newest.msg.slice(0, 160)}` : about}</span>}
+            {typing ? <span class="item-last typing">{typing}</span> : (
+              <span class="item-last" dir="auto">
+                {failed && <span class="danger">{`${t.failed}: `}</span>}
+                {newest ? `${key === `u${me}` ? "" : from}${newest.msg.slice(0, 160)}` : about}
+              </span>
+            )}
             {unread > 0 && <span class="badge" aria-label={t.unread(unread)}>{unread > 999 ? "999+" : unread}</span>}
           </span>
         </span>
@@ -143,6 +149,30 @@ const Item = memo(({ conversation, me, name, presence, about, typing, current, r
     </li>
   );
 });
+
+/** Nobody in the list is called so; somebody on the server may be. */
+function NotFound({ name, found }: { name: string; found: () => void }): JSX.Element {
+  const { people, route } = useParts();
+  const { busy, error, run } = useRequest();
+  const add = () =>
+    run(async () => {
+      const key = await people.addFriend(name);
+      found();
+      route.open(key);
+    });
+  return (
+    <section class="empty">
+      <p>{t.nothingFound(name)}</p>
+      {error && <p class="error" role="alert">{error}</p>}
+      <button type="button" class="quiet" disabled={busy} onClick={() => void add()}>{t.addNamed(name)}</button>
+    </section>
+  );
+}
+
+/** Whether a key belongs to an input method. (Safari says so by 229 alone.) */
+export function isComposing(event: { isComposing: boolean; keyCode: number }): boolean {
+  return event.isComposing || event.keyCode === 229;
+}
 
 function Empty({ state: { me } }: { state: State }): JSX.Element {
   const { store } = useParts();
@@ -161,7 +191,7 @@ function useShortcuts(field: { current: HTMLInputElement | null }, keys: Key[], 
   const { route } = useParts();
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
-      if (document.querySelector("dialog[open]") || event.isComposing) return;
+      if (document.querySelector("dialog[open]") || isComposing(event)) return;
       if (event.altKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
         const at = open === undefined ? -1 : keys.indexOf(open);
         const next = keys[Math.max(0, at + (event.key === "ArrowDown" ? 1 : -1))];

@@ -49,11 +49,11 @@ function PersonDetails({ conversation: { key, name }, state: { friends, blocked,
       {error && <p class="error" role="alert">{error}</p>}
       <footer>
         {friend
-          ? <button type="button" class="quiet" disabled={busy} onClick={act(() => people.removeFriend(id))}>{t.removeContact}</button>
+          ? <button type="button" class="quiet" disabled={busy} onClick={() => store.update({ dialog: "remove" })}>{t.removeContact}</button>
           : <button type="button" class="quiet" disabled={busy} onClick={act(() => people.addFriendById(id))}>{t.addContact}</button>}
         {blocked.has(id)
           ? <button type="button" class="quiet" disabled={busy} onClick={act(() => people.unblock(id))}>{t.unblock}</button>
-          : <button type="button" class="quiet danger" disabled={busy} onClick={act(() => people.block(id))}>{t.block}</button>}
+          : <button type="button" class="quiet danger" disabled={busy} onClick={() => store.update({ dialog: "block" })}>{t.block}</button>}
       </footer>
     </>
   );
@@ -63,21 +63,19 @@ function GroupDetails({ conversation: { key, name }, state }: { conversation: Co
   const { people, store, route } = useParts();
   const { busy, error, run } = useRequest();
   const id = numberOf(key);
-  const group = state.groups.get(id);
-  // Nobody tells who joined since the login. If that fails, the list is an older one.
-  useEffect(() => void people.refresh().catch(() => {}), []);
-  const members = (group?.users ?? []).map((user) => ({ ...user, online: isOnline(state, user) }));
+  const known = state.members.get(id);
+  // As it is now, whatever was seen before. If that fails, the list is an older one.
+  useEffect(() => void people.loadMembers(id).catch(() => {}), []);
+  const members = (known?.members ?? []).map((user) => ({ ...user, online: isOnline(state, user) }));
   members.sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name));
-  const write = (user: { id: number; name: string }) => {
-    store.update({ dialog: undefined });
-    route.open(people.write(user.id, user.name));
-  };
+  const write = (user: { id: number; name: string }) => route.open(people.write(user.id, user.name));
   return (
     <>
-      <Head id={id} name={name} group line={group?.groupdesc ?? ""} />
+      <Head id={id} name={name} group line={known?.groupdesc ?? ""} />
       <h3>
-        {t.membersTitle} <span class="fine">{members.length}</span>
+        {t.membersTitle} <span class="fine">{known?.count ?? state.groups.get(id)?.count}</span>
       </h3>
+      {!known && <p class="fine">{t.loading}</p>}
       <ul class="members">
         {members.map((user) => (
           <li key={user.id}>
@@ -85,25 +83,21 @@ function GroupDetails({ conversation: { key, name }, state }: { conversation: Co
               <Avatar id={user.id} name={user.name} size="small" presence={user.online ? "online" : "offline"} />
               <bdi class="item-name">{user.name}</bdi>
               <span class="fine">
-                {[user.id === state.me.id ? t.you : "", user.role === "creator" ? t.creator : ""].filter((text) => text !== "").join(", ")}
+                {[user.id === state.me.id ? t.you : "", user.role === "normal" ? "" : t[user.role]].filter((text) => text !== "").join(", ")}
               </span>
               {user.online && <span class="hidden">{t.online}</span>}
             </button>
           </li>
         ))}
       </ul>
+      {known?.more && (
+        <button type="button" class="link" disabled={busy} onClick={() => void run(() => people.loadMembers(id, true))}>
+          {t.moreMembers(known.count - members.length)}
+        </button>
+      )}
       {error && <p class="error" role="alert">{error}</p>}
       <footer>
-        <button
-          type="button"
-          class="quiet danger"
-          disabled={busy}
-          onClick={async () => {
-            if (await run(() => people.leaveGroup(id))) store.update({ dialog: undefined });
-          }}
-        >
-          {t.leaveGroup}
-        </button>
+        <button type="button" class="quiet danger" onClick={() => store.update({ dialog: "leave" })}>{t.leaveGroup}</button>
       </footer>
     </>
   );

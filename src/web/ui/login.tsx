@@ -1,6 +1,6 @@
 /** Logging in, and making an account. */
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { chooseLanguage, type Language, language, t } from "../i18n.ts";
 import { byNameOrNumber } from "../state/people.ts";
 import type { State } from "../state/store.ts";
@@ -10,24 +10,35 @@ import { useRequest } from "./use_request.ts";
 
 /** In characters and in bytes, as the server has it. */
 const MAX_NAME = 50, MAX_PASSWORD = 256;
+/** A shorter one (bytes of UTF-8) is guessed. */
+const MIN_PASSWORD = 8;
 
 export function Login({ state }: { state: State }): JSX.Element {
   const { session } = useParts();
-  const { busy, error, run } = useRequest();
+  const { busy, error, run, forget } = useRequest();
   const [fresh, setFresh] = useState(false);
   const [name, setName] = useState(state.me.name);
   const [password, setPassword] = useState("");
+  const form = useRef<HTMLFormElement>(null);
+  useLayoutEffect(() => {
+    // On a phone the keyboard would cover what this is.
+    if (matchMedia("(pointer: fine)").matches) form.current!.querySelectorAll("input")[name === "" ? 0 : 1].focus();
+  }, []);
 
   const submit = (event: Event) => {
     event.preventDefault();
-    void (fresh
-      ? run(() => session.register(name.trim(), password), { 1: t.nameTaken })
-      : run(() => byNameOrNumber(name.trim(), (who) => session.logIn({ ...who, password }))));
+    if (fresh && isShort(password)) return;
+    void (fresh ? run(() => session.register(name.trim(), password), { 1: t.nameTaken }) : logIn());
   };
+  const turn = () => {
+    setFresh(!fresh);
+    forget();
+  };
+  const logIn = (takeover = false) => run(() => byNameOrNumber(name.trim(), (who) => session.logIn({ ...who, password, takeover })), { 2: t.inUse });
 
   return (
     <main class="entrance">
-      <form class="card" onSubmit={submit}>
+      <form ref={form} class="card" onSubmit={submit}>
         <Logo />
         <h1>natter</h1>
         <p class="tagline">{t.tagline}</p>
@@ -42,22 +53,27 @@ export function Login({ state }: { state: State }): JSX.Element {
             dir="auto"
             required
             maxLength={fresh ? MAX_NAME : undefined}
-            autofocus={name === ""}
             value={name}
             onInput={(event) => setName(event.currentTarget.value)}
           />
         </label>
         <Password label={t.password} autocomplete={fresh ? "new-password" : "current-password"} value={password} change={setPassword} />
+        {fresh && <p class={isShort(password) && password !== "" ? "error" : "fine"}>{t.passwordHint}</p>}
         {error && <p class="error" role="alert">{error}</p>}
+        {error === t.inUse && <button type="button" class="quiet wide" disabled={busy} onClick={() => void logIn(true)}>{t.useHere}</button>}
         <button type="submit" class="primary wide" disabled={busy}>{fresh ? t.register : t.logIn}</button>
         <p class="switch">
-          {fresh ? t.haveAccount : t.newHere}{" "}
-          <button type="button" class="link" onClick={() => setFresh(!fresh)}>{fresh ? t.logIn : t.register}</button>
+          {fresh ? t.haveAccount : t.newHere} <button type="button" class="link" onClick={turn}>{fresh ? t.logIn : t.register}</button>
         </p>
       </form>
       <LanguageSwitch />
     </main>
   );
+}
+
+/** Whether a new password is too short to be worth its name. */
+export function isShort(password: string): boolean {
+  return new TextEncoder().encode(password).length < MIN_PASSWORD;
 }
 
 /** A password, which can be made visible. */

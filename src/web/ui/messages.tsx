@@ -13,19 +13,19 @@ const NEAR_TOP = 600, NEAR_BOTTOM = 60;
 
 export function Messages({ conversation, me }: { conversation: Conversation; me: number }): JSX.Element {
   const { talk } = useParts();
-  const { key, history, more, loadingOlder, lines, own } = conversation;
+  const { key, history, more, older, lines, own } = conversation;
   const ref = useRef<HTMLDivElement>(null);
-  const scrolled = useScroll(ref, conversation);
+  const scroll = useScroll(ref, conversation);
   const empty = lines.length === 0 && own.length === 0;
 
   const onScroll = () => {
-    scrolled.look();
-    if (more && ref.current && ref.current.scrollTop < NEAR_TOP) void talk.loadOlder(key);
+    scroll.onScroll();
+    if (more && older !== "failed" && ref.current && ref.current.scrollTop < NEAR_TOP) void talk.loadOlder(key);
   };
   // A page may be shorter than the screen.
   useEffect(() => {
-    if (history === "loaded" && more && !loadingOlder && ref.current && ref.current.scrollTop < NEAR_TOP) void talk.loadOlder(key);
-  }, [history, more, loadingOlder, lines.length]);
+    if (history === "loaded" && more && older === "idle" && ref.current && ref.current.scrollTop < NEAR_TOP) void talk.loadOlder(key);
+  }, [history, more, older, lines.length]);
 
   return (
     <div class="messages-frame">
@@ -38,12 +38,15 @@ export function Messages({ conversation, me }: { conversation: Conversation; me:
         aria-label={t.messages}
         aria-busy={history === "loading"}
         onScroll={onScroll}
+        onClickCapture={scroll.onClick}
       >
-        {history === "loading" && empty && <p class="aside">{t.loading}</p>}
-        {loadingOlder && <p class="aside">{t.loading}</p>}
-        {history === "failed" && (
+        {(history === "loading" && empty || older === "loading") && <p class="aside">{t.loading}</p>}
+        {(history === "failed" || older === "failed") && (
           <p class="aside">
-            {t.historyFailed} <button type="button" class="link" onClick={() => void talk.loadNewest(key)}>{t.again}</button>
+            {t.historyFailed}{" "}
+            <button type="button" class="link" onClick={() => void (history === "failed" ? talk.loadNewest(key) : talk.loadOlder(key))}>
+              {t.again}
+            </button>
           </p>
         )}
         {history === "loaded" && !more && <Beginning conversation={conversation} me={me} empty={empty} />}
@@ -68,10 +71,10 @@ export function Messages({ conversation, me }: { conversation: Conversation; me:
           })}
         </ol>
       </div>
-      {!scrolled.atBottom && (
-        <button type="button" class="to-newest" aria-label={t.toNewest} title={t.toNewest} onClick={scrolled.toBottom}>
+      {!scroll.atBottom && (
+        <button type="button" class="to-newest" aria-label={t.toNewest} title={t.toNewest} onClick={scroll.toBottom}>
           <Icon name="down" />
-          {scrolled.missed > 0 && <span class="badge">{scrolled.missed}</span>}
+          {scroll.missed > 0 && <span class="badge">{scroll.missed}</span>}
         </button>
       )}
     </div>
@@ -84,51 +87,94 @@ function Beginning({ conversation: { key, name }, me, empty }: { conversation: C
   return <p class="aside hello">{hint}</p>;
 }
 
-/** Keeps what the user looks at where it is, whatever comes above or below; at the bottom, follows what comes. */
-function useScroll(ref: { current: HTMLDivElement | null }, { key, lines, own, history, divider }: Conversation) {
+/** Where the user is: at the bottom, or at a message, whose place on the screen is to stay (`top`, in px below the upper edge). */
+type Place = { bottom: true } | { bottom: false; row: Element | undefined; top: number };
+
+/**
+ * Keeps what the user looks at where it is, whatever comes above or below, and whatever changes its size: the window, the keyboard of a phone, the field that is
+ * written in, a text that unfolds. At the bottom, follows what comes.
+ */
+function useScroll(ref: { current: HTMLDivElement | null }, { key, lines, own, history, older, divider }: Conversation) {
   const [atBottom, setAtBottom] = useState(true);
   const [seenLast, setSeenLast] = useState(0);
-  const before = useRef({ key: "", first: 0, mine: 0, height: 0, top: 0, bottom: true, placed: false });
+  const before = useRef({ key: "", mine: 0, placed: false, height: 0, room: 0, place: { bottom: true } as Place });
   const first = lines[0]?.messageid ?? 0, last = lines.at(-1)?.messageid ?? 0;
 
+  /** Remembers where the user is. */
   const look = () => {
-    const box = ref.current;
-    if (!box) return;
+    const box = ref.current!, was = before.current;
+    was.height = box.scrollHeight;
+    was.room = box.clientHeight;
     const bottom = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_BOTTOM;
-    Object.assign(before.current, { height: box.scrollHeight, top: box.scrollTop, bottom });
+    was.place = bottom ? { bottom } : placeOf(box);
     setAtBottom(bottom);
   };
-  const toBottom = () => {
-    ref.current!.scrollTop = ref.current!.scrollHeight;
+  /** Brings the user back there. */
+  const restore = () => {
+    const box = ref.current!, { place } = before.current;
+    if (place.bottom) box.scrollTop = box.scrollHeight;
+    else if (place.row?.isConnected) box.scrollTop += topOf(place.row, box) - place.top;
     look();
+  };
+  // Not the user's doing, if sizes are others: the browser keeps the distance from the top, whatever is there.
+  const onScroll = () => {
+    const box = ref.current!, was = before.current;
+    if (box.scrollHeight !== was.height || box.clientHeight !== was.room) restore();
+    else look();
+  };
+  const toBottom = () => {
+    before.current.place = { bottom: true };
+    restore();
+  };
+  // A text that the user unfolds is read from where it begins.
+  const onClick = ({ target }: Event) => {
+    const row = target instanceof Element && target.closest("button[aria-expanded]") && target.closest(".message");
+    if (row) before.current.place = { bottom: false, row, top: topOf(row, ref.current!) };
   };
 
   useLayoutEffect(() => {
     const box = ref.current!, was = before.current;
-    const fresh = was.key !== key || !was.placed;
-    const line = fresh && history === "loaded" ? box.querySelector(".divider") : null;
-    if (fresh) {
-      box.scrollTop = line instanceof HTMLElement ? line.offsetTop - box.clientHeight / 4 : box.scrollHeight;
-    } else if (was.bottom || own.length > was.mine) {
-      box.scrollTop = box.scrollHeight;
-    } else if (first < was.first) {
-      box.scrollTop = was.top + box.scrollHeight - was.height;
+    const line = box.querySelector(".divider");
+    if (was.key !== key || !was.placed) {
+      was.place = line && history === "loaded" ? { bottom: false, row: line, top: box.clientHeight / 4 } : { bottom: true };
+    } else if (own.length > was.mine) {
+      was.place = { bottom: true };
     }
-    Object.assign(was, { key, first, mine: own.length, placed: history !== "unknown" && history !== "loading" });
-    look();
-  }, [key, first, last, own, history, divider]);
+    Object.assign(was, { key, mine: own.length, placed: history !== "unknown" && history !== "loading" });
+    restore();
+  }, [key, first, last, own, history, older, divider]);
 
   useEffect(() => {
     if (atBottom) setSeenLast(last);
   }, [atBottom, last]);
 
-  // The keyboard of a phone, a window's edge, the composer growing.
   useLayoutEffect(() => {
-    const observer = new ResizeObserver(() => before.current.bottom && toBottom());
-    observer.observe(ref.current!);
+    const box = ref.current!;
+    const observer = new ResizeObserver(restore);
+    for (const element of [box, ...box.children]) observer.observe(element);
     return () => observer.disconnect();
   }, []);
 
   const missed = atBottom ? 0 : lines.filter((line) => line.messageid > seenLast).length;
-  return { atBottom, missed, look, toBottom };
+  return { atBottom, missed, onScroll, onClick, toBottom };
+}
+
+/** The row that the reader's eye is most likely on: the first that is wholly on the screen, or else the one that fills it. */
+function placeOf(box: Element): Place {
+  const rows = box.querySelectorAll("ol > li");
+  // By halves: there may be thousands.
+  let low = 0, high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (topOf(rows[middle], box) < 0) low = middle + 1;
+    else high = middle;
+  }
+  const whole = rows[low];
+  const row = whole && topOf(whole, box) < box.clientHeight ? whole : rows[low - 1] ?? whole;
+  return { bottom: false, row, top: row ? topOf(row, box) : 0 };
+}
+
+/** How far below the upper edge of the box it begins (px). */
+function topOf(row: Element, box: Element): number {
+  return row.getBoundingClientRect().top - box.getBoundingClientRect().top;
 }

@@ -10,7 +10,7 @@ import { useRequest } from "./use_request.ts";
 type Kind = "person" | "create" | "join";
 
 export function NewDialog(): JSX.Element {
-  const { people, route, store } = useParts();
+  const { people, route } = useParts();
   const { busy, error, run } = useRequest();
   const [kind, setKind] = useState<Kind>("person");
   const [name, setName] = useState("");
@@ -25,9 +25,7 @@ export function NewDialog(): JSX.Element {
       join: () => people.joinGroup(wanted),
     };
     void run(async () => {
-      const key = await begin[kind]();
-      store.update({ dialog: undefined });
-      route.open(key);
+      route.open(await begin[kind]());
     }, { 1: t.nameTaken });
   };
   const hint = { person: t.personHint, create: t.groupHint, join: t.joinHint }[kind];

@@ -1,16 +1,18 @@
-/** Oneself: language, appearance, notifications, password, leaving. */
+/** Oneself: language, appearance, notifications, devices, password, leaving. */
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Device } from "../../client/natter_client.ts";
+import { ago } from "../format.ts";
 import { chooseLanguage, language, t } from "../i18n.ts";
 import type { State } from "../state/store.ts";
 import { chooseTheme, type Theme, theme } from "../theme.ts";
 import { Avatar } from "./avatar.tsx";
 import { useParts } from "./context.ts";
 import { Choice, Dialog } from "./dialog.tsx";
-import { LANGUAGES, Password } from "./login.tsx";
+import { isShort, LANGUAGES, Password } from "./login.tsx";
 import { useRequest } from "./use_request.ts";
 
-export function SettingsDialog({ state: { me } }: { state: State }): JSX.Element {
+export function SettingsDialog({ state: { me, devices } }: { state: State }): JSX.Element {
   const { store, redraw, notify } = useParts();
   const [, again] = useState(0);
   const themes: [Theme, string][] = [["system", t.themes.system], ["light", t.themes.light], ["dark", t.themes.dark]];
@@ -56,12 +58,60 @@ export function SettingsDialog({ state: { me } }: { state: State }): JSX.Element
           }}
         />
       )}
+      <Devices devices={devices} />
       <ChangePassword name={me.name} />
       <footer>
         <button type="button" class="quiet danger" onClick={() => store.update({ dialog: "logout" })}>{t.logOut}</button>
       </footer>
     </Dialog>
   );
+}
+
+function Devices({ devices }: { devices: readonly Device[] | undefined }): JSX.Element {
+  const { people, store } = useParts();
+  const { busy, error, run } = useRequest();
+  useEffect(() => {
+    void run(() => people.loadDevices());
+    return () => store.update({ devices: undefined });
+  }, []);
+  // Device 0 is everybody's; it is worth a line only if somebody has used it.
+  const used = devices?.filter(({ since }) => since !== null) ?? [];
+  const mine = used.filter((device) => device.this), others = used.filter((device) => !device.this).sort((a, b) => whenUsed(b) - whenUsed(a));
+  return (
+    <>
+      <h3>{t.devices}</h3>
+      {error && <p class="error" role="alert">{error}</p>}
+      {!devices && !error && <p class="fine">{t.loading}</p>}
+      <ul class="devices">
+        {[...mine, ...others].map((device) => (
+          <li key={device.id}>
+            <span class="device">
+              <bdi>{device.name || t.unnamedDevice}</bdi>
+              <span class="fine">
+                {[device.this ? t.thisDevice : device.state === "online" ? t.online : t.lastUsed(ago(whenUsed(device))), device.address ?? ""]
+                  .filter((text) => text !== "").join(", ")}
+              </span>
+            </span>
+            {!device.this && (
+              <button
+                type="button"
+                class="quiet danger"
+                disabled={busy}
+                onClick={() => void run(() => people.removeDevice(device.id))}
+              >
+                {t.signOut} <span class="hidden">{device.name || t.unnamedDevice}</span>
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** When it was used last (ms): now, if it is connected. */
+function whenUsed({ state, since, lastseen }: Device): number {
+  return state === "online" ? Date.now() : Math.max(since ?? 0, lastseen ?? 0);
 }
 
 function ChangePassword({ name }: { name: string }): JSX.Element {
@@ -71,6 +121,12 @@ function ChangePassword({ name }: { name: string }): JSX.Element {
   const [done, setDone] = useState(false);
   const [old, setOld] = useState("");
   const [fresh, setFresh] = useState("");
+  const form = useRef<HTMLFormElement>(null), button = useRef<HTMLButtonElement>(null);
+  // The focus goes with the user: into the form, and back.
+  useLayoutEffect(() => {
+    if (open) form.current!.querySelectorAll("input")[1].focus();
+    else if (done) button.current!.focus();
+  }, [open]);
   const submit = async (event: Event) => {
     event.preventDefault();
     if (!await run(() => people.changePassword(old, fresh), { 1: t.wrongPassword })) return;
@@ -85,15 +141,16 @@ function ChangePassword({ name }: { name: string }): JSX.Element {
       {done && <p class="note" role="status">{t.passwordChanged}</p>}
       {open
         ? (
-          <form onSubmit={submit}>
+          <form ref={form} onSubmit={submit}>
             <input class="hidden" name="username" autocomplete="username" value={name} readOnly tabIndex={-1} aria-hidden="true" />
             <Password label={t.oldPassword} autocomplete="current-password" value={old} change={setOld} />
             <Password label={t.newPassword} autocomplete="new-password" value={fresh} change={setFresh} />
+            <p class={isShort(fresh) && fresh !== "" ? "error" : "fine"}>{t.passwordHint}</p>
             {error && <p class="error" role="alert">{error}</p>}
-            <button type="submit" class="quiet" disabled={busy || old === "" || fresh === ""}>{t.changePassword}</button>
+            <button type="submit" class="quiet" disabled={busy || old === "" || isShort(fresh)}>{t.changePassword}</button>
           </form>
         )
-        : <button type="button" class="quiet" onClick={() => setOpen(true)}>{t.changePassword}</button>}
+        : <button ref={button} type="button" class="quiet" onClick={() => setOpen(true)}>{t.changePassword}</button>}
     </>
   );
 }

@@ -2,19 +2,19 @@
 import type { ComponentChild, JSX } from "preact";
 import { useState } from "preact/hooks";
 import { t } from "../i18n.ts";
+import { partsOf } from "../links.ts";
 
 /** Longer texts are folded (UTF-16 units, lines), to about as much. */
 const LONG = 2000, LINES = 40;
 
-const LINK = /\bhttps?:\/\/[^\s<>"'`]+/giu;
-/** What follows a link rather than ends it. */
-const AFTER_LINK = /[.,;:!?)\]}，。！？；：、）】》」]+$/u;
-const EMOJI = /^(?:\p{Extended_Pictographic}[\u{1F3FB}-\u{1F3FF}\uFE0F\u200D]*|\p{Regional_Indicator}{2}|\s)+$/u;
+/** So many emoji by themselves are drawn large. */
+const LARGE = 6;
+const EMOJI = emojiPattern();
 
 export function Text({ text }: { text: string }): JSX.Element {
   const [unfolded, setUnfolded] = useState(false);
   const short = folded(text);
-  if (text.length <= 16 && EMOJI.test(text)) return <span class="text emoji">{text}</span>;
+  if (isEmoji(text)) return <span class="text emoji">{text}</span>;
   return (
     <>
       <span class="text" dir="auto">{linked(unfolded || short === undefined ? text : `${short}…`)}</span>
@@ -38,14 +38,21 @@ function folded(text: string): string | undefined {
 }
 
 function linked(text: string): ComponentChild[] {
-  const parts: ComponentChild[] = [];
-  let end = 0;
-  for (const { 0: match, index } of text.matchAll(LINK)) {
-    const href = match.replace(AFTER_LINK, "");
-    if (!URL.canParse(href)) continue;
-    parts.push(text.slice(end, index), <a href={href} target="_blank" rel="noopener noreferrer">{href}</a>);
-    end = index + href.length;
+  return partsOf(text).map(({ text, href }, i) =>
+    href === undefined ? text : <a key={i} href={href} target="_blank" rel="noopener noreferrer">{text}</a>
+  );
+}
+
+/** Whether a text is emoji alone, and few of them. */
+function isEmoji(text: string): boolean {
+  return text.length <= 100 && EMOJI.test(text) && Array.from(new Intl.Segmenter().segment(text.replace(/\s/g, ""))).length <= LARGE;
+}
+
+/** Those that Unicode recommends, flags of three countries that have no letters among them; a browser that does not know the set guesses. */
+function emojiPattern(): RegExp {
+  try {
+    return new RegExp(String.raw`^(?:\p{RGI_Emoji}|\s)+$`, "v");
+  } catch {
+    return /^(?:(?=\p{Emoji_Presentation}|\p{Extended_Pictographic}\uFE0F)\p{Extended_Pictographic}[\u{1F3FB}-\u{1F3FF}\uFE0F\u200D\p{Extended_Pictographic}]*|\p{Regional_Indicator}{2}|\s)+$/u;
   }
-  parts.push(text.slice(end));
-  return parts;
 }

@@ -5,6 +5,8 @@ import { explain } from "../format.ts";
 export interface UseRequest {
   busy: boolean;
   error: string;
+  /** The error was about something else than what is shown now. */
+  forget(): void;
   /** Runs it, unless something runs. `particular` says what an errno means here. @returns whether it succeeded */
   run(what: () => Promise<unknown>, particular?: Record<number, string>): Promise<boolean>;
 }
@@ -26,5 +28,5 @@ export function useRequest(): UseRequest {
       setBusy(false);
     }
   };
-  return { busy, error, run };
+  return { busy, error, run, forget: () => setError("") };
 }
