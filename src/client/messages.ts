@@ -26,6 +26,7 @@ export const Msg = {
   CHANGE_PASSWORD: 22,
   BLOCK: 23,
   UNBLOCK: 24,
+  SEARCH: 43,
 } as const;
 
 /** A message to the server: `msgid` and the fields of its row in the protocol. */

@@ -30,6 +30,8 @@ export interface Gauges {
   delivered(): number;
   /** Sessions that are over, and wait to be ended in the database. */
   offlineBacklog(): number;
+  /** Messages that the index does not have yet. */
+  searchBehind(): number;
 }
 
 interface Sample {
@@ -66,6 +68,7 @@ export class Metrics {
     this.#add("natter_sessions", "gauge", "Sessions on this node, one for each device", () => [plain(gauges.sessions())]);
     this.#add("natter_send_queue_bytes", "gauge", "What connections have queued, in characters", () => [plain(queued(gauges.connections()))]);
     this.#add("natter_offline_backlog", "gauge", "Sessions that are over and not yet ended in the database", () => [plain(gauges.offlineBacklog())]);
+    this.#add("natter_search_behind", "gauge", "Messages that cannot be found by their words yet", () => [plain(gauges.searchBehind())]);
     this.#add("natter_logins_total", "counter", "Logins by result: ok, the errno, or failed", () => samples(counters.logins, "result"));
     this.#add("natter_departures_total", "counter", "Sessions that ended, by cause", () => samples(counters.departures, "cause"));
     this.#add("natter_messages_stored_total", "counter", "Messages stored, by kind", () => samples(counters.stored, "kind"));

@@ -9,7 +9,7 @@
  *    - a symbol: an emoji with all it is joined from, `€`, `→`.
  * 2. A query is cut the same way. All of its tokens must be in a text: the pairs of a run where it has some, else the piece or the character. The last token,
  *    if it is made of letters and digits, is taken for the beginning of one.
- * 3. Pairs do not say that a run of three is in one place, so `Query.holds` looks at the text itself.
+ * 3. Pairs do not say that a run of three is in one place, so `Query.finds` looks at the text itself; a database gives what may be found.
  * 4. Tokens are written in what no database's own rules touch: `t_`, then a to z and 0 to 9 as they are, and any other character as `_` and four digits of
  *    base 36. So none is too short, or on a list of words to leave out, and the beginning of a token is the beginning of what is written.
  * 5. Whoever changes what this file gives, or `fold.ts`, raises `VERSION`: all messages are then indexed anew.
@@ -201,8 +201,13 @@ export class Query {
     return this.tokens.length === 0 && this.beginning === undefined;
   }
 
-  /** Whether a text that has the tokens has what is looked for. */
-  holds(text: string): boolean {
+  /** Whether it is in a text. */
+  finds(text: string): boolean {
+    if (this.empty) return false;
+    const has = new Set(tokensOf(text));
+    const { beginning } = this;
+    if (!this.tokens.every((token) => has.has(token))) return false;
+    if (beginning !== undefined && !has.values().some((token) => token.startsWith(beginning))) return false;
     if (this.#together.length === 0) return true;
     const runs = [...runsOf(text)].map(({ parts }) => parts.join(""));
     return this.#together.every((wanted) => runs.some((run) => run.includes(wanted)));
