@@ -15,6 +15,7 @@ const commands: Record<string, () => Promise<(args: string[]) => Promise<number>
   unban: async () => (await import("./src/cli/operator.ts")).unban,
   kick: async () => (await import("./src/cli/operator.ts")).kick,
   restored: async () => (await import("./src/cli/operator.ts")).restored,
+  reindex: async () => (await import("./src/cli/operator.ts")).reindex,
   backup: async () => (await import("./src/cli/operator.ts")).backup,
   health: async () => (await import("./src/cli/health.ts")).health,
 };

@@ -131,3 +131,25 @@ CREATE TABLE IF NOT EXISTS node (
 CREATE TABLE IF NOT EXISTS epoch (
   word VARCHAR(64) NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- The words of each message, in conversations: of two (lo and hi, as in message), or of a group (0 and its id). Written behind the messages; to find them by.
+CREATE TABLE IF NOT EXISTS word (
+  lo        INT NOT NULL,
+  hi        INT NOT NULL,
+  token     VARBINARY(80) NOT NULL,                      -- as src/search/tokenizer.ts writes it; s_5: user 5 said it
+  messageid BIGINT NOT NULL,
+  PRIMARY KEY (lo, hi, token, messageid)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- With whom a user has ever spoken, in messages up to search_mark.upto.
+CREATE TABLE IF NOT EXISTS talk (
+  userid INT NOT NULL,
+  peer   INT NOT NULL,
+  PRIMARY KEY (userid, peer)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- One row: up to which message word goes, and which version of the tokenizer wrote it.
+CREATE TABLE IF NOT EXISTS search_mark (
+  upto    BIGINT NOT NULL,
+  version INT NOT NULL
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

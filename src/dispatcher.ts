@@ -15,13 +15,14 @@ import type { Contacts } from "./chat/contacts.ts";
 import type { Devices } from "./chat/devices.ts";
 import type { Groups } from "./chat/groups.ts";
 import type { History } from "./chat/history.ts";
+import type { Finder } from "./chat/search.ts";
 import type { Answer, Chat } from "./chat/messages.ts";
 import type { Confirmation } from "./chat/confirmation.ts";
 import type { Signals } from "./chat/signals.ts";
 import type { Connection, Outgoing } from "./net/connection.ts";
 import type { Session } from "./net/session.ts";
 import type { Patience } from "./net/patience.ts";
-import { answerCost, textCost } from "./ops/costs.ts";
+import { answerCost, SEARCH_COST, textCost } from "./ops/costs.ts";
 import type { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
 import { StoreUnavailable } from "./store/store.ts";
@@ -116,6 +117,8 @@ export interface Handlers {
   groups: Groups;
   /** HISTORY. */
   history: History;
+  /** SEARCH. */
+  finder: Finder;
   /** SIGNAL. */
   signals: Signals;
   /** RECEIVED. */
@@ -181,6 +184,7 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     [Msg.DEVICES]: { from: "session", answer: "always", handle: (c) => h.devices.list(c.session) },
     [Msg.REMOVE_DEVICE]: { from: "session", answer: "ref", handle: (c, r) => h.devices.remove(c.session, r) },
     [Msg.USERS]: { from: "session", answer: "always", handle: (_, r) => h.contacts.users(r) },
+    [Msg.SEARCH]: { from: "session", answer: "always", cost: () => SEARCH_COST, handle: (c, r) => h.finder.search(c.session, r) },
   };
 }
 

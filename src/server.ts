@@ -15,6 +15,7 @@ import { Chat } from "./chat/messages.ts";
 import { PresenceNews } from "./chat/presence_news.ts";
 import { Pushes } from "./chat/pushes.ts";
 import { Retention, RETENTION_MS } from "./chat/retention.ts";
+import { Finder } from "./chat/search.ts";
 import { Signals } from "./chat/signals.ts";
 import { Terms } from "./chat/terms.ts";
 import { Ties } from "./chat/ties.ts";
@@ -46,6 +47,7 @@ import { Login } from "./presence/login.ts";
 import { KICKS_MS, LEASE_MS, NodeLife, type NodeTimes, RECONCILE_MS, RENEW_MS } from "./presence/node_life.ts";
 import { OfflineWriter } from "./presence/offline_writer.ts";
 import { RemoteHolders } from "./presence/remote_holders.ts";
+import { INDEX_MS, Indexer } from "./chat/indexer.ts";
 import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
 
@@ -74,7 +76,7 @@ export interface Overrides {
   /** Cheaper hashing, say. */
   passwords?: Passwords;
   /** Shorter waits (ms). */
-  times?: Partial<NodeTimes & { retention: number; news: number; name: number; rest: number }>;
+  times?: Partial<NodeTimes & { retention: number; index: number; news: number; name: number; rest: number }>;
   /** Another way to the other nodes. */
   bus?: JoinBus;
 }
@@ -122,7 +124,7 @@ class NatterServer implements Server {
   readonly failed: Promise<never>;
   readonly #config: Config;
   readonly #store: Store;
-  readonly #times: NodeTimes & { retention: number };
+  readonly #times: NodeTimes & { retention: number; index: number };
   readonly #tokenLife: number;
   readonly #limits: Limits;
   readonly #time = new TrustedTime();
@@ -143,6 +145,7 @@ class NatterServer implements Server {
   readonly #nodeHandlers: NodeHandlers;
   #listeners: Listeners | undefined;
   #retention: Retention | undefined;
+  #indexer: Indexer | undefined;
   #closing: Promise<boolean> | undefined;
 
   constructor(config: Config, store: Store, overrides: Overrides) {
@@ -151,7 +154,15 @@ class NatterServer implements Server {
     this.failed = failed.promise;
     this.#config = config;
     this.#store = store;
-    this.#times = { renew: RENEW_MS, lease: LEASE_MS, kicks: KICKS_MS, reconcile: RECONCILE_MS, retention: RETENTION_MS, ...overrides.times };
+    this.#times = {
+      renew: RENEW_MS,
+      lease: LEASE_MS,
+      kicks: KICKS_MS,
+      reconcile: RECONCILE_MS,
+      retention: RETENTION_MS,
+      index: INDEX_MS,
+      ...overrides.times,
+    };
     const { onConflict, maxDevices, directory } = config;
     const tokenLife = this.#tokenLife = config.tokenDays * DAY_MS;
     const table = this.#table;
@@ -201,6 +212,7 @@ class NatterServer implements Server {
       delivered: () => delivery.delivered,
       offlineBacklog: () => offline.backlog,
       certificateEnds: () => this.#listeners?.certificateEnds,
+      searchBehind: () => this.#indexer?.behind ?? 0,
     });
     this.#handlers = {
       accounts: new Accounts({ store, passwords, limits, ended: (ended) => devices.ended(ended) }),
@@ -208,6 +220,7 @@ class NatterServer implements Server {
       contacts: new Contacts({ store, lists, changes, news, directory }),
       groups: new Groups(store, lists, changes),
       history: new History(store),
+      finder: new Finder(store),
       signals,
       confirmation,
       limits,
@@ -242,6 +255,7 @@ class NatterServer implements Server {
     this.#heartbeat.start();
     this.#node.start();
     this.#retention = new Retention(this.#store, this.#time, { tokenLife: this.#tokenLife, keepDays, interval: this.#times.retention });
+    this.#indexer = new Indexer(this.#store, this.#times.index);
     const [{ Dispatcher }] = await Promise.all([import("./dispatcher.ts"), this.#listeners!.accept()]);
     const dispatcher = new Dispatcher(this.#handlers);
     this.#connections.begin((connection, line) => dispatcher.dispatch(connection, line));
@@ -268,7 +282,7 @@ class NatterServer implements Server {
 
   async #close(): Promise<boolean> {
     await this.#listeners?.stopAccepting();
-    await Promise.all([this.#node.close(), this.#retention?.close()]);
+    await Promise.all([this.#node.close(), this.#retention?.close(), this.#indexer?.close()]);
     await within(this.#appender.idle(), STORE_MS);
     await within(this.#connections.stop(), GOODBYE_MS);
     this.#connections.destroy();

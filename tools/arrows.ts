@@ -17,7 +17,7 @@ export const order: readonly (readonly string[])[] = [
   ["src/store"],
   ["src/ops"],
   ["src/config"],
-  ["src/async", "src/node_crypto.ts", "src/ip.ts", "src/wire", "src/std.d.ts", "deno.json"],
+  ["src/async", "src/search", "src/node_crypto.ts", "src/ip.ts", "src/wire", "src/std.d.ts", "deno.json"],
 ];
 
 const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g;

@@ -21,6 +21,7 @@ export function help(): string {
     "  natter ban ID       closes an account and ends its sessions; natter unban ID opens it again",
     "  natter backup FILE  copies the SQLite database, also while the server runs",
     "  natter restored     says that the database was put back from a dump or a raw copy: clients start anew from what it has",
+    "  natter reindex      writes the index for searching anew, while the server runs",
     "  natter health       asks the server at --http whether it is alive: exit code 0 or 1, for a container's health check",
     "  natter --help       this text",
     "  natter --version    the version",

@@ -102,6 +102,14 @@ export function restored(args: string[]): Promise<number> {
   });
 }
 
+/** `natter reindex`: what messages are found by is written anew. */
+export function reindex(args: string[]): Promise<number> {
+  return command(args, [], async (store) => {
+    await store.reindex();
+    return "the index is built anew by the running server, or by the next one: natter_search_behind in /metrics says how far it is";
+  });
+}
+
 /** `natter backup FILE`: a consistent copy of the SQLite database, while the server runs. */
 export function backup(args: string[]): Promise<number> {
   return command(args, ["FILE"], async (_store, [file], { database }) => {

@@ -31,6 +31,7 @@ export const Msg = {
   DEVICES: 33,
   REMOVE_DEVICE: 34,
   USERS: 42,
+  SEARCH: 43,
 } as const;
 
 /** A message to the server: `msgid` and the fields of its row in the protocol. */

@@ -259,6 +259,20 @@ export class NatterClient implements AsyncDisposable {
     return { messages: messages as ChatMessage[], more: more as boolean };
   }
 
+  /** What was said, by its words: the newest messages in which all of them occur, newest first. `before` the last one of a page is the next page. */
+  async search(
+    text: string,
+    { of, from, before, limit }: {
+      of?: { id: number } | { groupid: number } | undefined;
+      from?: number;
+      before?: number | undefined;
+      limit?: number;
+    } = {},
+  ): Promise<{ messages: ChatMessage[]; more: boolean }> {
+    const { messages, more } = await this.request({ msgid: Msg.SEARCH, text, ...of ? fieldsOf(of) : {}, from, before, limit });
+    return { messages: messages as ChatMessage[], more: more as boolean };
+  }
+
   /** The contact list, the groups, and whom one blocks, as of now. */
   async contacts(): Promise<{ friends: Friend[]; groups: Group[]; blocked: number[] }> {
     const { friends, groups, blocked } = await this.request({ msgid: Msg.CONTACTS });

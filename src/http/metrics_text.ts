@@ -32,6 +32,8 @@ export interface Gauges {
   offlineBacklog(): number;
   /** When the certificate ends (ms since the epoch); undefined: there is none. */
   certificateEnds(): number | undefined;
+  /** Messages that the index does not have yet. */
+  searchBehind(): number;
 }
 
 interface Sample {
@@ -72,6 +74,7 @@ export class Metrics {
       const ends = gauges.certificateEnds();
       return ends === undefined ? [] : [plain(ends / 1000)];
     });
+    this.#add("natter_search_behind", "gauge", "Messages that cannot be found by their words yet", () => [plain(gauges.searchBehind())]);
     this.#add("natter_logins_total", "counter", "Logins by result: ok, the errno, or failed", () => samples(counters.logins, "result"));
     this.#add("natter_departures_total", "counter", "Sessions that ended, by cause", () => samples(counters.departures, "cause"));
     this.#add("natter_messages_stored_total", "counter", "Messages stored, by kind", () => samples(counters.stored, "kind"));

@@ -15,6 +15,9 @@ const RECEIVERS = 100, SENT = 1_048_576;
 /** A login: some statements, a commit, lines in the log. */
 export const LOGIN_COST = 2;
 
+/** A search: an index is read, and texts are looked through. */
+export const SEARCH_COST = 5;
+
 /** A request with text that is stored (characters). */
 export function textCost(length: number): number {
   return 1 + Math.floor(length / TEXT);

@@ -1,7 +1,7 @@
 /**
  * The store on MySQL or MariaDB, shared by several nodes. Its parts are in `mysql/`: `link.ts` and `pool.ts` (connections, deadlines, retries), `schema.ts`
  * and `migrations.ts`, `users.ts` and `locked_user.ts` (what transactions decide on), `node.ts` (name, incarnation, lease, sweep), `claims.ts`, `sessions.ts`,
- * `append.ts`, `messages.ts`, `accounts.ts`, `contacts.ts`, `groups.ts`, `welcome.ts`.
+ * `append.ts`, `messages.ts`, `accounts.ts`, `contacts.ts`, `groups.ts`, `welcome.ts`, `search.ts`.
  */
 
 import net from "node:net";
@@ -16,6 +16,7 @@ import { NodeLife } from "./mysql/node.ts";
 import { operators } from "./mysql/operators.ts";
 import { Pool } from "./mysql/pool.ts";
 import { prepareDatabase } from "./mysql/schema.ts";
+import { searching } from "./mysql/search.ts";
 import { sessions } from "./mysql/sessions.ts";
 import { Users } from "./mysql/users.ts";
 import { welcome } from "./mysql/welcome.ts";
@@ -56,6 +57,7 @@ export async function openMysql(url: string, limits: StoreLimits): Promise<Store
     ...contacts(db, limits),
     ...groups(db, limits),
     ...welcome(db),
+    ...searching(db),
   };
 }
 

@@ -11,6 +11,7 @@ import { messageStore } from "./sqlite/messages.ts";
 import { Node, nodeStore } from "./sqlite/node.ts";
 import { operatorStore } from "./sqlite/operators.ts";
 import { migrate } from "./sqlite/schema.ts";
+import { searchStore } from "./sqlite/search.ts";
 import { sessionStore } from "./sqlite/sessions.ts";
 
 /**
@@ -37,6 +38,7 @@ export async function openSqlite(path: string, limits: StoreLimits): Promise<Sto
     ...deviceStore(db, logs),
     ...operatorStore(db, node),
     ...messageStore(db, logs),
+    ...searchStore(db),
     ...contactStore(db, node, logs, limits),
     ...groupStore(db, node, limits),
   };

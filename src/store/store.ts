@@ -16,6 +16,8 @@
  * 9. `user.state` is right in every committed state: online exactly while a device of the user has a session.
  * 10. Why something is not done is told by the protocol's name of the error (`wire/errors.ts`).
  */
+import type { Query } from "../search/tokenizer.ts";
+
 /** A user's number, as the database gave it. */
 export type UserId = number;
 /** A group's number, as the database gave it. */
@@ -249,6 +251,20 @@ export type LogEntry = StoredMessage & {
   seq: number;
 };
 
+/** What somebody looks for, and where. */
+export interface Search {
+  /** Who asks: only what they may see is found. */
+  userId: UserId;
+  /** Where; undefined: in all conversations of the asker. */
+  of?: { peer: UserId } | { groupid: GroupId } | undefined;
+  /** Who said it. */
+  from?: UserId | undefined;
+  /** What. */
+  query: Query;
+  /** Only messages with lower numbers. */
+  before?: number | undefined;
+}
+
 /** A message that {@linkcode Store.prune} has looked at. */
 export interface PrunePlace {
   /** When it was sent (ms). */
@@ -458,6 +474,19 @@ export interface Store {
    * @returns how many it deleted, and where it ended; undefined: there are no more.
    */
   prune(before: number, after: PrunePlace | undefined, limit: number): Promise<{ deleted: number; next: PrunePlace | undefined }>;
+
+  // ---- Search --------------------------------------------------------------------------------------------------------------------------
+
+  /** The newest messages that hold what is looked for, at most `limit`, newest first; as far as the index is. */
+  search(search: Search, limit: number): Promise<StoredMessage[]>;
+  /**
+   * One small step of the index behind the messages, which begins anew when the tokenizer's version has risen. One process at a time does it, whoever asks.
+   *
+   * @returns how many messages (by their numbers) are not in it yet, and whether there is more to do at once.
+   */
+  index(): Promise<{ behind: number; more: boolean }>;
+  /** From now on the index is built anew, by the next steps. */
+  reindex(): Promise<void>;
 
   // ---- Friends, blocks, groups ---------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,8 @@ export const MAX_REF = 64;
 export const MAX_SIGNAL = 1024;
 /** Most users in one USERS, most members in one MEMBERS. */
 export const MAX_USERS = 100, MAX_MEMBERS = 200;
+/** Most characters of a text that is looked for, most messages in one answer. */
+export const MAX_SEARCH = 100, MAX_FOUND = 50;
 /** Most characters of a name that is looked for. */
 const MAX_LOOKUP = 200;
 
@@ -128,6 +130,14 @@ export const schemas = {
     }),
     oneOf("ids", "names", "find"),
   ),
+  [Msg.SEARCH]: v.object({
+    text: string((text) => text === "" ? "is empty" : characters(MAX_SEARCH)(text)),
+    toid: v.optional(id),
+    groupid: v.optional(id),
+    from: v.optional(id),
+    before: v.optional(id),
+    limit: v.optional(integer(1, `must be an integer, 1 to ${MAX_FOUND}`, MAX_FOUND), 20),
+  }),
 } as const;
 
 /** A msgid that a client may send. */

@@ -31,4 +31,5 @@ export const Msg = {
   DEVICES: 33,
   REMOVE_DEVICE: 34,
   USERS: 42,
+  SEARCH: 43,
 } as const;

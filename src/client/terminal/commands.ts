@@ -17,6 +17,7 @@ export const commands = {
   r: { args: "", help: "talk to whoever wrote last" },
   say: { args: "TEXT", takes: "text", help: "sends a text that looks like a command" },
   history: { args: "[N]", takes: "number", help: "the last messages of this conversation (20)" },
+  find: { args: "TEXT", takes: "text", help: "the newest messages with these words, of all conversations" },
   who: { args: "[GROUP]", takes: "group", help: "contacts and groups, or the members of a group" },
   add: { args: "NAME", takes: "person", help: "puts a user on the contact list" },
   remove: { args: "NAME", takes: "person", help: "takes a user off it" },

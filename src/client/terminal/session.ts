@@ -215,6 +215,13 @@ export class Session {
         });
       case "history":
         return await this.#history(rest);
+      case "find": {
+        if (rest.trim() === "") throw new CommandError("wanted: /find TEXT");
+        const { messages } = await patiently(() => client.search(rest));
+        if (messages.length === 0) return view.note("nothing that was said has these words");
+        for (const message of messages.reverse()) this.#show(message);
+        return;
+      }
       case "who":
         return await this.#who(rest);
       case "add": {

@@ -3,16 +3,22 @@
 import { Buffer } from "node:buffer";
 import type { Conversation, LogEntry, Store, StoredMessage } from "../store.ts";
 import type { Pool } from "./pool.ts";
-import { marks, padded, pieces } from "./sql.ts";
+import type { Link } from "./link.ts";
+import { type Indexable, unindex } from "./search.ts";
+import { lockOrder, marks, padded } from "./sql.ts";
 
 type Messages = Pick<Store, "log" | "history" | "prune">;
 
+/** Messages that are deleted in one transaction. */
+const FORGOTTEN = 50;
 /** Rows of the first read: at most 4 MiB with the longest lines. */
 const FIRST_READ = 64;
 
-const COLUMNS = "m.id, m.sender, u.name, m.toid, m.groupid, m.ts, CONVERT(m.mid USING utf8mb4) AS mid, m.msg";
+/** Of a message `m` and its sender `u`. */
+export const COLUMNS = "m.id, m.sender, u.name, m.toid, m.groupid, m.ts, CONVERT(m.mid USING utf8mb4) AS mid, m.msg";
 
-interface MessageRow {
+/** A message as a statement gives it. */
+export interface MessageRow {
   id: number;
   sender: number;
   name: string;
@@ -23,7 +29,8 @@ interface MessageRow {
   msg: string;
 }
 
-function stored({ id, sender, name, toid, groupid, ts, mid, msg }: MessageRow): StoredMessage {
+/** The message of a row. */
+export function stored({ id, sender, name, toid, groupid, ts, mid, msg }: MessageRow): StoredMessage {
   const conversation: Conversation = toid !== null ? { toid } : { groupid: groupid! };
   return { messageid: id, id: sender, name, ...conversation, msg, ts, ...mid === null ? {} : { mid } };
 }
@@ -98,12 +105,17 @@ export function messages(db: Pool): Messages {
       );
       // A message without inbox rows never gets one again, so there is nothing to check a second time.
       const old = rows.filter((row) => row.waits === 0).map((row) => row.id);
-      for (const piece of pieces(old)) {
-        const list = padded(piece);
-        await db.write(`DELETE FROM message WHERE id IN (${marks(list.length)})`, list);
-      }
+      for (let i = 0; i < old.length; i += FORGOTTEN) await db.transaction((tx) => forget(tx, old.slice(i, i + FORGOTTEN)));
       const last = rows.length === limit ? rows.at(-1) : undefined;
       return { deleted: old.length, next: last && { messageid: last.id, ts: last.ts } };
     },
   };
+}
+
+/** Deletes messages, and what the index has of them. */
+async function forget(tx: Link, ids: number[]): Promise<void> {
+  const list = padded(lockOrder(ids));
+  const rows = await tx.rows<Indexable>(`SELECT id, sender, toid, groupid, msg FROM message WHERE id IN (${marks(list.length)}) FOR UPDATE`, list);
+  for (const row of rows) await unindex(tx, row);
+  await tx.change(`DELETE FROM message WHERE id IN (${marks(list.length)})`, list);
 }

@@ -10,7 +10,7 @@ import { StoreRefused } from "../store.ts";
 import type { Link } from "./link.ts";
 
 /** Leads from version 1 to 2, from 2 to 3, and so on. A migration that was released is never changed. */
-export const MIGRATIONS: ((link: Link) => Promise<void>)[] = [devices];
+export const MIGRATIONS: ((link: Link) => Promise<void>)[] = [devices, search];
 
 /** A statement that changes a table takes as long as the table is large. */
 const CHANGE_MS = 3_600_000;
@@ -70,6 +70,18 @@ async function devices(link: Link): Promise<void> {
   if (!await hasKey(link, "groupuser", "groupuser_joined")) await change("ALTER TABLE groupuser ADD KEY groupuser_joined (groupid, joined)");
 
   await change("CREATE TABLE IF NOT EXISTS epoch (word VARCHAR(64) NOT NULL) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+}
+
+/** Version 3: what is found by which word. The messages that there are come into it behind the start, as new ones do. */
+async function search(link: Link): Promise<void> {
+  const change = async (sql: string) => void await link.change(sql, [], CHANGE_MS);
+  const table = "ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+  await change(
+    "CREATE TABLE IF NOT EXISTS word (lo INT NOT NULL, hi INT NOT NULL, token VARBINARY(80) NOT NULL, messageid BIGINT NOT NULL, " +
+      `PRIMARY KEY (lo, hi, token, messageid)) ${table}`,
+  );
+  await change(`CREATE TABLE IF NOT EXISTS talk (userid INT NOT NULL, peer INT NOT NULL, PRIMARY KEY (userid, peer)) ${table}`);
+  await change(`CREATE TABLE IF NOT EXISTS search_mark (upto BIGINT NOT NULL, version INT NOT NULL) ${table}`);
 }
 
 async function hasColumn(link: Link, table: string, column: string): Promise<boolean> {

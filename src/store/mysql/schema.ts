@@ -94,6 +94,7 @@ async function applySchema(link: Link, database: string): Promise<void> {
 /** The tables are those of this version. */
 async function begun(link: Link, version: number): Promise<void> {
   await link.change("INSERT INTO epoch (word) SELECT ? FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM epoch)", [newEpoch()]);
+  if (version >= 3) await link.change("INSERT INTO search_mark (upto, version) SELECT 0, 0 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM search_mark)");
   await link.change("UPDATE schema_version SET version = ?", [version]);
 }
 

@@ -1,12 +1,13 @@
-import type { PrunePlace, Store, StoredMessage, UserId } from "../store.ts";
+import type { GroupId, PrunePlace, Store, StoredMessage, UserId } from "../store.ts";
 import { Appending } from "./append.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 import type { Logs } from "./logs.ts";
 import { MESSAGE_COLUMNS, type MessageRow, stored } from "./message_row.ts";
+import { unindex } from "./search.ts";
 import { CONVERSATION } from "./tail.ts";
 
-/** So much text, and one message, goes in one step of pruning: each of its pages is touched. */
-const PRUNE_BYTES = 1024 * 1024;
+/** So much text, and one message, goes in one step of pruning: each of its pages and words is touched. */
+const PRUNE_BYTES = 64 * 1024;
 
 /** The part of the store that is messages and logs. */
 export function messageStore(db: Database, logs: Logs): Pick<Store, "appendLimit" | "append" | "log" | "confirm" | "history" | "prune"> {
@@ -41,22 +42,24 @@ export function messageStore(db: Database, logs: Logs): Pick<Store, "appendLimit
     },
 
     prune(before, after, limit) {
-      type Row = [messageid: number, ts: number, size: number, low: UserId | null, high: UserId | null, waits: number];
-      const sql = `SELECT id, ts, octet_length(msg), min(sender, toid), max(sender, toid), EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id)
+      type Row = [messageid: number, ts: number, sender: UserId, toid: UserId | null, groupid: GroupId | null, waits: number];
+      const sql = `SELECT id, ts, sender, toid, groupid, EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id)
         FROM message WHERE ts < ?1 AND (ts, id) > (?2, ?3) ORDER BY ts, id LIMIT ?4`;
       const unlist = "DELETE FROM conversation WHERE low = ? AND high = ? AND messageid = ?";
       return db.write(() => {
         logs.fileAll();
         const end: PrunePlace = { ...(after ?? { ts: -1, messageid: 0 }) };
         let looked = 0, deleted = 0, bytes = 0;
-        for (const [messageid, ts, size, low, high, waits] of db.rows<Row>(sql, before, end.ts, end.messageid, limit)) {
+        for (const [messageid, ts, sender, toid, groupid, waits] of db.rows<Row>(sql, before, end.ts, end.messageid, limit)) {
           looked++;
           Object.assign(end, { ts, messageid });
           if (waits !== 0) continue;
+          const [msg] = db.row<[string]>("SELECT msg FROM message WHERE id = ?", messageid)!;
+          unindex(db, { messageid, sender, toid, groupid, msg });
           db.run("DELETE FROM message WHERE id = ?", messageid);
-          if (low !== null) db.run(unlist, low, high, messageid);
+          if (toid !== null) db.run(unlist, Math.min(sender, toid), Math.max(sender, toid), messageid);
           deleted++;
-          if ((bytes += size) > PRUNE_BYTES) break;
+          if ((bytes += msg.length) > PRUNE_BYTES) break;
         }
         return { deleted, next: looked === limit || bytes > PRUNE_BYTES ? end : undefined };
       }, limit);
