@@ -60,7 +60,7 @@ Deno.test("metrics: what a server counts, in Prometheus' format", async () => {
   assertEquals(metrics.get("natter_ready"), 1);
   assertEquals(metrics.get("natter_sessions"), 1);
   assertEquals(metrics.get("natter_offline_backlog"), 0);
-  assert(metrics.get("natter_search_behind") !== undefined);
+  assertEquals(metrics.has("natter_search_behind"), true);
   assertEquals(metrics.get("natter_send_queue_bytes"), 0);
   assertEquals(metrics.get('natter_logins_total{result="1"}'), 1);
   assertEquals(metrics.get('natter_departures_total{cause="logout"}'), 1);

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
+import { Passwords } from "../src/auth/passwords.ts";
 import { databaseTest, type TestDatabase, testDatabase } from "./support/databases.ts";
 import { type Ended, Program, run } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
@@ -42,6 +43,47 @@ databaseTest("operator: users and kick", async (db) => {
   const again = await natter(db, "kick", String(alice.id));
   assertEquals([again.code, again.stderr], [1, `natter: ${alice.name} (${alice.id}) is not online\n`]);
   assertMatch((await natter(db, "kick", "nobody")).stderr, /^natter: there is no user nobody\n$/);
+});
+
+databaseTest("operator: devices, and kick of one of them", async (db) => {
+  const { server, port } = await serve(db);
+  await using _server = server;
+  const [alice] = await makeUsers(db, 1);
+  const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
+  await db.query(`update user set password = '${await passwords.hash("secret")}' where id = ${alice.id}`);
+  const clients = await Promise.all(["phone", "laptop"].map(() => RawClient.connect(port)));
+  for (const [i, device] of ["phone", "laptop"].entries()) {
+    assertEquals((await clients[i]!.login({ id: alice.id, password: "secret", proto: 3, device })).errno, 0);
+  }
+  const [head, ...rows] = (await done(db, "devices", alice.name)).trimEnd().split("\n").map((line) => line.split("\t"));
+  assertEquals(head, ["device", "name", "state", "since", "address"]);
+  assertEquals(rows.map(([id, name, state, , address]) => [id, name, state, address]), [
+    ["0", "-", "offline", "-"],
+    ["1", "phone", "online", "127.0.0.1"],
+    ["2", "laptop", "online", "127.0.0.1"],
+  ]);
+  assertStringIncludes(await done(db, "kick", alice.name, "1"), "device 1");
+  assertEquals((await clients[0]!.next((m) => m.msgid === 20, 4000)).reason, "kicked");
+  await clients[0]!.closed;
+  assertEquals((await clients[1]!.request({ msgid: 13 })).msgid, 14);
+  await eventually(async () => (await natter(db, "kick", alice.name, "1")).code === 1, "it is not there any more");
+  assertEquals((await natter(db, "kick", alice.name, "phone")).code, 1);
+  for (const client of clients) await client.close();
+});
+
+databaseTest("operator: restored gives the database a fresh epoch, which clients see", async (db) => {
+  const { server, port } = await serve(db);
+  await using _server = server;
+  const [alice] = await makeUsers(db, 1);
+  const epoch = async () => {
+    await using client = await RawClient.connect(port);
+    const { inbox } = await client.login({ id: alice.id, token: alice.token, proto: 3, takeover: true });
+    return (inbox as { epoch: string }).epoch;
+  };
+  const before = await epoch();
+  assertEquals(await epoch(), before);
+  await done(db, "restored");
+  assert(await epoch() !== before);
 });
 
 databaseTest("operator: ban, unban and passwd", async (db) => {

@@ -6,7 +6,7 @@
  * 2. `lastseen` is when the last session ended, whatever the order in which ends are written: it never goes back.
  * 3. What every device that counts has confirmed goes from the log. A device counts unless it is more than `maxInbox` behind the log's end; the one that is
  *    furthest ahead always counts. Without any device it is what was confirmed.
- * 4. A new device, and one whose place is gone from the log, stand at the highest place that any device has confirmed.
+ * 4. A new device, and one whose place is gone from the log, stand at the highest place that any device has confirmed ({@linkcode PLACE}).
  */
 
 import type { DeviceId, Ended, State, UserId } from "../store.ts";
@@ -58,6 +58,9 @@ export const DEVICE_COLUMNS: readonly (keyof DeviceRow)[] = [
 ];
 const CHANGING = DEVICE_COLUMNS.slice(4);
 
+/** Where the device `d` of the user `u` stands. */
+export const PLACE = "IF(d.confirmed_seq >= u.trimmed_seq, d.confirmed_seq, u.confirmed_seq)";
+
 /** Who holds a device. */
 export type Holder = Pick<DeviceRow, "session" | "node" | "incarnation">;
 
@@ -91,7 +94,7 @@ export class LockedUser {
 
   /** The device has this session now. */
   begin(device: DeviceRow, holder: Holder & { since?: number; address?: string }): void {
-    if (device.confirmed_seq < this.row.trimmed_seq) device.confirmed_seq = this.row.confirmed_seq;
+    device.confirmed_seq = this.#place(device);
     Object.assign(device, holder);
     this.changed.add(device);
     this.#settle();
@@ -105,6 +108,10 @@ export class LockedUser {
     this.#settle();
     if (this.row.state === "online") return;
     this.row.lastseen = Math.max(this.row.lastseen ?? 0, ...[...this.devices.values()].map(({ lastseen }) => lastseen ?? 0));
+  }
+
+  #place({ confirmed_seq }: DeviceRow): number {
+    return confirmed_seq >= this.row.trimmed_seq ? confirmed_seq : this.row.confirmed_seq;
   }
 
   #settle(): void {
@@ -121,6 +128,7 @@ export class LockedUser {
     if (device.device !== 0) {
       this.devices.delete(device.device);
       this.changed.delete(device);
+      this.#trim();
     }
     return ended;
   }
@@ -133,16 +141,16 @@ export class LockedUser {
     device.confirmed_seq = place;
     row.confirmed_seq = Math.max(row.confirmed_seq, place);
     this.changed.add(device);
+    this.#trim();
   }
 
-  /** Raises `trimmed_seq` as far as rule 3 allows. @returns whether it rose. */
-  trim(): boolean {
+  /** Raises `trimmed_seq` as far as rule 3 allows. */
+  #trim(): void {
     const { row } = this;
-    const places = [...this.devices.values()].map(({ confirmed_seq }) => confirmed_seq);
+    const places = [...this.devices.values()].map((device) => this.#place(device));
     const furthest = places.length > 0 ? Math.max(...places) : row.confirmed_seq;
     const upto = Math.min(furthest, ...places.filter((place) => row.last_seq - place <= this.maxInbox));
-    row.trimmed_seq = Math.max(row.trimmed_seq, Math.min(upto, row.trimmed_seq + MOST_TRIMMED));
-    return row.trimmed_seq > this.before.trimmed_seq;
+    row.trimmed_seq = Math.max(row.trimmed_seq, Math.min(upto, this.before.trimmed_seq + MOST_TRIMMED));
   }
 }
 
@@ -156,7 +164,7 @@ export function endedOf(devices: Iterable<DeviceRow>): Ended[] {
 /** The statements that write what was changed of these users. */
 export function writing(users: LockedUser[]): string[] {
   const removed = users.flatMap((user) => [...user.removed]);
-  const trimmed = users.filter((user) => (user.changed.size > 0 || user.removed.size > 0) && user.trim());
+  const trimmed = users.filter(({ row, before }) => row.trimmed_seq > before.trimmed_seq);
   return [
     ...writingUsers(users.filter(({ row, before }) => USER_COLUMNS.some((column) => row[column] !== before[column]))),
     ...writingDevices(users.flatMap((user) => [...user.changed])),

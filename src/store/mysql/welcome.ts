@@ -4,6 +4,7 @@ import type { Contact, DeviceId, Group, Store, UserId, Welcome } from "../store.
 import { BLOCKS, CONTACT } from "./contacts.ts";
 import { gathered } from "./gather.ts";
 import { GROUP } from "./groups.ts";
+import { PLACE } from "./locked_user.ts";
 import type { Pool } from "./pool.ts";
 import { numbers } from "./sql.ts";
 
@@ -38,7 +39,7 @@ export function welcome(db: Pool): Pick<Store, "welcome" | "lists"> {
   const welcomed = gathered(async (asked: { userId: UserId; device: DeviceId }[]) => {
     const places = asked.map(({ userId, device }) => `d.userid = ${numbers([userId])} AND d.device = ${numbers([device])}`);
     const [inboxes, ...results] = await db.readAll([
-      "SELECT d.userid, d.device, d.confirmed_seq AS confirmed, u.last_seq AS last FROM device d STRAIGHT_JOIN user u ON u.id = d.userid " +
+      `SELECT d.userid, d.device, ${PLACE} AS confirmed, u.last_seq AS last FROM device d STRAIGHT_JOIN user u ON u.id = d.userid ` +
       `WHERE ${places.join(" OR ")}`,
       ...reading(asked.map(({ userId }) => userId)),
     ]);
