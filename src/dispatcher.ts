@@ -22,7 +22,7 @@ import type { Signals } from "./chat/signals.ts";
 import type { Connection, Outgoing } from "./net/connection.ts";
 import type { Session } from "./net/session.ts";
 import type { Patience } from "./net/patience.ts";
-import { answerCost, SEARCH_COST, textCost } from "./ops/costs.ts";
+import { answerCost, SEARCH_COST } from "./ops/costs.ts";
 import type { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
 import { StoreUnavailable } from "./store/store.ts";
@@ -151,7 +151,7 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
       from: "session",
       answer: "ref",
       ordered: true,
-      cost: (r) => textCost(r.msg.length),
+      cost: (r) => h.chat.cost(r.msg),
       handle: (c, r) => h.chat.chat(c.session, r, c.answered),
     },
     [Msg.ADD_FRIEND]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.addFriend(c.session, r) },
@@ -161,7 +161,7 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
       from: "session",
       answer: "ref",
       ordered: true,
-      cost: (r) => textCost(r.msg.length),
+      cost: (r) => h.chat.cost(r.msg, r.groupid),
       handle: (c, r) => h.chat.groupChat(c.session, r, c.answered),
     },
     [Msg.RECEIVED]: {

@@ -184,7 +184,7 @@ class NatterServer implements Server {
     const strangers = new Strangers(Math.max(1, Math.floor(most * STRANGERS)), (connection) => farewell.cut(connection, "full"));
     const delivery = this.#delivery = new Delivery({ store, table, confirmation, tooSlow: (session) => end(session, "slow") });
     const appender = this.#appender = new Appender(store, router, counters);
-    const signals = new Signals({ store, table, router, ties });
+    const signals = new Signals({ store, table, router, ties, limits });
     const changes = new Changes({ store, router, table, ties, signals, pushes });
     const remote = new RemoteHolders(store, router);
     const fenced = () => this.#node.renewSoon();
@@ -193,7 +193,7 @@ class NatterServer implements Server {
     const fatal = (error: Error) => void this.close().then(() => failed.reject(error));
     this.#node = new NodeLife({ ...shared, login, times: this.#times, noticed: (session, last) => delivery.noticed(session, last), fatal });
     const welcome = new Welcome({ store, time, delivery, confirmation, lists, news, pushes, ties, terms: new Terms(config), tokenLife });
-    const devices = new Devices({ store, strangers, login, welcome, departure, appender, changes, router, counters });
+    const devices = new Devices({ store, strangers, login, welcome, departure, appender, changes, router, counters, limits });
     const heartbeat = this.#heartbeat = new Heartbeat(
       config.heartbeat * 1000,
       config.loginTimeout * 1000,
@@ -216,7 +216,7 @@ class NatterServer implements Server {
     });
     this.#handlers = {
       accounts: new Accounts({ store, passwords, limits, ended: (ended) => devices.ended(ended) }),
-      chat: new Chat(store, appender),
+      chat: new Chat(store, appender, limits),
       contacts: new Contacts({ store, lists, changes, news, directory }),
       groups: new Groups(store, lists, changes),
       history: new History(store),

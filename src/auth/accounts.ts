@@ -31,7 +31,7 @@ export class Accounts {
     if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many registrations from your address", { retry });
     // A taken name is told without the cost of a hash; the database has the last word.
     if (await this.#store.findUser({ key })) throw new Refusal(Errno.INVALID, "the name is taken");
-    const hash = await hashingFor(connection, (signal) => this.#passwords.hash(password, signal));
+    const hash = await hashingFor(connection, (caller) => this.#passwords.hash(password, caller));
     const id = await this.#store.createUser(name, key, hash);
     if (id === undefined) throw new Refusal(Errno.INVALID, "the name is taken");
     return { id };
@@ -43,10 +43,10 @@ export class Accounts {
     const account = await this.#store.findUser({ id: userId });
     const retry = this.#limits.loginTried(String(userId), connection.address);
     if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many wrong passwords", { retry });
-    const ok = account && (await hashingFor(connection, (signal) => this.#passwords.verify(account.password, request.old, signal))).ok;
+    const ok = account && (await hashingFor(connection, (caller) => this.#passwords.verify(account.password, request.old, caller))).ok;
     if (!ok) throw new Refusal(Errno.INVALID, "the old password is wrong");
     this.#limits.loginSucceeded(String(userId), connection.address);
-    const hash = await hashingFor(connection, (signal) => this.#passwords.hash(request.new, signal));
+    const hash = await hashingFor(connection, (caller) => this.#passwords.hash(request.new, caller));
     const keep = { device: device.id, token: "token" in proof ? proof.token : undefined };
     const ended = await this.#store.setPassword(userId, account.version, hash, keep);
     if (!ended) throw new Refusal(Errno.INVALID, "the old password is wrong");

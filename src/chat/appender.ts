@@ -12,14 +12,18 @@ import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
 import type { Counters } from "../ops/counters.ts";
 import { log } from "../ops/log.ts";
-import { type Append, type Appended, type Store, StoreUnavailable } from "../store/store.ts";
+import { type Append, type Appended, type GroupId, type Store, StoreUnavailable } from "../store/store.ts";
 import { chatHead } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 
 /** Text in one transaction (characters). */
 const BATCH_SIZE = 1024 * 1024;
-/** A group's message counts as so many: it writes an inbox row per member, and a commit should not hold up the event loop. */
-const GROUP_WEIGHT = 10;
+/** A group's message counts as so many, and one more for so many receivers: it writes a row for each, and a commit should not hold up the event loop. */
+const GROUP_WEIGHT = 10, GROUP_RECEIVERS = 20;
+/** Text counts as one message more for so many characters. */
+const TEXT_WEIGHT = 16_384;
+/** Of how many groups it is remembered to how many their last message went. */
+const MAX_REMEMBERED = 10_000;
 /** What may wait: messages, and characters of text. */
 const MAX_WAITING = 20_000, MAX_WAITING_SIZE = 32 * 1024 * 1024;
 /** What one session may have waiting: requests, and characters of text. The others wait for no more of its than that. */
@@ -49,6 +53,8 @@ export class Appender {
   readonly #router: Router;
   readonly #counters: Counters;
   #waiting: Entry[] = [];
+  /** By group: to how many its last message went. */
+  readonly #receivers = new Map<GroupId, number>();
   /** Of sessions that have something waiting. */
   readonly #loads = new Map<Session, Load>();
   #size = 0;
@@ -80,6 +86,11 @@ export class Appender {
   refuse(session: Session, error: Error, answer: (outcome: Outcome) => void): void | Promise<void> {
     if (!this.#loads.has(session)) answer(error);
     else return this.#enter({ session, append: undefined, outcome: error, answer });
+  }
+
+  /** To how many the group's last message went; undefined: there was none lately. */
+  receiversOf(groupid: GroupId): number | undefined {
+    return this.#receivers.get(groupid);
   }
 
   /** Resolves when nothing waits. */
@@ -121,17 +132,33 @@ export class Appender {
   }
 
   #take(): Entry[] {
+    const { appendLimit } = this.#store;
     let messages = 0, size = 0, weight = 0, end = 0;
-    for (; end < this.#waiting.length && weight < this.#store.appendLimit; end++) {
+    for (; end < this.#waiting.length; end++) {
       const { append } = this.#waiting[end]!;
       if (!append) continue;
-      if (messages > 0 && size + append.msg.length > BATCH_SIZE) break;
+      const more = this.#weigh(append);
+      if (messages > 0 && (size + append.msg.length > BATCH_SIZE || weight + more > appendLimit)) break;
       messages++;
-      weight += append.groupid === undefined ? 1 : GROUP_WEIGHT;
+      weight += more;
       size += append.msg.length;
     }
     this.#size -= size;
     return this.#waiting.splice(0, end);
+  }
+
+  /** One direct message of few words is 1. A group that is not known yet may be a large one. */
+  #weigh({ groupid, msg }: Append): number {
+    const text = Math.floor(msg.length / TEXT_WEIGHT);
+    if (groupid === undefined) return 1 + text;
+    const receivers = this.#receivers.get(groupid);
+    return receivers === undefined ? this.#store.appendLimit : GROUP_WEIGHT + Math.floor(receivers / GROUP_RECEIVERS) + text;
+  }
+
+  #remember(groupid: GroupId, receivers: number): void {
+    this.#receivers.delete(groupid);
+    this.#receivers.set(groupid, receivers);
+    if (this.#receivers.size > MAX_REMEMBERED) this.#receivers.delete(this.#receivers.keys().next().value!);
   }
 
   async #commit(entries: Entry[]): Promise<void> {
@@ -156,6 +183,9 @@ export class Appender {
     load.requests--;
     load.size -= append?.msg.length ?? 0;
     if (load.requests === 0) this.#loads.delete(session);
+    if (append?.groupid !== undefined && !(outcome instanceof Error) && outcome!.errno === "OK" && !outcome!.repeated) {
+      this.#remember(append.groupid, outcome!.receivers.length);
+    }
     answer(outcome!);
     if (!append || outcome instanceof Error || outcome!.errno !== "OK") return;
     const { messageid, receivers, repeated } = outcome!;

@@ -44,7 +44,7 @@ export class Contacts {
     const { store, lists, news } = this.parts;
     const { friends, groups, blocked } = await store.lists(session.userId);
     news.listed(session, friends);
-    return { friends, groups: await lists.groups(session, groups), ...(session.dialect === 3 ? { blocked } : {}) };
+    return { friends, groups: await lists.groups(session, groups, friends), ...(session.dialect === 3 ? { blocked } : {}) };
   }
 
   /** BLOCK: nothing more from that one, on any device. Throws {@linkcode Refusal}. */

@@ -4,6 +4,8 @@ import type { Connection } from "../net/connection.ts";
 import type { Session } from "../net/session.ts";
 import type { Strangers } from "../net/strangers.ts";
 import type { Counters } from "../ops/counters.ts";
+import { answerCost } from "../ops/costs.ts";
+import type { Limits } from "../ops/limits.ts";
 import type { Departure } from "../presence/departure.ts";
 import type { Login } from "../presence/login.ts";
 import type { Device, Ended, Store } from "../store/store.ts";
@@ -27,20 +29,23 @@ export class Devices {
       changes: Changes;
       router: Router;
       counters: Counters;
+      limits: Limits;
     },
   ) {}
 
   /** LOGIN, with its answer. Throws {@linkcode Refusal}, or what the store throws. */
   async login(connection: Connection, request: Request<typeof Msg.LOGIN>, ref: Ref | undefined): Promise<void> {
-    const { strangers, login, welcome, departure, changes, counters: { logins } } = this.parts;
+    const { strangers, login, welcome, departure, changes, limits, counters: { logins } } = this.parts;
     const loggedIn = await login.login(connection, request).catch((error) => {
       logins.add(error instanceof Refusal ? String(error.errno) : "failed");
       throw error;
     });
     const { session } = loggedIn;
     strangers.delete(connection);
+    const before = connection.appended;
     try {
       await welcome.welcome(loggedIn, ref);
+      limits.charge(session.userId, answerCost(connection.appended - before));
       logins.add("ok");
     } catch (error) {
       logins.add("failed");

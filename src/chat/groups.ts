@@ -35,7 +35,7 @@ export class Groups {
     if (group === "FULL") throw new Refusal(Errno.FULL, "the group is full, or you are in too many");
     if (group === "NO_GROUP") throw new Refusal(Errno.NO_GROUP);
     this.#changes.made(session, { what: "groups", groupid: group.id, joined: true });
-    const [shown] = await this.#lists.groups(session, [group]);
+    const [shown] = await this.#lists.groups(session, [group], []);
     return { group: shown! };
   }
 

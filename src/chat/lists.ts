@@ -1,11 +1,22 @@
 /** A user's lists as each kind of client is told them. */
 import type { Session } from "../net/session.ts";
-import type { Contact, Group, GroupId, Member, Store } from "../store/store.ts";
+import type { Contact, Group, GroupId, Role, State, Store, UserId } from "../store/store.ts";
+import { ANSWER_BYTES } from "./terms.ts";
 
-/** Clients of 0.1 are told members with each group: so many of each, so many characters of all lists together. */
-const MEMBERS = 100, MEMBERS_SIZE = 256 * 1024;
-/** Groups whose members are read at once. */
-const GROUPS = 40;
+/** Clients of 0.1 are told members with each group: so many of each, as far as the answer has room for them. */
+const MEMBERS = 100;
+/** Members that are read at once. */
+const READ = 1000;
+/** What stands in an answer beside its lists (bytes), at most. */
+const ENVELOPE = 2048;
+
+/** A group as clients of 0.1 are told it. */
+interface OldGroup {
+  id: GroupId;
+  groupname: string;
+  groupdesc: string;
+  users: { id: UserId; name: string; state: State; role: Role }[];
+}
 
 /** Shows lists. */
 export class Lists {
@@ -16,25 +27,31 @@ export class Lists {
     this.#store = store;
   }
 
-  /** The groups: without members, or, for clients of 0.1, with the first of them. */
-  async groups(session: Session, groups: readonly Group[]): Promise<object[]> {
-    if (session.dialect === 3) return groups.map(({ id, groupname, role, count }) => ({ id, groupname, role, count }));
-    const shown: object[] = [];
-    let room = MEMBERS_SIZE;
-    for (let i = 0; i < groups.length; i += GROUPS) {
-      const some = groups.slice(i, i + GROUPS);
-      const members: Map<GroupId, Member[]> = room > 0
-        ? await this.#store.firstMembers(session.userId, some.map(({ id }) => id), MEMBERS)
-        : new Map();
-      for (const { id, groupname, groupdesc } of some) {
-        const users: { id: number; name: string; state: string; role: string }[] = [];
-        for (const { id: userId, name, state, role } of members.get(id) ?? []) {
-          const user = { id: userId, name, state, role };
-          room -= JSON.stringify(user).length;
-          if (room < 0) break;
+  /** The groups: without members, or, for clients of 0.1, with descriptions and members as far as an answer has room, in which these friends stand as well. */
+  async groups(session: Session, groups: readonly Group[], friends: readonly Contact[]): Promise<object[]> {
+    const { dialect, userId } = session;
+    if (dialect === 3) return groups.map(({ id, groupname, role, count }) => ({ id, groupname, role, count }));
+    const shown = groups.map(({ id, groupname }): OldGroup => ({ id, groupname, groupdesc: "", users: [] }));
+    // To a classic client a list is one of strings, and so are the members in it.
+    const times = dialect === "classic" ? 2 : 1;
+    let room = ANSWER_BYTES - ENVELOPE;
+    for (const item of [...friends, ...shown]) room -= sizeOf(item, times) + 1;
+    for (const [i, { groupdesc }] of groups.entries()) {
+      room -= sizeOf(groupdesc, times);
+      if (room < 0) return shown;
+      shown[i]!.groupdesc = groupdesc;
+    }
+    for (let i = 0; i < groups.length;) {
+      const some = firstOf(groups.slice(i));
+      const members = await this.#store.firstMembers(userId, some.map(({ id }) => id), MEMBERS);
+      for (const { id } of some) {
+        const { users } = shown[i++]!;
+        for (const { id: member, name, state, role } of members.get(id) ?? []) {
+          const user = { id: member, name, state, role };
+          room -= sizeOf(user, times === 1 ? 1 : 3) + 1;
+          if (room < 0) return shown;
           users.push(user);
         }
-        shown.push({ id, groupname, groupdesc, users });
       }
     }
     return shown;
@@ -49,4 +66,20 @@ export class Lists {
   classicGroups(groups: readonly object[]): string[] {
     return groups.map((group) => JSON.stringify({ ...group, users: (group as { users: object[] }).users.map((user) => JSON.stringify(user)) }));
   }
+}
+
+/** As many, one at least, as have members for one reading. */
+function firstOf(groups: readonly Group[]): readonly Group[] {
+  let members = 0;
+  const end = groups.findIndex(({ count }) => (members += Math.min(count, MEMBERS)) > READ);
+  return end < 0 ? groups : groups.slice(0, Math.max(1, end));
+}
+
+const encoder = new TextEncoder();
+
+/** The bytes of this as JSON, encoded so many times. */
+function sizeOf(value: unknown, times: number): number {
+  let text = JSON.stringify(value);
+  for (let i = 1; i < times; i++) text = JSON.stringify(text);
+  return encoder.encode(text).length;
 }

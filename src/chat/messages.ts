@@ -1,6 +1,8 @@
 /** CHAT and GROUP_CHAT: messages that are stored. */
 import type { Session } from "../net/session.ts";
-import type { Append, Conversation, Store, UserId } from "../store/store.ts";
+import { fanOutCost, textCost } from "../ops/costs.ts";
+import type { Limits } from "../ops/limits.ts";
+import type { Append, Conversation, GroupId, Store, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import type { Msg, Request } from "../wire/messages.ts";
 import { comparableName } from "../wire/names.ts";
@@ -23,11 +25,18 @@ export type Answer = (result: Stored | Error) => void;
 export class Chat {
   readonly #store: Store;
   readonly #appender: Appender;
+  readonly #limits: Limits;
 
-  /** Joins it to the store, for names, and to what commits. */
-  constructor(store: Store, appender: Appender) {
+  /** Joins it to the store, for names, to what commits, and to who charges for it. */
+  constructor(store: Store, appender: Appender, limits: Limits) {
     this.#store = store;
     this.#appender = appender;
+    this.#limits = limits;
+  }
+
+  /** What a message costs, as far as it is known before: of a group's it is after its first message. */
+  cost(msg: string, groupid?: GroupId): number {
+    return textCost(msg.length) + this.#fanOut(msg, groupid);
   }
 
   /** One to one. Waited for are a receiver given by name, and room for what the session has waiting. */
@@ -62,8 +71,16 @@ export class Chat {
     { msg, mid }: { msg: string; mid?: string | undefined },
     answer: Answer,
   ): void | Promise<void> {
+    const charged = this.#fanOut(msg, to.groupid);
     const append: Append = { sender: session.userId, ...to, msg, ts: Date.now(), ...(mid === undefined ? {} : { mid }) };
-    return this.#appender.append(session, append, (outcome) => answer(resultOf(outcome, mid)));
+    return this.#appender.append(session, append, (outcome) => {
+      this.#limits.charge(session.userId, this.#fanOut(msg, to.groupid) - charged);
+      answer(resultOf(outcome, mid));
+    });
+  }
+
+  #fanOut(msg: string, groupid: GroupId | undefined): number {
+    return groupid === undefined ? 0 : fanOutCost(this.#appender.receiversOf(groupid) ?? 0, msg.length);
   }
 }
 

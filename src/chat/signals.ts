@@ -7,6 +7,8 @@
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
+import { fanOutCost } from "../ops/costs.ts";
+import type { Limits } from "../ops/limits.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { GroupId, Store, UserId } from "../store/store.ts";
 import { signalLine } from "../wire/encode.ts";
@@ -27,15 +29,17 @@ export class Signals {
   readonly #table: ConnectionTable;
   readonly #router: Router;
   readonly #ties: Ties;
+  readonly #limits: Limits;
   readonly #users = new Memory<UserId, readonly string[] | undefined>(USER_MS, MAX_USERS);
   readonly #groups = new Memory<GroupId, Members | undefined>(GROUP_MS, MAX_GROUPS);
 
   /** Joins its parts. */
-  constructor(parts: { store: Store; table: ConnectionTable; router: Router; ties: Ties }) {
+  constructor(parts: { store: Store; table: ConnectionTable; router: Router; ties: Ties; limits: Limits }) {
     this.#store = parts.store;
     this.#table = parts.table;
     this.#router = parts.router;
     this.#ties = parts.ties;
+    this.#limits = parts.limits;
   }
 
   /** Only a receiver who may be elsewhere needs the database. `plain`: see {@linkcode signalLine}. */
@@ -88,6 +92,7 @@ export class Signals {
     if (!members) throw new Refusal(Errno.NO_GROUP);
     if (!members.has(from) || !this.#ties.isIn(session, groupid)) throw new Refusal(Errno.NOT_MEMBER);
     const to = [...members].filter(([userId]) => userId !== from && !this.#ties.blocks(session, userId)).map(([item, nodes]) => ({ item, nodes }));
+    this.#limits.charge(from, fanOutCost(to.length, line.length));
     this.#router.sendTo(to, (there) => ({ type: "signal", from, to: there, groupid, line }));
   }
 

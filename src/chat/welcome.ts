@@ -66,7 +66,7 @@ export class Welcome {
   async #modern({ session, token }: LoggedIn, ack: object, { friends, groups, blocked, inbox }: Read, epoch: string | undefined): Promise<void> {
     const { lists, terms } = this.parts;
     const { heartbeat, limits, oldLimits, features, version } = terms;
-    const shown = await lists.groups(session, groups);
+    const shown = await lists.groups(session, groups, friends);
     const fields = epoch === undefined ? { proto: 2, friends, groups: shown, token: token!.text, heartbeat, limits: oldLimits, inbox } : {
       proto: 3,
       device: session.device,
@@ -85,7 +85,7 @@ export class Welcome {
 
   async #classic(session: Session, ack: object, { friends, groups, inbox }: Read): Promise<void> {
     const { store, lists } = this.parts;
-    const shown = await lists.groups(session, groups);
+    const shown = await lists.groups(session, groups, friends);
     const waiting = inbox.last > inbox.confirmed ? await store.log(session.userId, inbox.confirmed, 32, CLASSIC_LINE) : [];
     const said = {
       ...(friends.length === 0 ? {} : { friends: lists.classicFriends(friends) }),

@@ -17,6 +17,7 @@ import { hashToken, newToken } from "../auth/tokens.ts";
 import type { Router } from "../cluster/router.ts";
 import type { Connection } from "../net/connection.ts";
 import { type Dialect, newSessionId, type Proof, Session } from "../net/session.ts";
+import { LOGIN_COST } from "../ops/costs.ts";
 import type { Limits } from "../ops/limits.ts";
 import type { TrustedTime } from "../ops/trusted_time.ts";
 import { log } from "../ops/log.ts";
@@ -109,6 +110,9 @@ export class Login {
     const identity = request.token === undefined ? await this.#byPassword(connection, request, dialect) : await this.#byToken(request, request.token);
     const { account, device } = identity;
     if (account.closed) throw new Refusal(Errno.CLOSED);
+    // On whatever connection: each of them pays for what it said until here.
+    const retry = this.parts.limits.request(account.id, LOGIN_COST);
+    if (retry > 0) throw new Refusal(Errno.TOO_MANY, undefined, { retry });
     const onConflict = dialect === 3 && request.takeover ? "replace" : this.parts.onConflict;
     const enter = () => this.#enter(connection, identity, dialect, onConflict);
     return await (typeof device === "number" ? this.turns.run(deviceKey({ userId: account.id, device }), enter) : enter());
@@ -150,10 +154,10 @@ export class Login {
     const who = String(account?.id ?? request.id ?? key);
     const retry = limits.loginTried(who, connection.address);
     if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many wrong passwords", { retry });
-    const result = await hashingFor(connection, async (signal) => {
-      if (account) return await passwords.verify(account.password, password, signal);
+    const result = await hashingFor(connection, async (caller) => {
+      if (account) return await passwords.verify(account.password, password, caller);
       // An unknown user costs the same time as a wrong password, and reads the same.
-      await passwords.verifyNothing(password, signal);
+      await passwords.verifyNothing(password, caller);
     });
     if (!account || !result?.ok) throw new Refusal(Errno.INVALID);
     limits.loginSucceeded(who, connection.address);
