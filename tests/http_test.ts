@@ -108,6 +108,29 @@ Deno.test("http: what was asked before a FIN, or before what is no HTTP, is answ
   }
 });
 
+Deno.test("http: a FIN ends nothing that is being answered", async () => {
+  await using db = await testDatabase("sqlite");
+  const watch = new StoreWatch();
+  await using server = await startServer(db, settings, { store: watch.wrap });
+  const held = Promise.withResolvers<void>();
+  watch.around = async (call) => {
+    if (call.name === "ping") await held.promise;
+    return await call.run();
+  };
+  await using client = await HttpClient.connect(portOf(server));
+  client.write(get("/readyz"));
+  client.socket.end();
+  // The server has seen the FIN when others have asked, twice, and been answered.
+  await using witness = await HttpClient.connect(portOf(server));
+  for (const _ of upTo(2)) {
+    witness.write(get("/healthz"));
+    await witness.answer();
+  }
+  held.resolve();
+  assertEquals(String(await client.answer()), "ready\n");
+  await client.ended;
+});
+
 Deno.test("http: a body that nobody takes is not waited for, and nobody is told to go on with one", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db, settings);
