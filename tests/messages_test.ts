@@ -59,6 +59,17 @@ const requests: { [M in RequestId]: { good: Record<string, unknown>; bad: Record
   },
   [Msg.DEVICES]: { good: {}, bad: {} },
   [Msg.REMOVE_DEVICE]: { good: { device: 0 }, bad: { device: [undefined, -1, 1.5, "1", true] } },
+  [Msg.SEARCH]: {
+    good: { text: "lunch", toid: 3, groupid: 4, from: 5, before: 6, limit: 50 },
+    bad: {
+      text: [undefined, "", "x".repeat(101), 1, NUL, LONE],
+      toid: [0, "3"],
+      groupid: [0, "4"],
+      from: [0, "bob"],
+      before: [0, 1.5],
+      limit: [0, 51, "20"],
+    },
+  },
   [Msg.USERS]: {
     good: { ids: [1, 2] },
     bad: {

@@ -1,6 +1,6 @@
 // `/metrics`: Prometheus' text format, and what natter counts.
 
-import { assertEquals, assertGreater, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { Counters } from "../src/ops/counters.ts";
 import { Metrics } from "../src/http/metrics_text.ts";
 import { testDatabase } from "./support/databases.ts";
@@ -60,6 +60,7 @@ Deno.test("metrics: what a server counts, in Prometheus' format", async () => {
   assertEquals(metrics.get("natter_ready"), 1);
   assertEquals(metrics.get("natter_sessions"), 1);
   assertEquals(metrics.get("natter_offline_backlog"), 0);
+  assert(metrics.get("natter_search_behind") !== undefined);
   assertEquals(metrics.get("natter_send_queue_bytes"), 0);
   assertEquals(metrics.get('natter_logins_total{result="1"}'), 1);
   assertEquals(metrics.get('natter_departures_total{cause="logout"}'), 1);
@@ -77,7 +78,15 @@ Deno.test("metrics: what a server counts, in Prometheus' format", async () => {
 Deno.test("metrics: labels are escaped", () => {
   const counters = new Counters();
   counters.logins.add('a"b\\c\nd');
-  const metrics = new Metrics({ counters, connections: () => [], maxConnections: 5, sessions: () => 0, delivered: () => 0, offlineBacklog: () => 0 });
+  const metrics = new Metrics({
+    counters,
+    connections: () => [],
+    maxConnections: 5,
+    sessions: () => 0,
+    delivered: () => 0,
+    offlineBacklog: () => 0,
+    searchBehind: () => 0,
+  });
   assertEquals(parse(metrics.text(true).body).get('natter_logins_total{result="a\\"b\\\\c\\nd"}'), 1);
   metrics.close();
 });
