@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS user (
   version       INT NOT NULL DEFAULT 1,                  -- of the password; another hash of the same one is none
   closed        BOOLEAN NOT NULL DEFAULT FALSE,          -- banned
   state         ENUM('online', 'offline') NOT NULL DEFAULT 'offline', -- online: a device has a session
+  node          VARCHAR(255) NULL,                       -- where all sessions are; NULL: there is none, or they are on several nodes
   many          BOOLEAN NOT NULL DEFAULT FALSE,          -- has had more than one device: what the user says stands in the user's own log too
   last_device   INT NOT NULL DEFAULT 0,                  -- the last number that a device got
   last_seq      BIGINT NOT NULL DEFAULT 0,               -- the end of the log

@@ -36,7 +36,7 @@ export async function startNatter01(): Promise<Natter01 | undefined> {
   const command = ["run", "-A", "--quiet", "--unstable-lazy-dynamic-imports", `${source}/main.ts`, ...serverFlags, "--database", database];
   const server = await spawnServer([Deno.execPath(), ...command], natterReady);
   const { openStore } = await import(`file://${source}/src/store/open.ts`);
-  const { parseConfig } = await import(`file://${source}/src/config/config.ts`);
+  const { parseConfig } = await import(`file://${source}/src/config.ts`);
   const store: Store01 = await openStore(parseConfig(["--database", database], () => undefined));
   return {
     ...server,

@@ -17,6 +17,10 @@ function requests(self: number, other: number): object[] {
     { msgid: 19, groupid: 2 ** 50 },
     { msgid: 23, userid: other },
     { msgid: 24, userid: other },
+    { msgid: 32, groupid: 2 ** 50 },
+    { msgid: 33 },
+    { msgid: 34, device: 2 ** 50 },
+    { msgid: 42, ids: [other] },
   ];
 }
 
@@ -80,13 +84,13 @@ export const answers: Check[] = [
   },
   {
     rule: "3.3",
-    title: "without a ref: PING, HISTORY and CONTACTS are answered, others only when they fail",
+    title: "without a ref: PING and what asks for something are answered, others only when they fail",
     async run(stage) {
       const [{ id, client }, other] = await stage.members(2);
       for (const request of requests(id, other.id)) client.send(request);
       const came = await client.settled();
       const answered = came.filter((m) => m.msgid === 11 || m.msgid === 14).map((m) => m.re ?? 13);
-      assertEquals(answered.sort((a, b) => a - b), [9, 10, 13, 16, 17, 19]);
+      assertEquals(answered.sort((a, b) => a - b), [9, 10, 13, 16, 17, 19, 32, 33, 34, 42]);
     },
   },
   {
@@ -135,8 +139,8 @@ export const answers: Check[] = [
     title: "12 and 21 are told before 13, 13 before what the server must look for, and 13 names the field",
     async run(stage) {
       const client = await stage.connect();
-      for (const msgid of [3, 6, 7, 8, 9, 10, 12, 16, 17, 18, 19, 21, 22, 23, 24]) {
-        client.send({ msgid, id: "x", toid: "x", groupid: [], seq: -1 });
+      for (const msgid of [3, 6, 7, 8, 9, 10, 12, 16, 17, 18, 19, 21, 22, 23, 24, 32, 33, 34, 42]) {
+        client.send({ msgid, id: "x", toid: "x", groupid: [], seq: -1, device: "x" });
         const { errno, re } = await client.next();
         assertEquals([errno, re], [12, msgid]);
       }

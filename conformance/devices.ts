@@ -1,7 +1,7 @@
 /** Rules 5 and 6: the devices of a user, and the log that they all read. */
 import { assert, assertEquals } from "@std/assert";
 import type { Client, Message } from "./client.ts";
-import { type Check, Skip, type Stage } from "./suite.ts";
+import { type Check, randomText, Skip, type Stage } from "./suite.ts";
 
 interface Device {
   id: number;
@@ -31,6 +31,27 @@ async function newDevice(stage: Stage, id: number, password: string, name: strin
 const isChat = (message: Message) => message.msgid === 6;
 
 export const devices: Check[] = [
+  {
+    rule: "11.5",
+    title: "proto 2 is sent what 0.1 sent: its LOGIN_ACK and its groups, nothing of the user's own, no CHANGED; it counts as sent",
+    async run(stage) {
+      const { id, password, devices: [other] } = await devicesOf(stage, "other");
+      const client = await stage.connect();
+      const { groupid } = await (await stage.member()).client.request({ msgid: 8, groupname: `g-${randomText()}`, groupdesc: "d" });
+      const ack = await client.login({ id, password, proto: 2 });
+      const fields = ["msgid", "ref", "errno", "id", "name", "proto", "friends", "groups", "token", "heartbeat", "limits", "inbox"];
+      assertEquals([Object.keys(ack), Object.keys(ack.limits as object), ack.inbox], [fields, ["line", "group"], { confirmed: 0, last: 0 }]);
+      const { group } = await client.request({ msgid: 9, groupid }) as unknown as { group: { users: object[] } };
+      assertEquals(group.users.length, 2);
+      assertEquals((await other.client.request({ msgid: 10, groupid, msg: "to the others" })).errno, 0);
+      assertEquals((await other.client.request({ msgid: 6, toid: id, msg: "note" })).errno, 0);
+      const note = await client.next((m) => m.msgid === 6);
+      assertEquals([note.msg, note.seq, await client.settled()], ["note", 2, []]);
+      client.send({ msgid: 12, seq: 2 });
+      assertEquals((await client.request({ msgid: 3 })).errno, 0);
+      assertEquals((await client.login({ id, password, proto: 2 })).inbox, { confirmed: 2, last: 2 });
+    },
+  },
   {
     rule: "5.10",
     title: "a LOGIN with a device's name makes one, its token is that device's, and without either it is device 0",

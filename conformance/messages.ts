@@ -55,6 +55,30 @@ export const messages: Check[] = [
     },
   },
   {
+    rule: "6.2",
+    title: "a mid that is known with another text or another receiver: 13; the same message again: its answer, also when the group has closed",
+    async run(stage) {
+      const [alice, bob] = await stage.members(2);
+      const { groupid } = await alice.client.request({ msgid: 8, groupname: `g-${randomText()}`, groupdesc: "" });
+      const toBob = { msgid: 6, toid: bob.id, msg: "one", mid: "b" }, toGroup = { msgid: 10, groupid, msg: "one", mid: "g" };
+      const ask = async (request: object) => {
+        const { ref: _, ...answer } = await alice.client.request(request);
+        return answer;
+      };
+      const [first, second] = [await ask(toBob), await ask(toGroup)];
+      assertEquals([first.errno, second.errno], [0, 0]);
+      const others = [{ ...toBob, msg: "two" }, { ...toBob, toid: alice.id }, { ...toBob, toid: 2 ** 50 }, { ...toGroup, msg: "two" }];
+      for (const other of [...others, { ...toGroup, mid: "b" }, { ...toBob, mid: "g" }]) {
+        const { errno, errmsg } = await ask(other);
+        assert(errno === 13 && errmsg!.includes("mid"), `${JSON.stringify(other)}: ${errno} ${errmsg}`);
+      }
+      assertEquals((await alice.client.request({ msgid: 19, groupid })).errno, 0);
+      assertEquals([await ask(toBob), await ask({ ...toBob, toid: undefined, toname: bob.name }), await ask(toGroup)], [first, first, second]);
+      assertEquals((await ask({ ...toGroup, mid: "new" })).errno, 17);
+      assertEquals((await bob.client.settled()).filter(isChat).map((m) => m.msg), ["one"]);
+    },
+  },
+  {
     rule: "6.3",
     title: "an empty msg is 13; one that fills the line arrives whole",
     async run(stage) {
@@ -203,6 +227,30 @@ export const messages: Check[] = [
       assertEquals(await texts(bob.client, 1), ["53"]);
       const { messages, more } = await bob.client.request({ msgid: 16, groupid });
       assertEquals([(messages as Message[]).map((m) => m.msg), more], [Array.from({ length: 50 }, (_, i) => `${i + 4}`), true]);
+    },
+  },
+  {
+    rule: "6.13",
+    title: "no line of the server is above limits.answer: HISTORY tells fewer messages and says more, and nothing is left out",
+    async run(stage) {
+      const [sender, account] = [await stage.member(), await stage.account()];
+      const { id, password, client } = account;
+      const ack = await client.login({ id, password, proto: 3 });
+      const { line, answer } = ack.limits as { line: number; answer?: number };
+      assert(answer !== undefined, "LOGIN_ACK tells no limits.answer");
+      const filling = "好".repeat(Math.floor((line - 200) / 3)), count = Math.ceil(2 * answer / line) + 1;
+      for (let i = 0; i < count; i++) assertEquals((await sender.client.request({ msgid: 6, toid: id, msg: `${i} ${filling}` })).errno, 0);
+      const found: string[] = [];
+      for (let before: number | undefined, more = true; more;) {
+        const page = await client.request({ msgid: 16, toid: sender.id, limit: 100, before });
+        const messages = page.messages as { messageid: number; msg: string }[];
+        assert(messages.length > 0 && page.more === found.length + messages.length < count, `${messages.length} messages, more: ${page.more}`);
+        found.unshift(...messages.map(({ msg }) => msg.split(" ")[0]!));
+        [before, more] = [messages[0]!.messageid, page.more];
+      }
+      assertEquals(found, Array.from({ length: count }, (_, i) => `${i}`));
+      const longest = Math.max(...client.lines.map((text) => new TextEncoder().encode(text).length));
+      assert(longest <= answer, `a line of ${longest} bytes, ${answer} were told`);
     },
   },
   {

@@ -200,6 +200,7 @@ class NatterServer implements Server {
       sessions: () => table.size,
       delivered: () => delivery.delivered,
       offlineBacklog: () => offline.backlog,
+      certificateEnds: () => this.#listeners?.certificateEnds,
     });
     this.#handlers = {
       accounts: new Accounts({ store, passwords, limits, ended: (ended) => devices.ended(ended) }),

@@ -1,7 +1,7 @@
 // Arrows between folders run one way, and what watches over them sees those that do not.
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { backArrows, sources } from "../tools/arrows.ts";
+import { backArrows, order, sources } from "../tools/arrows.ts";
 
 const seen = (from: string, text: string) => backArrows(new Map([[from, text]])).map(({ to }) => to);
 
@@ -29,4 +29,13 @@ Deno.test("arrows: every source is looked at, and each folder has its place", as
   const files = await sources();
   assertEquals([files.has("main.ts"), files.has("src/store/mysql/append.ts"), files.has("src/web/app.tsx")], [true, true, true]);
   backArrows(files);
+});
+
+Deno.test("arrows: docs/architecture.md draws them as they are", async () => {
+  const text = await Deno.readTextFile(new URL("../docs/architecture.md", import.meta.url));
+  const drawn = /^ {4}main\.ts -> (?:.|\n {4})*/m.exec(text)![0].trim().split(/\s*->\s*/).map((row) => row.split(", "));
+  // Single files at the bottom are not drawn.
+  const drawable = order.map((row) => row.map((folder) => folder.replace(/^src\//, "")));
+  drawable[drawable.length - 1] = drawable.at(-1)!.filter((folder) => !folder.includes("."));
+  assertEquals(drawn, drawable);
 });

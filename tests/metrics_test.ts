@@ -77,7 +77,15 @@ Deno.test("metrics: what a server counts, in Prometheus' format", async () => {
 Deno.test("metrics: labels are escaped", () => {
   const counters = new Counters();
   counters.logins.add('a"b\\c\nd');
-  const metrics = new Metrics({ counters, connections: () => [], maxConnections: 5, sessions: () => 0, delivered: () => 0, offlineBacklog: () => 0 });
+  const metrics = new Metrics({
+    counters,
+    connections: () => [],
+    maxConnections: 5,
+    sessions: () => 0,
+    delivered: () => 0,
+    offlineBacklog: () => 0,
+    certificateEnds: () => undefined,
+  });
   assertEquals(parse(metrics.text(true).body).get('natter_logins_total{result="a\\"b\\\\c\\nd"}'), 1);
   metrics.close();
 });

@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { testDatabase } from "./support/databases.ts";
 import { makeUsers, startServer } from "./support/server.ts";
+import { TlsFiles } from "./support/tls.ts";
 
 const DOCS = new URL("../docs/", import.meta.url);
 /** Those that Prometheus itself makes. */
@@ -16,7 +17,8 @@ function namesIn(expr: string): string[] {
 /** What a server tells after somebody came, wrote and went: each metric, and the labels of it. */
 async function told(): Promise<Map<string, Set<string>>> {
   await using db = await testDatabase("sqlite");
-  await using s = await startServer(db, { http: "127.0.0.1:0" });
+  await using files = await TlsFiles.of();
+  await using s = await startServer(db, { http: "127.0.0.1:0", "tls-listen": "127.0.0.1:0", ...files.flags });
   const [user] = await makeUsers(db, 1);
   await using client = await s.client(user!);
   await client.request({ msgid: 6, toid: user!.id, msg: "a note" });

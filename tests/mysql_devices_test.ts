@@ -24,8 +24,10 @@ async function make({ kind, store, key, at }: Move): Promise<void> {
 }
 
 async function look(admin: Admin, userId: number): Promise<{ state: unknown; lastseen: number; sessions: unknown[] }> {
-  const [{ state, lastseen }] = await admin.query(`SELECT state, lastseen FROM user WHERE id = ${userId}`);
-  const rows = await admin.query(`SELECT session FROM device WHERE userid = ${userId} AND session IS NOT NULL ORDER BY device`);
+  const [{ state, lastseen, node }] = await admin.query(`SELECT state, lastseen, node FROM user WHERE id = ${userId}`);
+  const rows = await admin.query(`SELECT session, node FROM device WHERE userid = ${userId} AND session IS NOT NULL ORDER BY device`);
+  const nodes = new Set(rows.map((row) => row.node));
+  assertEquals(node, nodes.size === 1 ? [...nodes][0] : null);
   return { state, lastseen: Number(lastseen), sessions: rows.map(({ session }) => session) };
 }
 

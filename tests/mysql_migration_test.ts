@@ -28,7 +28,7 @@ async function content(admin: Admin): Promise<Record<string, Row[]>> {
 async function shape(admin: Admin): Promise<Row[]> {
   return [
     ...await admin.query(
-      "SELECT table_name, ordinal_position, column_name, column_type, is_nullable, column_default, extra, collation_name, generation_expression " +
+      "SELECT table_name AS table_name, ordinal_position, column_name, column_type, is_nullable, column_default, extra, collation_name, generation_expression " +
         "FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position",
     ),
     ...await admin.query(
@@ -36,7 +36,7 @@ async function shape(admin: Admin): Promise<Row[]> {
         "ORDER BY table_name, index_name, seq_in_index",
     ),
     ...await admin.query(
-      "SELECT table_name, engine, table_collation FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name",
+      "SELECT table_name AS table_name, engine AS engine, table_collation FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name",
     ),
   ];
 }
@@ -67,9 +67,11 @@ mysqlTest("what 0.1 left comes along: who was online, what waits, tokens, friend
   );
   assert(users.some(({ since }) => since === null) && users.some(({ state }) => state === "online"));
   assertEquals(
-    await admin.query("SELECT id, state, closed, last_seq, confirmed_seq, trimmed_seq, lastseen, many, last_device, version FROM user ORDER BY id"),
-    users.map(({ id, state, closed, last_seq, confirmed_seq, lastseen }) => (
-      { id, state, closed, last_seq, confirmed_seq, trimmed_seq: confirmed_seq, lastseen, many: 0, last_device: 0, version: 1 }
+    await admin.query(
+      "SELECT id, state, node, closed, last_seq, confirmed_seq, trimmed_seq, lastseen, many, last_device, version FROM user ORDER BY id",
+    ),
+    users.map(({ id, state, node, closed, last_seq, confirmed_seq, lastseen }) => (
+      { id, state, node, closed, last_seq, confirmed_seq, trimmed_seq: confirmed_seq, lastseen, many: 0, last_device: 0, version: 1 }
     )),
   );
 

@@ -376,7 +376,7 @@ mysqlTest("a thousand sessions are swept, and rejoined, in chunks", async (t) =>
   await admin.query(
     "INSERT INTO user (name, namekey, password) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999) SELECT CONCAT('u', i), CONCAT('u', i), 'x' FROM n",
   );
-  await admin.query("UPDATE user SET state = 'online'");
+  await admin.query("UPDATE user SET state = 'online', node = 'a'");
   await admin.query(
     "INSERT INTO device (userid, device, name, created, confirmed_seq, session, node, incarnation) SELECT id, 0, '', 1, 0, CONCAT('s', id), 'a', 1 FROM user",
   );

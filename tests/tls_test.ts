@@ -4,12 +4,14 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import net from "node:net";
 import { ConfigError } from "../src/config/config.ts";
 import { readCertificate } from "../src/net/certificate.ts";
+import { CertificateWatch } from "../src/net/certificate_watch.ts";
+import { tryHandshake } from "../src/net/try_handshake.ts";
 import { CapturedLog } from "./support/captured_log.ts";
 import { testDatabase } from "./support/databases.ts";
 import { Program, run } from "./support/program.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
-import { ca, connectTls, first, second, TlsFiles } from "./support/tls.ts";
+import { ca, connectTls, ended, first, second, short, TlsFiles } from "./support/tls.ts";
 import { WsClient } from "./support/ws_client.ts";
 
 /** Files that cannot be used, and what is said of them. */
@@ -25,6 +27,9 @@ const bad = [
   [{ cert: first.cert.replace("MII", "AAA"), key: first.key }, /holds no certificate/],
   [{ cert: first.cert, key: "no key" }, /^--tls-key: \S+\/key\.pem holds no private key in PEM, or one with a password$/],
   [{ cert: first.cert, key: first.cert }, /holds no private key/],
+  [short, /^--tls-key: \S+\/key\.pem has 1024 bits, and clients want 2048 of an RSA key$/],
+  // The key fits; what is called a certificate behind the first is none that a handshake works with.
+  [{ cert: second.cert + second.cert.replace("MII", "AAA"), key: second.key }, /holds no certificate/],
 ] as const;
 
 /** The name in the certificate that a listener shows now. */
@@ -154,15 +159,77 @@ Deno.test("tls: files that cannot be used are a bad setting: one line, exit code
 Deno.test("tls: every pair that cannot be used is told apart from those that can", async () => {
   await using files = await TlsFiles.of(first);
   const { "tls-cert": tlsCert, "tls-key": tlsKey } = files.flags;
-  for (const pair of [first, second, { cert: first.cert.replaceAll("\n", "\r\n"), key: first.key }]) {
+  const mark = "\ufeff";
+  for (
+    const pair of [
+      first,
+      second,
+      { cert: first.cert.replaceAll("\n", "\r\n"), key: first.key },
+      // Byte order marks, as editors and `cat` leave them.
+      { cert: mark + first.cert, key: mark + first.key },
+      { cert: mark + second.cert + mark + first.cert, key: second.key },
+    ]
+  ) {
     await files.write(pair);
-    assertEquals(await readCertificate({ tlsCert, tlsKey }), { cert: pair.cert, key: pair.key });
+    const { cert, key, begins, ends } = await readCertificate({ tlsCert, tlsKey }) ?? {};
+    assertEquals([cert, key], [pair.cert.replaceAll(mark, ""), pair.key.replaceAll(mark, "")]);
+    assertEquals([new Date(begins!).getFullYear(), new Date(ends!).getFullYear()], [2026, 2126]);
   }
   for (const [pair, words] of bad) {
     await files.write(pair);
     assertMatch((await assertRejects(() => readCertificate({ tlsCert, tlsKey }), ConfigError) as ConfigError).message, words);
   }
   assertEquals(await readCertificate({ tlsCert: undefined, tlsKey: undefined }), undefined);
+});
+
+Deno.test("tls: a certificate that has ended is served, for there is no other, and the log says so; it does not take the place of one that holds", async () => {
+  await using log = await CapturedLog.start();
+  await using db = await testDatabase("sqlite");
+  await using files = await TlsFiles.of(ended);
+  await using server = await startServer(db, { ...both, http: "127.0.0.1:0", ...files.flags });
+  const said = () => log.records.filter((r) => r.message.join("").includes("certificate")).map((r) => [r.level, r.message.join(""), r.properties]);
+  assertEquals(said(), [["error", "the certificate has ended: clients refuse it", { until: "2025-01-01T00:00:00.000Z" }]]);
+  const told = async () => {
+    const body = await (await fetch(`http://127.0.0.1:${server.server.addresses.http!.port}/metrics`)).text();
+    return Number(/^natter_certificate_end_time_seconds (\d+)$/m.exec(body)?.[1]) * 1000;
+  };
+  assertEquals(await told(), Date.UTC(2025, 0));
+  await files.write(second);
+  await server.server.renewCertificate();
+  assertEquals(await shown(server.server.addresses.tls!.port), second.name);
+  await eventually(async () => new Date(await told()).getFullYear() === 2126, "the metric is of the new one");
+  await files.write(ended);
+  const error = await assertRejects(() => server.server.renewCertificate(), ConfigError);
+  assertMatch((error as ConfigError).message, /^--tls-cert: \S+\/cert\.pem has ended, at 2025-01-01T00:00:00.000Z$/);
+  assertEquals(await shown(server.server.addresses.tls!.port), second.name);
+  assertEquals(said().length, 1);
+});
+
+Deno.test("tls: from 14 days before the certificate's end on the log says how many are left; and that it is not valid yet", async () => {
+  await using log = await CapturedLog.start();
+  const day = 24 * 3600_000, ends = Date.UTC(2030, 0), begins = Date.UTC(2029, 0);
+  let now = 0;
+  const watch = new CertificateWatch({ ...first, begins, ends }, () => now);
+  for (now of [begins, ends - 15 * day, ends - 14 * day + 1, ends - day - 1, ends - 1, ends]) watch.look();
+  const until = new Date(ends).toISOString();
+  assertEquals(log.records.map(({ level, message, properties }) => [level, message.join(""), properties]), [
+    ["warning", "the certificate is not valid yet: clients refuse it", { from: new Date(begins).toISOString() }],
+    ["warning", "the certificate ends soon", { days: 13, until }],
+    ["warning", "the certificate ends soon", { days: 1, until }],
+    ["warning", "the certificate ends soon", { days: 0, until }],
+    ["error", "the certificate has ended: clients refuse it", { until }],
+  ]);
+  watch.renewed({ ...first, begins, ends: ends + 365 * day });
+  assertEquals(log.records.length, 5);
+  watch.close();
+});
+
+Deno.test("tls: what no handshake works with is refused in one line, whatever it is", async () => {
+  for (const pair of [{ cert: "\ufeff" + first.cert, key: first.key }, { cert: "", key: first.key }]) {
+    const error = await assertRejects(() => tryHandshake(pair), Error);
+    assert(error.message !== "it never ends", error.message);
+  }
+  await tryHandshake(first);
 });
 
 Deno.test("tls: who speaks no TLS is cut; who never ends the handshake, when the time to log in is over", async () => {

@@ -3,7 +3,7 @@
  *
  * 1. A modern client says so (RECEIVED). It is written every 200 ms for all sessions together, on condition that the session still is its device's.
  * 2. A classic client cannot say so: a later line of its own, LOGOUT or a clean close confirms what the kernel took at least 5 s before.
- * 3. A departure confirms what is due before it releases; after it, nothing more is confirmed for that session.
+ * 3. A departure confirms what is due before it releases; after it, nothing more a client says confirms anything for that session.
  * 4. What a session is not sent is confirmed with what came before, at once if nothing waits before it.
  */
 import type { Session } from "../net/session.ts";

@@ -16,7 +16,7 @@ export const RETENTION_MS = 3600_000;
 const STEP = 200, PAUSE_MS = 50;
 const DAY_MS = 24 * 3600_000;
 
-/** Deletes messages that are old and confirmed. */
+/** Removes what has expired and what is old. */
 export class Retention {
   readonly #store: Store;
   readonly #tokenLife: number;

@@ -30,6 +30,8 @@ export interface Gauges {
   delivered(): number;
   /** Sessions that are over, and wait to be ended in the database. */
   offlineBacklog(): number;
+  /** When the certificate ends (ms since the epoch); undefined: there is none. */
+  certificateEnds(): number | undefined;
 }
 
 interface Sample {
@@ -66,6 +68,10 @@ export class Metrics {
     this.#add("natter_sessions", "gauge", "Sessions on this node, one for each device", () => [plain(gauges.sessions())]);
     this.#add("natter_send_queue_bytes", "gauge", "What connections have queued, in characters", () => [plain(queued(gauges.connections()))]);
     this.#add("natter_offline_backlog", "gauge", "Sessions that are over and not yet ended in the database", () => [plain(gauges.offlineBacklog())]);
+    this.#add("natter_certificate_end_time_seconds", "gauge", "When the certificate of the TLS listeners ends, since the epoch", () => {
+      const ends = gauges.certificateEnds();
+      return ends === undefined ? [] : [plain(ends / 1000)];
+    });
     this.#add("natter_logins_total", "counter", "Logins by result: ok, the errno, or failed", () => samples(counters.logins, "result"));
     this.#add("natter_departures_total", "counter", "Sessions that ended, by cause", () => samples(counters.departures, "cause"));
     this.#add("natter_messages_stored_total", "counter", "Messages stored, by kind", () => samples(counters.stored, "kind"));

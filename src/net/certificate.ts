@@ -9,7 +9,14 @@ export interface Certificate {
   cert: string;
   /** The private key (PEM). */
   key: string;
+  /** From when and until when it is valid (ms since the epoch). */
+  begins: number;
+  /** See {@linkcode begins}. */
+  ends: number;
 }
+
+/** Fewer bits than this no TLS library takes today. */
+const RSA_BITS = 2048;
 
 /** What says where they are. */
 export interface CertificateFiles {
@@ -20,7 +27,8 @@ export interface CertificateFiles {
 }
 
 /**
- * Reads certificate and key, and checks that they can be used together: node:tls under Deno takes any text, and only handshakes would fail.
+ * Reads certificate and key, and checks that a handshake works with them: node:tls under Deno takes any text, and only the clients' would fail. Whether it is the
+ * time for them is not looked at.
  *
  * @returns undefined if none are asked for
  * @throws {ConfigError} in one line, which names the file
@@ -30,15 +38,25 @@ export async function readCertificate({ tlsCert, tlsKey }: CertificateFiles): Pr
   const cert = await read("--tls-cert", tlsCert);
   const key = await read("--tls-key", tlsKey);
   const leaf = parseChain(cert, tlsCert);
-  if (!leaf.checkPrivateKey(parseKey(key, tlsKey))) {
-    throw new ConfigError(`--tls-key: ${tlsKey} is not the key of the first certificate in ${tlsCert}`);
-  }
-  return { cert, key };
+  const privateKey = parseKey(key, tlsKey);
+  if (!leaf.checkPrivateKey(privateKey)) throw new ConfigError(`--tls-key: ${tlsKey} is not the key of the first certificate in ${tlsCert}`);
+  const { modulusLength = RSA_BITS } = privateKey.asymmetricKeyDetails ?? {};
+  if (modulusLength < RSA_BITS) throw new ConfigError(`--tls-key: ${tlsKey} has ${modulusLength} bits, and clients want ${RSA_BITS} of an RSA key`);
+  const { tryHandshake } = await import("./try_handshake.ts");
+  await tryHandshake({ cert, key }).catch((error) => {
+    throw new ConfigError(`--tls-cert: no handshake works with ${tlsCert} and ${tlsKey}: ${oneLine(error)}`);
+  });
+  return { cert, key, begins: Date.parse(leaf.validFrom), ends: Date.parse(leaf.validTo) };
 }
 
+function oneLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, " ");
+}
+
+/** Without byte order marks, which some editors write, and of which a chain that was put together has one in its midst: TLS takes no PEM behind one. */
 async function read(flag: string, path: string): Promise<string> {
   try {
-    return await Deno.readTextFile(path);
+    return (await Deno.readTextFile(path)).replaceAll("\ufeff", "");
   } catch (error) {
     throw new ConfigError(`${flag}: cannot read ${path}: ${error instanceof Error ? error.message : error}`);
   }

@@ -1,8 +1,9 @@
 /** All that a server listens on. What is not asked for is not loaded: start-up counts. */
-import type { Address, Config } from "../config/config.ts";
+import { type Address, type Config, ConfigError } from "../config/config.ts";
 import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";
+import type { CertificateWatch } from "./certificate_watch.ts";
 import { addressOf, listen } from "./listen.ts";
 import type { Http, HttpOptions, Served } from "./http.ts";
 import type { LineHandler } from "./line_handler.ts";
@@ -65,6 +66,7 @@ export class Listeners {
     private readonly bound: Deno.TcpListener,
     private readonly tls: TlsListener | undefined,
     private readonly web: { http?: Http; https?: Http; metrics?: Http },
+    private readonly watch: CertificateWatch | undefined,
   ) {
     this.addresses = { tcp: addressOf(bound) };
     if (tls) this.addresses.tls = tls.address;
@@ -105,7 +107,8 @@ export class Listeners {
         const { TlsListener } = await import("./tls.ts");
         tls = await TlsListener.listen(tlsListen, certificate, config, handler);
       }
-      return new Listeners(config, handler, bound, tls, web);
+      const watch = certificate && new (await import("./certificate_watch.ts")).CertificateWatch(certificate);
+      return new Listeners(config, handler, bound, tls, web, watch);
     } catch (error) {
       bound.close();
       await Promise.all([tls?.close(), web.http?.close(), web.https?.close(), web.metrics?.close()]);
@@ -119,12 +122,21 @@ export class Listeners {
     if (!this.#stopped) this.#tcp = new TcpListener(this.bound, this.config.trustedProxy, this.config, this.handler);
   }
 
-  /** Reads the certificate again, for handshakes from now on. Throws {@linkcode ConfigError}; then the old one stays. */
+  /** When the certificate ends (ms since the epoch); undefined: there is none. */
+  get certificateEnds(): number | undefined {
+    return this.watch?.ends;
+  }
+
+  /** Reads the certificate again, for handshakes from now on. Throws {@linkcode ConfigError} if it cannot be used, or has ended; then the old one stays. */
   async renewCertificate(): Promise<void> {
     const certificate = await readCertificate(this.config);
     if (!certificate) return;
+    if (certificate.ends <= Date.now()) {
+      throw new ConfigError(`--tls-cert: ${this.config.tlsCert} has ended, at ${new Date(certificate.ends).toISOString()}`);
+    }
     this.tls?.renew(certificate);
     this.web.https?.renew(certificate);
+    this.watch?.renewed(certificate);
   }
 
   /** Accepts no more TCP and TLS connections; HTTP still says how the server is. */
@@ -136,6 +148,7 @@ export class Listeners {
 
   /** Closes HTTP too. */
   async close(): Promise<void> {
+    this.watch?.close();
     await Promise.all([this.web.http?.close(), this.web.https?.close(), this.web.metrics?.close()]);
   }
 }

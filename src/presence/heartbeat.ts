@@ -5,7 +5,7 @@
  *    when its slot comes up.
  * 2. Modern: silent for one heartbeat, it is sent a PING; for two, it is gone, but never without having had one heartbeat for its answer. Classic: a PING after
  *    five minutes, which it may ignore, so that the kernel finds out.
- * 3. While the outgoing queue is over its limit, no requests are read, and only one rule applies: who takes nothing for 60 s is gone. What it was asked before
+ * 3. While the outgoing queue is over its limit, no requests are handled, and only one rule applies: who takes nothing for 60 s is gone. What it was asked before
  *    does not count afterwards.
  * 4. While a request of its own is being handled (it waits for the database, for commits), natter may not be reading what a client says: it is not asked, and
  *    never gone. It is asked afterwards.

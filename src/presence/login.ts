@@ -71,7 +71,7 @@ type Claimed = Claim & { result: "claimed" };
 
 /** Lets users in, one session for each device. */
 export class Login {
-  /** The logins of each device that are between their check and their binding. */
+  /** What of one device runs one after another: logins between their check and their binding, other nodes' probes, reconciling's last look. */
   readonly turns: Turns<string> = new Turns();
   /** By session: those between claim and table. */
   readonly #entering = new Map<string, Entering>();

@@ -22,7 +22,7 @@ import { deviceKey } from "./device_key.ts";
 import type { Ending, Login } from "./login.ts";
 import type { OfflineWriter } from "./offline_writer.ts";
 
-/** Between two renewals of the lease (ms). It is 10 s long: three may fail. */
+/** Between two renewals of the lease (ms). It is 10 s long: two may fail. */
 export const RENEW_MS = 3000;
 /** How long the link must have been up before others are swept (ms): a whole lease. */
 export const LEASE_MS = 10_000;
@@ -37,7 +37,7 @@ export const KICKS_MS = 2000;
 export interface NodeTimes {
   /** Between two renewals of the lease. */
   renew: number;
-  /** How long a lease lasts. */
+  /** How long this node's link must have been up before it sweeps others: as long as a lease, which the store knows. */
   lease: number;
   /** Between two looks at what operators asked for. */
   kicks: number;

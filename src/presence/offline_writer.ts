@@ -1,7 +1,7 @@
 /**
  * Ends sessions in the database, for all departures together; the last one of a user sets the user offline.
  *
- * 1. What was handed in is retried until the database has taken it, however long that is away.
+ * 1. What was handed in is retried until the database has taken it, however long that is away, or `close` has waited long enough.
  * 2. At most 500 sessions go in one transaction, and one is in flight at a time.
  * 3. A release names its session, so a late or repeated one can never end a newer session.
  */

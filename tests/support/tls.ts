@@ -7,6 +7,9 @@ const read = (name: string) => Deno.readTextFile(new URL(name, import.meta.url))
 /** An EC key and an RSA key, each with its certificate. */
 export const first = { cert: await read("localhost_cert.pem"), key: await read("localhost_key.pem"), name: "natter test" };
 export const second = { cert: await read("renewed_cert.pem"), key: await read("renewed_key.pem"), name: "natter renewed" };
+/** A certificate for the first key that ended in 2025, and an RSA key of 1,024 bits. */
+export const ended = { cert: await read("ended_cert.pem"), key: first.key };
+export const short = { cert: await read("short_cert.pem"), key: await read("short_key.pem") };
 /** What clients believe. */
 export const ca = [first.cert, second.cert];
 

@@ -92,13 +92,13 @@ async function isStored(db: Pool, message: Planned): Promise<boolean> {
 }
 
 /** A user's row, as far as it matters here. */
-type Log = Pick<UserRow, "id" | "last_seq" | "confirmed_seq" | "many">;
+type Log = Pick<UserRow, "id" | "last_seq" | "confirmed_seq" | "many" | "state" | "node">;
 
 /** What a batch is decided on, under its locks. */
 interface Locked {
   members: Map<GroupId, UserId[]>;
   users: Map<UserId, Log>;
-  /** Where those who may get an entry have sessions; who has none is absent. */
+  /** Where those are who have sessions on several nodes. */
   nodes: Map<UserId, string[]>;
   known: Map<string, Known>;
   blocks: Set<string>;
@@ -110,24 +110,20 @@ async function lock(tx: Link, batch: Append[]): Promise<Locked> {
   const begin = groups.length > 0 ? [] : ["START TRANSACTION"];
   if (groups.length > 0) await tx.command("START TRANSACTION");
   const members = await lockGroups(tx, groups);
-  const receivers = lockOrder([...batch.flatMap(({ toid }) => toid ?? []), ...[...members.values()].flat()]);
-  const locking = lockingUsers([...receivers, ...batch.map(({ sender }) => sender)], ["id", "last_seq", "confirmed_seq", "many"]);
-  const finding = findingNodes(receivers);
-  const results = await tx.script([...begin, ...locking, ...finding, ...findingBlockers(batch)]);
+  const ids = [...batch.flatMap(({ sender, toid }) => toid === undefined ? [sender] : [sender, toid]), ...[...members.values()].flat()];
+  const locking = lockingUsers(ids, ["id", "last_seq", "confirmed_seq", "many", "state", "node"]);
+  const results = await tx.script([...begin, ...locking, ...findingBlockers(batch)]);
   const rows = results.slice(begin.length) as unknown[][];
   const users = new Map((rows.splice(0, locking.length).flat() as Log[]).map((user) => [user.id, user]));
-  const nodes = rows.splice(0, finding.length).flat() as NodeRow[];
   const blockers = new Set((rows.flat() as { userid: UserId }[]).map(({ userid }) => userid));
-  // Few senders have more than one device, and most of those are receivers too.
-  const looked = new Set(receivers);
-  const senders = batch.flatMap(({ sender }) => users.get(sender)?.many && !looked.has(sender) ? [sender] : []);
   const asking = readingBlocks(batch, blockers);
-  const more = await tx.script([...asking, ...findingNodes(lockOrder(senders))]) as unknown[][];
+  const several = [...users.values()].filter(({ state, node }) => state === "online" && node === null).map(({ id }) => id);
+  const more = await tx.script([...asking, ...findingNodes(several)]) as unknown[][];
   const blocks = more.splice(0, asking.length).flat() as { userid: UserId; blocked: UserId }[];
   return {
     members,
     users,
-    nodes: byUser([...nodes, ...more.flat() as NodeRow[]]),
+    nodes: byUser(more.flat() as NodeRow[]),
     known: await knownMids(tx, batch),
     blocks: new Set(blocks.map(({ userid, blocked }) => pair(userid, blocked))),
   };
@@ -164,7 +160,7 @@ function decide(batch: Append[], { members, users, nodes, known, blocks }: Locke
     const seq = (seqs.get(userId) ?? user.last_seq) + 1;
     if (seq - user.confirmed_seq > most) return undefined;
     seqs.set(userId, seq);
-    return { userId, seq, nodes: nodes.get(userId) ?? [] };
+    return { userId, seq, nodes: user.node === null ? nodes.get(userId) ?? [] : [user.node] };
   }
   return batch.map((append): Outcome => {
     const { sender, toid, groupid, mid } = append;

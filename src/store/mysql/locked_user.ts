@@ -1,7 +1,8 @@
 /**
  * A user's row and the rows of the user's devices, locked until the transaction ends: what it decides on, and what it changes.
  *
- * 1. `user.state` follows from the devices' sessions, here alone: online exactly while a device has one.
+ * 1. `user.state` and `user.node` follow from the devices' sessions, here alone: online exactly while a device has one; the node that holds all of them, so that
+ *    storing a message needs not look at devices, but of users on several nodes.
  * 2. `lastseen` is when the last session ended, whatever the order in which ends are written: it never goes back.
  * 3. What every device that counts has confirmed goes from the log. A device counts unless it is more than `maxInbox` behind the log's end; the one that is
  *    furthest ahead always counts. Without any device it is what was confirmed.
@@ -18,6 +19,8 @@ const MOST_TRIMMED = 10_000;
 export interface UserRow {
   id: UserId;
   state: State;
+  /** Where all sessions of the user are; null: there is none, or they are on several nodes. */
+  node: string | null;
   closed: number;
   version: number;
   many: number;
@@ -31,7 +34,7 @@ export interface UserRow {
 
 /** The columns of a {@linkcode UserRow}. */
 export const USER_COLUMNS: readonly (keyof UserRow)[] = [
-  ...["id", "state", "closed", "version", "many", "last_device", "last_seq", "confirmed_seq", "trimmed_seq", "lastseen"] as const,
+  ...["id", "state", "node", "closed", "version", "many", "last_device", "last_seq", "confirmed_seq", "trimmed_seq", "lastseen"] as const,
 ];
 
 /** A device's row. */
@@ -91,7 +94,7 @@ export class LockedUser {
     if (device.confirmed_seq < this.row.trimmed_seq) device.confirmed_seq = this.row.confirmed_seq;
     Object.assign(device, holder);
     this.changed.add(device);
-    this.row.state = "online";
+    this.#settle();
   }
 
   /** The device's session, if it has one, ended at that time. */
@@ -99,10 +102,15 @@ export class LockedUser {
     if (device.session === null) return;
     Object.assign(device, { session: null, node: null, incarnation: null, lastseen: Math.max(device.lastseen ?? 0, at) });
     this.changed.add(device);
-    const devices = [...this.devices.values()];
-    if (devices.some(({ session }) => session !== null)) return;
-    this.row.state = "offline";
-    this.row.lastseen = Math.max(this.row.lastseen ?? 0, ...devices.map(({ lastseen }) => lastseen ?? 0));
+    this.#settle();
+    if (this.row.state === "online") return;
+    this.row.lastseen = Math.max(this.row.lastseen ?? 0, ...[...this.devices.values()].map(({ lastseen }) => lastseen ?? 0));
+  }
+
+  #settle(): void {
+    const nodes = new Set([...this.devices.values()].flatMap(({ node }) => node ?? []));
+    this.row.state = nodes.size > 0 ? "online" : "offline";
+    this.row.node = nodes.size === 1 ? [...nodes][0] : null;
   }
 
   /** Takes the device away, with its session and tokens; of device 0 the row stays. @returns the session that is to end. */

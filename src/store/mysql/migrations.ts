@@ -26,7 +26,7 @@ async function devices(link: Link): Promise<void> {
 
   if (!await hasColumn(link, "user", "trimmed_seq")) {
     await change(
-      "ALTER TABLE user ADD version INT NOT NULL DEFAULT 1 AFTER password, ADD many BOOLEAN NOT NULL DEFAULT FALSE AFTER state, " +
+      "ALTER TABLE user ADD version INT NOT NULL DEFAULT 1 AFTER password, ADD many BOOLEAN NOT NULL DEFAULT FALSE AFTER node, " +
         "ADD last_device INT NOT NULL DEFAULT 0 AFTER many, ADD trimmed_seq BIGINT NOT NULL DEFAULT 0 AFTER confirmed_seq",
     );
   }
@@ -45,7 +45,7 @@ async function devices(link: Link): Promise<void> {
         "WHERE since IS NOT NULL OR session IS NOT NULL OR id IN (SELECT userid FROM token)",
     );
     await change("UPDATE user SET trimmed_seq = confirmed_seq");
-    await change("ALTER TABLE user DROP KEY user_node, DROP session, DROP node, DROP incarnation, DROP since");
+    await change("ALTER TABLE user DROP KEY user_node, DROP session, DROP incarnation, DROP since");
   }
 
   if (!await hasColumn(link, "token", "device")) {
