@@ -15,8 +15,8 @@ export function Avatar({ id, name, group, presence, size }: {
 }): JSX.Element {
   const colour = (id * 7 + (group ? 3 : 0)) % COLOURS;
   return (
-    <span class={`avatar colour-${colour} ${group ? "group" : ""} ${size ?? ""}`} aria-hidden="true">
-      {initials(name)}
+    // The initials are a picture: as text they would count as what a button says.
+    <span class={`avatar colour-${colour} ${group ? "group" : ""} ${size ?? ""}`} aria-hidden="true" data-initials={initials(name)}>
       {presence === "online" && <span class="presence" title={t.online} />}
     </span>
   );

@@ -1,6 +1,6 @@
 /** All conversations, the last that moved first. */
 import type { JSX, TargetedKeyboardEvent } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { shortTime } from "../format.ts";
 import { t } from "../i18n.ts";
 import { type Conversation, isGroup, type Key, newestOf, numberOf } from "../state/model.ts";
@@ -21,6 +21,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
   const all = sorted(conversations);
   const wanted = search.trim().toLowerCase();
   const shown = wanted === "" ? all : all.filter((c) => nameOf(c, me.id).toLowerCase().includes(wanted));
+  const alone = useNarrow() && open === undefined;
   useShortcuts(field, shown.map((c) => c.key), open);
 
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLElement>) => {
@@ -36,7 +37,9 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
   };
 
   return (
-    <nav class="sidebar" aria-label={t.conversations} onKeyDown={onKeyDown}>
+    // On a phone it is all there is, until a conversation is opened.
+    <section class="sidebar" role={alone ? "main" : "navigation"} aria-label={t.conversations} onKeyDown={onKeyDown}>
+      {alone && <h1 class="hidden">{t.conversations}</h1>}
       <header>
         <button type="button" class="profile" aria-label={t.settings} title={t.settings} onClick={() => store.update({ dialog: "settings" })}>
           <Avatar id={me.id} name={me.name} />
@@ -90,8 +93,20 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
           );
         })}
       </ul>
-    </nav>
+    </section>
   );
+}
+
+/** Whether the screen has room for the list or a conversation, not for both (as chat.css has it). */
+function useNarrow(): boolean {
+  const query = useMemo(() => matchMedia("(max-width: 699px)"), []);
+  const [narrow, setNarrow] = useState(query.matches);
+  useEffect(() => {
+    const change = () => setNarrow(query.matches);
+    query.addEventListener("change", change);
+    return () => query.removeEventListener("change", change);
+  }, []);
+  return narrow;
 }
 
 /** What a conversation is called in the list. */
