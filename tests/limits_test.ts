@@ -6,7 +6,7 @@ import { Limiter } from "../src/ops/limits.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { testDatabase } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
-import { eventually, makeUsers, startServer, stateOf, type TestServer } from "./support/server.ts";
+import { eventually, makeUsers, startServer, stateOf, type TestServer, type TestUser } from "./support/server.ts";
 
 const HERE = "203.0.113.1", ELSEWHERE = "203.0.113.2";
 const proxied = { "trusted-proxy": "127.0.0.1" };
@@ -110,6 +110,50 @@ Deno.test("limits: who has rested begins anew", async () => {
     await new Promise((resolve) => setTimeout(resolve, 2600));
   }
   assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+});
+
+Deno.test("limits: long texts, long answers and what goes to many are paid for, and may be owed", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  const [ada, bob, cid, ...members] = await makeUsers(db, 304) as [TestUser, TestUser, TestUser, ...TestUser[]];
+  const store = await db.open();
+  const group = await store.createGroup(cid.id, "all", "all", "") as { groupid: number };
+  await Promise.all(members.map(({ id }) => store.joinGroup(id, { id: group.groupid })));
+  const text = "x".repeat(60_000);
+  /** How many of these are done before one is refused, and for how long that one is. */
+  const most = async (user: TestUser, request: object) => {
+    await using client = await server.client(user, { proto: 3 });
+    for (let done = 0;; done++) {
+      const { errno, retry } = await client.request(request);
+      if (errno === 15) return { done, retry: retry! };
+    }
+  };
+  // 15 units each, 50 at once; some come back meanwhile.
+  const notes = await most(ada, { msgid: 6, toid: ada.id, msg: text });
+  assert(notes.done >= 3 && notes.done < 10, JSON.stringify(notes));
+  // Four of them fit into an answer: 16 units.
+  const pages = await most(bob, { msgid: 16, toid: bob.id, limit: 100 });
+  assert(pages.done >= 30, `short answers: ${JSON.stringify(pages)}`);
+  await new Promise((resolve) => setTimeout(resolve, notes.retry + 500));
+  const long = await most(ada, { msgid: 16, toid: ada.id, limit: 100 });
+  assert(long.done <= 4, JSON.stringify(long));
+  // 15, 3 for so many receivers, 17 for what they are sent: 35, the first time when it is known.
+  const all = await most(cid, { msgid: 10, groupid: group.groupid, msg: text });
+  assert(all.done >= 2 && all.done < notes.done && all.retry > 300, JSON.stringify({ all, notes }));
+});
+
+Deno.test("limits: logins of a user, on however many connections; others come in", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { "on-conflict": "replace" });
+  const [user, other] = await makeUsers(db, 2) as [TestUser, TestUser];
+  const clients = await Promise.all(Array.from({ length: 60 }, () => server.connect()));
+  const answers = await Promise.all(clients.map((client) => client.login({ id: user.id, token: user.token, proto: 3 })));
+  const refused = answers.filter(({ errno }) => errno === 15);
+  assert(refused.length > 0 && refused.length <= 35, `${refused.length} refused`);
+  for (const { retry } of refused) assert(retry! > 0, String(retry));
+  await using client = await server.client(other);
+  assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+  await Promise.all(clients.map((c) => c.close()));
 });
 
 Deno.test("limits: five wrong passwords of an account from an address; tokens, other addresses and accounts go on", async () => {

@@ -65,6 +65,8 @@ export class Limiter<K> {
 const REQUESTS: Rate = { burst: 50, refill: 50 };
 /** Lines of a connection that are no requests: 50 a second, 500 at once. */
 const OTHER_LINES: Rate = { burst: 500, refill: 20 };
+/** Logins of a user, on whatever connections: 10 a second, 25 at once. A bucket of its own: what 0.1 let a user ask for after a login stays. */
+const LOGINS: Rate = { burst: 25, refill: 100 };
 /** Failed password logins of an account from an address: 5 a minute. */
 const FAILED_LOGINS: Rate = { burst: 5, refill: 12_000 };
 /** Registrations from an address: 30 in 10 minutes. */
@@ -81,6 +83,7 @@ export class Limits {
   readonly #on: boolean;
   readonly #requests = new Limiter<number>(REQUESTS);
   readonly #otherLines = new Limiter<number>(OTHER_LINES);
+  readonly #logins = new Limiter<number>(LOGINS);
   readonly #failedLogins = new Limiter<string>(FAILED_LOGINS);
   readonly #registrations = new Limiter<string>(REGISTRATIONS);
   readonly #arrivals = new Limiter<string>(ARRIVALS);
@@ -110,6 +113,11 @@ export class Limits {
   /** A line of a connection that is no request. @returns 0, or when it is within the limit again (ms) */
   otherLine(connectionId: number, cost = 1): number {
     return this.#on ? this.#otherLines.take(connectionId, undefined, cost) : 0;
+  }
+
+  /** A user, whose token or password was right, is about to come in. @returns 0, or when to retry (ms) */
+  login(userId: number): number {
+    return this.#on ? this.#logins.take(userId) : 0;
   }
 
   /** A password is about to be checked; if it is right, {@linkcode loginSucceeded} follows. So it cannot be outrun by asking many at once. */

@@ -17,7 +17,6 @@ import { hashToken, newToken } from "../auth/tokens.ts";
 import type { Router } from "../cluster/router.ts";
 import type { Connection } from "../net/connection.ts";
 import { type Dialect, newSessionId, type Proof, Session } from "../net/session.ts";
-import { LOGIN_COST } from "../ops/costs.ts";
 import type { Limits } from "../ops/limits.ts";
 import type { TrustedTime } from "../ops/trusted_time.ts";
 import { log } from "../ops/log.ts";
@@ -111,7 +110,7 @@ export class Login {
     const { account, device } = identity;
     if (account.closed) throw new Refusal(Errno.CLOSED);
     // On whatever connection: each of them pays for what it said until here.
-    const retry = this.parts.limits.request(account.id, LOGIN_COST);
+    const retry = this.parts.limits.login(account.id);
     if (retry > 0) throw new Refusal(Errno.TOO_MANY, undefined, { retry });
     const onConflict = dialect === 3 && request.takeover ? "replace" : this.parts.onConflict;
     const enter = () => this.#enter(connection, identity, dialect, onConflict);
