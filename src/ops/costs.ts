@@ -12,15 +12,9 @@ const TEXT = 4096, ANSWER = 16_384;
 /** What goes to many costs a unit more for so many receivers, and for so many characters to all of them together. */
 const RECEIVERS = 100, SENT = 1_048_576;
 
-<<<<<<< HEAD
-/** A login: some statements, a commit, lines in the log. */
-export const LOGIN_COST = 2;
-
 /** A search: an index is read, and texts are looked through. */
 export const SEARCH_COST = 5;
 
-=======
->>>>>>> cost
 /** A request with text that is stored (characters). */
 export function textCost(length: number): number {
   return 1 + Math.floor(length / TEXT);
