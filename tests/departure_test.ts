@@ -20,7 +20,7 @@ async function round(s: TestServer, gone: TestUser, back: TestUser, die: () => P
 }
 
 databaseTest(`departure: ${FIN_RST_ROUNDS} times by FIN or RST: offline within 1 s, and back at once`, async (db) => {
-  await using s = await startServer(db);
+  await using s = await startServer(db, { limits: "off" });
   const [gone, back] = await makeUsers(db, 2) as [TestUser, TestUser];
   for (let i = 0; i < FIN_RST_ROUNDS; i++) {
     const clients: RawClient[] = [await s.client(gone), await s.client(back, i % 3 === 0 ? {} : { proto: 2 })];
@@ -30,7 +30,7 @@ databaseTest(`departure: ${FIN_RST_ROUNDS} times by FIN or RST: offline within 1
 });
 
 databaseTest(`departure: ${KILL_ROUNDS} times by SIGKILL of the client's process: offline within 1 s, and back at once`, async (db) => {
-  await using s = await startServer(db);
+  await using s = await startServer(db, { limits: "off" });
   const [gone, back] = await makeUsers(db, 2) as [TestUser, TestUser];
   const script = new URL("./support/holder_client.ts", import.meta.url).pathname;
   const logins = [gone, back].map(({ id, token }) => JSON.stringify({ msgid: 1, id, token, proto: 2 }));
@@ -56,7 +56,7 @@ databaseTest(`departure: ${KILL_ROUNDS} times by SIGKILL of the client's process
 databaseTest("departure: a connection that never logged in costs the database nothing when it goes", async (db) => {
   const watch = new StoreWatch();
   // What the node itself asks of the database must not fall into the time that is looked at.
-  await using s = await startServer(db, {}, { store: watch.wrap, times: { renew: 60_000, kicks: 60_000, reconcile: 60_000 } });
+  await using s = await startServer(db, { limits: "off" }, { store: watch.wrap, times: { renew: 60_000, kicks: 60_000, reconcile: 60_000 } });
   for (const way of ["fin", "rst"] as const) {
     const c = await s.connect();
     assertEquals((await c.request({ msgid: 13 })).msgid, 14);

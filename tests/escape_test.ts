@@ -191,6 +191,7 @@ Deno.test("escape: nothing that clients send gets into the log as it is, pretty 
       "log-level": "debug",
       "trusted-proxy": "127.0.0.1",
       "on-conflict": "replace",
+      limits: "off",
     };
     await using server = new Program(Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]));
     const { tcp, http } = await server.ready();

@@ -53,7 +53,7 @@ databaseTest("half-close: answers that take their time come before the server's 
   await using s = await startServer(db, {}, { store: watch.wrap });
   const [user] = await makeUsers(db, 1);
   await using witness = await s.connect();
-  for (const step of ["findUserByToken", "claim", "lists", "append", "createUser"]) {
+  for (const step of ["findUserByToken", "claim", "welcome", "append", "createUser"]) {
     const reached = Promise.withResolvers<void>();
     const open = Promise.withResolvers<void>();
     watch.around = async (call) => {

@@ -56,7 +56,7 @@ databaseTest(`login: one whose connection dies leaves the user offline, ${deaths
   await using log = await CapturedLog.start();
   const watch = new StoreWatch();
   const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
-  await using s = await startServer(db, {}, { store: watch.wrap, passwords });
+  await using s = await startServer(db, { limits: "off" }, { store: watch.wrap, passwords });
   const users = await makeUsers(db, deaths.length);
   await db.query(`update user set password = '${await passwords.hash(PASSWORD)}'`);
   await using witness = await s.connect();
@@ -111,7 +111,7 @@ databaseTest(`login: one whose connection dies leaves the user offline, ${deaths
 
 databaseTest("login: many at once, dying at any moment, leave nobody online and keep nobody out", async (db) => {
   const watch = new StoreWatch();
-  await using s = await startServer(db, {}, { store: watch.wrap });
+  await using s = await startServer(db, { limits: "off" }, { store: watch.wrap });
   const users = await makeUsers(db, 5);
   // Every call takes its time, so that the deaths fall into all of them.
   watch.around = async (call) => {

@@ -25,7 +25,7 @@ async function race(s: TestServer, user: TestUser, kinds: object[]): Promise<{ e
 const modern = { proto: 2 }, classic = {};
 
 databaseTest("login race: of 4 logins of one user at the same moment exactly one wins, 100 rounds", async (db) => {
-  await using s = await startServer(db);
+  await using s = await startServer(db, { limits: "off" });
   const users = await makeUsers(db, 5);
   for (let round = 0; round < 20; round++) {
     await Promise.all(users.map(async (user) => {
@@ -39,7 +39,7 @@ databaseTest("login race: of 4 logins of one user at the same moment exactly one
 });
 
 databaseTest("login race: classic and modern clients at once: exactly one wins", async (db) => {
-  await using s = await startServer(db);
+  await using s = await startServer(db, { limits: "off" });
   const users = await makeUsers(db, 6);
   await Promise.all(users.map(async (user) => {
     const { errnos, clients } = await race(s, user, [classic, modern, classic, modern]);
@@ -50,13 +50,13 @@ databaseTest("login race: classic and modern clients at once: exactly one wins",
 
 databaseTest("login race: by --on-conflict refuse one wins, by replace the last one, and the others are told", async (db) => {
   {
-    await using s = await startServer(db, { "on-conflict": "refuse" });
+    await using s = await startServer(db, { "on-conflict": "refuse", limits: "off" });
     const [user] = await makeUsers(db, 1, "refused");
     const { errnos, clients } = await race(s, user!, [modern, classic, modern, classic]);
     assertEquals(errnos.toSorted(), [0, 2, 2, 2]);
     for (const client of clients) await client.close();
   }
-  await using s = await startServer(db, { "on-conflict": "replace" });
+  await using s = await startServer(db, { "on-conflict": "replace", limits: "off" });
   const [user] = await makeUsers(db, 1, "replaced");
   const clients = await Promise.all(Array.from({ length: 4 }, () => s.connect()));
   for (const client of clients) client.send({ msgid: 1, id: user!.id, token: user!.token, ...modern });
@@ -74,7 +74,7 @@ databaseTest("login race: by --on-conflict refuse one wins, by replace the last 
 });
 
 databaseTest("login: two on one connection: errno 21, also in one write", async (db) => {
-  await using s = await startServer(db);
+  await using s = await startServer(db, { limits: "off" });
   const [a, b] = await makeUsers(db, 2);
   await using client = await s.client(a!);
   const again = await client.login({ id: b!.id, token: b!.token, proto: 2 });
@@ -92,7 +92,7 @@ databaseTest("login: two on one connection: errno 21, also in one write", async 
 });
 
 databaseTest("login: a second one while the first is alive: errno 2, modern and classic", async (db) => {
-  await using s = await startServer(db);
+  await using s = await startServer(db, { limits: "off" });
   const users = await makeUsers(db, 4);
   await Promise.all(users.map(async (user, i) => {
     const [held, coming] = [i % 2 ? modern : classic, i < 2 ? modern : classic];
@@ -111,7 +111,7 @@ databaseTest("login: a second one while the first is alive: errno 2, modern and 
 });
 
 databaseTest("login: a holder that says nothing is replaced, and told", async (db) => {
-  await using s = await startServer(db);
+  await using s = await startServer(db, { limits: "off" });
   const [user] = await makeUsers(db, 1);
   await using frozen = await s.client(user!);
   await using client = await s.connect();
@@ -128,7 +128,7 @@ databaseTest("login: a holder that says nothing is replaced, and told", async (d
 
 databaseTest("login: a session that its node does not hold is no conflict, whatever the mode", async (db) => {
   for (const mode of ["probe", "refuse", "replace"]) {
-    await using s = await startServer(db, { "on-conflict": mode });
+    await using s = await startServer(db, { "on-conflict": mode, limits: "off" });
     const [user] = await makeUsers(db, 1, mode);
     await setHolder(db, user!.id, { session: "nobody", node: "test" });
     await using client = await s.client(user!);

@@ -1,4 +1,5 @@
 /** SEARCH: what was said, by its words. */
+import { laterTurn, spent } from "../async/loop.ts";
 import type { Session } from "../net/session.ts";
 import { Query } from "../search/tokenizer.ts";
 import type { Search, Store } from "../store/store.ts";
@@ -20,7 +21,11 @@ export class Finder {
     const { text, from, before, limit } = request;
     const query = new Query(text);
     const found = await this.#store.search({ userId, of: await this.#where(userId, request), from, query, before }, limit + 1);
-    const messages = found.slice(0, limit).map((message) => chatMessage({ ...message, msg: query.excerpt(message.msg) }));
+    const messages: object[] = [];
+    for (const message of found.slice(0, limit)) {
+      if (spent()) await laterTurn();
+      messages.push(chatMessage({ ...message, msg: query.excerpt(message.msg) }));
+    }
     return { messages, more: found.length > limit };
   }
 

@@ -9,8 +9,8 @@
  * 3. Whoever deletes or changes a message locks its row first, looks at the mark then, and changes its entries in the same transaction (`unindex`).
  * 4. `talk` says with whom a user has ever spoken. With that and the groups that the asker is in, the conversations are known in which anything may be found.
  */
-import { collect } from "../../search/collect.ts";
 import { type Query, tokensOf, VERSION } from "../../search/tokenizer.ts";
+import { collect } from "../collect.ts";
 import type { GroupId, Search, Store, UserId } from "../store.ts";
 import type { Link } from "./link.ts";
 import { COLUMNS, type MessageRow, stored } from "./messages.ts";

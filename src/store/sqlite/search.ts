@@ -7,8 +7,8 @@
  *    the same transaction (`unindex`), and puts the new one in (`reindexed`). `secure-delete` takes the words out of the file.
  * 4. What may be seen is decided by what the asker is in when asked: in the words, so that the index need not be read for all, and by the tables once more.
  */
-import { collect } from "../../search/collect.ts";
 import { type Query, tokensOf, VERSION } from "../../search/tokenizer.ts";
+import { collect } from "../collect.ts";
 import type { GroupId, Search, Store, UserId } from "../store.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 import { MESSAGE_COLUMNS, type MessageRow, stored } from "./message_row.ts";

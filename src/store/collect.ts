@@ -1,6 +1,7 @@
-import type { Query } from "./tokenizer.ts";
+import { laterTurn, spent } from "../async/loop.ts";
+import type { Query } from "../search/tokenizer.ts";
 
-/** How often a database is asked for one answer: what it gives without what is looked for being there (tokenizer.ts, rule 3) is rare. */
+/** How often a database is asked for one answer: what it gives without what is looked for being there (`search/tokenizer.ts`, rule 3) is rare. */
 const ROUNDS = 5;
 
 /**
@@ -15,7 +16,10 @@ export async function collect<M extends { messageid: number; msg: string }>(
   const found: M[] = [];
   for (let round = 0; round < ROUNDS && found.length < limit; round++) {
     const some = await find(before, limit);
-    found.push(...some.filter((message) => query.finds(message.msg)));
+    for (const message of some) {
+      if (spent()) await laterTurn();
+      if (query.finds(message.msg)) found.push(message);
+    }
     if (some.length < limit) break;
     before = some.at(-1)!.messageid;
   }
