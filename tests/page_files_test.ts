@@ -52,7 +52,7 @@ Deno.test("page files: types, policy, ETags, and nothing beside them", async () 
 Deno.test("page files: a fresh clone says how to build the page, and `deno task start` does", async () => {
   const folder = await Deno.makeTempDir({ prefix: "natter_test_" });
   try {
-    for (const name of ["main.ts", "deno.json", "deno.lock", "schema.sql", "src"]) await copy(`${ROOT}${name}`, `${folder}/${name}`);
+    for (const name of ["main.ts", "deno.json", "deno.lock", "schema.sql", "src", "tools"]) await copy(`${ROOT}${name}`, `${folder}/${name}`);
     const flags = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--database", `sqlite:${folder}/natter.db`, "--node", "test"];
     const deno = Deno.execPath();
     const env = Deno.env.toObject();

@@ -147,12 +147,11 @@ export class Appender {
     return this.#waiting.splice(0, end);
   }
 
-  /** One direct message of few words is 1. A group that is not known yet may be a large one: two of them fill a commit. */
+  /** One direct message of few words is 1. A group counts as a small one until its first message tells. */
   #weigh({ groupid, msg }: Append): number {
     const text = Math.floor(msg.length / TEXT_WEIGHT);
     if (groupid === undefined) return 1 + text;
-    const receivers = this.#receivers.get(groupid);
-    return receivers === undefined ? this.#store.appendLimit / 2 : GROUP_WEIGHT + Math.floor(receivers / GROUP_RECEIVERS) + text;
+    return GROUP_WEIGHT + Math.floor((this.#receivers.get(groupid) ?? 0) / GROUP_RECEIVERS) + text;
   }
 
   #remember(groupid: GroupId, receivers: number): void {
