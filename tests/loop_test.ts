@@ -34,7 +34,7 @@ const nowhere: Transport = {
 };
 
 Deno.test("loop: a turn is spent after its share, counted from who asks first, and the next one is not", async () => {
-  const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+  const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
   await nextTurn();
   await nextTurn();
   work(2 * SHARE_MS);

@@ -1,6 +1,6 @@
 // `/metrics`: Prometheus' text format, and what natter counts.
 
-import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
+import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { Counters } from "../src/ops/counters.ts";
 import { Metrics } from "../src/http/metrics_text.ts";
 import { testDatabase } from "./support/databases.ts";

@@ -351,18 +351,18 @@ databaseTest("a page of history is about as large as it may be, but one message 
   for (const to of [{ toid: bob }, { groupid: pub }]) {
     await store.append(sizes.map((n, ts): Append => ({ sender: ada, ...to, msg: "漢".repeat(n), ts })));
   }
-  for (const  of of[{ userId: bob, peer: ada }, { groupid: pub }]) {
+  for (const where of [{ userId: bob, peer: ada }, { groupid: pub }]) {
     const pages: number[][] = [];
     let before: number | undefined;
     for (let more = true; more;) {
-      const page = await store.history(of, before, 4, 95);
+      const page = await store.history(where, before, 4, 95);
       pages.push(page.messages.map((m) => m.msg.length));
       more = page.more;
       before = page.messages[0].messageid;
     }
     assertEquals(pages, [[10, 10, 10], [400], [10, 10]]);
-    assertEquals((await store.history(of, undefined, 4, 1e6)).messages.length, 4);
-    assertEquals((await store.history(of, undefined, 100, 1)).messages.length, 1);
+    assertEquals((await store.history(where, undefined, 4, 1e6)).messages.length, 4);
+    assertEquals((await store.history(where, undefined, 100, 1)).messages.length, 1);
   }
 });
 
