@@ -19,6 +19,8 @@ const departures: Record<string, string> = {
   "2.1 a modern LOGIN_ACK has its fields; a higher proto is answered with 2": "there is a higher one now: `proto` 3",
   "3.4 LOGIN fails by LOGIN_ACK, REGISTER by REGISTER_ACK, PING by REPLY, the rest by REPLY": NULL,
 };
+/** A check that takes for given that a GROUP_CHAT is answered before a later PING, which the document leaves open; on MySQL, by several connections, it need not be. */
+const RACE = "3.3 without a ref: PING, HISTORY and CONTACTS are answered, others only when they fail";
 /** Transcripts that do not hold any more, by their line, and why. */
 const departedTranscripts: Record<number, string> = {};
 
@@ -31,7 +33,8 @@ databaseTest("0.1: its conformance suite holds, but for what is said here", asyn
   const addresses = [`127.0.0.1:${tcp.port}`, `ws://127.0.0.1:${http!.port}`];
   await Promise.all(addresses.map((address) => conformance(parseTarget(address), (line) => said.push(line))));
   const failed = said.filter((line) => line.startsWith("not ok")).map((line) => /^not ok \d+ - (.*)/.exec(line)![1]!);
-  assertEquals([...new Set(failed)].sort(), Object.keys(departures).sort(), said.join("\n"));
+  const unexpected = new Set(db.kind === "mysql" ? failed.filter((check) => check !== RACE) : failed);
+  assertEquals([...unexpected].sort(), Object.keys(departures).sort(), said.join("\n"));
   assertEquals(said.filter((line) => line.startsWith("ok")).length + failed.length, 2 * checks.length);
 });
 
