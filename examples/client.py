@@ -48,8 +48,6 @@ class Natter:
         ack = self.request(msgid=1, name=name, password=password, proto=3)
         if ack["errno"] != 0:
             raise PermissionError(ack["errmsg"])
-        self.id = ack["id"]
-        self.handled = max(self.handled, ack["inbox"]["confirmed"])
         # The server asks after `heartbeat` seconds of our silence: when nothing comes for twice that long, it is gone.
         self.socket.settimeout(2 * ack["heartbeat"] + 5)
         return ack
@@ -74,6 +72,9 @@ class Natter:
             print(f"the connection is lost: {error}", file=sys.stderr)
 
     def _handle(self, message):
+        if message["msgid"] == 2 and message["errno"] == 0:  # LOGIN_ACK; what waited is right behind it
+            self.id = message["id"]
+            self.handled = max(self.handled, message["inbox"]["confirmed"])
         if "ref" in message:
             waiting = self.answers.get(message["ref"])
             if waiting:
