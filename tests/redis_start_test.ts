@@ -36,7 +36,7 @@ Deno.test({
     await using log = await CapturedLog.start();
     // Nobody listens at port 1.
     const bus = joinRedis("redis://127.0.0.1:1", "natter:test:", "a", { received: () => {}, returned: () => {} });
-    await log.until("the bus is away; messages come by way of the inbox", 1);
+    await log.until("the bus is away; messages come by way of the log", 1);
     await bus.close();
   },
 });

@@ -152,7 +152,8 @@ export async function setHolder(db: TestDatabase, id: number, holder: { session:
   await db.query(`delete from device where userid = ${id} and device = 0`);
   const columns = "userid, device, name, created, confirmed_seq, session, node, incarnation";
   await db.query(`insert into device (${columns}) select id, 0, '', 0, confirmed_seq, ${held} from user where id = ${id}`);
-  await db.query(`update user set state = '${holder ? "online" : "offline"}' where id = ${id}`);
+  const node = db.kind === "mysql" ? `, node = ${holder ? `'${holder.node}'` : "null"}` : "";
+  await db.query(`update user set state = '${holder ? "online" : "offline"}'${node} where id = ${id}`);
 }
 
 /** The session that holds the user's device 0, as the database says. */
