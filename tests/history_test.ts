@@ -1,6 +1,6 @@
 // HISTORY: what was said, in pages, both directions, to those who took part.
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { assertErrno, assertRefused, chats, upTo } from "./support/chat.ts";
 import { databaseTest } from "./support/databases.ts";
 import type { Message, RawClient } from "./support/raw_client.ts";
@@ -88,4 +88,27 @@ databaseTest("HISTORY of a group is for its members, and reaches back before the
     [13, { msgid: 16, toid: ann.id, limit: 101 }, "limit"],
     [13, { msgid: 16, toid: ann.id, before: "x" }, "before"],
   ]);
+});
+
+databaseTest("HISTORY: no answer is longer than limits.answer; it tells fewer messages, and that there are more", async (db) => {
+  await using s = await startServer(db, { limits: "off" });
+  const [ann, bob] = await makeUsers(db, 2);
+  await using a = await s.connect();
+  const { limits } = await a.login({ id: ann.id, token: ann.token, proto: 3 });
+  const most = (limits as { answer: number }).answer;
+  // As they are, each to be escaped, and more bytes than characters.
+  const texts = upTo(18).map((i) => `${i} ` + ["x", '"', "好"][i % 3]!.repeat([60_000, 30_000, 20_000][i % 3]!));
+  for (const msg of texts) assertErrno(await a.request({ msgid: 6, toid: bob.id, msg }), 0);
+  const seen: string[] = [];
+  for (let before: number | undefined, more = true; more;) {
+    const bytes = a.bytes;
+    const page = await a.request({ msgid: 16, toid: bob.id, before, limit: 100 });
+    assert(a.bytes - bytes <= most, `${a.bytes - bytes} bytes`);
+    const messages = page.messages as Message[];
+    assert(page.more ? messages.length >= 3 : messages.length + seen.length === texts.length);
+    seen.unshift(...messages.map((m) => m.msg!));
+    more = page.more as boolean;
+    before = messages[0]!.messageid;
+  }
+  assertEquals(seen, texts);
 });

@@ -75,3 +75,30 @@ databaseTest("PRESENCE: who looked at a change that was undone is told how thing
   assertEquals(new Map(told.map((m) => [m.id, m.state])), new Map([[bob.id, "online"], [cid.id, "offline"]]));
   for (const client of [a, d]) await nothingElse(client);
 });
+
+databaseTest("PRESENCE: a client that takes nothing for a while is told later, the newest only", async (db) => {
+  await using s = await startServer(db, { limits: "off", "send-queue": 1024 }, { times: { news: 100 } });
+  const [ann, bob, cid] = await makeUsers(db, 3);
+  await using a = (await s.client(ann)).answerPings();
+  for (const { id } of [bob, cid]) await a.request({ msgid: 7, friendid: id });
+  await using sender = await s.client(cid);
+  await a.next((m) => m.msgid === 15 && m.id === cid.id);
+  // Until more waits than the kernel takes.
+  a.pause();
+  const msg = "x".repeat(60_000);
+  for (let i = 0; i < 200; i++) await sender.request({ msgid: 6, toid: ann.id, msg });
+  const b = await s.client(bob);
+  await eventually(async () => await stateOf(db, bob.id) === "online", "bob is there");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await b.close();
+  await eventually(async () => await stateOf(db, bob.id) === "offline", "bob is gone");
+  await using again = await s.client(bob);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assertEquals(a.backlog.filter((m) => m.msgid === 15), []);
+  a.resume();
+  const news = await a.next((m) => m.msgid === 15, 30_000);
+  assertEquals([news.id, news.state, typeof news.lastseen], [bob.id, "online", "number"]);
+  await eventually(() => a.backlog.filter((m) => m.msgid === 6).length === 200, "all messages", 30_000);
+  assertEquals(a.backlog.filter((m) => m.msgid === 15), []);
+  assertEquals((await again.request({ msgid: 13 })).msgid, 14);
+});
