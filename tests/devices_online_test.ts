@@ -37,8 +37,8 @@ async function comeAndGo(db: TestDatabase, servers: TestServer[], rounds: number
     while (!done) {
       const { state, sessions } = await presenceOf(db, id);
       assertEquals(state, sessions > 0 ? "online" : "offline", "in between");
-      // SQLite answers in the same turn of the event loop.
-      await new Promise((resolve) => setTimeout(resolve));
+      // SQLite answers in the same turn of the event loop; on MySQL each look is a connection of its own.
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
     await moves;
     await eventually(async () => (await presenceOf(db, id)).sessions === here.size, `round ${round}: ${here.size} sessions`);
@@ -57,9 +57,9 @@ databaseTest("devices: online exactly while one has a session, 200 rounds of thr
   await comeAndGo(db, [server], 200);
 });
 
-clusterTest("devices: the same on two nodes, 1000 rounds", async (db) => {
+clusterTest("devices: the same on two nodes, 300 rounds", async (db) => {
   await using a = await startNode(db, "a", {}, { limits: "off" });
   await using b = await startNode(db, "b", {}, { limits: "off" });
-  // Four users share the rounds: as many claims and releases meet, in a quarter of the time.
-  await Promise.all(Array.from({ length: 4 }, () => comeAndGo(db, [a, b], 250)));
+  // Three users share the rounds: as many claims and releases meet, in a third of the time. (A thousand, on the store alone: mysql_devices_test.ts.)
+  await Promise.all(Array.from({ length: 3 }, () => comeAndGo(db, [a, b], 100)));
 });
