@@ -16,6 +16,8 @@ const TURN = 20;
 const ANSWER = 256 * 1024;
 /** How often each is measured: what else a machine does only makes a turn longer, so the shortest of the longest counts. */
 const ROUNDS = 4;
+/** And, where none of them was short enough, how often at most: on a machine that does much else. */
+const MOST_ROUNDS = 16;
 
 const FRIENDS = 500, GROUPS = 500, MEMBERS = 2000, ONLINE = 400, WAITING = 1000;
 const LINE = 65_536;
@@ -191,9 +193,9 @@ databaseTest("costs: every request at its worst: no turn of the event loop above
       if (!row) continue;
       for (let variant = 0; variant < row(world, 0).length; variant++) {
         const rounds: { turn: number; answer: number }[] = [];
-        for (let i = 0; i < ROUNDS; i++) {
-          const { by, ...request } = row(world, i)[variant]!;
-          await using client = await clientOf(server, world, by ?? "me", i);
+        for (let i = 0; i < ROUNDS || i < MOST_ROUNDS && rounds.every(({ turn }) => turn >= TURN); i++) {
+          const { by, ...request } = row(world, i % ROUNDS)[variant]!;
+          await using client = await clientOf(server, world, by ?? "me", i % ROUNDS);
           rounds.push(await measure(client, msgid, request));
         }
         const turn = Math.min(...rounds.map((r) => r.turn));
