@@ -38,6 +38,16 @@ Deno.test("search: every word of a text finds it, and what is found can be marke
   }));
 });
 
+Deno.test("search: accents that stand on nothing are no words, and find nothing", () => {
+  for (const text of ["\u0591", "\u0301", " \u0e34 ", "\u3099", "\u0f71\u0f72"]) {
+    for (const token of tokensOf(text)) assert(token.length > 2, JSON.stringify([text, token]));
+    const query = new Query(text);
+    assert(query.empty || (query.beginning ?? query.tokens[0]!).length > 2, JSON.stringify(text));
+    assert(!query.finds("any words at all"));
+  }
+  assertEquals(tokensOf("a-\u0301 b"), tokensOf("a- b"));
+});
+
 Deno.test("search: marks and excerpts", () => {
   const marked = (query: string, text: string) => new Query(query).marks(text).map(([start, end]) => text.slice(start, end));
   assertEquals(marked("fox", "the Fox, foxes, firefox"), ["Fox", "foxes"]);

@@ -71,6 +71,8 @@ function* runsOf(text: string): Generator<Run> {
     }
     end = start + unit.length;
     const folded = fold(unit);
+    // Nothing but accents, which stand on nothing.
+    if (folded === "") continue;
     if (pieces && (piece !== undefined) === (pieces.parts.length % 2 === 0) && (piece ?? mark) !== undefined) {
       pieces.parts.push(folded);
       pieces.at!.push(start);
