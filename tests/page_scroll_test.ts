@@ -65,7 +65,8 @@ pageTest("at the bottom: a draft that grows, a window that changes, and messages
     await atBottom(alice);
   }
 
-  // In the middle: the message that is read keeps its place.
+  // In the middle: the message that is read keeps its place. (In the frame of a new size nobody scrolls: the page takes that for the browser's doing.)
+  await alice.page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
   await alice.page.evaluate("document.querySelector('.messages').scrollTop -= 900");
   await alice.page.locator(".to-newest").waitFor();
   const [text, y] = await topOf(alice);
