@@ -392,9 +392,10 @@ Deno.test("limits: an unknown user takes as long as a wrong password", async () 
   await using server = await startServer(db, { limits: "off" }, { passwords });
   await using client = await server.connect();
   const { id } = await client.register("alice", "right");
-  // The quickest of several in turn: noise only ever adds.
+  // The quickest of several in turn, and of more where the machine does much else: noise only ever adds.
   const times = new Map<string, number>();
-  for (let i = 0; i < 5; i++) {
+  const alike = () => Math.max(...times.values()) < 2 * Math.min(...times.values());
+  for (let i = 0; i < 5 || i < 30 && !alike(); i++) {
     for (const who of [{ name: "alice" }, { id }, { name: "nobody" }, { id: 4711 }]) {
       const begun = performance.now();
       assertEquals((await client.login({ ...who, password: "wrong", proto: 2 })).errno, 1);
@@ -402,6 +403,5 @@ Deno.test("limits: an unknown user takes as long as a wrong password", async () 
       times.set(key, Math.min(times.get(key) ?? Infinity, performance.now() - begun));
     }
   }
-  const all = [...times.values()];
-  assert(Math.max(...all) < 2 * Math.min(...all), JSON.stringify([...times]));
+  assert(alike(), JSON.stringify([...times]));
 });

@@ -56,13 +56,14 @@ Deno.test("passwords: an unknown user costs as much as a wrong password", async 
     await work();
     return performance.now() - begun;
   };
-  // The quickest of several in turn: noise only ever adds.
+  // The quickest of several in turn, and of more where the machine does much else: noise only ever adds.
   let wrong = Infinity, nobody = Infinity;
-  for (let i = 0; i < 7; i++) {
+  const alike = () => nobody > wrong / 2 && nobody < wrong * 2;
+  for (let i = 0; i < 7 || i < 30 && !alike(); i++) {
     wrong = Math.min(wrong, await timed(() => passwords.verify(phc, "wrong")));
     nobody = Math.min(nobody, await timed(() => passwords.verifyNothing("wrong")));
   }
-  assert(nobody > wrong / 2 && nobody < wrong * 2, `${nobody} ms against ${wrong} ms`);
+  assert(alike(), `${nobody} ms against ${wrong} ms`);
 });
 
 Deno.test("passwords: no more waiting than allowed, and all places are free again afterwards", async () => {
