@@ -8,10 +8,16 @@ import type { User } from "./support.ts";
 export interface Input {
   users: User[];
   group?: number;
+  /** A message of the first user. */
+  messageid?: number;
+  /** Of HTTP. */
+  http?: number;
+  /** Path of a hook of the group. */
+  hook?: string;
 }
 
 const [port, address, kind] = Deno.args as [string, string, string];
-const { users, group } = JSON.parse((await readAll()).trim()) as Input;
+const { users, group, messageid, http, hook } = JSON.parse((await readAll()).trim()) as Input;
 const encoder = new TextEncoder();
 
 async function readAll(): Promise<string> {
@@ -89,6 +95,22 @@ async function comeBack(beginning: string): Promise<never> {
   }
 }
 
+/** One HTTP request after another, each on a connection of its own. */
+async function post(path: string, headers: Record<string, string>, body: string | Uint8Array<ArrayBuffer>): Promise<never> {
+  for (;;) {
+    try {
+      const response = await fetch(`http://127.0.0.1:${http}${path}`, { method: "POST", headers, body });
+      await response.arrayBuffer();
+    } catch {
+      // Cut.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** So many different words, others for each `i`. */
+const words = (i: number) => Array.from({ length: 5000 }, (_, k) => (1_000_003 * (i + 1) + 7919 * k).toString(36)).join(" ");
+
 const flooders: Record<string, (user: User, i: number) => Promise<never>> = {
   ping: (user) => flood(login(user), line({ msgid: 13, ref: 1 })),
   contacts: (user) => flood(login(user), line({ msgid: 17 })),
@@ -100,6 +122,13 @@ const flooders: Record<string, (user: User, i: number) => Promise<never>> = {
   logins: (user) => ask(login(user)),
   newlines: () => flood("", "\n"),
   inboxes: (user) => comeBack(login(user)),
+  edits: (user) => flood(login(user), [1, 2].map((i) => line({ msgid: 25, messageid, msg: words(i) })).join("")),
+  reactions: (user, i) => flood(login(user), ["👍", "👎"].map((emoji) => line({ msgid: 27, messageid, emoji, off: i % 2 === 1 })).join("")),
+  searches: (user) => flood(login(user), line({ msgid: 43, text: "h", limit: 50 })),
+  conversations: (user) => flood(login(user), line({ msgid: 31, limit: 100 })),
+  reads: (user) => flood(login(user), line({ msgid: 29, groupid: group, messageid: 1 })),
+  uploads: ({ token }) => post("/files", { authorization: `Bearer ${token}` }, new Uint8Array(4 * 1024 * 1024)),
+  hooks: () => post(hook!, { "content-type": "text/plain" }, "x".repeat(50_000)),
   passwords: (_, i) => ask(line({ msgid: 1, name: `nobody${i}`, password: "x", proto: 2 })),
 };
 for (const [i, user] of users.entries()) void flooders[kind]!(user, i);

@@ -15,7 +15,7 @@ import { chatOneDevice, chatThreeDevices, loginGroups } from "./parts/devices.ts
 import type { Context, Part } from "./parts/part.ts";
 import { burst, bystanders, signal } from "./parts/relay.ts";
 import { picture, type Results } from "./picture.ts";
-import { met, type Result, type RowName, rows } from "./rows.ts";
+import { met, type Result, type Row, type RowName, rows } from "./rows.ts";
 import { startNatter } from "./support.ts";
 
 /** Above this share of a core the load generator may be what was measured. */
@@ -48,10 +48,11 @@ function digits(value: number): string {
 }
 
 function print(result: Result): void {
-  const { goal, atLeast, unit } = rows[result.row];
+  const { goal, atLeast, unit } = rows[result.row] as Row;
   const figure = result.figure === undefined ? "–" : `${digits(result.figure)} ${unit}`;
-  const verdict = result.figure === undefined ? "" : met(result) ? "met" : "NOT met";
-  const columns = [result.row.padEnd(18), `${atLeast ? "≥" : "≤"} ${digits(goal)} ${unit}`.padEnd(13), figure.padEnd(13), verdict.padEnd(8)];
+  const verdict = result.figure === undefined || goal === undefined ? "" : met(result) ? "met" : "NOT met";
+  const wanted = goal === undefined ? "" : `${atLeast ? "≥" : "≤"} ${digits(goal)} ${unit}`;
+  const columns = [result.row.padEnd(18), wanted.padEnd(13), figure.padEnd(13), verdict.padEnd(8)];
   console.log(columns.join(" ") + result.detail);
   if ((result.load ?? 0) > BUSY) {
     console.log(`${" ".repeat(19)}the load generator was at ${(result.load! * 100).toFixed(0)} % of a core: it may be what was measured`);
@@ -96,7 +97,7 @@ for (const [part, names] of parts) {
 const all: Results = {
   date: new Date().toISOString(),
   machine: await machine(),
-  rows: results.map((result) => ({ ...rows[result.row], met: met(result), ...result })),
+  rows: results.map((result) => ({ ...(rows[result.row] as Row), met: met(result), ...result })),
 };
 const file = options.json ?? (options.smoke ? undefined : new URL("./results.json", import.meta.url).pathname);
 if (file !== undefined) await Deno.writeTextFile(file, JSON.stringify(all, null, 2) + "\n");

@@ -10,7 +10,7 @@ export interface Results {
   date: string;
   /** `generator`: what the load generator was written in. */
   machine: { cpu?: string; cores: number; kernel: string; deno: string; generator: string };
-  rows: (Row & Result & { met: boolean })[];
+  rows: (Row & Result & { met: boolean | undefined })[];
 }
 
 const WIDTH = 960, ROW = 26, TOP = 56, LEFT = 560, RIGHT = 100;
@@ -19,7 +19,7 @@ const MOST = 2;
 
 /** How many times better than its goal: 1 is the goal itself. */
 function reached({ figure, goal, atLeast }: Row & Result): number {
-  if (figure === undefined) return 0;
+  if (figure === undefined || goal === undefined) return 0;
   return atLeast ? figure / goal : goal / Math.max(figure, 1e-9);
 }
 
@@ -31,8 +31,9 @@ function short(value: number): string {
   return value >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
 }
 
-/** The picture: one bar per row, a line at the goal. Its colours follow the reader's scheme. */
-export function picture({ machine, date, rows }: Results): string {
+/** The picture: one bar per row that has a goal, a line at the goal. Its colours follow the reader's scheme. */
+export function picture({ machine, date, rows: all }: Results): string {
+  const rows = all.filter(({ goal }) => goal !== undefined);
   const scale = (WIDTH - LEFT - RIGHT) / MOST;
   const goalX = LEFT + scale, height = TOP + rows.length * ROW + 12;
   const bars = rows.map((row, i) => {

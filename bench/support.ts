@@ -25,6 +25,8 @@ export interface NatterOptions {
   database?: string;
   /** Every message in a write of its own (`bench/single_writes.ts`). */
   singleWrites?: boolean;
+  /** Tells of its turns (`bench/turns.ts`). */
+  turns?: boolean;
   /** The folder for a CPU profile of it. */
   cpuProf?: string | undefined;
   /** Further flags; they win over the usual ones. */
@@ -46,8 +48,8 @@ export const serverFlags: readonly string[] = [
 ];
 
 /** The command that starts a server without limits. */
-export function natterCommand(database: string, { singleWrites, cpuProf, flags: more = [] }: NatterOptions = {}): string[] {
-  const main = new URL(singleWrites ? "./single_writes.ts" : "../main.ts", import.meta.url).pathname;
+export function natterCommand(database: string, { singleWrites, turns, cpuProf, flags: more = [] }: NatterOptions = {}): string[] {
+  const main = new URL(singleWrites ? "./single_writes.ts" : turns ? "./turns.ts" : "../main.ts", import.meta.url).pathname;
   const profile = cpuProf === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", cpuProf];
   // As `deno task start` does it: modules that are imported when needed are read when needed. (In deno.json it would keep them out of the compiled program.)
   return [

@@ -31,11 +31,23 @@ export const answers: Check[] = [
     async run(stage) {
       const { id, name, password, client } = await stage.account();
       const ack = await client.login({ id, password, proto: 99 });
-      const { ref: _, token, heartbeat, limits, inbox, features, version, ...rest } = ack;
-      assertEquals<object>(rest, { msgid: 2, errno: 0, id, name, proto: 3, device: { id: 0, name: "" }, friends: [], groups: [], blocked: [] });
+      const { ref: _, token, heartbeat, limits, inbox, features, version, url, ...rest } = ack;
+      assertEquals<object>(rest, {
+        msgid: 2,
+        errno: 0,
+        id,
+        name,
+        proto: 3,
+        device: { id: 0, name: "" },
+        friends: [],
+        groups: [],
+        blocked: [],
+        invited: [],
+      });
       assertEquals(placeOf(ack), { confirmed: 0, last: 0 });
       assert(typeof (inbox as { epoch: unknown }).epoch === "string", "epoch");
       assert(Array.isArray(features) && typeof version === "string", "features, version");
+      assertEquals(typeof url, features.includes("files") ? "string" : "undefined", "url");
       assert(typeof token === "string" && token.length > 0, "token");
       assert((heartbeat as number) > 0, "heartbeat");
       const { line, answer, group } = limits as Record<string, number>;
@@ -192,7 +204,7 @@ export const answers: Check[] = [
       await carol.client.request({ msgid: 9, groupid });
       assertEquals((await alice.client.request({ msgid: 10, groupid, msg: "to the group" })).errno, 0);
       const { messages } = await alice.client.request({ msgid: 16, toid: bob.id, groupid });
-      assertEquals((messages as { msg: string }[]).map((m) => m.msg), ["to the group"]);
+      assertEquals((messages as { msg?: string }[]).flatMap((m) => m.msg ?? []), ["to the group"]);
       assertEquals((await bob.client.request({ msgid: 16, toid: alice.id, groupid })).errno, 18);
       alice.client.send({ msgid: 21, toid: bob.id, groupid, msg: "s" });
       assertEquals<object>(await carol.client.next((m) => m.msgid === 21), { msgid: 21, id: alice.id, groupid, msg: "s" });
@@ -217,7 +229,8 @@ export const answers: Check[] = [
         assertEquals((await client.register(same, "pw")).errno, 1, same);
       }
       // Joiners, where scripts need them, are no difference.
-      const [persian, hindi] = [`علی\u200cرضا ${randomText()}`, `क्\u200dष ${randomText()}`];
+      const digits = Math.random().toString().slice(2, 17);
+      const [persian, hindi] = [`علی\u200cرضا ${digits}`, `क्\u200dष ${digits}`];
       for (const joined of [persian, hindi]) {
         assertEquals((await client.register(joined, "pw")).errno, 0, JSON.stringify(joined));
         assertEquals((await client.register(joined.replace(/[\u200c\u200d]/, ""), "pw")).errno, 1, JSON.stringify(joined));
@@ -225,6 +238,20 @@ export const answers: Check[] = [
       for (const bad of ["", " a", "a ", "a\nb", "a\u200bb", "a\u200cb", "a\u200db", "\u202ea", "x".repeat(51)]) {
         assertEquals((await client.register(bad, "pw")).errno, 13, JSON.stringify(bad));
       }
+    },
+  },
+  {
+    rule: "4.6",
+    title: "a name that looks like another's is refused (1), and so is `deleted`, and one that mixes scripts (13); ASCII stands for itself",
+    async run(stage) {
+      const client = await stage.connect();
+      const digits = Math.random().toString().slice(2, 17);
+      assertEquals((await client.register(`ѕсоре ${digits}`, "pw")).errno, 0);
+      assertEquals((await client.register(`scope ${digits}`, "pw")).errno, 1);
+      assertEquals((await client.register(`modern ${digits}`, "pw")).errno, 0);
+      assertEquals((await client.register(`rnodern ${digits}`, "pw")).errno, 0);
+      assertEquals((await client.register("Deleted", "pw")).errno, 1);
+      for (const mixed of ["Иван Ivan", "ひらがな 한글"]) assertEquals((await client.register(mixed, "pw")).errno, 13, mixed);
     },
   },
   {

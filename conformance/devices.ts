@@ -30,7 +30,41 @@ async function newDevice(stage: Stage, id: number, password: string, name: strin
 
 const isChat = (message: Message) => message.msgid === 6;
 
+/** What a browser gives when it subscribes. */
+const SUBSCRIPTION = {
+  endpoint: "https://push.example.org/conformance/",
+  keys: {
+    p256dh: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    auth: "BTBZMqHH6r4Tts7J_aSIgg",
+  },
+};
+
 export const devices: Check[] = [
+  {
+    rule: "18.1",
+    title: "PUSH tells the server's key and what is so for this device, and changes what is given; no endpoint: 13; device 0: 28",
+    async run(stage) {
+      const { client: alone, ack } = await stage.member();
+      const { id, devices: [phone, laptop] } = await devicesOf(stage, "phone", "laptop");
+      if (!(phone!.ack.features as string[]).includes("push")) throw new Skip("this server pushes nothing");
+      if ((ack.device as { id: number }).id === 0) assertEquals((await alone.request({ msgid: 48 })).errno, 28);
+      const endpoint = `${SUBSCRIPTION.endpoint}${id}-${randomText()}`;
+      const push = async ({ client }: Device, fields: object) => {
+        const { errno, key, endpoint, text } = await client.request({ msgid: 48, ...fields });
+        assert(errno !== 0 || /^[\w-]{87}$/.test(String(key)), "a point of P-256, in base64url");
+        return { errno, endpoint, text };
+      };
+      const nothing = { errno: 0, endpoint: undefined, text: undefined };
+      assertEquals(await push(phone!, {}), nothing);
+      assertEquals(await push(phone!, { ...SUBSCRIPTION, endpoint, text: true }), { errno: 0, endpoint, text: true });
+      assertEquals([await push(phone!, {}), await push(laptop!, {})], [{ errno: 0, endpoint, text: true }, nothing]);
+      assertEquals((await push(laptop!, { ...SUBSCRIPTION, endpoint })).errno, 0);
+      assertEquals(await push(phone!, {}), nothing);
+      for (const wrong of ["http://push.example.org/", "x"]) assertEquals((await push(laptop!, { ...SUBSCRIPTION, endpoint: wrong })).errno, 13);
+      assertEquals((await push(laptop!, { endpoint })).errno, 13);
+      assertEquals([await push(laptop!, { off: true }), await push(laptop!, {})], [nothing, nothing]);
+    },
+  },
   {
     rule: "11.5",
     title: "proto 2 is sent what 0.1 sent: its LOGIN_ACK and its groups, nothing of the user's own, no CHANGED; it counts as sent",
@@ -45,11 +79,12 @@ export const devices: Check[] = [
       assertEquals(group.users.length, 2);
       assertEquals((await other.client.request({ msgid: 10, groupid, msg: "to the others" })).errno, 0);
       assertEquals((await other.client.request({ msgid: 6, toid: id, msg: "note" })).errno, 0);
+      // That it joined, and its own message, came before.
       const note = await client.next((m) => m.msgid === 6);
-      assertEquals([note.msg, note.seq, await client.settled()], ["note", 2, []]);
-      client.send({ msgid: 12, seq: 2 });
+      assertEquals([note.msg, note.seq, await client.settled()], ["note", 3, []]);
+      client.send({ msgid: 12, seq: 3 });
       assertEquals((await client.request({ msgid: 3 })).errno, 0);
-      assertEquals((await client.login({ id, password, proto: 2 })).inbox, { confirmed: 2, last: 2 });
+      assertEquals((await client.login({ id, password, proto: 2 })).inbox, { confirmed: 3, last: 3 });
     },
   },
   {

@@ -7,12 +7,15 @@ import { parseArgs } from "node:util";
 import { answers } from "./answers.ts";
 import { classics } from "./classic.ts";
 import { Client, LimitReached } from "./client.ts";
+import { deeds } from "./deeds.ts";
 import { devices } from "./devices.ts";
 import { framing } from "./framing.ts";
 import { messages } from "./messages.ts";
+import { groups } from "./groups.ts";
 import { people } from "./people.ts";
 import { sessions } from "./sessions.ts";
 import { type Check, type Outcome, runChecks } from "./suite.ts";
+import { conversations } from "./talks.ts";
 import { parseTarget, type Target } from "./target.ts";
 
 const USAGE = `deno task conformance [--ca FILE] ADDRESS
@@ -21,7 +24,18 @@ ADDRESS is HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, ws://HOST:PORT or wss://
 --ca FILE   a certificate (PEM) to be believed beside the usual ones, for tls`;
 
 /** All checks, in the order of their rules. */
-export const checks: Check[] = [...framing, ...answers, ...sessions, ...devices, ...messages, ...people, ...classics]
+export const checks: Check[] = [
+  ...framing,
+  ...answers,
+  ...sessions,
+  ...devices,
+  ...messages,
+  ...deeds,
+  ...conversations,
+  ...people,
+  ...groups,
+  ...classics,
+]
   .sort((a, b) => orderOf(a.rule) - orderOf(b.rule));
 
 function orderOf(rule: string): number {

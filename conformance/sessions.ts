@@ -1,11 +1,70 @@
 /** Rules 5 and 10: accounts, who is in, and who is still there. */
 import { assert, assertEquals } from "@std/assert";
-import { type Check, Skip } from "./suite.ts";
+import { type Check, randomText, Skip } from "./suite.ts";
 
 /** Nobody waits longer for a heartbeat (s). */
 const LONGEST_HEARTBEAT = 30;
 
 export const sessions: Check[] = [
+  {
+    rule: "5.19",
+    title: "PROFILE changes what is given and tells all of it; USERS tells `about`",
+    async run(stage) {
+      const [alice, bob] = await stage.members(2);
+      const { errno, about, receipts } = await alice.client.request({ msgid: 41, about: "hello" });
+      assertEquals([errno, about, receipts], [0, "hello", true]);
+      const off = await alice.client.request({ msgid: 41, receipts: false });
+      assertEquals([off.about, off.receipts], ["hello", false]);
+      const { users } = await bob.client.request({ msgid: 42, ids: [alice.id, bob.id] });
+      assertEquals((users as { id: number; about?: string }[]).find(({ id }) => id === alice.id)?.about, "hello");
+      assertEquals((users as { id: number; about?: string }[]).find(({ id }) => id === bob.id)?.about, undefined);
+      assertEquals((await alice.client.request({ msgid: 41, about: "x".repeat(201) })).errno, 13);
+    },
+  },
+  {
+    rule: "5.20",
+    title: "REPORT of a message that one may see, twice too; 26 for others, and for what is deleted",
+    async run(stage) {
+      const [alice, bob, eve] = await stage.members(3);
+      const { messageid } = await alice.client.request({ msgid: 6, toid: bob.id, msg: "buy", ref: 1 });
+      for (let i = 0; i < 2; i++) assertEquals((await bob.client.request({ msgid: 46, messageid, reason: "spam" })).errno, 0);
+      assertEquals((await eve.client.request({ msgid: 46, messageid, reason: "spam" })).errno, 26);
+      assertEquals((await bob.client.request({ msgid: 46, messageid })).errno, 13);
+      assertEquals((await alice.client.request({ msgid: 26, messageid })).errno, 0);
+      assertEquals((await bob.client.request({ msgid: 46, messageid, reason: "spam" })).errno, 26);
+    },
+  },
+  {
+    rule: "5.18",
+    title: "DELETE_ACCOUNT, with the password: sessions end, the name is free, the number is nobody's; what was said stays, by `deleted`",
+    async run(stage) {
+      const [alice, bob] = await stage.members(2);
+      assertEquals((await alice.client.request({ msgid: 6, toid: bob.id, msg: "hello" })).errno, 0);
+      assertEquals((await alice.client.request({ msgid: 44, password: "wrong" })).errno, 1);
+      assertEquals((await alice.client.request({ msgid: 44, password: alice.password })).errno, 0);
+      assertEquals((await alice.client.next((m) => m.msgid === 20)).reason, "kicked");
+      const { messages } = await bob.client.request({ msgid: 16, toid: alice.id });
+      assertEquals((messages as Record<string, unknown>[]).map(({ id, name, msg }) => [id, name, msg]), [[alice.id, "deleted", "hello"]]);
+      assertEquals((await bob.client.request({ msgid: 7, friendid: alice.id })).errno, 16);
+      const other = await stage.connect();
+      assertEquals((await other.login({ id: alice.id, token: alice.token, proto: 3 })).errno, 1);
+      const { errno, id } = await other.register(alice.name, "secret");
+      assertEquals([errno, id === alice.id], [0, false]);
+    },
+  },
+  {
+    rule: "5.17",
+    title: "INVITE gives a code, once, by which somebody registers; or 22, where members do not invite",
+    async run(stage) {
+      const { client, ack } = await stage.member();
+      const { errno, code } = await client.request({ msgid: 39 });
+      if (!(ack.features as string[]).includes("invites")) return assertEquals(errno, 22);
+      const other = await stage.connect();
+      const register = (invite: unknown) => other.request({ msgid: 4, name: `c-${randomText()}`, password: "secret", invite });
+      assertEquals((await register(code)).errno, 0);
+      assertEquals((await register(code)).errno, 27);
+    },
+  },
   {
     rule: "5.1",
     title: "a name that is taken: REGISTER_ACK with errno 1",

@@ -1,6 +1,7 @@
 /**
  * Takes the README's pictures of the page, in Chromium, with people who have something to say: `deno run -A docs/screenshots.ts`.
- * A server of its own on a file of its own; what it leaves is page.png and page-phone.png beside this file.
+ * A server of its own on a file of its own; what it leaves is page.png beside this file, and the same narrower (`-tablet`, `-phone`), dark (`-dark`) and in
+ * Chinese (`-zh`).
  */
 import { DatabaseSync } from "node:sqlite";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
@@ -109,6 +110,10 @@ export class World implements AsyncDisposable {
     for (const name of PEOPLE.slice(1, 6)) await this.friends.get(name)!.joinGroup({ name: HIKERS });
     await this.friends.get("Elif Demir")!.joinGroup({ name: FLAT });
     await this.#say(SAID);
+    const { conversations } = await mara.conversations();
+    for (const { toid, groupid, last } of conversations) {
+      if (last) await mara.read(groupid === undefined ? { id: toid! } : { groupid }, last.messageid);
+    }
     await mara.close();
     await this.#say(UNSEEN);
     for (const name of ["Sam Whitlock", "Elif Demir"] as const) await this.friends.get(name)!.close();
@@ -142,13 +147,24 @@ async function take(file: string, options: BrowserContextOptions, prepare: (page
   await page.screenshot({ path: new URL(file, import.meta.url).pathname });
 }
 
+const WIDTHS: [name: string, options: BrowserContextOptions][] = [
+  ["", { viewport: { width: 1400, height: 860 } }],
+  ["-tablet", { viewport: { width: 820, height: 860 } }],
+  ["-phone", { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true }],
+];
+
 if (import.meta.main) {
-  await take("page.png", { viewport: { width: 1400, height: 860 }, colorScheme: "light" }, async (page, { friends, groups }) => {
-    await open(page, HIKERS, "biscuits");
-    friends.get("Tom Okafor")!.signal({ groupid: groups.get(HIKERS)! }, "typing");
-    await page.locator(".subtitle.typing").waitFor();
-  });
-  await take("page-phone.png", { viewport: { width: 390, height: 780 }, colorScheme: "light", hasTouch: true, isMobile: true }, async (page) => {
-    await open(page, HIKERS, "biscuits");
-  });
+  for (const [width, options] of WIDTHS) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      for (const locale of ["en-GB", "zh-CN"]) {
+        const file = `page${width}${colorScheme === "dark" ? "-dark" : ""}${locale === "zh-CN" ? "-zh" : ""}.png`;
+        await take(file, { ...options, colorScheme, locale }, async (page, { friends, groups }) => {
+          await open(page, HIKERS, "biscuits");
+          if (width === "-phone") return;
+          friends.get("Tom Okafor")!.signal({ groupid: groups.get(HIKERS)! }, "typing");
+          await page.locator(".subtitle.typing").waitFor();
+        });
+      }
+    }
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * From a line to its handler, and back to an answer. The commands are one table of data: msgid, who may send it, when it is answered, handler;
- * the schemas stand in `wire/messages.ts`.
+ * the schemas stand in `wire/requests.ts`.
  *
  * 1. One connection's messages are handled in the order they came: the next one waits for the promise of the one before, if there is one. Meanwhile the
  *    connection is `busy`: what it sends may stay unread.
@@ -12,29 +12,37 @@
  */
 import type { Accounts } from "./auth/accounts.ts";
 import type { Contacts } from "./chat/contacts.ts";
+import type { Deeds } from "./chat/deeds.ts";
 import type { Devices } from "./chat/devices.ts";
+import type { Moderation } from "./chat/moderation.ts";
 import type { Groups } from "./chat/groups.ts";
 import type { History } from "./chat/history.ts";
+import type { Hooks } from "./chat/hooks.ts";
+import type { Invitations } from "./chat/invitations.ts";
 import type { Finder } from "./chat/search.ts";
-import type { Answer, Chat } from "./chat/messages.ts";
+import type { Answer, Sending } from "./chat/sending.ts";
 import type { Confirmation } from "./chat/confirmation.ts";
+import type { Reading } from "./chat/reading.ts";
+import type { PushSettings } from "./chat/push_settings.ts";
+import type { Profiles } from "./chat/profiles.ts";
+import type { Reports } from "./chat/reports.ts";
 import type { Signals } from "./chat/signals.ts";
 import type { Connection, Outgoing } from "./net/connection.ts";
 import type { Session } from "./net/session.ts";
 import type { Patience } from "./net/patience.ts";
-import { answerCost, SEARCH_COST } from "./ops/costs.ts";
+import { answerCost, CONVERSATIONS_COST, SEARCH_COST, textCost } from "./ops/costs.ts";
 import type { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
 import { StoreUnavailable } from "./store/store.ts";
 import { ERRMSG, Errno, Refusal } from "./wire/errors.ts";
-import { check, isRef, Msg, type Ref, type Request, type RequestId } from "./wire/messages.ts";
+import { check, isRef, Msg, type Ref, type Request, type RequestId } from "./wire/requests.ts";
 
 /** Malformed lines in a row that close a connection. */
 const MAX_BAD_LINES = 10;
 /** What an empty line is of another one that is no request. */
 const EMPTY_COST = 0.05;
 /** When to ask again after errno 19 (ms). */
-const RETRY_MS = 1000;
+const RETRY_AFTER_MS = 1000;
 
 /** What the handler of a request gives for its answer; nothing: only errno 0. */
 type Fields = Outgoing | void;
@@ -107,18 +115,34 @@ class Context {
 
 /** What the commands are made of. */
 export interface Handlers {
-  /** REGISTER and CHANGE_PASSWORD. */
+  /** REGISTER, CHANGE_PASSWORD and DELETE_ACCOUNT. */
   accounts: Accounts;
   /** CHAT and GROUP_CHAT. */
-  chat: Chat;
+  sending: Sending;
   /** Friends, blocks and lists. */
   contacts: Contacts;
-  /** What becomes of groups. */
+  /** Coming into groups, going out of them, and who is in one. */
   groups: Groups;
+  /** What creator and moderators do with groups. */
+  moderation: Moderation;
+  /** HOOK. */
+  hooks: Hooks;
   /** HISTORY. */
   history: History;
+  /** EDIT, DELETE, REACT. */
+  deeds: Deeds;
+  /** READ, CONVERSATIONS, MUTE. */
+  reading: Reading;
+  /** INVITE. */
+  invitations: Invitations;
   /** SEARCH. */
   finder: Finder;
+  /** What users say of themselves. */
+  profiles: Profiles;
+  /** What they report to the operator. */
+  reports: Reports;
+  /** PUSH. */
+  pushSettings: PushSettings;
   /** SIGNAL. */
   signals: Signals;
   /** RECEIVED. */
@@ -151,8 +175,8 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
       from: "session",
       answer: "ref",
       ordered: true,
-      cost: (r) => h.chat.cost(r.msg),
-      handle: (c, r) => h.chat.chat(c.session, r, c.answered),
+      cost: (r) => h.sending.cost(r),
+      handle: (c, r) => h.sending.chat(c.session, r, c.answered),
     },
     [Msg.ADD_FRIEND]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.addFriend(c.session, r) },
     [Msg.CREATE_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.groups.create(c.session, r) },
@@ -161,8 +185,8 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
       from: "session",
       answer: "ref",
       ordered: true,
-      cost: (r) => h.chat.cost(r.msg, r.groupid),
-      handle: (c, r) => h.chat.groupChat(c.session, r, c.answered),
+      cost: (r) => h.sending.cost(r),
+      handle: (c, r) => h.sending.groupChat(c.session, r, c.answered),
     },
     [Msg.RECEIVED]: {
       from: "session",
@@ -172,7 +196,7 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     },
     [Msg.PING]: { from: "all", answer: "never", handle: (c) => c.connection.send(withRef({ msgid: Msg.PONG }, c.ref)) },
     [Msg.PONG]: { from: "all", answer: "never", free: () => true, handle: () => {} },
-    [Msg.HISTORY]: { from: "session", answer: "always", handle: (c, r) => h.history.history(c.session, r) },
+    [Msg.HISTORY]: { from: "session", answer: "always", handle: async (c, r) => ({ ...await h.history.history(c.session, r) }) },
     [Msg.CONTACTS]: { from: "session", answer: "always", handle: (c) => h.contacts.contacts(c.session) },
     [Msg.REMOVE_FRIEND]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.removeFriend(c.session, r) },
     [Msg.LEAVE_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.groups.leave(c.session, r) },
@@ -180,11 +204,33 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     [Msg.CHANGE_PASSWORD]: { from: "session", answer: "ref", handle: (c, r) => h.accounts.changePassword(c.session, r) },
     [Msg.BLOCK]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.block(c.session, r) },
     [Msg.UNBLOCK]: { from: "session", answer: "ref", handle: (c, r) => h.contacts.unblock(c.session, r) },
-    [Msg.MEMBERS]: { from: "session", answer: "always", handle: async (c, r) => ({ ...await h.groups.members(c.session, r) }) },
+    [Msg.EDIT]: { from: "session", answer: "ref", cost: (r) => textCost(r.msg.length), handle: (c, r) => h.deeds.edit(c.session, r) },
+    [Msg.DELETE]: { from: "session", answer: "ref", handle: (c, r) => h.deeds.delete(c.session, r) },
+    [Msg.REACT]: { from: "session", answer: "ref", handle: (c, r) => h.deeds.react(c.session, r) },
+    [Msg.READ]: { from: "session", answer: "ref", handle: (c, r) => h.reading.read(c.session, r) },
+    [Msg.CONVERSATIONS]: {
+      from: "session",
+      answer: "always",
+      cost: () => CONVERSATIONS_COST,
+      handle: (c, r) => h.reading.conversations(c.session, r),
+    },
+    [Msg.MEMBERS]: { from: "session", answer: "always", handle: (c, r) => h.groups.members(c.session, r) },
     [Msg.DEVICES]: { from: "session", answer: "always", handle: (c) => h.devices.list(c.session) },
     [Msg.REMOVE_DEVICE]: { from: "session", answer: "ref", handle: (c, r) => h.devices.remove(c.session, r) },
+    [Msg.UPDATE_GROUP]: { from: "session", answer: "ref", handle: (c, r) => h.moderation.update(c.session, r) },
+    [Msg.SET_ROLE]: { from: "session", answer: "ref", handle: (c, r) => h.moderation.setRole(c.session, r) },
+    [Msg.KICK]: { from: "session", answer: "ref", handle: (c, r) => h.moderation.kick(c.session, r) },
+    [Msg.UNBAN]: { from: "session", answer: "ref", handle: (c, r) => h.moderation.unban(c.session, r) },
+    [Msg.INVITE]: { from: "session", answer: "always", handle: (c, r) => h.invitations.invite(c.session, r) },
+    [Msg.REVOKE]: { from: "session", answer: "ref", handle: (c, r) => h.invitations.revoke(c.session, r) },
+    [Msg.PROFILE]: { from: "session", answer: "always", handle: async (c, r) => ({ ...await h.profiles.profile(c.session, r) }) },
     [Msg.USERS]: { from: "session", answer: "always", handle: (_, r) => h.contacts.users(r) },
     [Msg.SEARCH]: { from: "session", answer: "always", cost: () => SEARCH_COST, handle: (c, r) => h.finder.search(c.session, r) },
+    [Msg.DELETE_ACCOUNT]: { from: "session", answer: "ref", handle: (c, r) => h.accounts.deleteAccount(c.session, r) },
+    [Msg.MUTE]: { from: "session", answer: "ref", handle: (c, r) => h.reading.mute(c.session, r) },
+    [Msg.REPORT]: { from: "session", answer: "ref", handle: (c, r) => h.reports.report(c.session, r) },
+    [Msg.HOOK]: { from: "session", answer: "always", handle: (c, r) => h.hooks.hook(c.session, r) },
+    [Msg.PUSH]: { from: "session", answer: "always", handle: async (c, r) => ({ ...await h.pushSettings.push(c.session, r) }) },
   };
 }
 
@@ -258,7 +304,7 @@ export class Dispatcher {
     const { command, session } = context;
     const refusal = asRefusal(error, command.msgid);
     // What was stored before must be answered before.
-    if (command.ordered && session) return this.#handlers.chat.refuse(session, refusal, context.answered);
+    if (command.ordered && session) return this.#handlers.sending.refuse(session, refusal, context.answered);
     context.refuse(refusal);
   }
 
@@ -332,5 +378,5 @@ function asRefusal(error: unknown, msgid: number): Refusal {
 }
 
 function unavailable(errmsg?: string): Refusal {
-  return new Refusal(Errno.UNAVAILABLE, errmsg, { retry: RETRY_MS });
+  return new Refusal(Errno.UNAVAILABLE, errmsg, { retry: RETRY_AFTER_MS });
 }

@@ -1,4 +1,5 @@
 /** Builds the parts of a server and joins them. */
+import { DAY_MS } from "./async/pause.ts";
 import { within } from "./async/within.ts";
 import { Accounts } from "./auth/accounts.ts";
 import { Passwords } from "./auth/passwords.ts";
@@ -6,14 +7,25 @@ import { Appender } from "./chat/appender.ts";
 import { Changes } from "./chat/changes.ts";
 import { Confirmation } from "./chat/confirmation.ts";
 import { Contacts } from "./chat/contacts.ts";
+import { Deeds } from "./chat/deeds.ts";
 import { Delivery } from "./chat/delivery.ts";
 import { Devices } from "./chat/devices.ts";
+import { Moderation } from "./chat/moderation.ts";
+import { GroupNews } from "./chat/group_news.ts";
 import { Groups } from "./chat/groups.ts";
 import { History } from "./chat/history.ts";
+import { Hooks } from "./chat/hooks.ts";
+import { Invitations } from "./chat/invitations.ts";
+import { DeletedAccounts, LEAVERS_MS } from "./chat/deleted_accounts.ts";
 import { Lists } from "./chat/lists.ts";
-import { Chat } from "./chat/messages.ts";
+import { Sending } from "./chat/sending.ts";
 import { PresenceNews } from "./chat/presence_news.ts";
+import { PushSettings } from "./chat/push_settings.ts";
+import { Profiles } from "./chat/profiles.ts";
+import { Reports } from "./chat/reports.ts";
 import { Pushes } from "./chat/pushes.ts";
+import { Quota, QUOTA_COUNT_MS, QUOTA_FLUSH_MS, type QuotaTimes } from "./chat/quota.ts";
+import { Reading } from "./chat/reading.ts";
 import { Retention, RETENTION_MS } from "./chat/retention.ts";
 import { Finder } from "./chat/search.ts";
 import { Signals } from "./chat/signals.ts";
@@ -24,15 +36,24 @@ import { LocalHub } from "./cluster/local.ts";
 import { type Handlers as NodeHandlers, type JoinBus, Router } from "./cluster/router.ts";
 import type { Config } from "./config/config.ts";
 import type { Handlers } from "./dispatcher.ts";
+import { aboutRoutes } from "./http/about.ts";
+import { Folder } from "./files/folder.ts";
+import { SWEEP_MS, Sweeper } from "./files/sweeper.ts";
+import { Uploads } from "./files/uploads.ts";
+import { Exports } from "./http/export.ts";
+import { fileRoutes, noFileRoutes } from "./http/files.ts";
 import { healthRoutes } from "./http/health.ts";
+import { hookRoutes } from "./http/hooks.ts";
 import { metricsRoutes } from "./http/metrics.ts";
 import { Monitoring } from "./http/monitoring.ts";
 import { pageRoutes } from "./http/page.ts";
-import { Routes } from "./http/routes.ts";
+import { type Route, Routes } from "./http/routes.ts";
 import { type Certificate, readCertificate } from "./net/certificate.ts";
 import { type Addresses, type Answering, Listeners } from "./net/listeners.ts";
 import { Patience } from "./net/patience.ts";
 import { Strangers } from "./net/strangers.ts";
+import { Notifier, SUBSCRIPTIONS_MS } from "./push/notifier.ts";
+import type { SenderOptions } from "./push/sender.ts";
 import { nodeCrypto } from "./node_crypto.ts";
 import { Counters } from "./ops/counters.ts";
 import { Limits } from "./ops/limits.ts";
@@ -53,7 +74,8 @@ import type { Store } from "./store/store.ts";
 
 /** How long a stop may take to say goodbye, to store what waits (twice), and to set users offline (ms). `natter serve` waits 9 s for all of it. */
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;
-const DAY_MS = 24 * 3600_000;
+/** How much later than by its heartbeat a session that is gone is so in the database (ms). */
+const GONE_MS = 3000;
 /** Those who have not logged in may hold this part of all connections. */
 const STRANGERS = 1 / 4;
 
@@ -61,7 +83,7 @@ const STRANGERS = 1 / 4;
 export interface Server extends AsyncDisposable {
   /** Where it listens, with the ports that were picked. */
   readonly addresses: Readonly<Addresses>;
-  /** Rejects when the server cannot go on: another process has its name. It has stopped then. */
+  /** Rejects when the server cannot go on: another process has its name, or SQLite's file is not where it was. It has stopped then. */
   readonly failed: Promise<never>;
   /** Stops in order: GOODBYE, flush, users offline. Resolves to whether no user was left online. */
   close(): Promise<boolean>;
@@ -76,7 +98,21 @@ export interface Overrides {
   /** Cheaper hashing, say. */
   passwords?: Passwords;
   /** Shorter waits (ms). */
-  times?: Partial<NodeTimes & { retention: number; index: number; news: number; name: number; rest: number }>;
+  times?: Partial<
+    NodeTimes & QuotaTimes & {
+      retention: number;
+      index: number;
+      leavers: number;
+      news: number;
+      name: number;
+      rest: number;
+      sweep: number;
+      subscriptions: number;
+      gone: number;
+    }
+  >;
+  /** How pushes are sent. */
+  push?: Partial<SenderOptions>;
   /** Another way to the other nodes. */
   bus?: JoinBus;
 }
@@ -86,20 +122,23 @@ export interface Overrides {
  *
  * `ready` is told when connections are accepted. What only their first line needs is loaded after that; whoever is so fast waits the rest of it.
  *
- * Throws {@linkcode ConfigError} (the certificate), {@linkcode StoreRefused}, {@linkcode StoreUnavailable} or {@linkcode ListenError}.
+ * Throws {@linkcode ConfigError} (the certificate, the folder for files), {@linkcode StoreRefused}, {@linkcode StoreUnavailable} or {@linkcode ListenError}.
  */
 export async function start(config: Config, overrides: Overrides = {}, ready: (addresses: Addresses) => void = () => {}): Promise<Server> {
   const certificate = await readCertificate(config);
   const opened = await openStore(config);
   const store = overrides.store?.(opened) ?? opened;
+  let folder: Folder | undefined;
   try {
+    // Without HTTP there is no way to them.
+    if (config.files !== undefined && (config.http || config.https)) folder = await Folder.open(config.files);
     const left = await store.join(config.node, overrides.times?.name);
     if (left > 0) log.warning("users that a former life had left online are offline now", { users: left });
   } catch (error) {
     await store.close();
     throw error;
   }
-  const server = new NatterServer(config, store, overrides);
+  const server = new NatterServer(config, store, folder, overrides);
   try {
     await server.listen(overrides.bus ?? await busOf(config), certificate);
     ready(server.addresses);
@@ -124,9 +163,16 @@ class NatterServer implements Server {
   readonly failed: Promise<never>;
   readonly #config: Config;
   readonly #store: Store;
-  readonly #times: NodeTimes & { retention: number; index: number };
+  readonly #folder: Folder | undefined;
+  readonly #uploads: Uploads | undefined;
+  readonly #exports: Exports;
+  /** Undefined: nothing is pushed. */
+  readonly #notifier: Notifier | undefined;
+  readonly #quota: Quota;
+  readonly #times: NodeTimes & QuotaTimes & { retention: number; index: number; leavers: number; sweep: number };
   readonly #tokenLife: number;
   readonly #limits: Limits;
+  readonly #terms: Terms;
   readonly #time = new TrustedTime();
   readonly #table = new ConnectionTable();
   readonly #router: Router;
@@ -146,14 +192,19 @@ class NatterServer implements Server {
   #listeners: Listeners | undefined;
   #retention: Retention | undefined;
   #indexer: Indexer | undefined;
+  #sweeper: Sweeper | undefined;
+  readonly #groupNews: GroupNews;
+  #leavers: DeletedAccounts | undefined;
+  readonly #changes: Changes;
   #closing: Promise<boolean> | undefined;
 
-  constructor(config: Config, store: Store, overrides: Overrides) {
+  constructor(config: Config, store: Store, folder: Folder | undefined, overrides: Overrides) {
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => {});
     this.failed = failed.promise;
     this.#config = config;
     this.#store = store;
+    this.#folder = folder;
     this.#times = {
       renew: RENEW_MS,
       lease: LEASE_MS,
@@ -161,16 +212,34 @@ class NatterServer implements Server {
       reconcile: RECONCILE_MS,
       retention: RETENTION_MS,
       index: INDEX_MS,
+      sweep: SWEEP_MS,
+      leavers: LEAVERS_MS,
+      quotaFlush: QUOTA_FLUSH_MS,
+      quotaCount: QUOTA_COUNT_MS,
       ...overrides.times,
     };
     const { onConflict, maxDevices, directory } = config;
     const tokenLife = this.#tokenLife = config.tokenDays * DAY_MS;
     const table = this.#table;
+    const terms = this.#terms = new Terms({ ...config, file: folder && config.maxFile });
     const passwords = overrides.passwords ?? new Passwords();
     const limits = this.#limits = new Limits(config.limits);
     const time = this.#time;
+    const quota = this.#quota = new Quota(store, config.userQuota);
+    this.#exports = new Exports({ store, limits, time });
+    this.#uploads = folder && new Uploads({ store, folder, time, quota: config.userQuota });
     const counters = new Counters();
     const router = this.#router = new Router(config.node);
+    const notifier = this.#notifier = terms.features.includes("push")
+      ? new Notifier({
+        store,
+        counters,
+        contact: terms.url.startsWith("https:") ? terms.url : undefined,
+        goneAfter: overrides.times?.gone ?? (2 * config.heartbeat) * 1000 + GONE_MS,
+        interval: overrides.times?.subscriptions ?? SUBSCRIPTIONS_MS,
+        options: { any: config.push === "any", ...overrides.push },
+      })
+      : undefined;
     const pushes = new Pushes();
     const ties = new Ties();
     const lists = new Lists(store);
@@ -182,17 +251,20 @@ class NatterServer implements Server {
     const end = farewell.end.bind(farewell);
     const most = config.maxConnections;
     const strangers = new Strangers(Math.max(1, Math.floor(most * STRANGERS)), (connection) => farewell.cut(connection, "full"));
-    const delivery = this.#delivery = new Delivery({ store, table, confirmation, tooSlow: (session) => end(session, "slow") });
-    const appender = this.#appender = new Appender(store, router, counters);
+    const delivery = this.#delivery = new Delivery({ store, table, confirmation, url: terms.url, tooSlow: (session) => end(session, "slow") });
+    const appender = this.#appender = new Appender({ store, router, counters, notifier, url: terms.url });
     const signals = new Signals({ store, table, router, ties, limits });
-    const changes = new Changes({ store, router, table, ties, signals, pushes });
+    const changes = this.#changes = new Changes({ store, router, table, ties, signals, pushes });
+    const groupNews = this.#groupNews = new GroupNews({ router, changes, counters, limits });
+    const reading = new Reading({ store, router, table, pushes, changes });
+    const deeds = new Deeds({ store, router, counters, limits, quota });
     const remote = new RemoteHolders(store, router);
     const fenced = () => this.#node.renewSoon();
     const shared = { store, table, router, offline, listener: news, end };
     const login = this.#login = new Login({ ...shared, onConflict, maxDevices, tokenLife, passwords, limits, time, remote, fenced });
     const fatal = (error: Error) => void this.close().then(() => failed.reject(error));
     this.#node = new NodeLife({ ...shared, login, times: this.#times, noticed: (session, last) => delivery.noticed(session, last), fatal });
-    const welcome = new Welcome({ store, time, delivery, confirmation, lists, news, pushes, ties, terms: new Terms(config), tokenLife });
+    const welcome = new Welcome({ store, time, delivery, confirmation, lists, news, pushes, ties, terms, tokenLife });
     const devices = new Devices({ store, strangers, login, welcome, departure, appender, changes, router, counters, limits });
     const heartbeat = this.#heartbeat = new Heartbeat(
       config.heartbeat * 1000,
@@ -213,13 +285,22 @@ class NatterServer implements Server {
       offlineBacklog: () => offline.backlog,
       certificateEnds: () => this.#listeners?.certificateEnds,
       searchBehind: () => this.#indexer?.behind ?? 0,
+      pushWaiting: () => notifier?.waiting ?? 0,
     });
     this.#handlers = {
-      accounts: new Accounts({ store, passwords, limits, ended: (ended) => devices.ended(ended) }),
-      chat: new Chat(store, appender, limits),
+      accounts: new Accounts({ store, passwords, limits, registration: terms.registration, ended: (ended) => devices.ended(ended) }),
+      sending: new Sending(store, appender, limits, quota),
       contacts: new Contacts({ store, lists, changes, news, directory }),
-      groups: new Groups(store, lists, changes),
-      history: new History(store),
+      groups: new Groups({ store, lists, changes, news: groupNews, limits }),
+      moderation: new Moderation({ store, news: groupNews, changes }),
+      hooks: new Hooks({ store, limits }),
+      history: new History(store, terms.url),
+      deeds,
+      profiles: new Profiles(store, changes),
+      reports: new Reports(store, limits),
+      pushSettings: new PushSettings({ store, notifier, any: config.push === "any" }),
+      reading,
+      invitations: new Invitations({ store, news: groupNews, changes, limits, members: terms.invites }),
       finder: new Finder(store),
       signals,
       confirmation,
@@ -233,6 +314,7 @@ class NatterServer implements Server {
       presence: (message) => news.heard(message),
       signal: (message) => signals.heard(message),
       changed: (message) => changes.heard(message),
+      read: (message) => reading.heard(message),
       probe: (message) => void remote.asked(message, table, login.turns),
       probed: (message) => remote.answered(message),
       ended: ({ key, cause }) => login.ended(key, cause),
@@ -243,10 +325,24 @@ class NatterServer implements Server {
   async listen(joinBus: JoinBus, certificate: Certificate | undefined): Promise<void> {
     this.#router.join(joinBus, this.#nodeHandlers, () => this.#node.reconcileSoon());
     const monitoring = this.#monitoring;
-    const page = new Routes([...healthRoutes(() => monitoring.lacks()), ...metricsRoutes(() => monitoring.measure(), true), ...pageRoutes()]);
+    const page = new Routes([
+      ...aboutRoutes(this.#terms),
+      ...healthRoutes(() => monitoring.lacks()),
+      ...metricsRoutes(() => monitoring.measure(), true),
+      ...pageRoutes(),
+      ...this.#fileRoutes(),
+      ...this.#exports.routes(),
+      ...hookRoutes({ store: this.#store, sending: this.#handlers.sending, limits: this.#limits, maxLine: this.#config.maxLine }),
+    ]);
     const metrics = new Routes(metricsRoutes(() => monitoring.measure(), false));
     const answering: Answering = { page: (request) => page.answer(request), metrics: (request) => metrics.answer(request) };
     this.#listeners = await Listeners.open({ config: this.#config, certificate, handler: this.#connections, answering, limits: this.#limits });
+  }
+
+  #fileRoutes(): Route[] {
+    if (!this.#folder || !this.#uploads) return noFileRoutes();
+    const { maxFile } = this.#config;
+    return fileRoutes({ store: this.#store, folder: this.#folder, uploads: this.#uploads, limits: this.#limits, time: this.#time, maxFile });
   }
 
   /** Sets going what needs no client to begin, and lets requests in. After {@linkcode NatterServer.listen}. */
@@ -255,7 +351,12 @@ class NatterServer implements Server {
     this.#heartbeat.start();
     this.#node.start();
     this.#retention = new Retention(this.#store, this.#time, { tokenLife: this.#tokenLife, keepDays, interval: this.#times.retention });
+    this.#quota.start(this.#times);
+    this.#notifier?.start();
     this.#indexer = new Indexer(this.#store, this.#times.index);
+    this.#sweeper = this.#folder && new Sweeper(this.#store, this.#folder, this.#time, this.#times.sweep);
+    const { deeds } = this.#handlers;
+    this.#leavers = new DeletedAccounts({ store: this.#store, changes: this.#changes, news: this.#groupNews, deeds }, this.#times.leavers);
     const [{ Dispatcher }] = await Promise.all([import("./dispatcher.ts"), this.#listeners!.accept()]);
     const dispatcher = new Dispatcher(this.#handlers);
     this.#connections.begin((connection, line) => dispatcher.dispatch(connection, line));
@@ -282,18 +383,22 @@ class NatterServer implements Server {
 
   async #close(): Promise<boolean> {
     await this.#listeners?.stopAccepting();
-    await Promise.all([this.#node.close(), this.#retention?.close(), this.#indexer?.close()]);
+    this.#exports.close();
+    this.#notifier?.stop();
+    await Promise.all([this.#node.close(), this.#retention?.close(), this.#indexer?.close(), this.#sweeper?.close(), this.#leavers?.close()]);
     await within(this.#appender.idle(), STORE_MS);
     await within(this.#connections.stop(), GOODBYE_MS);
     this.#connections.destroy();
     await this.#listeners?.close();
-    await within(Promise.all([this.#appender.idle(), this.#login.turns.idle()]), STORE_MS);
+    await within(Promise.all([this.#appender.idle(), this.#login.turns.idle(), this.#uploads?.idle()]), STORE_MS);
+    await this.#notifier?.close();
     await this.#monitoring.close();
     this.#heartbeat.close();
     this.#confirmation.close();
     this.#delivery.close();
     await this.#news.close();
     await this.#table.close();
+    await within(this.#quota.close(), STORE_MS);
     const clean = await this.#offline.close(OFFLINE_MS);
     await this.#router.close();
     await this.#store.leave().catch((error) => log.warning("the lease was not given up", { error }));

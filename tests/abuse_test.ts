@@ -46,7 +46,7 @@ Deno.test("abuse: connections that are opened and abandoned leave nothing behind
   await using log = await CapturedLog.start();
   await using db = await testDatabase("sqlite");
   const watch = new StoreWatch();
-  await using s = await startServer(db, { "max-connections": 400 }, { store: watch.wrap });
+  await using s = await startServer(db, { "max-connections": 400 }, { store: watch.wrap, times: { news: 60_000 } });
   const [user] = await makeUsers(db, 1);
   await using bystander = await s.client(user!);
   await watch.quiet();
@@ -95,17 +95,21 @@ Deno.test("abuse: 10 MB without a line's end are not kept: told, closed, and rea
 
 Deno.test("abuse: a flood of PINGs is answered in order, some of it with when to come back, then hardly read; others are served", async () => {
   await using db = await testDatabase("sqlite");
-  await using s = await startServer(db);
+  const REST = 250;
+  await using s = await startServer(db, {}, { times: { rest: REST } });
   const [flooder, other] = await makeUsers(db, 2);
   await using client = await s.client(flooder!);
   await using bystander = await s.client(other!);
   const COUNT = 500_000;
+  const begun = performance.now();
   client.sendBytes(Array.from({ length: COUNT }, (_, ref) => `{"msgid":13,"ref":${ref}}\n`).join(""));
   for (let i = 0; i < 10; i++) await assertServed(bystander);
   await eventually(() => client.lines > 150, "what is answered at once");
-  // Two rests: some dozens each.
-  await new Promise((resolve) => setTimeout(resolve, 2600));
-  assert(client.lines < 150 + 200, `${client.lines} answers`);
+  const before = client.lines, rested = performance.now();
+  await eventually(() => client.lines > before && performance.now() - rested > 2 * REST, "two rests, and it is read on");
+  // Twenty units come back in a second, and each rest is a line more.
+  const seconds = (performance.now() - begun) / 1000;
+  assert(client.lines < 150 + 75 * seconds, `${client.lines} answers in ${seconds} s`);
   assertEquals(client.backlog.map((m) => m.ref), Array.from({ length: client.lines - 1 }, (_, i) => i));
   assert(client.backlog.every((m) => m.msgid === 14 || (m.errno === 15 && m.retry! > 0)));
   assert(client.backlog.filter((m) => m.msgid === 14).length >= 50);
@@ -128,13 +132,11 @@ Deno.test("abuse: a flood of PINGs by one who reads nothing is not read; others 
     }
   })();
   // Nothing goes any more: the buffers of both directions are full.
-  let before = -1;
   await eventually(async () => {
-    if (sent === before) return true;
-    before = sent;
-    await assertServed(bystander);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return false;
+    const before = sent;
+    // The server has had as many turns, in each of which it would have read.
+    for (let turn = 0; turn < 100; turn++) await assertServed(bystander);
+    return sent === before;
   }, "it is read no further");
   assert(sent < COUNT, "all of it was read");
   assertEquals(await stateOf(db, flooder!.id), "online");

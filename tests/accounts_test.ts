@@ -140,11 +140,12 @@ databaseTest("LOGIN: what a client of today is told, whatever higher version it 
       friends: [],
       groups: [],
       blocked: [],
+      invited: [],
       token: user!.token,
       heartbeat: 7,
       limits: { line: 1048576, answer: 1049600, group: 33, devices: 5 },
       inbox: { epoch, confirmed: 0, last: 0 },
-      features: ["devices"],
+      features: ["devices", "push"],
       version: deno.version,
     });
   }

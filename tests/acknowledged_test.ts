@@ -5,7 +5,7 @@ import { databaseTest } from "./support/databases.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { makeUsers, spawnServer, startServer, type TestUser } from "./support/server.ts";
 
-const SENDERS = 4, EACH = 500, RUNS = 10;
+const SENDERS = 4, EACH = 500, RUNS = 5;
 
 async function login(port: number, { id, token }: TestUser): Promise<RawClient> {
   const client = await RawClient.connect(port);
@@ -36,7 +36,7 @@ databaseTest(`acknowledged: ${SENDERS} senders, ${SENDERS * EACH} messages, SIGK
     const first = await spawnServer(db, { limits: "off" });
     const clients = await Promise.all(senders.map((user) => login(first.port, user)));
     // Somewhere in the middle: after a number of answers that differs by the run.
-    const enough = 100 + run * 150;
+    const enough = 100 + run * 340;
     const killed = Promise.withResolvers<void>();
     const reading = clients.map(async (client) => {
       for await (const reply of client) {

@@ -1,15 +1,15 @@
 // What was looked at before a wait is not taken for true after it: whoever is let in, told or pushed to is so by what holds then.
 
 import { assert, assertEquals } from "@std/assert";
-import { Passwords } from "../src/auth/passwords.ts";
 import type { Bus, BusListener } from "../src/cluster/bus.ts";
 import { LocalHub } from "../src/cluster/local.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { nothingElse } from "./support/chat.ts";
+import { cheapPasswords } from "./support/cheap_passwords.ts";
 import { databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
 
-const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
+const passwords = cheapPasswords();
 const never = 3600_000;
 
 /** The first call of that name is made, and its result held back. */

@@ -48,7 +48,7 @@ databaseTest("client and server: two people find each other and talk", async (db
   assertEquals(await alice.users({ names: ["BOB", "nobody"] }), [{ id: bobId, name: "bob" }]);
   const second = event(bob, "message");
   await alice.chat({ groupid }, "hello all");
-  assertEquals([(await second).groupid, (await second).seq], [groupid, 2]);
+  assertEquals([(await second).groupid, (await second).seq], [groupid, 3]);
   assertEquals((await bob.contacts()).groups.map((g) => g.id), [groupid]);
 
   const typing = event(bob, "signal");
@@ -63,7 +63,7 @@ databaseTest("client and server: two people find each other and talk", async (db
   await bob.unblock(id);
   await alice.removeFriend(bobId);
   await alice.leaveGroup(groupid);
-  assertEquals(await alice.contacts(), { friends: [], groups: [], blocked: [] });
+  assertEquals(await alice.contacts(), { friends: [], groups: [], blocked: [], invited: [] });
   assertEquals((await assertRejects(() => alice.chat({ groupid }, "?"), NatterError) as NatterError).errno, 18);
   assertEquals((await assertRejects(() => alice.chat({ id: bobId }, "x".repeat(70_000)), NatterError) as NatterError).errno, 14);
 

@@ -4,10 +4,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { laterTurn } from "../src/async/loop.ts";
-import { Msg, type RequestId, schemas } from "../src/wire/messages.ts";
+import { Msg, type RequestId, schemas } from "../src/wire/requests.ts";
 import { databaseTest, type TestDatabase } from "./support/databases.ts";
 import type { Message, RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, type TestServer, type TestUser } from "./support/server.ts";
+import { giveTokens } from "./support/tokens.ts";
 import { Turns } from "./support/turns.ts";
 
 /** No turn of the loop is longer (ms). */
@@ -30,6 +31,12 @@ interface World {
   me: TestUser;
   /** Has nothing but a place in the large group. */
   other: TestUser;
+  /** Made the large group. */
+  founder: TestUser;
+  /** Are in the large group, one for each round; they go. */
+  doomedMembers: TestUser[];
+  /** Come into the large group, one in each round, and go. */
+  guests: TestUser[];
   /** Not in my lists, one for each round. */
   strangers: TestUser[];
   /** Is in sixty groups of a hundred members each, and has no friends. */
@@ -40,15 +47,26 @@ interface World {
   own: number[];
   /** With many messages waiting, one for each round. */
   behind: TestUser[];
+  /** A note of mine of many, in their middle. */
+  middle: number;
+  /** A message of mine to the large group, with many different reactions. */
+  said: number;
+  /** Others of mine, one for each round. */
+  doomed: number[];
+  /** Notes of many different words, one for each round, also of those that are repeated. */
+  wordy: number[];
 }
 
-/** Whose client sends it: `stranger` and `behind` are others in each round, `nobody` is not logged in. */
-type Who = "me" | "other" | "behind" | "stranger" | "nobody";
+/** Whose client sends it: `guest`, `stranger` and `behind` are others in each round, `nobody` is not logged in. */
+type Who = "me" | "other" | "founder" | "guest" | "behind" | "stranger" | "nobody";
 
-/** What is sent, in round `i`; each of several is measured by itself. */
-type Worst = (world: World, i: number) => { [field: string]: unknown; by?: Who }[];
+/** What is sent, in round `i`, the `nth` if rounds are repeated; each of several is measured by itself. */
+type Worst = (world: World, i: number, nth: number) => { [field: string]: unknown; by?: Who }[];
 
 const text = "x".repeat(LINE - 500);
+/** Different words, no two messages with the same ones: as many as a line holds; and characters, of which each is a word, and each two. */
+const words = (i: number) => Array.from({ length: 5000 }, (_, k) => `${(1_000_003 * (i + 1) + 7919 * k).toString(36)}`).join(" ") + " zzz";
+const characters = (i: number) => Array.from({ length: 4000 }, (_, k) => String.fromCodePoint(0x4e00 + (k * (2 * i + 1)) % 20_900)).join("");
 
 const rows: Record<RequestId, Worst> = {
   [Msg.LOGIN]: ({ me, member, behind }, i) => [
@@ -60,27 +78,66 @@ const rows: Record<RequestId, Worst> = {
   [Msg.REGISTER]: (_, i) => [{ by: "nobody", name: long(`new${i}`), password: "x".repeat(256) }],
   [Msg.CHAT]: ({ me, other }) => [{ toid: other.id, msg: text }, { toname: other.name, msg: text }, { toid: me.id, msg: "\u0001".repeat(10_000) }],
   [Msg.ADD_FRIEND]: ({ strangers }, i) => [{ by: "other", friendid: strangers[i]!.id }, { friendid: strangers[i]!.id }],
-  [Msg.CREATE_GROUP]: (_, i) => [{ by: "other", groupname: long(`made${i}`), groupdesc: "𠀋".repeat(200) }],
-  [Msg.JOIN_GROUP]: ({ large, own }, i) => [{ groupid: large }, { by: "other", groupid: own[i] }],
+  [Msg.CREATE_GROUP]: (_, i) => [
+    { by: "other", groupname: long(`made${i}`), groupdesc: "𠀋".repeat(200) },
+    { by: "other", groupname: long(`made${i}`), groupdesc: "𠀋".repeat(200), private: true },
+  ],
+  [Msg.JOIN_GROUP]: ({ large, own }, i) => [{ groupid: large }, { by: "other", groupid: own[i] }, { by: "guest", groupid: large }],
   [Msg.GROUP_CHAT]: ({ large }) => [{ groupid: large, msg: "x" }, { groupid: large, msg: text }],
   [Msg.RECEIVED]: () => [{ by: "behind", seq: WAITING }],
   [Msg.PING]: () => [{}],
   [Msg.PONG]: () => [{}],
-  [Msg.HISTORY]: ({ me, other, large }) => [
+  [Msg.HISTORY]: ({ me, other, large, middle }) => [
     { toid: other.id, limit: 100 },
     { toid: me.id, limit: 100 },
     { groupid: large, limit: 100 },
+    { toid: me.id, limit: 100, around: middle },
+    { toid: me.id, limit: 100, after: 1 },
   ],
   [Msg.CONTACTS]: () => [{}],
   [Msg.REMOVE_FRIEND]: ({ strangers }, i) => [{ by: "other", friendid: strangers[i]!.id }],
-  [Msg.LEAVE_GROUP]: ({ own }, i) => [{ groupid: own[i] }],
+  [Msg.LEAVE_GROUP]: ({ own, large }, i) => [{ groupid: own[i] }, { by: "guest", groupid: large }],
   [Msg.SIGNAL]: ({ large, other }) => [{ groupid: large, msg: "𠀋".repeat(1024) }, { toid: other.id, msg: "𠀋".repeat(1024) }],
   [Msg.CHANGE_PASSWORD]: () => [{ old: "wrong", new: "x".repeat(256) }],
   [Msg.BLOCK]: ({ strangers }, i) => [{ by: "other", userid: strangers[i]!.id }, { userid: strangers[i]!.id }],
   [Msg.UNBLOCK]: ({ strangers }, i) => [{ by: "other", userid: strangers[i]!.id }],
-  [Msg.MEMBERS]: ({ large }) => [{ groupid: large, limit: 200 }],
+  [Msg.EDIT]: (
+    { middle, said, wordy },
+    i,
+    nth,
+  ) => [
+    { messageid: middle, msg: `${i} ${text}` },
+    { messageid: said, msg: `${i} ${text}` },
+    { messageid: wordy[nth], msg: words(nth) },
+    { messageid: wordy[nth], msg: characters(nth) },
+  ],
+  [Msg.DELETE]: ({ doomed, wordy }, i, nth) => [{ messageid: doomed[i] }, { messageid: wordy[nth] }],
+  [Msg.REACT]: ({ said }, i) => [
+    // One of twenty; the first round puts it there, the next takes it away.
+    { messageid: said, emoji: "👍", off: i % 2 === 1 },
+    { by: "other", messageid: said, emoji: "👎", off: i % 2 === 1 },
+  ],
+  [Msg.READ]: (
+    { large, other },
+    i,
+  ) => [{ groupid: large, messageid: 2 ** 50 }, { by: "other", groupid: large, messageid: i + 1 }, { toid: other.id, messageid: 1 }],
+  [Msg.CONVERSATIONS]: () => [{ limit: 100 }, { limit: 1 }, { limit: 100, beforegroup: 1 }],
+  [Msg.MEMBERS]: ({ large }) => [{ groupid: large, limit: 200 }, { by: "founder", groupid: large, limit: 200, banned: true }],
   [Msg.DEVICES]: () => [{}],
   [Msg.REMOVE_DEVICE]: (_, i) => [{ device: i + 1 }],
+  [Msg.UPDATE_GROUP]: ({ large }, i) => [
+    { by: "founder", groupid: large, groupname: long(`large${i}`), groupdesc: "𠀋".repeat(199) + i },
+    { by: "founder", groupid: large, private: i % 2 === 0 },
+  ],
+  [Msg.SET_ROLE]: ({ large, other }, i) => [{ by: "founder", groupid: large, userid: other.id, role: i % 2 === 0 ? "moderator" : "normal" }],
+  [Msg.KICK]: ({ large, doomedMembers }, i) => [{ by: "founder", groupid: large, userid: doomedMembers[i]!.id, ban: true }],
+  [Msg.UNBAN]: ({ large, doomedMembers }, i) => [{ by: "founder", groupid: large, userid: doomedMembers[i]!.id }],
+  [Msg.INVITE]: ({ large, strangers }, i) => [
+    { by: "other", uses: 1000, days: 30 },
+    { by: "founder", groupid: large, userid: strangers[i]!.id },
+    { by: "founder", groupid: large, uses: 1000, days: 30 },
+  ],
+  [Msg.REVOKE]: ({ large }) => [{ by: "founder", groupid: large }],
   [Msg.USERS]: ({ strangers }) => [
     { ids: Array.from({ length: 100 }, (_, i) => i + 1) },
     { names: Array.from({ length: 100 }, (_, i) => strangers[i % ROUNDS]!.name) },
@@ -89,8 +146,19 @@ const rows: Record<RequestId, Worst> = {
   [Msg.SEARCH]: ({ other, large }) => [
     { text: "x".repeat(100), limit: 50 },
     { text: "x", toid: other.id, limit: 50 },
+    { text: "zzz", limit: 50 },
     { text: "a b c d e f g h i j k l m", groupid: large, limit: 50 },
   ],
+  [Msg.PROFILE]: () => [{ about: "𠀋".repeat(200), receipts: true }],
+  [Msg.REPORT]: (_, i) => [{ messageid: i + 1, reason: "𠀋".repeat(500) }],
+  // Of an account that is deleted the rest goes in steps (deleted_accounts.ts).
+  [Msg.DELETE_ACCOUNT]: () => [{ by: "stranger", password: "x".repeat(256), messages: true }],
+  [Msg.PUSH]: () => [{}],
+  [Msg.HOOK]: ({ large }, i) => [
+    { by: "founder", groupid: large, name: long(`hook${i}`) },
+    { by: "founder", groupid: large, name: long(`hook${i}`), off: true },
+  ],
+  [Msg.MUTE]: ({ large }) => [{ groupid: large, until: 5, pinned: true, archived: true }],
 };
 
 /** Fifty at a time. */
@@ -105,6 +173,7 @@ async function build(db: TestDatabase, server: TestServer): Promise<World> {
   const [me, other, founder, member] = named as [TestUser, TestUser, TestUser, TestUser];
   const behind = await makeUsers(db, ROUNDS, "behind");
   const strangers = await makeUsers(db, ROUNDS, "stranger");
+  const guests = await makeUsers(db, ROUNDS, "guest");
   const groups: number[] = [];
   // One place is left for the large one.
   await inParts(Array.from({ length: GROUPS - 1 }, (_, i) => long(`group${i}`)), async (name) => {
@@ -132,10 +201,20 @@ async function build(db: TestDatabase, server: TestServer): Promise<World> {
   };
   await append(100, { toid: other.id, msg: text });
   await append(100, { toid: me.id, msg: "\u0001".repeat(10_000) });
+  for (let i = 0; i < MOST_ROUNDS; i++) await append(1, { toid: me.id, msg: words(100 + i) });
   for (const { id } of behind) await append(WAITING, { toid: id, msg: "how do you do? ".repeat(5) });
   for (let i = 0; i < 20; i++) await append(1, { groupid: large.groupid, msg: "to all" });
+  const numbersOf = async (place: string) =>
+    (await db.query(`select id from message where sender = ${me.id} and ${place} order by id`)).map(({ id }) => Number(id));
+  const notes = await numbersOf(`toid = ${me.id}`);
+  const middle = notes[50]!, wordy = notes.slice(100);
+  const [said, ...doomed] = await numbersOf(`groupid = ${large.groupid}`) as [number, ...number[]];
+  for (const emoji of "😀😁😂😃😄😅😆😇😈😉😊😋😌😍😎😏😐😑") {
+    await store.act({ what: "react", by: me.id, messageid: said, at: 1, emoji, off: false });
+  }
   const columns = "userid, device, name, created, confirmed_seq";
   for (let i = 1; i <= 20; i++) await db.query(`insert into device (${columns}) values (${me.id}, ${i}, '${"d".repeat(50)}', 1, 0)`);
+  await eventually(async () => (await store.index()).behind === 0, "the index is there", 60_000);
   await store.close();
   // Who is online takes what comes, and says nothing.
   await inParts(named.slice(3 + 2 * FRIENDS, 3 + 2 * FRIENDS + ONLINE), async ({ id, token }) => {
@@ -145,14 +224,29 @@ async function build(db: TestDatabase, server: TestServer): Promise<World> {
     await conn.read(new Uint8Array(65_536));
   });
   // What waits for me and the other is confirmed.
-  for (const [user, waiting] of [[me, 100], [other, 120]] as const) {
+  for (const [user, waiting] of [[me, 100 + MOST_ROUNDS], [other, 120]] as const) {
     await using client = (await server.client(user, { proto: 3 })).answerPings();
     await eventually(() => client.lines >= 1 + waiting, `${waiting} messages`);
     client.send({ msgid: 12, seq: waiting });
     client.send({ msgid: 3, id: user.id + 1, ref: 1 });
     await client.next((m) => m.ref === 1);
   }
-  return { me, other, member, strangers, large: large.groupid, own, behind };
+  return {
+    me,
+    other,
+    founder,
+    doomedMembers: named.slice(-ROUNDS),
+    guests,
+    member,
+    strangers,
+    large: large.groupid,
+    own,
+    behind,
+    middle,
+    said,
+    doomed,
+    wordy,
+  };
 }
 
 const conns: Deno.Conn[] = [];
@@ -161,7 +255,10 @@ const UNANSWERED = new Set<number>([Msg.SIGNAL, Msg.RECEIVED, Msg.PONG]);
 
 async function clientOf(server: TestServer, world: World, by: Who, i: number): Promise<RawClient> {
   if (by === "nobody") return await server.connect();
-  const user = by === "stranger" || by === "behind" ? { stranger: world.strangers, behind: world.behind }[by][i]! : world[by];
+  const others = { guest: world.guests, stranger: world.strangers, behind: world.behind };
+  const user = by === "guest" || by === "stranger" || by === "behind" ? others[by][i]! : world[by];
+  // What a stranger does may end its token.
+  if (by === "stranger") [user.token] = await giveTokens(server.db.url, [user.id]) as [string];
   const client = (await server.client(user, { proto: 3 })).answerPings();
   if (by === "behind") await eventually(() => client.lines > WAITING, "what waits");
   client.backlog.length = 0;
@@ -183,7 +280,7 @@ async function measure(client: RawClient, msgid: number, request: object): Promi
 }
 
 databaseTest("costs: every request at its worst: no turn of the event loop above 20 ms, no answer above 256 KiB", async (db) => {
-  await using server = await startServer(db, { limits: "off", directory: "on", "max-connections": 5000 });
+  await using server = await startServer(db, { limits: "off", directory: "on", "max-connections": 5000, "max-group": 2 * MEMBERS });
   const world = await build(db, server);
   try {
     assertEquals(Object.keys(rows).map(Number), Object.keys(schemas).map(Number).sort((a, b) => a - b), "a row for each request");
@@ -191,10 +288,10 @@ databaseTest("costs: every request at its worst: no turn of the event loop above
     for (const [name, msgid] of Object.entries(Msg)) {
       const row = rows[msgid as RequestId];
       if (!row) continue;
-      for (let variant = 0; variant < row(world, 0).length; variant++) {
+      for (let variant = 0; variant < row(world, 0, 0).length; variant++) {
         const rounds: { turn: number; answer: number }[] = [];
         for (let i = 0; i < ROUNDS || i < MOST_ROUNDS && rounds.every(({ turn }) => turn >= TURN); i++) {
-          const { by, ...request } = row(world, i % ROUNDS)[variant]!;
+          const { by, ...request } = row(world, i % ROUNDS, i)[variant]!;
           await using client = await clientOf(server, world, by ?? "me", i % ROUNDS);
           rounds.push(await measure(client, msgid, request));
         }

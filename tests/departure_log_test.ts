@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { testDatabase } from "./support/databases.ts";
-import { Program, run } from "./support/program.ts";
+import { cheapServer, Program, run } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { eventually, stateOf } from "./support/server.ts";
 
@@ -18,7 +18,7 @@ Deno.test("log: who was cut and why; nothing per message; no password and no tok
   await Promise.all(["info", "debug"].map(async (level) => {
     await using db = await testDatabase("sqlite");
     const where = ["--listen", "127.0.0.1:0", "--http", "off", "--node", "test", "--database", db.url];
-    await using server = new Program([...where, "--heartbeat", "1", "--log", "json", "--log-level", level]);
+    await using server = new Program([...where, "--heartbeat", "1", "--log", "json", "--log-level", level], { program: cheapServer });
     const { tcp: port } = await server.ready();
     const tokens: string[] = [];
     const enter = async (credentials: object): Promise<RawClient> => {

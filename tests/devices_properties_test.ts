@@ -192,7 +192,7 @@ class Life {
 
 databaseTest(`devices: what each is sent is the log, whatever dies, in ${RUNS} random lives`, async (db) => {
   let run = 0;
-  const start = () => spawnServer(db, { limits: "off" });
+  const start = () => spawnServer(db, { limits: "off" }, { cheap: true });
   const check = async (script: Step[]) => {
     const server = await start();
     const registering = await server.connect();

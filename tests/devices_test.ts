@@ -1,16 +1,16 @@
 // Devices: each has its own session, its own tokens; how they come, are listed, and go.
 
 import { assertEquals } from "@std/assert";
-import { Passwords } from "../src/auth/passwords.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { CapturedLog } from "./support/captured_log.ts";
 import { chats, nothingElse } from "./support/chat.ts";
+import { cheapPasswords } from "./support/cheap_passwords.ts";
 import { databaseTest } from "./support/databases.ts";
 import type { Message, RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestServer, type TestUser } from "./support/server.ts";
 
 const PASSWORD = "secret";
-const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
+const passwords = cheapPasswords();
 
 /** Logs in on a new device. */
 async function onDevice(s: TestServer, id: number, device: string): Promise<{ client: RawClient; ack: Message; token: string; number: number }> {

@@ -1,6 +1,7 @@
 // What is text stays text: SQL, HTML, terminal sequences, writing in all directions and odd Unicode come back as they were sent, and harm neither database nor log.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { mixesScripts } from "../src/wire/looks.ts";
 import { faultOfName } from "../src/wire/names.ts";
 import { assertErrno, chats } from "./support/chat.ts";
 import { databaseTest, testDatabase } from "./support/databases.ts";
@@ -53,7 +54,7 @@ const texts = [
 const long = "𝔘'\\\x1b".repeat(4500);
 const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 const lengthOf = (text: string) => [...text].length;
-const names = texts.filter((text) => faultOfName(text) === undefined);
+const names = texts.filter((text) => faultOfName(text) === undefined && !mixesScripts(text));
 
 databaseTest("escape: messages, signals, mid and ref come back as they were sent, at once, later and from history", async (db) => {
   await using server = await startServer(db, { limits: "off" });
@@ -91,8 +92,9 @@ databaseTest("escape: messages, signals, mid and ref come back as they were sent
   // Sent again under the same mid it is the same message; a mid that looks alike is another one.
   for (const message of sent.filter((m) => "mid" in m)) assertErrno(await a.request(message), 0);
   for (const mid of ["x", "X", "x ", "x\t", "ｘ", "x\u0301"]) assertErrno(await a.request({ msgid: 6, toid: bob.id, msg: "mid", mid }), 0);
-  assertEquals(await db.query("select count(*) as n from message"), [{ n: sent.length + 6 }]);
-  assertEquals((await chats(again, 6)).at(-1)!.seq, sent.length + 6);
+  assertEquals(await db.query("select count(*) as n from message where kind = 0"), [{ n: sent.length + 6 }]);
+  // That one joined has the first place in the log.
+  assertEquals((await chats(again, 6)).at(-1)!.seq, 1 + sent.length + 6);
   assertEquals(await db.query("select count(*) as n from user"), [{ n: 2 }]);
 });
 

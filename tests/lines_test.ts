@@ -193,3 +193,19 @@ Deno.test("lines: any cutting of any bytes gives the same lines", async () => {
     { numRuns: 3000 },
   );
 });
+
+Deno.test("lines: to take a chunk in costs little, however many lines are in it: they are cut when they are asked for", () => {
+  const chunk = encoder.encode("\n".repeat(16_384));
+  const took = { feed: Infinity, all: Infinity };
+  for (let i = 0; i < 10; i++) {
+    const decoder = new LineDecoder(65_536);
+    const begun = performance.now();
+    decoder.feed(chunk);
+    took.feed = Math.min(took.feed, performance.now() - begun);
+    let count = 0;
+    while (decoder.next() !== undefined) count++;
+    assertEquals(count, chunk.length);
+    took.all = Math.min(took.all, performance.now() - begun);
+  }
+  assert(took.feed < took.all / 4, JSON.stringify(took));
+});

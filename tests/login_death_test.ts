@@ -1,10 +1,10 @@
 // A login whose connection dies before its answer leaves the user offline, wherever the death falls.
 
 import { assert, assertEquals } from "@std/assert";
-import { Passwords } from "../src/auth/passwords.ts";
 import type { Store } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { CapturedLog } from "./support/captured_log.ts";
+import { cheapPasswords } from "./support/cheap_passwords.ts";
 import { databaseTest } from "./support/databases.ts";
 import { countOnline, eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
 
@@ -55,7 +55,7 @@ const deaths: Death[] = kinds.flatMap(({ kind, fields, steps }) =>
 databaseTest(`login: one whose connection dies leaves the user offline, ${deaths.length} times`, async (db) => {
   await using log = await CapturedLog.start();
   const watch = new StoreWatch();
-  const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
+  const passwords = cheapPasswords();
   await using s = await startServer(db, { limits: "off" }, { store: watch.wrap, passwords });
   const users = await makeUsers(db, deaths.length);
   await db.query(`update user set password = '${await passwords.hash(PASSWORD)}'`);

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { check, isRef, Msg, type RequestId, schemas } from "../src/wire/messages.ts";
+import { check, isRef, Msg, type RequestId, schemas } from "../src/wire/requests.ts";
 import { signalLine } from "../src/wire/encode.ts";
 import { comparableName, faultOfName, MAX_NAME } from "../src/wire/names.ts";
 
@@ -11,8 +11,12 @@ const notIds = [0, -1, 1.5, 2 ** 53, "1", "", true, [1], { id: 1 }];
 const notStrings = [1, true, ["a"], { a: 1 }];
 const notTexts = [...notStrings, "", NUL, LONE];
 const notNames = [...notTexts, "a".repeat(51), "👍".repeat(51), " a", "a ", "a\nb", "a\u200bb", "\u202ea", "\u200d", "\u3164", "\u2800", "\ufe0f"];
+const notKnown = [...notNames, "Иван Ivan", "аlice"];
 const notLookups = [...notTexts, "a".repeat(201), "👍".repeat(201)];
 const notPasswords = [...notTexts, "a".repeat(257), "é".repeat(129)];
+const notDescriptions = [...notStrings, NUL, LONE, "a".repeat(201), "👍".repeat(201)];
+const notFlags = [0, 1, "true", "", {}];
+const notEmoji = [...notTexts, "a", "1", ":)", "👍👍", "👍 ", " 👍", "a👍", "\u200d", "☺", "❤", "🏻\u200d", "👍".repeat(30)];
 const notMids = [...notTexts, "a".repeat(65), "é".repeat(33)];
 
 /** For each request: one that is good, and values that each of its fields must not have (undefined: the field is needed). */
@@ -30,21 +34,30 @@ const requests: { [M in RequestId]: { good: Record<string, unknown>; bad: Record
     },
   },
   [Msg.LOGOUT]: { good: { id: 1 }, bad: { id: notIds } },
-  [Msg.REGISTER]: { good: { name: "a", password: "p" }, bad: { name: [undefined, ...notNames], password: [undefined, ...notPasswords] } },
-  [Msg.CHAT]: { good: { toid: 1, msg: "m" }, bad: { toid: notIds, toname: notLookups, msg: [undefined, ...notTexts], mid: notMids } },
+  [Msg.REGISTER]: {
+    good: { name: "a", password: "p" },
+    bad: { name: [undefined, ...notKnown], password: [undefined, ...notPasswords], invite: notTexts },
+  },
+  [Msg.CHAT]: {
+    good: { toid: 1, msg: "m" },
+    bad: { toid: notIds, toname: notLookups, msg: [undefined, ...notTexts], mid: notMids, reply: notIds, silent: notFlags },
+  },
   [Msg.ADD_FRIEND]: { good: { friendid: 1 }, bad: { friendid: notIds, friendname: notLookups } },
   [Msg.CREATE_GROUP]: {
-    good: { groupname: "g", groupdesc: "" },
-    bad: { groupname: [undefined, ...notNames], groupdesc: [undefined, ...notStrings, NUL, LONE, "a".repeat(201), "👍".repeat(201)] },
+    good: { groupname: "g", groupdesc: "", private: true },
+    bad: { groupname: [undefined, ...notKnown], groupdesc: [undefined, ...notDescriptions], private: notFlags },
   },
-  [Msg.JOIN_GROUP]: { good: { groupid: 1 }, bad: { groupid: notIds, groupname: notLookups } },
-  [Msg.GROUP_CHAT]: { good: { groupid: 1, msg: "m" }, bad: { groupid: [undefined, ...notIds], msg: [undefined, ...notTexts], mid: notMids } },
+  [Msg.JOIN_GROUP]: { good: { groupid: 1 }, bad: { groupid: notIds, groupname: notLookups, code: notTexts } },
+  [Msg.GROUP_CHAT]: {
+    good: { groupid: 1, msg: "m" },
+    bad: { groupid: [undefined, ...notIds], msg: [undefined, ...notTexts], mid: notMids, reply: notIds, silent: notFlags },
+  },
   [Msg.RECEIVED]: { good: { seq: 0 }, bad: { seq: [undefined, -1, 1.5, 2 ** 53, "1", true] } },
   [Msg.PING]: { good: {}, bad: {} },
   [Msg.PONG]: { good: {}, bad: {} },
   [Msg.HISTORY]: {
     good: { toid: 1 },
-    bad: { toid: notIds, toname: notLookups, groupid: notIds, before: notIds, limit: [...notIds, 101] },
+    bad: { toid: notIds, toname: notLookups, groupid: notIds, before: notIds, after: notIds, around: notIds, limit: [...notIds, 101] },
   },
   [Msg.CONTACTS]: { good: {}, bad: {} },
   [Msg.REMOVE_FRIEND]: { good: { friendid: 1 }, bad: { friendid: [undefined, ...notIds] } },
@@ -53,12 +66,45 @@ const requests: { [M in RequestId]: { good: Record<string, unknown>; bad: Record
   [Msg.CHANGE_PASSWORD]: { good: { old: "p", new: "q" }, bad: { old: [undefined, ...notPasswords], new: [undefined, ...notPasswords] } },
   [Msg.BLOCK]: { good: { userid: 1 }, bad: { userid: [undefined, ...notIds] } },
   [Msg.UNBLOCK]: { good: { userid: 1 }, bad: { userid: [undefined, ...notIds] } },
+  [Msg.EDIT]: { good: { messageid: 1, msg: "m" }, bad: { messageid: [undefined, ...notIds], msg: [undefined, ...notTexts] } },
+  [Msg.DELETE]: { good: { messageid: 1 }, bad: { messageid: [undefined, ...notIds] } },
+  [Msg.REACT]: {
+    good: { messageid: 1, emoji: "👍", off: true },
+    bad: { messageid: [undefined, ...notIds], emoji: [undefined, ...notEmoji], off: notFlags },
+  },
+  [Msg.READ]: { good: { toid: 1, messageid: 1 }, bad: { toid: notIds, groupid: notIds, messageid: [undefined, ...notIds] } },
+  [Msg.CONVERSATIONS]: { good: {}, bad: { before: notIds, beforegroup: notIds, limit: [...notIds, 101] } },
   [Msg.MEMBERS]: {
     good: { groupid: 1, after: 0, limit: 200 },
-    bad: { groupid: [undefined, ...notIds], after: [-1, 1.5, "1", true], limit: [...notIds, 201] },
+    bad: { groupid: [undefined, ...notIds], after: [-1, 1.5, "1", true], limit: [...notIds, 201], banned: notFlags },
   },
   [Msg.DEVICES]: { good: {}, bad: {} },
   [Msg.REMOVE_DEVICE]: { good: { device: 0 }, bad: { device: [undefined, -1, 1.5, "1", true] } },
+  [Msg.UPDATE_GROUP]: {
+    good: { groupid: 1, groupname: "g", groupdesc: "", private: false, history: "all", posting: "moderators" },
+    bad: {
+      groupid: [undefined, ...notIds],
+      groupname: notNames,
+      groupdesc: notDescriptions,
+      private: notFlags,
+      history: [...notTexts, "moderators"],
+      posting: [...notTexts, "joined"],
+    },
+  },
+  [Msg.SET_ROLE]: {
+    good: { groupid: 1, userid: 2, role: "moderator" },
+    bad: { groupid: [undefined, ...notIds], userid: [undefined, ...notIds], role: [undefined, ...notTexts, "owner"] },
+  },
+  [Msg.KICK]: {
+    good: { groupid: 1, userid: 2, ban: true },
+    bad: { groupid: [undefined, ...notIds], userid: [undefined, ...notIds], ban: notFlags },
+  },
+  [Msg.UNBAN]: { good: { groupid: 1, userid: 2 }, bad: { groupid: [undefined, ...notIds], userid: [undefined, ...notIds] } },
+  [Msg.INVITE]: {
+    good: { groupid: 1, uses: 1000, days: 30 },
+    bad: { groupid: notIds, userid: notIds, uses: [...notIds, 1001], days: [...notIds, 31] },
+  },
+  [Msg.REVOKE]: { good: { groupid: 1 }, bad: { groupid: [undefined, ...notIds] } },
   [Msg.SEARCH]: {
     good: { text: "lunch", toid: 3, groupid: 4, from: 5, before: 6, limit: 50 },
     bad: {
@@ -70,6 +116,20 @@ const requests: { [M in RequestId]: { good: Record<string, unknown>; bad: Record
       limit: [0, 51, "20"],
     },
   },
+  [Msg.DELETE_ACCOUNT]: { good: { password: "p" }, bad: { password: [undefined, ...notPasswords], messages: [0, 1, "true"] } },
+  [Msg.PROFILE]: { good: {}, bad: { avatar: [0, "1", 1.5, true], about: [...notStrings, NUL, LONE, "a".repeat(201)], receipts: [0, 1, "true"] } },
+  [Msg.REPORT]: {
+    good: { messageid: 1, reason: "spam" },
+    bad: { messageid: [undefined, ...notIds], reason: [undefined, ...notTexts, "a".repeat(501)] },
+  },
+  [Msg.HOOK]: {
+    good: { groupid: 1, name: "build", off: true },
+    bad: { groupid: [undefined, ...notIds], name: [undefined, ...notKnown], off: notFlags },
+  },
+  [Msg.PUSH]: {
+    good: { endpoint: "https://push.example.org/x", keys: { p256dh: "B" + "A".repeat(86), auth: "A".repeat(22) }, text: true, off: false },
+    bad: { endpoint: [undefined, "", 5], keys: [undefined, {}, "x", 5, { p256dh: "B" }], text: notFlags, off: notFlags },
+  },
   [Msg.USERS]: {
     good: { ids: [1, 2] },
     bad: {
@@ -77,6 +137,10 @@ const requests: { [M in RequestId]: { good: Record<string, unknown>; bad: Record
       names: ["a", {}, [], [1], [""], Array(101).fill("a")],
       find: [...notTexts, "a", "👍", "a".repeat(51)],
     },
+  },
+  [Msg.MUTE]: {
+    good: { groupid: 1, until: 0, pinned: true, archived: false },
+    bad: { toid: notIds, groupid: notIds, until: [-1, 1.5, 2 ** 53, "1", true], pinned: notFlags, archived: notFlags },
   },
 };
 
@@ -130,9 +194,18 @@ Deno.test("messages: of the fields of which one is needed, the error names all",
   assertEquals(check(Msg.LOGIN, { id: 1 }), "password or token is missing");
   assertEquals(check(Msg.CHAT, { msg: "m" }), "toid or toname is missing");
   assertEquals(check(Msg.ADD_FRIEND, {}), "friendid or friendname is missing");
-  assertEquals(check(Msg.JOIN_GROUP, {}), "groupid or groupname is missing");
+  assertEquals(check(Msg.JOIN_GROUP, {}), "groupid or groupname or code is missing");
   assertEquals(check(Msg.HISTORY, {}), "toid or toname or groupid is missing");
   assertEquals(check(Msg.SIGNAL, { msg: "m" }), "toid or groupid is missing");
+  assertEquals(check(Msg.READ, { messageid: 1 }), "toid or groupid is missing");
+  assertEquals(check(Msg.MUTE, { pinned: true }), "toid or groupid is missing");
+});
+
+Deno.test("messages: of the fields that exclude each other only one may be there", () => {
+  for (const fields of [{ before: 1, after: 1 }, { before: 1, around: 2 }, { after: 1, around: 1 }]) {
+    assertEquals(check(Msg.HISTORY, { toid: 1, ...fields }), "before, after, around exclude each other");
+  }
+  assertEquals(check(Msg.CONVERSATIONS, { before: 1, beforegroup: 1 }), "before, beforegroup exclude each other");
 });
 
 Deno.test("messages: the bounds themselves are good", () => {
@@ -148,6 +221,9 @@ Deno.test("messages: the bounds themselves are good", () => {
     [Msg.SIGNAL, { groupid: 1, msg: "" }],
     [Msg.SIGNAL, { toid: 1, msg: "👍".repeat(1024) }],
     [Msg.RECEIVED, { seq: Number.MAX_SAFE_INTEGER }],
+    ...["👍", "👍🏽", "❤️", "🏳️‍🌈", "👩‍👩‍👧‍👦", "🇩🇪", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "👨🏻‍❤️‍💋‍👨🏿"].map((
+      emoji,
+    ): [RequestId, Record<string, unknown>] => [Msg.REACT, { messageid: 1, emoji }]),
   ];
   for (const [msgid, fields] of good) assert(typeof check(msgid, fields) === "object", `${msgid}: ${check(msgid, fields)}`);
   assertEquals(check(Msg.HISTORY, { toid: 1 }), { toid: 1, limit: 50 });

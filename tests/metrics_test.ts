@@ -87,6 +87,7 @@ Deno.test("metrics: labels are escaped", () => {
     offlineBacklog: () => 0,
     certificateEnds: () => undefined,
     searchBehind: () => 0,
+    pushWaiting: () => 0,
   });
   assertEquals(parse(metrics.text(true).body).get('natter_logins_total{result="a\\"b\\\\c\\nd"}'), 1);
   metrics.close();

@@ -5,7 +5,7 @@ import { type Append, type Store, StoreUnavailable } from "../src/store/store.ts
 import { addUsers } from "./support/databases.ts";
 import { type Admin, countCommands, type MysqlTest, mysqlTest } from "./support/mysql.ts";
 import type { Chunk } from "./support/proxy.ts";
-import { addDevice, release } from "./support/stores.ts";
+import { addDevice, group, logOf, release } from "./support/stores.ts";
 
 const text = new TextDecoder("latin1");
 
@@ -26,7 +26,7 @@ function batchOf(ada: number, bob: number, n: number): Append[] {
 
 /** The inbox has every message of the batch once, in order, as the answers say. */
 async function assertStoredOnce(store: Store, bob: number, batch: Append[], answers: Awaited<ReturnType<Store["append"]>>): Promise<void> {
-  const inbox = await store.log(bob, 0, 1000, 1e6);
+  const inbox = await logOf(store, bob, 0, 1000, 1e6);
   assertEquals(inbox.map((m) => [m.seq, m.msg]), batch.map((m, i) => [i + 1, m.msg]));
   assertEquals(
     answers,
@@ -91,15 +91,13 @@ mysqlTest("a COMMIT of unknown outcome while the database stays away: unavailabl
   const other = await t.open();
   const [answer] = await other.append([{ ...append, ts: 6 }]);
   assert(answer.errno === "OK");
-  assertEquals((await other.log(bob, 0, 10, 1e6)).map((m) => [m.seq, m.msg, m.messageid]), [[1, "once", answer.messageid]]);
+  assertEquals((await logOf(other, bob, 0, 10, 1e6)).map((m) => [m.seq, m.msg, m.messageid]), [[1, "once", answer.messageid]]);
 });
 
 mysqlTest("two nodes in the same conversations: no gap, and the ids rise as the seqs do", async (t) => {
   const stores = [await t.open(), await t.open()];
   const users = await addUsers(stores[0], ..."abcdef");
-  const created = await stores[0].createGroup(users[0], "g", "g", "");
-  assert(typeof created === "object");
-  for (const user of users.slice(1)) await stores[0].joinGroup(user, { id: created.groupid });
+  const groupid = await group(t.database, stores[0], ...users);
   const sent = new Map<number, number>(users.map((user) => [user, 0]));
   await Promise.all(stores.flatMap((store, s) =>
     [0, 1].map(async (lane) => {
@@ -107,7 +105,7 @@ mysqlTest("two nodes in the same conversations: no gap, and the ids rise as the 
         const batch: Append[] = Array.from({ length: 8 }, (_, i) => {
           const sender = users[(s + lane + i + round) % users.length];
           const base = { sender, msg: "x", ts: round };
-          return i % 4 === 0 ? { ...base, groupid: created.groupid } : { ...base, toid: users[(s * 3 + i * round) % users.length] };
+          return i % 4 === 0 ? { ...base, groupid } : { ...base, toid: users[(s * 3 + i * round) % users.length] };
         });
         for (const answer of await store.append(batch)) {
           assert(answer.errno === "OK");
@@ -207,7 +205,7 @@ mysqlTest("a deadlock is tried again", async (t) => {
   await admin.query(`UPDATE user SET closed = FALSE WHERE id = ${ada}`);
   await admin.query("COMMIT");
   assertEquals((await appending)[0].errno, "OK");
-  assertEquals((await store.log(bob, 0, 10, 100)).length, 1);
+  assertEquals((await logOf(store, bob, 0, 10, 100)).length, 1);
   assert(await admin.deadlock() !== undefined);
 });
 
@@ -221,14 +219,14 @@ mysqlTest("a lock wait that runs out is tried again", async (t) => {
   await admin.query("DO SLEEP(4)");
   await admin.query("COMMIT");
   await Promise.all(calls);
-  assertEquals((await store.log(bob, 0, 10, 100)).length, 1);
+  assertEquals((await logOf(store, bob, 0, 10, 100)).length, 1);
 });
 
 mysqlTest("who left a group before the append had its lock gets nothing of it", async (t) => {
   const { store, admin, ada, bob } = await two(t);
   const created = await store.createGroup(ada, "g", "g", "");
   assert(typeof created === "object");
-  await store.joinGroup(bob, { id: created.groupid });
+  await store.joinGroup(bob, { id: created.groupid }, 1);
   await admin.query("START TRANSACTION");
   await admin.query(`SELECT id FROM allgroup WHERE id = ${created.groupid} FOR UPDATE`);
   await admin.query(`DELETE FROM groupuser WHERE groupid = ${created.groupid} AND userid = ${bob}`);
@@ -262,7 +260,7 @@ mysqlTest("mids and names are compared byte by byte, spaces at the end too", asy
   const mids = ["AbC", "aBc", "AbC ", "ábc", "abc", "😀", "😁"];
   const answers = await store.append(mids.map((mid, i) => ({ sender: ada, toid: bob, msg: mid, ts: i, mid })));
   assertEquals(answers.map((a) => a.errno === "OK" && !a.repeated), mids.map(() => true));
-  assertEquals((await store.log(bob, 0, 100, 1e6)).map((m) => m.mid), mids);
+  assertEquals((await logOf(store, bob, 0, 100, 1e6)).map((m) => m.mid), mids);
   for (const key of ["Bob", "bob ", "böb"]) assertEquals(typeof await store.createUser(key, key, "x"), "number");
 });
 

@@ -2,8 +2,9 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type Store, StoreRefused } from "../src/store/store.ts";
+import { CapturedLog } from "./support/captured_log.ts";
 import { type Admin, mysqlTest } from "./support/mysql.ts";
-import { addDevice, one, tryClaim } from "./support/stores.ts";
+import { addDevice, logOf, one, tryClaim } from "./support/stores.ts";
 
 const fixture = await Deno.readTextFile(new URL("fixtures/mysql_0_1.sql", import.meta.url));
 
@@ -47,8 +48,12 @@ mysqlTest("the tables of 0.1 become those of a new database", async (t) => {
   const fresh = await shape(admin);
   for (const { table_name } of fresh.filter((row) => "engine" in row)) await admin.query(`DROP TABLE ${table_name}`);
   await load(admin);
+  await using log = await CapturedLog.start();
   await t.open();
   assertEquals(await shape(admin), fresh);
+  const [begun, done, ...more] = log.records.map(({ message }) => message.join("")).filter((message) => message.includes("this version's tables"));
+  assertStringIncludes(begun!, "the database is brought to this version's tables");
+  assertEquals([done, ...more], ["the database has this version's tables"]);
 });
 
 mysqlTest("what 0.1 left comes along: who was online, what waits, tokens, friends, blocks, groups, bans", async (t) => {
@@ -78,7 +83,7 @@ mysqlTest("what 0.1 left comes along: who was online, what waits, tokens, friend
   // Every log holds what waited, and goes on where it ended.
   for (const { id, last_seq, confirmed_seq } of users) {
     const waiting = before.inbox.filter(({ userid }) => userid === id);
-    const log = await store.log(Number(id), 0, 1000, 1e9);
+    const log = await logOf(store, Number(id), 0, 1000, 1e9);
     assertEquals(log.map(({ seq, messageid }) => ({ userid: id, seq, messageid })), waiting);
     for (const entry of log) {
       const message = before.message.find((message) => message.id === entry.messageid)!;
@@ -185,4 +190,17 @@ mysqlTest("a migration that is killed behind every one of its statements, one af
   const after = await content(admin);
   for (const name of Object.keys(rows)) assertEquals(after[name], rows[name], name);
   assertEquals(await admin.query("SELECT COUNT(*) AS n FROM epoch"), [{ n: 1 }]);
+});
+
+mysqlTest("old names have what they look like, the oldest of those that look the same", async (t) => {
+  const admin = await t.admin();
+  await load(admin);
+  const [{ before }] = await admin.query("SELECT COUNT(*) AS `before` FROM user");
+  await admin.query("INSERT INTO user (id, name, namekey, password) VALUES (9001, 'scope', 'scope', 'x'), (9002, 'ѕсоре', 'ѕсоре', 'x')");
+  const store = await t.open();
+  const kept = "SELECT id, CONVERT(look USING utf8mb4) AS look FROM look WHERE kind = 'user' AND id > 9000";
+  assertEquals(await admin.query(kept), [{ id: 9001, look: "scope" }]);
+  assertEquals(await admin.query("SELECT COUNT(*) AS n FROM look WHERE kind = 'user'"), [{ n: Number(before) + 1 }]);
+  assertEquals(await admin.query("SELECT COUNT(*) AS n FROM look WHERE kind = 'group'"), await admin.query("SELECT COUNT(*) AS n FROM allgroup"));
+  assertEquals(await store.createUser("Scope", "scopе", "x", "scope"), undefined);
 });

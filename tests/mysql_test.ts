@@ -1,13 +1,16 @@
 // Opening a MySQL database, and what becomes of the store when the database or the way to it fails.
 
+import { MIGRATIONS } from "../src/store/mysql/migrations.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { openMysql } from "../src/store/mysql.ts";
+import { Pool } from "../src/store/mysql/pool.ts";
 import { insertPieces, literal, numbers, padded } from "../src/store/mysql/sql.ts";
 import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers } from "./support/databases.ts";
 import { mysqlTest } from "./support/mysql.ts";
 import { startProxy } from "./support/proxy.ts";
+import { logOf } from "./support/stores.ts";
 
 const LIMITS = { maxGroup: 2000, maxInbox: 100_000, maxDevices: 20, maxContacts: 2000 };
 
@@ -91,12 +94,12 @@ mysqlTest("a newer schema is refused", async (t) => {
 mysqlTest("a schema that was interrupted is completed, and several processes may open an empty database at once", async (t) => {
   await using admin = await t.admin();
   await Promise.all([t.open(), t.open(), t.open()]);
-  assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 3 }]);
+  assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 1 + MIGRATIONS.length }]);
   await admin.query("UPDATE schema_version SET version = 0");
   await admin.query("DROP TABLE node");
   const store = await t.open();
   assertEquals(await store.join("a"), 0);
-  assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 3 }]);
+  assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 1 + MIGRATIONS.length }]);
 });
 
 Deno.test("lists of any length need few statements", () => {
@@ -146,7 +149,8 @@ mysqlTest("connections that die while they are idle are no error of reads and tr
   };
   async function idle(): Promise<void> {
     cutting = false;
-    await Promise.all(Array.from({ length: 10 }, () => store.ping()));
+    // More often than a connection needs to be opened: one that still is would not be idle.
+    for (let round = 0; round < 6; round++) await Promise.all(Array.from({ length: 10 }, () => store.ping()));
     cutting = true;
   }
   await idle();
@@ -169,7 +173,7 @@ mysqlTest("killed connections are replaced", async (t) => {
     await Promise.all(Array.from({ length: 20 }, () => store.ping()));
     assert(await admin.killAll() > 0);
     assertEquals((await store.append([{ sender: ada, toid: bob, msg: "hi", ts: 1 }]))[0].errno, "OK");
-    assertEquals((await store.log(bob, 0, 100, 1e6)).length, round + 1);
+    assertEquals((await logOf(store, bob, 0, 100, 1e6)).length, round + 1);
   }
 });
 
@@ -198,6 +202,44 @@ mysqlTest("a database that accepts and never answers hangs nobody", async (t) =>
   t.proxy.thaw();
   await store.ping();
   assertEquals(await store.renew(), true);
+});
+
+mysqlTest("an attempt to connect that fails refuses nobody who came after it had begun", async (t) => {
+  const url = new URL(t.database.url);
+  const target = { host: "127.0.0.1", port: t.proxy.port, user: "root", password: url.password, database: url.pathname.slice(1), ssl: false };
+  const pool = new Pool(await import("mysql2"), target);
+  const begun = Promise.withResolvers<void>(), cut = Promise.withResolvers<void>(), third = Promise.withResolvers<void>();
+  const again = Promise.withResolvers<void>(), busy = Promise.withResolvers<void>(), done = Promise.withResolvers<void>();
+  t.proxy.inspect = async ({ connection, direction }) => {
+    if (connection === 1 || direction === "up") return "pass";
+    if (connection === 2) {
+      begun.resolve();
+      await cut.promise;
+      return "cut";
+    }
+    // The fourth one is opened when the second one has failed.
+    if (connection === 3) third.resolve();
+    else again.resolve();
+    await done.promise;
+    return "pass";
+  };
+  // Two come, two connections are begun. The first one serves both; the second one says nothing.
+  const both = Promise.all([pool.read("SELECT 1"), pool.read("SELECT 1")]);
+  await Promise.all([begun.promise, both]);
+  const working = pool.transaction(async (link) => {
+    busy.resolve();
+    await done.promise;
+    return await link.rows("SELECT 1");
+  });
+  await busy.promise;
+  const late = pool.read("SELECT 2 AS two");
+  await third.promise;
+  cut.resolve();
+  await Promise.race([again.promise, late]);
+  done.resolve();
+  assertEquals(await late, [{ two: 2 }]);
+  await working;
+  await pool.close();
 });
 
 mysqlTest("closing ends what is under way", async (t) => {

@@ -2,15 +2,15 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { Passwords } from "../src/auth/passwords.ts";
+import { cheapPasswords } from "./support/cheap_passwords.ts";
 import { databaseTest, type TestDatabase, testDatabase } from "./support/databases.ts";
-import { type Ended, Program, run } from "./support/program.ts";
+import { cheapServer, type Ended, Program, run } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, stateOf } from "./support/server.ts";
 
 /** A server as a process, and the port of its clients. */
 async function serve(db: TestDatabase): Promise<{ server: Program; port: number }> {
-  const server = new Program(["--listen", "127.0.0.1:0", "--http", "off", "--node", "here", "--database", db.url]);
+  const server = new Program(["--listen", "127.0.0.1:0", "--http", "off", "--node", "here", "--database", db.url], { program: cheapServer });
   return { server, port: (await server.ready()).tcp };
 }
 
@@ -49,7 +49,7 @@ databaseTest("operator: devices, and kick of one of them", async (db) => {
   const { server, port } = await serve(db);
   await using _server = server;
   const [alice] = await makeUsers(db, 1);
-  const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
+  const passwords = cheapPasswords();
   await db.query(`update user set password = '${await passwords.hash("secret")}' where id = ${alice.id}`);
   const clients = await Promise.all(["phone", "laptop"].map(() => RawClient.connect(port)));
   for (const [i, device] of ["phone", "laptop"].entries()) {
@@ -114,14 +114,8 @@ databaseTest("operator: ban, unban and passwd", async (db) => {
 });
 
 /** `natter passwd` with this on its stdin. @returns the exit code */
-async function passwd(db: TestDatabase, who: string, stdin: string): Promise<number> {
-  const main = new URL("../main.ts", import.meta.url).pathname;
-  const args = ["run", "--no-prompt", "--quiet", "-P=server", main, "passwd", who, "--database", db.url];
-  await using process = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "null", stderr: "null" }).spawn();
-  const writer = process.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(stdin));
-  await writer.close();
-  return (await process.status).code;
+async function passwd(db: TestDatabase, who: string, input: string): Promise<number> {
+  return (await run(["passwd", who, "--database", db.url], { input })).code;
 }
 
 Deno.test("operator: a backup of a running server is a database with the users in it", async () => {

@@ -1,6 +1,7 @@
-// The page that is served is the page that stands in the sources.
+// The page that is served is the page that stands in the sources, and is small.
 
 import { assert } from "@std/assert";
+import { buildPage } from "../tools/build_page.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 
@@ -19,7 +20,7 @@ Deno.test("page: what is edited while the page is being built is in the next bui
   try {
     const anHour = 3600_000, begun = Date.now();
     for (const name of ["tools", "src"]) await Deno.mkdir(`${folder}/${name}`);
-    for (const name of ["deno.json", "deno.lock", "src/std.d.ts", "src/client", "src/web", "tools/build_page.ts"]) {
+    for (const name of ["deno.json", "deno.lock", "src/std.d.ts", "src/client", "src/search", "src/web", "tools/build_page.ts"]) {
       await copy(`${root}${name}`, `${folder}/${name}`, begun - anHour);
     }
     const build = async () => {
@@ -42,4 +43,15 @@ Deno.test("page: what is edited while the page is being built is in the next bui
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("page: what is loaded before anything is shown is below 100 KB, compressed", async () => {
+  await buildPage();
+  const dist = `${root}src/web/dist/`;
+  const index = await Deno.readTextFile(`${dist}index.html`);
+  const names = ["index.html", ...Array.from(index.matchAll(/(?:href|src)="([^"]+)"/g), ([, name]) => name!.split("?")[0]!)];
+  assert(names.includes("app.js") && names.includes("messages.css"), `${names}`);
+  let bytes = 0;
+  for (const name of names) bytes += (await Deno.stat(`${dist}${name}.gz`)).size;
+  assert(bytes < 100_000, `${bytes} bytes`);
 });

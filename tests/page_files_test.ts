@@ -19,6 +19,8 @@ Deno.test("page files: types, policy, ETags, and nothing beside them", async () 
     "styles.css": "text/css; charset=utf-8",
     "chat.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "icon-192.png": "image/png",
+    "worker.js": "text/javascript; charset=utf-8",
     "manifest.webmanifest": "application/manifest+json",
   };
   for (const [path, type] of Object.entries(types)) {
@@ -41,6 +43,15 @@ Deno.test("page files: types, policy, ETags, and nothing beside them", async () 
     await changed.body?.cancel();
     const head = await fetch(url + path, { method: "HEAD" });
     assertEquals([head.status, await head.text()], [200, ""]);
+  }
+  // What the page names by its content need not be asked for again; what is asked for by another content than it has, must.
+  const index = await (await fetch(url)).text();
+  const names = Array.from(index.matchAll(/(?:href|src)="([^"]+)"/g), ([, name]) => name!);
+  assert(names.length > 5);
+  for (const [name, forEver] of [...names.map((name) => [name, true] as const), ["app.js?v=other", false] as const, ["worker.js", false] as const]) {
+    const response = await fetch(url + name);
+    await response.body?.cancel();
+    assertEquals([response.status, response.headers.get("cache-control")], [200, forEver ? "public, max-age=31536000, immutable" : "no-cache"], name);
   }
   for (const path of ["app.tsx", "deno.json", "dist/app.js", "..%2fdeno.json", "constructor", "index.htm"]) {
     const response = await fetch(url + path);

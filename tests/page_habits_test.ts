@@ -52,8 +52,15 @@ pageTest("the focus is never nowhere; Back closes a dialog, not the conversation
   await keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
 
+  // Esc closes the dialog, Esc again the conversation, however long the browser takes to go back from the dialog.
+  await alice.page.evaluate("(() => { const back = history.back; history.back = () => setTimeout(() => back.call(history), 200); })()");
+  await opener.click();
+  await dialog.waitFor();
+  await keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
   await alice.page.locator(".composer textarea").focus();
   await keyboard.press("Escape");
+  await eventually(() => alice.page.evaluate<boolean>("location.hash === '' && history.state === null"), "back at the list");
   await alice.page.getByText("Pick a conversation").waitFor();
   await eventually(() => alice.page.evaluate<boolean>("document.activeElement !== document.body"), "the focus somewhere");
   await alice.open("bob1");

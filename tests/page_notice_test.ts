@@ -5,8 +5,14 @@ import type { Page } from "playwright-core";
 import { pageTest, type Person } from "./support/browser.ts";
 import { eventually } from "./support/server.ts";
 
-/** Writes down the notifications that the browser shows, and lets them be clicked. */
+/** Writes down the notifications that the browser shows, and lets them be clicked; and what it is told to write on the icon. */
 const OBSERVE = `
+  globalThis.badge = undefined;
+  const { setAppBadge } = Navigator.prototype;
+  Navigator.prototype.setAppBadge = function (count) {
+    badge = count;
+    return setAppBadge.call(this, count);
+  };
   globalThis.shown = [];
   globalThis.Notification = class extends Notification {
     constructor(title, options) {
@@ -22,8 +28,9 @@ async function shown(page: Page): Promise<[string, string, string][]> {
 
 async function turn(person: Person, to: "On" | "Off"): Promise<void> {
   await person.button("Settings").click();
-  await person.page.getByRole("group", { name: "Notifications" }).getByRole("button", { name: to, exact: true }).click();
-  await person.page.locator(".choice [aria-pressed=true]").getByText(to, { exact: true }).waitFor();
+  const choice = person.page.getByRole("group", { name: "Notifications" });
+  await choice.getByRole("button", { name: to, exact: true }).click();
+  await choice.getByRole("button", { name: to, exact: true, pressed: true }).waitFor();
   await person.page.keyboard.press("Escape");
 }
 
@@ -38,7 +45,12 @@ pageTest("notifications and the title tell of what is not seen, and of nothing e
   await bob.begin("A person", "alice");
   await alice.begin("A new group", "Hikers");
   await bob.begin("Join a group", "Hikers");
-  const title = async (wanted: string) => await eventually(async () => await alice.page.title() === wanted, `the title ${wanted}`);
+  const title = async (wanted: string) => {
+    await eventually(async () => await alice.page.title() === wanted, `the title ${wanted}`);
+    assertEquals(await alice.page.evaluate("badge"), Number(wanted.match(/\d+/)?.[0] ?? 0));
+  };
+  // The icon may still say what it said when the page was closed.
+  await title("natter");
 
   // Off until the user wants them.
   await bob.open("alice");

@@ -21,22 +21,32 @@ pageTest("a history of 1,000 messages by scrolling up, which keeps its place", a
   await using bob = new NatterClient({ connect: tcp({ port: t.server.tcp }), window: 100 });
   await bob.login(user);
   await Promise.all(Array.from({ length: COUNT }, (_, i) => bob.chat({ name: "alice" }, `message ${i} ${"word ".repeat(i % 40)}`)));
-  await alice.item("bob1").locator(".badge", { hasText: "999+" }).waitFor();
+  await alice.item("bob1").locator(".badge", { hasText: "99+" }).waitFor();
   await alice.open("bob1");
-  await alice.page.locator(".message").nth(49).waitFor();
+  // At the first of them, which is new; a button leads to the newest, past what lies between.
+  await alice.sees("message 0 ");
+  await alice.button("To the newest message").click();
+  await alice.page.locator(".message", { hasText: "message 999" }).waitFor();
+  await alice.page.locator(".to-newest").waitFor({ state: "detached" });
+  assertEquals(await alice.page.locator(".message", { hasText: "message 0 " }).count(), 0);
   assert(await alice.page.locator(".message").count() < 200);
 
-  const box = alice.page.locator(".messages");
-  const count = () => alice.page.locator(".message").count();
+  const numbers = async () => (await alice.texts()).map((text) => Number(text.split(" ")[1]));
+  const seen = new Set<number>();
   /** Where the message is that stands on top of the screen. */
   const top = "(() => { const y = document.querySelector('.messages').getBoundingClientRect().top;" +
     "const m = [...document.querySelectorAll('.message')].find((e) => e.getBoundingClientRect().bottom > y + 5);" +
     "return [m.querySelector('.text').textContent.slice(0, 12), Math.round(m.getBoundingClientRect().top)]; })()";
-  while (await count() < COUNT) {
-    const before = await count();
+  for (let first = COUNT; first > 0;) {
+    const here = await numbers();
+    first = here[0]!;
+    // Without a gap.
+    assertEquals(here, here.map((_, i) => first + i));
+    for (const number of here) seen.add(number);
+    if (first === 0) break;
     // In one go: nothing is loaded between the scrolling and the look.
     const [text, y] = await alice.page.evaluate<[string, number]>(`document.querySelector('.messages').scrollTop = 200, ${top}`);
-    await eventually(async () => await count() > before, "older messages");
+    await eventually(async () => (await numbers())[0]! < first, "older messages");
     const there = await alice.page.evaluate<number>(
       `Math.round([...document.querySelectorAll('.message')].find((e) => e.querySelector('.text').textContent.startsWith(${
         JSON.stringify(text)
@@ -44,14 +54,14 @@ pageTest("a history of 1,000 messages by scrolling up, which keeps its place", a
     );
     assert(Math.abs(there - y) <= 2, `${text} went from ${y} to ${there}`);
   }
-  assertEquals((await alice.texts()).map((text) => text.split(" ")[1]), Array.from({ length: COUNT }, (_, i) => `${i}`));
+  assertEquals(seen.size, COUNT);
   await alice.page.getByText("This is where the conversation begins.").waitFor();
 
   // What comes in does not move what is read; a button leads down.
-  const scrollTop = await box.evaluate((e: { scrollTop: number }) => e.scrollTop);
+  const read = await alice.page.evaluate<[string, number]>(top);
   await bob.chat({ name: "alice" }, "one more");
   await alice.page.locator(".to-newest .badge", { hasText: "1" }).waitFor();
-  assertEquals(await box.evaluate((e: { scrollTop: number }) => e.scrollTop), scrollTop);
+  assertEquals(await alice.page.evaluate<[string, number]>(top), read);
   await alice.button("To the newest message").click();
   await alice.sees("one more");
   await alice.page.locator(".to-newest").waitFor({ state: "detached" });

@@ -33,9 +33,12 @@ async function withHistory(t: Parameters<Parameters<typeof pageTest>[1]>[0], cou
   const bob = new NatterClient({ connect: tcp({ port: t.server.tcp }), window: 100 });
   await bob.login(user);
   await Promise.all(Array.from({ length: count }, (_, i) => bob.chat({ name: "alice" }, `message ${i} ${"word ".repeat(i % 40)}`)));
-  await alice.item("bob1").locator(".badge", { hasText: `${count}` }).waitFor();
+  await alice.item("bob1").locator(".badge", { hasText: count > 99 ? "99+" : `${count}` }).waitFor();
   await alice.open("bob1");
   await alice.page.locator(".messages[aria-busy=false]").waitFor();
+  // It opened at the first of them.
+  if (count > 20) await alice.button("To the newest message").click();
+  await alice.page.locator(".message", { hasText: `message ${count - 1} ` }).waitFor();
   return { alice, bob };
 }
 
@@ -65,8 +68,7 @@ pageTest("at the bottom: a draft that grows, a window that changes, and messages
     await atBottom(alice);
   }
 
-  // In the middle: the message that is read keeps its place. (In the frame of a new size nobody scrolls: the page takes that for the browser's doing.)
-  await alice.page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
+  // In the middle: the message that is read keeps its place.
   await alice.page.evaluate("document.querySelector('.messages').scrollTop -= 900");
   await alice.page.locator(".to-newest").waitFor();
   const [text, y] = await topOf(alice);
@@ -99,6 +101,80 @@ pageTest("a long text that is the last one is read from where it begins when it 
   await alice.page.getByRole("button", { name: "Show less" }).waitFor();
   await alice.page.locator(".to-newest").waitFor();
   assertEquals(await top(), before);
+});
+
+pageTest("who scrolls in the very frame in which sizes change is where they wanted to be, and who does not stays where they were", async (t) => {
+  const { alice, bob } = await withHistory(t, 60);
+  await using _ = bob;
+  await atBottom(alice);
+  /** In one frame the box loses or gains so much room (px), and somebody scrolls, or nobody does; resolves to where the box stands then. */
+  const both = (room: number, scrolled = "") =>
+    alice.page.evaluate<number>(`new Promise((done) => requestAnimationFrame(() => {
+      const box = document.querySelector(".messages");
+      document.querySelector(".composer").style.paddingTop = "${room}px";
+      ${scrolled}
+      requestAnimationFrame(() => requestAnimationFrame(() => done(Math.round(box.scrollTop))));
+    }))`);
+  await both(80);
+  await atBottom(alice);
+  assertEquals(await both(20, "box.scrollTop = 700;"), 700);
+  assertEquals(await both(120, "box.scrollTop = 900;"), 900);
+  await both(0, "box.scrollTop = box.scrollHeight;");
+  await atBottom(alice);
+  // What is below grows while it is read, and somebody goes to another place.
+  assertEquals(await both(0, "box.scrollTop = 800; document.querySelector('.messages').lastElementChild.style.paddingBottom = '50px';"), 800);
+});
+
+pageTest("of a long conversation only what is near is in the document, and all of it is found, in both directions, without a jump", async (t) => {
+  const { alice, bob } = await withHistory(t, 600);
+  await using _ = bob;
+  // Never more than this, whatever is done: seen from now on, at every change.
+  await alice.page.evaluate(`
+    globalThis.most = 0;
+    new MutationObserver(() => most = Math.max(most, document.querySelectorAll(".message").length)).observe(document.body, { childList: true, subtree: true });
+    globalThis.seen = new Set();
+    globalThis.see = () => {
+      for (const e of document.querySelectorAll(".message .text")) seen.add(Number(e.textContent.split(" ")[1]));
+    };
+  `);
+  /** Goes on by half a screen, until that text is on the screen; a message that is here before and after has not jumped. */
+  const go = (by: number, until: string) =>
+    alice.page.evaluate<string[]>(`(async () => {
+      const box = document.querySelector(".messages"), jumps = [];
+      const frame = () => new Promise(requestAnimationFrame);
+      const there = () => [...document.querySelectorAll(".message")].find((e) => e.textContent.includes(${JSON.stringify(until)}));
+      for (let i = 0; i < 3000 && !there(); i++) {
+        see();
+        const middle = [...box.querySelectorAll(".message")].find((e) => e.getBoundingClientRect().bottom > box.clientHeight / 2);
+        const before = middle.getBoundingClientRect().top, from = box.scrollTop;
+        box.scrollTop += ${by};
+        // As far as there is room.
+        const by = box.scrollTop - from;
+        await frame();
+        await frame();
+        const moved = before - middle.getBoundingClientRect().top;
+        // A little less, if what was below has become shorter in that frame. A message that is no longer the first of its sender loses 7 px above it.
+        if (middle.isConnected && (moved < Math.min(by, 0) - 8 || moved > Math.max(by, 0) + 8)) jumps.push(middle.textContent.slice(0, 20) + " moved by " + moved + ", not " + by);
+      }
+      see();
+      return jumps;
+    })()`);
+  assertEquals(await go(-300, "message 0 "), []);
+  assertEquals(await alice.page.evaluate<number>("seen.size"), 600);
+  // What comes meanwhile is counted, and not put into what is read.
+  await bob.chat({ name: "alice" }, "message 600 new");
+  await alice.page.locator(".to-newest .badge", { hasText: "1" }).waitFor();
+  await alice.page.evaluate("seen.clear()");
+  assertEquals(await go(300, "message 600 "), []);
+  assertEquals(await alice.page.evaluate<number>("seen.size"), 601);
+  await alice.button("To the newest message").click();
+  await atBottom(alice);
+  // Who stays at the bottom does not gather all that comes.
+  await Promise.all(Array.from({ length: 400 }, (_, i) => bob.chat({ name: "alice" }, `message ${601 + i} more`)));
+  await alice.sees("message 1000 more");
+  await atBottom(alice);
+  const most = await alice.page.evaluate<number>("most");
+  assert(most >= 300 && most <= 360, `${most} messages were in the document`);
 });
 
 pageTest("at the top without a connection: it says so, and does not ask a hundred times a second", async (t) => {

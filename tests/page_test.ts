@@ -146,7 +146,7 @@ pageTest("a group: made, joined, talked in, left", async (t) => {
   await dialog.locator(".members li", { hasText: "bob" }).waitFor();
   assertMatch(await dialog.locator(".members li", { hasText: "alice" }).textContent() ?? "", /creator/);
   // From there to a word in private.
-  await dialog.locator(".members li", { hasText: "bob" }).getByRole("button").click();
+  await dialog.locator(".members li", { hasText: "bob" }).locator(".item").click();
   await alice.page.getByText("Say hello to bob!").waitFor();
   await alice.send("just us");
   await bob.item("alice").locator(".badge", { hasText: "1" }).waitFor();

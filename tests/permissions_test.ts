@@ -64,5 +64,5 @@ Deno.test("permissions: no run and no ffi in the set, and no variables but its o
   const { server } = deno.permissions;
   assertEquals(Object.keys(server).toSorted(), ["env", "net", "read", "sys", "write"]);
   for (const name of server.env) assertMatch(name, /^(NATTER_\*|TERM|TZ|WS_NO_\w+|REDIS_(DEBUG_MAINTENANCE|EMIT_DIAGNOSTICS))$/);
-  assertEquals(server.sys, ["hostname"]);
+  assertEquals(server.sys, ["hostname", "statfs"]);
 });

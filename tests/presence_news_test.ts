@@ -1,7 +1,7 @@
 // PRESENCE: friends hear who came and who went, 2 to 3 s later, and nothing of what was undone by then.
 
 import { assert, assertEquals } from "@std/assert";
-import { nothingElse } from "./support/chat.ts";
+import { assertErrno, nothingElse } from "./support/chat.ts";
 import { databaseTest } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
@@ -101,4 +101,28 @@ databaseTest("PRESENCE: a client that takes nothing for a while is told later, t
   await eventually(() => a.backlog.filter((m) => m.msgid === 6).length === 200, "all messages", 30_000);
   assertEquals(a.backlog.filter((m) => m.msgid === 15), []);
   assertEquals((await again.request({ msgid: 13 })).msgid, 14);
+});
+
+databaseTest("PRESENCE: who lifts a block is told who went meanwhile, and not what the other one hides", async (db) => {
+  await using s = await startServer(db, { limits: "off" }, { times: { news: 50 } });
+  const [ann, bob, cid] = await makeUsers(db, 3);
+  await using a = await s.client(ann);
+  await using c = await s.client(cid);
+  const b = await s.client(bob);
+  for (const watcher of [a, c]) assertErrno(await watcher.request({ msgid: 7, friendid: bob.id }), 0);
+  await a.request({ msgid: 23, userid: bob.id });
+  await b.close();
+  // To the others it is told, and by then it is not told again.
+  assertEquals((await news(c, performance.now())).message.state, "offline");
+  await a.request({ msgid: 24, userid: bob.id });
+  const { message } = await news(a, performance.now());
+  assertEquals(message, { msgid: 15, id: bob.id, state: "offline", lastseen: message.lastseen });
+
+  await using b2 = await s.client(bob);
+  for (const watcher of [a, c]) assertEquals((await news(watcher, performance.now())).message.state, "online");
+  await a.request({ msgid: 23, userid: bob.id });
+  await b2.request({ msgid: 23, userid: ann.id });
+  assertEquals((await news(a, performance.now())).message.state, "offline");
+  await a.request({ msgid: 24, userid: bob.id });
+  await nothingElse(a);
 });

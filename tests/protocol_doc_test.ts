@@ -2,7 +2,7 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { Errno } from "../src/wire/errors.ts";
-import { Msg } from "../src/wire/messages.ts";
+import { Msg } from "../src/wire/requests.ts";
 import { play, transcriptsOf } from "./support/transcript.ts";
 
 const text = await Deno.readTextFile(new URL("../docs/protocol.md", import.meta.url));

@@ -61,6 +61,8 @@ async function play({ db, byCable, direct }: Ways, pull: () => Promise<void>): P
     const took = performance.now() - begun;
     assert(took <= RETURN, `a login ${RETURNS[i]} ms after the cable was pulled took ${took} ms`);
   }));
+  // Should something else fail first, that is to be told.
+  back.catch(() => {});
   await eventually(async () => await stateOf(db, gone.id) === "offline", "offline after two heartbeats", SEEN - (performance.now() - pulled));
   // A classic client cannot be asked: it is in use.
   await using refused = await RawClient.connect(direct.port, direct);

@@ -6,13 +6,14 @@ import { StoreWatch } from "./support/around_store.ts";
 import { clockAhead, wallClockAhead } from "./support/clock.ts";
 import { databaseTest } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, type TestUser } from "./support/server.ts";
+import { history } from "./support/stores.ts";
 
 databaseTest("retention: old messages that were confirmed go, those that wait stay; expired tokens go", async (db) => {
   await using s = await startServer(db, { "keep-days": 1 }, { times: { retention: 50 } });
   const [ada, bob, eve] = await makeUsers(db, 3) as [TestUser, TestUser, TestUser];
   const store = await db.open();
   const old = Date.now() - 2 * 24 * 3600_000;
-  const texts = async (peer: number) => (await store.history({ userId: ada.id, peer }, undefined, 10, 1e6)).messages.map((m) => m.msg);
+  const texts = async (peer: number) => (await history(store, ada.id, { toid: peer }, {}, 10, 1e6)).messages.map((m) => m.msg);
   await store.append([
     { sender: ada.id, toid: bob.id, msg: "old, confirmed", ts: old },
     { sender: ada.id, toid: bob.id, msg: "new", ts: Date.now() },
@@ -27,6 +28,26 @@ databaseTest("retention: old messages that were confirmed go, those that wait st
   await store.extendToken((await import("../src/auth/tokens.ts")).hashToken(eve.token)!, Date.now() - 1);
   await eventually(async () => Number((await db.query("select count(*) as n from token"))[0]?.n) === 2, "the expired token is gone");
 });
+
+databaseTest(
+  "retention: entries of what was done to messages go when no log names them any more, also where messages are kept for ever",
+  async (db) => {
+    await using s = await startServer(db, {}, { times: { retention: 50 } });
+    const [ada, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
+    await using sender = await s.client(ada, { proto: 3 });
+    const { messageid } = await sender.request({ msgid: 6, toid: bob.id, msg: "one" });
+    for (const msg of ["two", "three"]) await sender.request({ msgid: 25, messageid, msg });
+    const left = async () => Number((await db.query("select count(*) as n from message"))[0]?.n);
+    await using client = await s.client(bob, { proto: 3 });
+    for (const seq of [1, 2, 3]) await client.next((m) => m.seq === seq);
+    assertEquals(await left(), 3);
+    client.send({ msgid: 12, seq: 2 });
+    await eventually(async () => await left() === 2, "the first edit is gone");
+    client.send({ msgid: 12, seq: 3 });
+    await eventually(async () => await left() === 1, "the second one too");
+    assertEquals((await db.query("select msg from message"))[0]?.msg, "three");
+  },
+);
 
 const DAY = 24 * 3600_000;
 
@@ -43,7 +64,7 @@ databaseTest("retention: a clock that is 40 days ahead for a while deletes no me
   client.send({ msgid: 12, seq: 1 });
   await eventually(async () => Number((await db.query("select confirmed_seq from user where id = " + bob.id))[0]?.confirmed_seq) === 1, "confirmed");
   await client.close();
-  const left = async () => [(await store.history({ userId: ada.id, peer: bob.id }, undefined, 10, 1e9)).messages.length, await tokens()].join();
+  const left = async () => [(await history(store, ada.id, { toid: bob.id }, {}, 10, 1e9)).messages.length, await tokens()].join();
   const tokens = async () => Number((await db.query("select count(*) as n from token"))[0]?.n);
   const passes = async (count: number) => {
     watch.forget();

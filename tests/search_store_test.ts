@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Query, VERSION } from "../src/search/tokenizer.ts";
-import type { Append, Search, Store, StoredMessage } from "../src/store/store.ts";
+import type { Append, PrunePlace, Search, Store, StoredMessage } from "../src/store/store.ts";
 import { addUsers, databaseTest, type TestDatabase, testDatabase } from "./support/databases.ts";
 import { SEARCHES } from "./support/search_table.ts";
 import { eventually } from "./support/server.ts";
@@ -53,7 +53,7 @@ databaseTest("search: newest first, by pages, by who said it, in one conversatio
   const group = await store.createGroup(bob, "g", "g", "");
   assert(typeof group === "object");
   const { groupid } = group;
-  await store.joinGroup(ada, { id: groupid });
+  await store.joinGroup(ada, { id: groupid }, 1);
   const ids = await append(store, [
     { sender: ada, toid: bob, msg: "apple one", ts: 1 },
     { sender: bob, toid: ada, msg: "apple two", ts: 2 },
@@ -79,9 +79,9 @@ databaseTest("search: newest first, by pages, by who said it, in one conversatio
   assertEquals(await found(ada, "apple", { from: bob, of: { groupid } }), ["three"]);
   assertEquals(await found(ada, "apple", {}, 2), ["seven", "six"]);
   assertEquals(await found(ada, "apple", { before: ids[5] }, 2), ["four", "three"]);
-  await store.leaveGroup(ada, groupid);
+  await store.leaveGroup(ada, groupid, 1);
   assertEquals(await found(ada, "apple"), ["six", "four", "two", "one"], "left");
-  await store.joinGroup(ada, { id: groupid });
+  await store.joinGroup(ada, { id: groupid }, 1);
   assertEquals(await found(ada, "apple", { of: { groupid } }), ["seven", "three"]);
 });
 
@@ -107,6 +107,31 @@ databaseTest("search: what is pruned is not found, and leaves no word behind", a
   assertEquals((await store.prune(50, undefined, 100)).deleted, 1);
   assertEquals(texts(await find(bob, "zanzibar")), ["zanzibarnew"]);
   assert(!await stands("secretword") && await stands("zanzibarnew"));
+});
+
+databaseTest("search: stones and what happened in groups are pruned, and the index is whole", async (t) => {
+  await using store = await opened(t);
+  const [ada, bob] = await addUsers(store, "ada", "bob");
+  const { groupid } = await store.createGroup(ada, "g", "g", "") as { groupid: number };
+  await store.joinGroup(bob, { id: groupid }, 1);
+  const messages = Array.from({ length: 6 }, (_, i) => ({ sender: ada, toid: bob, msg: `needle n${i}`, ts: 1 }));
+  const ids = await append(store, [...messages, { sender: bob, groupid, msg: "needle in the group", ts: 1 }]);
+  await indexed(store);
+  for (const messageid of ids.slice(0, 3)) assertEquals((await store.act({ what: "delete", by: ada, messageid, at: 2 })).errno, "OK");
+  await indexed(store);
+  await t.query("delete from inbox");
+  let deleted = 0;
+  for (let place: PrunePlace | undefined, more = true; more;) {
+    const step = await store.prune(Date.now() + 1000, place, 2);
+    deleted += step.deleted;
+    place = step.next;
+    more = place !== undefined;
+  }
+  assert(deleted >= 8, `${deleted} are gone`);
+  await append(store, [{ sender: bob, toid: ada, msg: "needle again", ts: 3 }]);
+  await indexed(store);
+  assertEquals(texts(await finding(store)(ada, "needle")), ["needle again"]);
+  if (t.kind === "sqlite") await t.query("insert into search (search) values ('integrity-check')");
 });
 
 databaseTest("search: the index is built anew by reindex, and when the tokenizer's version rises; a newer one is left alone", async (t) => {
@@ -151,6 +176,47 @@ Deno.test({
       assertEquals(texts(await finding(store)(ada, "needle")), ["needle late", "needle early"]);
     } finally {
       await slow.end();
+    }
+  },
+});
+
+Deno.test({
+  name: "search: everywhere, what is old is found behind what is new, whatever the distance [mysql]",
+  ignore: !(await import("./support/databases.ts")).hasMysql,
+  fn: async () => {
+    await using t = await testDatabase("mysql");
+    await using store = await opened(t);
+    const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
+    const said: [id: number, text: string, sender: number][] = [];
+    // What the newest messages hold, what each window of the index does, and what is below them all; the numbers between were others'.
+    for (const start of [1, 100_000, 650_000, 698_500]) {
+      await t.query(`ALTER TABLE message AUTO_INCREMENT = ${start}`);
+      const messages = Array.from(
+        { length: 6 },
+        (_, i) => ({ sender: [ada, bob, cy][i % 3]!, toid: i % 3 === 0 ? bob : ada, msg: `both x${i % 2} at${start}n${i}`, ts: i }),
+      );
+      const ids = await append(store, messages);
+      said.unshift(...messages.map(({ msg, sender }, i): [number, string, number] => [ids[i]!, msg, sender]).reverse());
+    }
+    await t.query("ALTER TABLE message AUTO_INCREMENT = 700000");
+    await append(store, [{ sender: bob, toid: ada, msg: "nothing", ts: 9 }]);
+    await indexed(store);
+    const find = finding(store);
+    const expected = (has: (text: string, sender: number) => boolean, below = Infinity) =>
+      said.filter(([id, text, sender]) => id < below && has(text, sender)).map(([, text]) => text);
+    for (const limit of [1, 5, 6, 7, 13, 19, 24, 50]) {
+      const first = (all: string[]) => all.slice(0, limit);
+      assertEquals(texts(await find(ada, "both ", {}, limit)), first(expected(() => true)));
+      assertEquals(texts(await find(ada, "x1 both ", {}, limit)), first(expected((text) => text.includes("x1"))));
+      assertEquals(texts(await find(ada, "bo", {}, limit)), first(expected(() => true)));
+      assertEquals(texts(await find(ada, "at100", {}, limit)), first(expected((text) => text.includes("at100"))));
+      assertEquals(texts(await find(ada, "both x", { from: cy }, limit)), first(expected((_, sender) => sender === cy)));
+      for (const [before] of said) {
+        assertEquals(
+          texts(await find(ada, "x0 bo", { before }, limit)),
+          first(expected((text) => text.includes("x0"), before)),
+        );
+      }
     }
   },
 });

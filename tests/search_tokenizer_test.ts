@@ -1,4 +1,4 @@
-// What is found by what: the tokenizer alone, as a database would use it. `search_test.ts` asks the databases the same.
+// What is found by what: the tokenizer alone, as a database would use it. `search_store_test.ts` asks the databases the same.
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";

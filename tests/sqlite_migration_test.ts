@@ -1,10 +1,11 @@
 // SQLite files of older versions: all that stood in them is there afterwards.
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import type { Store } from "../src/store/store.ts";
 import { type TestDatabase, testDatabase } from "./support/databases.ts";
-import { addDevice, claim, confirm, place, stored } from "./support/stores.ts";
+import { spawnServer } from "./support/server.ts";
+import { addDevice, claim, confirm, history, logOf, place, stored } from "./support/stores.ts";
 
 const fixture = (name: string) => Deno.readTextFileSync(new URL(`fixtures/${name}`, import.meta.url));
 const SQL = fixture("sqlite_0_1.sql");
@@ -42,10 +43,10 @@ function put(t: TestDatabase, change?: (db: DatabaseSync) => void): void {
 async function sameAsSaid(store: Store): Promise<void> {
   const { ids } = SAID;
   for (const [i, id] of ids.entries()) {
-    assertEquals((await store.log(id, 0, 1000, 1e9)).map((m) => [m.seq, m.messageid]), SAID.inbox[i], `the log of ${id}`);
-    assertEquals((await store.history({ groupid: 1 }, undefined, 1000, 1e9)).messages.map((m) => m.messageid), SAID.group);
+    assertEquals((await logOf(store, id, 0, 1000, 1e9)).map((m) => [m.seq, m.messageid]), SAID.inbox[i], `the log of ${id}`);
+    assertEquals((await history(store, 1, { groupid: 1 })).messages.map((m) => m.messageid), SAID.group);
     for (const [j, peer] of ids.entries()) {
-      const { messages } = await store.history({ userId: id, peer }, undefined, 1000, 1e9);
+      const { messages } = await history(store, id, { toid: peer }, {}, 1000, 1e9);
       assertEquals(messages.map((m) => m.messageid), SAID.pairs[i]![j], `${id} with ${peer}`);
     }
     const { friends, groups, blocked } = await store.lists(id);
@@ -100,9 +101,9 @@ Deno.test("a file that 0.1 left when it was killed under load: logs, places, con
     const phone = await addDevice(store, id, "phone");
     assertEquals(await place(store, id, phone.device), SAID.places[i]!);
     await confirm(store, phone, SAID.places[i]!.last);
-    assertEquals((await store.log(id, 0, 1000, 1e9)).map((m) => [m.seq, m.messageid]), SAID.inbox[i]!);
+    assertEquals((await logOf(store, id, 0, 1000, 1e9)).map((m) => [m.seq, m.messageid]), SAID.inbox[i]!);
     await confirm(store, key, SAID.places[i]!.last);
-    assertEquals(await store.log(id, 0, 1000, 1e9), []);
+    assertEquals(await logOf(store, id, 0, 1000, 1e9), []);
   }
   assert((await store.epoch()).length >= 8);
 });
@@ -193,6 +194,22 @@ Deno.test("a file that was brought to the newest version has the tables of a new
   assertEquals((await t.query("pragma integrity_check"))[0]?.integrity_check, "ok");
 });
 
+Deno.test("the log says that a file is brought to newer tables before it is begun, and when it is done; of a new or newest one nothing", async () => {
+  await using t = await testDatabase("sqlite");
+  await using fresh = await testDatabase("sqlite");
+  put(t);
+  const said = async (db: TestDatabase) => {
+    await using server = await spawnServer(db, { "log-level": "info" });
+    await server.stop();
+    const lines = (await server.log).split("\n").filter((line) => line.includes("this version's tables"));
+    return lines.map((line) => JSON.parse(line).message as string);
+  };
+  const [begun, done, ...more] = await said(t);
+  assertStringIncludes(begun, "the database is brought to this version's tables");
+  assertEquals([done, ...more], ["the database has this version's tables"]);
+  assertEquals([...await said(t), ...await said(fresh)], []);
+});
+
 Deno.test("a migration that fails leaves the file as it was", async () => {
   await using t = await testDatabase("sqlite");
   // A table in the way.
@@ -203,4 +220,20 @@ Deno.test("a migration that fails leaves the file as it was", async () => {
   assertEquals(Number((await t.query("select count(*) as n from listed"))[0]!.n), 1);
   await t.query("drop table epoch");
   await sameAsSaid(await t.open());
+});
+
+Deno.test("old names have what they look like, the oldest of those that look the same", async () => {
+  await using t = await testDatabase("sqlite");
+  let before = 0;
+  put(t, (db) => {
+    before = Number(db.prepare("SELECT count(*) AS n FROM user").get()!.n);
+    const add = db.prepare("INSERT INTO user (id, name, namekey, password) VALUES (?, ?, ?, 'x')");
+    add.run(9001, "scope", "scope");
+    add.run(9002, "ѕсоре", "ѕсоре");
+  });
+  const store = await t.open();
+  assertEquals(await t.query("select id, look from look where kind = 'user' and id > 9000"), [{ id: 9001, look: "scope" }]);
+  assertEquals(await t.query("select count(*) as n from look where kind = 'user'"), [{ n: before + 1 }]);
+  assertEquals(await t.query("select count(*) as n from look where kind = 'group'"), await t.query("select count(*) as n from allgroup"));
+  assertEquals(await store.createUser("Scope", "scopе", "x", "scope"), undefined);
 });

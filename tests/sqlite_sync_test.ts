@@ -3,11 +3,12 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
-import { accountStore } from "../src/store/sqlite/accounts.ts";
 import { Database } from "../src/store/sqlite/database.ts";
-import { Logs } from "../src/store/sqlite/logs.ts";
+import { doorStore } from "../src/store/sqlite/door.ts";
+import { Logs } from "../src/store/sqlite/user_logs.ts";
 import { messageStore } from "../src/store/sqlite/messages.ts";
 import { Node } from "../src/store/sqlite/node.ts";
+import { SearchIndex } from "../src/store/sqlite/search_index.ts";
 import { sessionStore } from "../src/store/sqlite/sessions.ts";
 import { type Claiming, type Release, StoreUnavailable } from "../src/store/store.ts";
 import { testDatabase } from "./support/databases.ts";
@@ -54,8 +55,8 @@ Deno.test("only what a restart mends anyway is committed without waiting for the
   const node = new Node(db);
   node.joined = { name: "n", incarnation: 1 };
   const logs = new Logs(db, node, 10);
-  const accounts = accountStore(db, logs), sessions = sessionStore(db, node, logs, 10), messages = messageStore(db, logs);
-  const [a, b] = [(await accounts.createUser("a", "a", "x"))!, (await accounts.createUser("b", "b", "x"))!];
+  const door = doorStore(db), sessions = sessionStore(db, node, logs, 10), messages = messageStore(db, logs, new SearchIndex(db));
+  const [a, b] = [(await door.createUser("a", "a", "x"))!, (await door.createUser("b", "b", "x"))!];
   const append = () => messages.append([{ sender: a, toid: b, ts: 1, msg: "hi" }]);
   using disk = slowDisk();
   /** Whether the work is done only when the disk has it. */

@@ -1,10 +1,11 @@
 // The newest messages of two on SQLite, which stand in `message` alone: nobody can tell them from others.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { PIECE, TAIL } from "../src/store/sqlite/tail.ts";
+import { newestOf } from "../src/store/sqlite/history.ts";
+import { CONVERSATION, FILED_AT_ONCE, TAIL } from "../src/store/sqlite/tail.ts";
 import type { Append, Store } from "../src/store/store.ts";
 import { addUsers, type TestDatabase, testDatabase } from "./support/databases.ts";
-import { addDevice, claim, confirm, group, place, seqs, stored } from "./support/stores.ts";
+import { addDevice, claim, confirm, group, history, logOf, place, seqs, stored } from "./support/stores.ts";
 
 const MAX_INBOX = 3 * TAIL;
 
@@ -13,7 +14,7 @@ async function four(t: TestDatabase) {
   const store = await t.open({ maxInbox: MAX_INBOX });
   await store.join("n1");
   const [ada, bob, cy, dan] = await addUsers(store, "ada", "bob", "cy", "dan");
-  const all = await group(store, ada, bob, cy);
+  const all = await group(t, store, ada, bob, cy);
   const key = await claim(store, bob, "s");
   let said = 0;
   const next = (): Append => ({ sender: ada, toid: bob, msg: String(++said), ts: 1 });
@@ -23,13 +24,13 @@ async function four(t: TestDatabase) {
   };
   const toAll = () => store.append([{ sender: ada, groupid: all, msg: String(++said), ts: 1 }]);
   const log = async (after = 0, limit = 10_000, bytes = 1e9) => {
-    const entries = await store.log(bob, after, limit, bytes);
+    const entries = await logOf(store, bob, after, limit, bytes);
     assertEquals(entries.map((m) => m.msg), entries.map((m) => String(m.seq)));
     return entries.map((m) => m.seq);
   };
   const rows = async (userId = bob) => (await t.query(`select seq from inbox where userid = ${userId} order by seq`)).map((row) => row.seq);
   const talk = async (before?: number, limit = 10_000) =>
-    (await store.history({ userId: bob, peer: ada }, before, limit, 1e9)).messages.map((m) => Number(m.msg));
+    (await history(store, bob, { toid: ada }, { before }, limit, 1e9)).messages.map((m) => Number(m.msg));
   const listed = async () => Number((await t.query("select count(*) as n from conversation"))[0]!.n);
   return { store, ada, bob, cy, dan, key, all, say, toAll, log, rows, talk, listed };
 }
@@ -44,10 +45,15 @@ Deno.test("a log and a conversation are the same whether their messages are file
   const none = { userId: 0, device: 0 };
   assertEquals(await store.sessions(none, 10), [{ userId: bob, device: 0, session: "s", lastSeq: TAIL - 1 }]);
   await say(1);
-  assertEquals([await rows(), await listed(), await log(), await talk()], [span(1, PIECE), PIECE, span(1, TAIL), span(1, TAIL)]);
-  await say(PIECE + 10);
-  const end = TAIL + PIECE + 10;
-  assertEquals([await rows(), await listed(), await log(), await talk()], [span(1, 2 * PIECE), 2 * PIECE, span(1, end), span(1, end)]);
+  assertEquals([await rows(), await listed(), await log(), await talk()], [span(1, FILED_AT_ONCE), FILED_AT_ONCE, span(1, TAIL), span(1, TAIL)]);
+  await say(FILED_AT_ONCE + 10);
+  const end = TAIL + FILED_AT_ONCE + 10;
+  assertEquals([await rows(), await listed(), await log(), await talk()], [
+    span(1, 2 * FILED_AT_ONCE),
+    2 * FILED_AT_ONCE,
+    span(1, end),
+    span(1, end),
+  ]);
   assertEquals(await place(store, bob), { confirmed: 0, last: end });
 });
 
@@ -55,14 +61,14 @@ Deno.test("pieces of a log end where they should, on either side of what is file
   await using t = await testDatabase("sqlite");
   const { say, log } = await four(t);
   await say(TAIL + 10);
-  assertEquals(await log(PIECE - 2, 2), [PIECE - 1, PIECE]);
-  assertEquals(await log(PIECE - 2, 3), span(PIECE - 1, PIECE + 1));
-  assertEquals(await log(PIECE + 4, 3), span(PIECE + 5, PIECE + 7));
+  assertEquals(await log(FILED_AT_ONCE - 2, 2), [FILED_AT_ONCE - 1, FILED_AT_ONCE]);
+  assertEquals(await log(FILED_AT_ONCE - 2, 3), span(FILED_AT_ONCE - 1, FILED_AT_ONCE + 1));
+  assertEquals(await log(FILED_AT_ONCE + 4, 3), span(FILED_AT_ONCE + 5, FILED_AT_ONCE + 7));
   assertEquals(await log(TAIL + 10, 3), []);
-  const length = String(PIECE).length;
-  assertEquals(await log(PIECE - 2, 100, 2 * length), [PIECE - 1, PIECE]);
-  assertEquals(await log(PIECE - 2, 100, 4 * length), span(PIECE - 1, PIECE + 2));
-  assertEquals(await log(PIECE, 100, 1), [PIECE + 1]);
+  const length = String(FILED_AT_ONCE).length;
+  assertEquals(await log(FILED_AT_ONCE - 2, 100, 2 * length), [FILED_AT_ONCE - 1, FILED_AT_ONCE]);
+  assertEquals(await log(FILED_AT_ONCE - 2, 100, 4 * length), span(FILED_AT_ONCE - 1, FILED_AT_ONCE + 2));
+  assertEquals(await log(FILED_AT_ONCE, 100, 1), [FILED_AT_ONCE + 1]);
 });
 
 Deno.test("pages of a conversation go over the place where the listed ones end", async () => {
@@ -71,10 +77,10 @@ Deno.test("pages of a conversation go over the place where the listed ones end",
   await say(TAIL);
   await stored(store, { sender: cy, toid: bob, msg: "of another", ts: 10 });
   await say(5);
-  const page = await store.history({ userId: bob, peer: cy }, undefined, 10, 1000);
+  const page = await history(store, bob, { toid: cy }, {}, 10, 1000);
   assertEquals([page.messages.map((m) => m.msg), page.more], [["of another"], false]);
   const ids = new Map((await t.query(`select id, msg from message where toid = ${bob}`)).map((row) => [Number(row.msg), Number(row.id)]));
-  for (const at of [TAIL + 5, PIECE + 3, PIECE + 2, PIECE + 1, PIECE, 4]) {
+  for (const at of [TAIL + 5, FILED_AT_ONCE + 3, FILED_AT_ONCE + 2, FILED_AT_ONCE + 1, FILED_AT_ONCE, 4]) {
     assertEquals(await talk(ids.get(at), 4), span(Math.max(1, at - 4), at - 1));
   }
 });
@@ -86,7 +92,7 @@ Deno.test("what is confirmed before it is filed gets no row, and does not come a
   await confirm(store, key, 7);
   assertEquals(await log(), [8, 9, 10]);
   await say(TAIL - 10);
-  assertEquals(await rows(), span(8, PIECE));
+  assertEquals(await rows(), span(8, FILED_AT_ONCE));
   await say(5);
   // More than there is counts as all there is.
   await confirm(store, key, 10 * TAIL);
@@ -109,7 +115,7 @@ Deno.test("many logs: what is filed piece by piece is what was said, to each in 
   const store = await t.open();
   const users = await addUsers(store, ...Array.from({ length: 7 }, (_, i) => `user${i}`));
   const said = new Map(users.map((id) => [id, [] as string[]]));
-  for (let n = 0; n < TAIL + 3 * PIECE; n += 50) {
+  for (let n = 0; n < TAIL + 3 * FILED_AT_ONCE; n += 50) {
     const batch = Array.from({ length: 50 }, (_, i) => ({ sender: users[0], toid: users[(n + i) * (n + i) % 7], msg: String(n + i), ts: 1 }));
     for (const { toid, msg } of batch) said.get(toid)!.push(msg);
     await store.append(batch);
@@ -117,16 +123,16 @@ Deno.test("many logs: what is filed piece by piece is what was said, to each in 
   const logs = async () => {
     const all = new Map<number, string[]>();
     for (const id of users) {
-      const log = await store.log(id, 0, 10_000, 1e9);
+      const log = await logOf(store, id, 0, 10_000, 1e9);
       assertEquals(log.map((m) => m.seq), span(1, log.length));
       all.set(id, log.map((m) => m.msg));
     }
     return all;
   };
   const filed = async () => (await t.query("select count(*) as n from inbox"))[0]!.n;
-  assertEquals([await filed(), await logs()], [4 * PIECE, said]);
+  assertEquals([await filed(), await logs()], [4 * FILED_AT_ONCE, said]);
   await store.prune(0, undefined, 1);
-  assertEquals([await filed(), await logs()], [TAIL + 3 * PIECE, said]);
+  assertEquals([await filed(), await logs()], [TAIL + 3 * FILED_AT_ONCE, said]);
 });
 
 Deno.test("a group's message comes after all that was said before it, and files its members' logs and no others", async () => {
@@ -140,12 +146,12 @@ Deno.test("a group's message comes after all that was said before it, and files 
   await toAll();
   await say(1);
   assertEquals([await rows(), await log(), await rows(dan)], [span(1, 7), span(1, 8), []]);
-  assertEquals((await store.log(cy, 0, 10, 1e6)).map((m) => [m.seq, m.msg]), [[1, "4"], [2, "7"]]);
+  assertEquals((await logOf(store, cy, 0, 10, 1e6)).map((m) => [m.seq, m.msg]), [[1, "4"], [2, "7"]]);
   assertEquals(await talk(), [1, 2, 3, 5, 6, 8]);
   // Another process reads the same, and so does one that finds the file so; whoever files the rest later files it once.
   const next = await t.open({ maxInbox: MAX_INBOX });
-  assertEquals((await next.log(2, 0, 100, 1e6)).map((m) => m.seq), span(1, 8));
-  assertEquals((await next.log(dan, 0, 100, 1e6)).map((m) => [m.seq, m.msg]), [[1, "to dan"]]);
+  assertEquals((await logOf(next, 2, 0, 100, 1e6)).map((m) => m.seq), span(1, 8));
+  assertEquals((await logOf(next, dan, 0, 100, 1e6)).map((m) => [m.seq, m.msg]), [[1, "to dan"]]);
   await next.prune(0, undefined, 1);
   assertEquals([await rows(), await log(), await rows(dan), await listed(), await talk()], [span(1, 8), span(1, 8), [1], 7, [1, 2, 3, 5, 6, 8]]);
 });
@@ -153,7 +159,7 @@ Deno.test("a group's message comes after all that was said before it, and files 
 Deno.test("the mark of more than one device comes between two messages of the tail, and files one log", async () => {
   await using t = await testDatabase("sqlite");
   const { store, ada, bob, say, rows } = await four(t);
-  const reopened = async () => await (await t.open({ maxInbox: MAX_INBOX })).log(ada, 0, 100, 1e6);
+  const reopened = async () => await logOf(await t.open({ maxInbox: MAX_INBOX }), ada, 0, 100, 1e6);
   await say(3);
   await claim(store, ada, "0");
   await stored(store, { sender: bob, toid: ada, msg: "waits", ts: 1 });
@@ -161,10 +167,10 @@ Deno.test("the mark of more than one device comes between two messages of the ta
   assertEquals([await rows(ada), await rows(bob)], [[1], []]);
   await say(2);
   const own = [[1, "waits"], [2, "4"], [3, "5"]];
-  assertEquals((await store.log(ada, 0, 100, 1e6)).map((m) => [m.seq, m.msg]), own);
+  assertEquals((await logOf(store, ada, 0, 100, 1e6)).map((m) => [m.seq, m.msg]), own);
   assertEquals((await reopened()).map((m) => [m.seq, m.msg]), own);
   await store.prune(0, undefined, 1);
-  assertEquals((await store.log(ada, 0, 100, 1e6)).map((m) => [m.seq, m.msg]), own);
+  assertEquals((await logOf(store, ada, 0, 100, 1e6)).map((m) => [m.seq, m.msg]), own);
   assertEquals([await rows(ada), await rows(bob)], [[1, 2, 3], span(1, 5)]);
 });
 
@@ -186,9 +192,9 @@ Deno.test("what is left out of a sender's full log stays out, also for who opens
   await store.confirm([{ ...zero, seq: 3 }, { ...phone, seq: 3 }]);
   assertEquals(await say(), 5);
   const next = await t.open({ maxInbox: 2 });
-  for (const by of [store, next]) assertEquals((await by.log(ada, 0, 10, 1000)).map((m) => [m.seq, m.msg]), [[4, "4"], [5, "7"]]);
+  for (const by of [store, next]) assertEquals((await logOf(by, ada, 0, 10, 1000)).map((m) => [m.seq, m.msg]), [[4, "4"], [5, "7"]]);
   await next.prune(0, undefined, 1);
-  for (const by of [store, next]) assertEquals((await by.log(ada, 0, 10, 1000)).map((m) => [m.seq, m.msg]), [[4, "4"], [5, "7"]]);
+  for (const by of [store, next]) assertEquals((await logOf(by, ada, 0, 10, 1000)).map((m) => [m.seq, m.msg]), [[4, "4"], [5, "7"]]);
 });
 
 Deno.test("what a rolled back transaction had added is forgotten", async () => {
@@ -211,13 +217,13 @@ Deno.test("who opens the file after a crash finds all of them, and goes on count
   await confirm(store, key, 8);
   // As if the first were gone: nothing of its memory is written at an end.
   const next = await t.open({ maxInbox: MAX_INBOX });
-  assertEquals((await next.log(bob, 0, 100, 1e6)).map((m) => m.seq), [9, 10]);
+  assertEquals((await logOf(next, bob, 0, 100, 1e6)).map((m) => m.seq), [9, 10]);
   const [result] = await next.append([{ sender: ada, toid: bob, msg: "11", ts: 1 }]);
   assertEquals(result.errno === "OK" && result.receivers, [{ userId: bob, seq: 11, nodes: ["n1"] }]);
   // And what another process wrote is seen by the first.
   assertEquals(await log(), [9, 10, 11]);
   await store.append([{ sender: ada, toid: bob, msg: "12", ts: 1 }]);
-  assertEquals((await next.log(bob, 0, 100, 1e6)).map((m) => m.seq), [9, 10, 11, 12]);
+  assertEquals((await logOf(next, bob, 0, 100, 1e6)).map((m) => m.seq), [9, 10, 11, 12]);
 });
 
 Deno.test("what is pruned is in no conversation, listed or not", async () => {
@@ -254,4 +260,18 @@ Deno.test("a log is read as it stands in one state of the file, whoever writes i
     await work;
     assertEquals(await seqs(store, bob), span(1, TAIL - 1 + 5 * round));
   }
+});
+
+Deno.test("READ finds the newest message of a conversation without reading all of it", async () => {
+  await using t = await testDatabase("sqlite");
+  const { store, ada, bob, say } = await four(t);
+  await say(TAIL + 10);
+  // Some of it is filed, the rest is not.
+  for (const upto of [5, TAIL, Number.MAX_SAFE_INTEGER - 1]) {
+    const [{ id }] = await t.query(`select max(id) as id from message where toid is not null and id <= ${upto}`);
+    const read = await store.read(bob, { toid: ada }, upto);
+    assertEquals(typeof read === "object" && read.read, id);
+  }
+  const plan = (await t.query(`explain query plan ${newestOf(CONVERSATION)}`)).map(({ detail }) => detail);
+  assertEquals(plan.includes("MERGE (UNION ALL)"), true, plan.join("; "));
 });

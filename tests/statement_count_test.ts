@@ -78,7 +78,7 @@ mysqlTest("statements: what the logins of a moment cost MySQL in round trips, wh
   for (let i = 0; i < 10; i++) {
     const group = await store.createGroup(users[i], `g${i}`, `g${i}`, "");
     assert(typeof group === "object");
-    for (const user of users) await store.joinGroup(user, { id: group.groupid });
+    for (const user of users) await store.joinGroup(user, { id: group.groupid }, 1);
   }
   const count = countCommands(t.proxy);
   const cost = async (calls: Promise<unknown>[]) => {
@@ -103,10 +103,19 @@ mysqlTest("statements: what messages cost MySQL in round trips: one to lock and 
   const store = await t.openProxied();
   await store.join("a");
   const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
-  await store.append([{ sender: ada, toid: bob, msg: "first", ts: 1 }]);
+  const [first] = await store.append([{ sender: ada, toid: bob, msg: "first", ts: 1 }]);
+  assert(first.errno === "OK");
+  const { messageid } = first;
   const count = countCommands(t.proxy);
   await store.append([{ sender: ada, toid: bob, msg: "second", ts: 2 }]);
   assertEquals(count.commands, 3);
+  // Nor does an answer cost more, nor a list of conversations than three.
+  count.commands = 0;
+  await store.append([{ sender: bob, toid: ada, msg: "answer", ts: 2, reply: messageid, silent: true }]);
+  assertEquals(count.commands, 3);
+  count.commands = 0;
+  await store.talks(ada, 100);
+  assert(count.commands <= 3, `${count.commands} round trips of a list`);
   // Nor does a sender with more than one device cost more, but for one who is on several nodes.
   const desk = await addDevice(store, cy, "desk");
   await addDevice(store, cy, "phone");

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { GroupId, Store, UserId } from "../src/store/store.ts";
 import { addUsers, databaseTest } from "./support/databases.ts";
-import { addDevice, claim, release } from "./support/stores.ts";
+import { addDevice, claim, join, leave, release } from "./support/stores.ts";
 
 async function createGroup(store: Store, creator: UserId, name: string): Promise<GroupId> {
   const created = await store.createGroup(creator, name, name, "");
@@ -57,7 +57,7 @@ databaseTest("a friend who blocks the user is shown offline since then, whom the
   const second = await claim(store, bob, "s1");
   await store.addFriend(ada, { id: bob });
   const pub = await createGroup(store, ada, "pub");
-  await store.joinGroup(bob, { id: pub });
+  await store.joinGroup(bob, { id: pub }, 1);
   assertEquals(await store.block(ada, bob, 500), "OK");
   const seen = { id: bob, name: "bob", state: "online" as const, lastseen: 77 };
   assertEquals((await store.lists(ada)).friends, [seen]);
@@ -78,12 +78,13 @@ databaseTest("a friend who blocks the user is shown offline since then, whom the
   // The first time counts.
   assertEquals(await store.block(bob, ada, 3000), "OK");
   assertEquals(await told(), Array(5).fill(hidden));
-  assertEquals(await store.unblock(bob, ada), { ...seen, lastseen: 2000 });
+  const lifted = await store.unblock(bob, ada);
+  assertEquals([lifted?.seen, lifted?.sees.id], [{ ...seen, lastseen: 2000 }, ada]);
   assertEquals(await store.unblock(bob, ada), undefined);
   assertEquals(await told(), Array(5).fill({ ...seen, lastseen: 2000 }));
   await release(store, third, 4000);
   await store.block(bob, ada, 5000);
-  assertEquals(await store.unblock(bob, ada), { ...seen, state: "offline", lastseen: 4000 });
+  assertEquals((await store.unblock(bob, ada))?.seen, { ...seen, state: "offline", lastseen: 4000 });
 });
 
 databaseTest("blocks: twice is once, unknown is NO_USER, too many are FULL, lifted twice is lifted", async (t) => {
@@ -126,14 +127,14 @@ databaseTest("groups are listed by name, with one's role and the number of membe
   const zoo = await createGroup(store, cy, "zoo");
   const pub = await store.createGroup(ada, "Pub 🍺", "pub 🍺", 'of "the" \\ people');
   assert(typeof pub === "object");
-  assertEquals(await store.joinGroup(bob, { id: zoo }), { id: zoo, groupname: "zoo", groupdesc: "", role: "normal", count: 2 });
-  assertEquals(await store.joinGroup(ada, { key: "zoo" }), { id: zoo, groupname: "zoo", groupdesc: "", role: "normal", count: 3 });
+  assertEquals(await join(store, bob, { id: zoo }), { id: zoo, groupname: "zoo", groupdesc: "", role: "normal", count: 2 });
+  assertEquals(await join(store, ada, { key: "zoo" }), { id: zoo, groupname: "zoo", groupdesc: "", role: "normal", count: 3 });
   assertEquals((await store.lists(ada)).groups, [
     { id: pub.groupid, groupname: "Pub 🍺", groupdesc: 'of "the" \\ people', role: "creator", count: 1 },
     { id: zoo, groupname: "zoo", groupdesc: "", role: "normal", count: 3 },
   ]);
   assertEquals((await store.lists(bob)).groups.map((g) => g.id), [zoo]);
-  await store.leaveGroup(bob, zoo);
+  await store.leaveGroup(bob, zoo, 1);
   assertEquals((await store.lists(cy)).groups, [{ id: zoo, groupname: "zoo", groupdesc: "", role: "creator", count: 2 }]);
   assertEquals((await store.welcome(bob, 0)).groups, []);
 });
@@ -145,20 +146,22 @@ databaseTest("members: those who joined first for 0.1, in pages by id for others
   const zoo = await createGroup(store, cy, "zoo");
   const pub = await store.createGroup(ada, "pub", "pub", "what for");
   assert(typeof pub === "object");
-  for (const id of [bob, ada]) await store.joinGroup(id, { id: zoo });
+  for (const id of [bob, ada]) await store.joinGroup(id, { id: zoo }, 1);
   await claim(store, bob, "s1");
   assertEquals(await roles(store, ada, zoo), [[cy, "creator"], [bob, "normal"], [ada, "normal"]]);
-  await store.leaveGroup(bob, zoo);
-  await store.joinGroup(bob, { id: zoo });
+  await store.leaveGroup(bob, zoo, 1);
+  await store.joinGroup(bob, { id: zoo }, 1);
   assertEquals(await roles(store, ada, zoo), [[cy, "creator"], [ada, "normal"], [bob, "normal"]]);
+  assertEquals((await store.firstMembers(bob, [zoo, pub.groupid], 2)).get(pub.groupid), undefined);
   const first = await store.firstMembers(ada, [zoo, pub.groupid, zoo + pub.groupid], 2);
   assertEquals(first.get(zoo), [
     { id: cy, name: "cy", state: "offline", lastseen: null, role: "creator" },
     { id: ada, name: "ada", state: "offline", lastseen: null, role: "normal" },
   ]);
-  assertEquals([first.get(pub.groupid)?.length, first.get(zoo + pub.groupid) ?? []], [1, []]);
+  assertEquals([first.get(pub.groupid)?.length, first.get(zoo + pub.groupid)], [1, undefined]);
+  const settings = { groupdesc: "", private: false, history: "all", posting: "all" } as const;
   assertEquals(await store.members(ada, zoo, 0, 2), {
-    groupdesc: "",
+    ...settings,
     members: [
       { id: ada, name: "ada", state: "offline", lastseen: null, role: "normal" },
       { id: bob, name: "bob", state: "online", lastseen: null, role: "normal" },
@@ -167,12 +170,12 @@ databaseTest("members: those who joined first for 0.1, in pages by id for others
     more: true,
   });
   assertEquals(await store.members(ada, zoo, bob, 2), {
-    groupdesc: "",
+    ...settings,
     members: [{ id: cy, name: "cy", state: "offline", lastseen: null, role: "creator" }],
     count: 3,
     more: false,
   });
-  assertEquals(await store.members(ada, zoo, cy, 2), { groupdesc: "", members: [], count: 3, more: false });
+  assertEquals(await store.members(ada, zoo, cy, 2), { ...settings, members: [], count: 3, more: false });
   const whole = await store.members(ada, zoo, 0, 3);
   assertEquals(typeof whole === "object" && [whole.members.length, whole.more], [3, false]);
   const one = await store.members(ada, pub.groupid, 0, 10);
@@ -192,18 +195,18 @@ databaseTest("joining: twice is once, unknown is NO_GROUP, a full group and too 
   const store = await t.open({ maxGroup: 2, maxContacts: 2 });
   const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
   const one = await createGroup(store, ada, "one");
-  assertEquals(await store.joinGroup(bob, { id: one + 1 }), "NO_GROUP");
-  assertEquals(await store.joinGroup(bob, { key: "two" }), "NO_GROUP");
-  const twice = await Promise.all([store.joinGroup(bob, { id: one }), store.joinGroup(bob, { key: "one" })]);
+  assertEquals(await store.joinGroup(bob, { id: one + 1 }, 1), "NO_GROUP");
+  assertEquals(await store.joinGroup(bob, { key: "two" }, 1), "NO_GROUP");
+  const twice = await Promise.all([join(store, bob, { id: one }), join(store, bob, { key: "one" })]);
   for (const group of twice) assertEquals(typeof group === "object" && [group.role, group.count], ["normal", 2]);
   assertEquals(await roles(store, bob, one), [[ada, "creator"], [bob, "normal"]]);
-  assertEquals(await store.joinGroup(cy, { id: one }), "FULL");
-  const again = await store.joinGroup(ada, { id: one });
+  assertEquals(await store.joinGroup(cy, { id: one }, 1), "FULL");
+  const again = await join(store, ada, { id: one });
   assertEquals(typeof again === "object" && again.role, "creator");
   await createGroup(store, ada, "two");
   assertEquals(await store.createGroup(ada, "three", "three", ""), "FULL");
   const three = await createGroup(store, cy, "three");
-  assertEquals(await store.joinGroup(ada, { id: three }), "FULL");
+  assertEquals(await store.joinGroup(ada, { id: three }, 1), "FULL");
   assertEquals((await store.lists(ada)).groups.length, 2);
 });
 
@@ -214,7 +217,7 @@ databaseTest("a group's key is given once, and the limits hold, however many ask
   const groups = created.filter((c) => typeof c === "object");
   assertEquals(groups.length, 1);
   assertEquals(created.filter((c) => c === "INVALID").length, 7);
-  const joined = await Promise.all(users.map((id, i) => stores[i % 2].joinGroup(id, { id: groups[0].groupid })));
+  const joined = await Promise.all(users.map((id, i) => stores[i % 2].joinGroup(id, { id: groups[0].groupid }, 1)));
   assertEquals(joined.filter((j) => typeof j === "object").length, 3);
   assertEquals((await stores[0].membersOf(groups[0].groupid))?.length, 3);
   const many = await Promise.all(Array.from({ length: 10 }, (_, i) => stores[i % 2].createGroup(users[0], `g${i}`, `g${i}`, "")));
@@ -231,22 +234,22 @@ databaseTest("leaving: the oldest member follows the creator, the last one out f
   const store = await t.open();
   const [ada, bob, cy, dan] = await addUsers(store, "ada", "bob", "cy", "dan");
   const pub = await createGroup(store, bob, "pub");
-  await store.joinGroup(dan, { id: pub });
-  await store.joinGroup(cy, { id: pub });
-  assertEquals(await store.leaveGroup(ada, pub), "NOT_MEMBER");
-  assertEquals(await store.leaveGroup(ada, pub + 1), "NO_GROUP");
-  assertEquals(await store.leaveGroup(bob, pub), "OK");
+  await store.joinGroup(dan, { id: pub }, 1);
+  await store.joinGroup(cy, { id: pub }, 1);
+  assertEquals(await store.leaveGroup(ada, pub, 1), "NOT_MEMBER");
+  assertEquals(await store.leaveGroup(ada, pub + 1, 1), "NO_GROUP");
+  await leave(store, bob, pub);
   assertEquals(await roles(store, cy, pub), [[dan, "creator"], [cy, "normal"]]);
-  await store.joinGroup(bob, { id: pub });
-  assertEquals(await store.leaveGroup(cy, pub), "OK");
+  await store.joinGroup(bob, { id: pub }, 1);
+  await leave(store, cy, pub);
   assertEquals(await roles(store, bob, pub), [[dan, "creator"], [bob, "normal"]]);
   assertEquals(await store.createGroup(ada, "pub", "pub", ""), "INVALID");
-  assertEquals(await store.leaveGroup(dan, pub), "OK");
-  assertEquals(await store.leaveGroup(bob, pub), "OK");
-  assertEquals(await store.leaveGroup(bob, pub), "NO_GROUP");
+  await leave(store, dan, pub);
+  await leave(store, bob, pub);
+  assertEquals(await store.leaveGroup(bob, pub, 1), "NO_GROUP");
   assertEquals(await store.membersOf(pub), undefined);
   assertEquals((await store.lists(bob)).groups, []);
-  assertEquals(await store.joinGroup(ada, { key: "pub" }), "NO_GROUP");
+  assertEquals(await store.joinGroup(ada, { key: "pub" }, 1), "NO_GROUP");
   const next = await createGroup(store, ada, "pub");
   assert(next !== pub, "the number of a group that is gone was given again");
 });
@@ -256,12 +259,12 @@ databaseTest("members who leave at the same time leave one creator, or no group"
   const [ada, bob, cy] = await addUsers(stores[0], "ada", "bob", "cy");
   for (let round = 0; round < 10; round++) {
     const pub = await createGroup(stores[0], ada, "pub");
-    await stores[0].joinGroup(bob, { id: pub });
-    await stores[0].joinGroup(cy, { id: pub });
-    assertEquals(await Promise.all([stores[0].leaveGroup(ada, pub), stores[1].leaveGroup(bob, pub)]), ["OK", "OK"]);
+    await stores[0].joinGroup(bob, { id: pub }, 1);
+    await stores[0].joinGroup(cy, { id: pub }, 1);
+    await Promise.all([leave(stores[0], ada, pub), leave(stores[1], bob, pub)]);
     assertEquals(await roles(stores[0], cy, pub), [[cy, "creator"]]);
-    await stores[0].joinGroup(ada, { id: pub });
-    assertEquals(await Promise.all([stores[0].leaveGroup(ada, pub), stores[1].leaveGroup(cy, pub)]), ["OK", "OK"]);
+    await stores[0].joinGroup(ada, { id: pub }, 1);
+    await Promise.all([leave(stores[0], ada, pub), leave(stores[1], cy, pub)]);
     assertEquals(await stores[0].membersOf(pub), undefined);
   }
 });

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Append, Store, UserId } from "../src/store/store.ts";
 import { addUsers, databaseTest } from "./support/databases.ts";
 import { eventually } from "./support/server.ts";
-import { addDevice, claim, confirm, group, one, place, release, say, seqs, stored, texts } from "./support/stores.ts";
+import { addDevice, claim, confirm, group, history, logOf, one, place, release, say, seqs, stored, texts } from "./support/stores.ts";
 
 /** A user with device 0 and a phone, both here, and somebody who writes to them. */
 async function twoDevices(store: Store) {
@@ -79,7 +79,7 @@ databaseTest("one's own messages stand in the log from the second device on, and
   const store = await t.open();
   await store.join("n1");
   const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
-  const all = await group(store, ada, bob);
+  const all = await group(t, store, ada, bob);
   const zero = await claim(store, ada, "0");
   await claim(store, bob, "b");
   const send = async (msg: string, to: { toid: UserId } | { groupid: number }) => (await stored(store, { sender: ada, ...to, msg, ts: 1 })).receivers;
@@ -96,9 +96,9 @@ databaseTest("one's own messages stand in the log from the second device on, and
   assertEquals(await send("5", { toid: cy }), [{ userId: cy, seq: 1, nodes: [] }, { userId: ada, seq: 4, nodes: here }]);
   assertEquals(await send("to myself", { toid: ada }), [{ userId: ada, seq: 5, nodes: here }]);
   assertEquals(await texts(store, ada), ["from bob", "3", "4", "5", "to myself"]);
-  assertEquals((await store.log(ada, 1, 1, 1000))[0], {
+  assertEquals((await logOf(store, ada, 1, 1, 1000))[0], {
     ...{ seq: 2, id: ada, name: "ada", toid: bob, msg: "3", ts: 1 },
-    messageid: (await store.history({ userId: ada, peer: bob }, undefined, 1, 1000)).messages[0]!.messageid,
+    messageid: (await history(store, ada, { toid: bob }, {}, 1, 1000)).messages[0]!.messageid,
   });
   assertEquals(await texts(store, bob), ["1", "2", "3", "4"]);
   // The mark is never unset.
@@ -223,7 +223,7 @@ databaseTest("a sender's own log takes what is their own up to twice the limit, 
   const store = await t.open({ maxInbox: 3 });
   const { ada, bob, zero, phone } = await twoDevices(store);
   const cy = (await addUsers(store, "cy"))[0]!;
-  const all = await group(store, ada, bob, cy);
+  const all = await group(t, store, ada, bob, cy);
   const reader = await claim(store, bob, "b");
   let said = 0;
   const own = async (to: { toid: UserId } | { groupid: number } = { toid: bob }) => {
@@ -240,7 +240,7 @@ databaseTest("a sender's own log takes what is their own up to twice the limit, 
   await store.confirm([{ ...zero, seq: 4 }, { ...phone, seq: 2 }]);
   assertEquals([await own(), await own({ groupid: all })], [7, 8]);
   assertEquals(await texts(store, ada, 6), ["10", "11"]);
-  const { messages } = await store.history({ userId: ada, peer: bob }, undefined, 100, 1e6);
+  const { messages } = await history(store, ada, { toid: bob }, {}, 100, 1e6);
   assertEquals(messages.map((m) => m.msg), ["1", "2", "3", "5", "6", "7", "9", "10"]);
 });
 
@@ -263,7 +263,7 @@ databaseTest("the log is read in pieces: by number, and by size, but never none"
   const [ada, bob] = await addUsers(store, "ada", "bob");
   const sizes = [10, 4000, 10, 10, 10];
   await store.append(sizes.map((n, ts) => ({ sender: ada, toid: bob, msg: "x".repeat(n), ts })));
-  const read = async (after: number, limit: number, bytes: number) => (await store.log(bob, after, limit, bytes)).map((m) => m.seq);
+  const read = async (after: number, limit: number, bytes: number) => (await logOf(store, bob, after, limit, bytes)).map((m) => m.seq);
   for (let round = 0; round < 2; round++) {
     assertEquals(await read(0, 2, 1e6), [1, 2]);
     assertEquals(await read(2, 100, 1e6), [3, 4, 5]);
@@ -282,16 +282,17 @@ databaseTest("what a login reads: the device's place, the log's end, the lists",
   await say(store, bob, ada, 3);
   await store.addFriend(ada, { id: bob });
   await store.block(ada, bob, 5);
-  const pub = await group(store, ada, bob);
+  const pub = await group(t, store, ada, bob);
   await confirm(store, phone, 2);
   const lists = {
     friends: [{ id: bob, name: "bob", state: "offline" as const, lastseen: null }],
     groups: (await store.lists(ada)).groups,
     blocked: [bob],
+    invited: [],
   };
   assertEquals(lists.groups.map((g) => [g.id, g.role, g.count]), [[pub, "creator", 2]]);
   assertEquals(await store.welcome(ada, phone.device), { ...lists, inbox: { confirmed: 2, last: 3 } });
   assertEquals(await store.welcome(ada, 0), { ...lists, inbox: { confirmed: 0, last: 3 } });
   assertEquals(await store.lists(ada), lists);
-  assertEquals((await store.log(ada, 2, 10, 1000)).length, 1);
+  assertEquals((await logOf(store, ada, 2, 10, 1000)).length, 1);
 });

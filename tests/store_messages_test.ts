@@ -1,9 +1,9 @@
-// The contract of the store, on both databases: append, history, pruning.
+// The contract of the store, on both databases: append.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Append, type Appended, type PrunePlace, StoreUnavailable } from "../src/store/store.ts";
+import { type Append, type Appended, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers, databaseTest } from "./support/databases.ts";
-import { addDevice, claim, confirm, group, one, type Stored, stored } from "./support/stores.ts";
+import { addDevice, claim, confirm, group, history, logOf, one, type Stored, stored } from "./support/stores.ts";
 
 databaseTest("a message reaches the receiver's inbox, and names the node where they are", async (t) => {
   const store = await t.open();
@@ -17,11 +17,11 @@ databaseTest("a message reaches the receiver's inbox, and names the node where t
   const second = await stored(store, { sender: ada, toid: bob, msg: "again", ts: 2, mid: "m" });
   assertEquals(second.receivers, [{ userId: bob, seq: 2, nodes: ["n1"] }]);
   assert(second.messageid > first.messageid);
-  assertEquals(await store.log(bob, 0, 10, 1000), [
+  assertEquals(await logOf(store, bob, 0, 10, 1000), [
     { seq: 1, messageid: first.messageid, id: ada, name: "ada", toid: bob, msg: "hello", ts: 1_700_000_000_001 },
     { seq: 2, messageid: second.messageid, id: ada, name: "ada", toid: bob, msg: "again", ts: 2, mid: "m" },
   ]);
-  assertEquals(await store.log(ada, 0, 10, 1000), []);
+  assertEquals(await logOf(store, ada, 0, 10, 1000), []);
 });
 
 databaseTest("a note to oneself arrives, beside other messages", async (t) => {
@@ -33,23 +33,23 @@ databaseTest("a note to oneself arrives, beside other messages", async (t) => {
     { sender: ada, toid: ada, msg: "3", ts: 3 },
   ]);
   assertEquals(results.map((r) => r.errno === "OK" && r.receivers), [1, 2, 3].map((seq) => [{ userId: ada, seq, nodes: [] }]));
-  assertEquals((await store.log(ada, 0, 10, 1000)).map((m) => m.msg), ["1", "2", "3"]);
-  assertEquals((await store.history({ userId: ada, peer: ada }, undefined, 10, 1e9)).messages.map((m) => m.msg), ["1", "3"]);
+  assertEquals((await logOf(store, ada, 0, 10, 1000)).map((m) => m.msg), ["1", "2", "3"]);
+  assertEquals((await history(store, ada, { toid: ada }, {}, 10, 1e9)).messages.map((m) => m.msg), ["1", "3"]);
 });
 
 databaseTest("a group's message is stored once and reaches every member but the sender", async (t) => {
   const store = await t.open();
   const [ada, bob, cy, dan] = await addUsers(store, "ada", "bob", "cy", "dan");
-  const pub = await group(store, ada, bob, cy);
+  const pub = await group(t, store, ada, bob, cy);
   await stored(store, { sender: dan, toid: cy, msg: "direct", ts: 1 });
   const result = await stored(store, { sender: bob, groupid: pub, msg: "hello", ts: 2, mid: "m" });
   assertEquals(result.receivers.map((r) => [r.userId, r.seq, r.nodes]).sort(), [[ada, 1, []], [cy, 2, []]].sort());
   const message = { messageid: result.messageid, id: bob, name: "bob", groupid: pub, msg: "hello", ts: 2, mid: "m" };
-  assertEquals(await store.log(ada, 0, 10, 1000), [{ ...message, seq: 1 }]);
-  assertEquals(await store.log(cy, 1, 10, 1000), [{ ...message, seq: 2 }]);
-  assertEquals(await store.log(bob, 0, 10, 1000), []);
+  assertEquals(await logOf(store, ada, 0, 10, 1000), [{ ...message, seq: 1 }]);
+  assertEquals(await logOf(store, cy, 1, 10, 1000), [{ ...message, seq: 2 }]);
+  assertEquals(await logOf(store, bob, 0, 10, 1000), []);
   assertEquals((await t.query("select id from message")).length, 2);
-  const alone = await group(store, dan);
+  const alone = await group(t, store, dan);
   assertEquals((await stored(store, { sender: dan, groupid: alone, msg: "echo", ts: 3 })).receivers, []);
 });
 
@@ -65,14 +65,14 @@ databaseTest("text comes back unchanged", async (t) => {
     "漢".repeat(21_000),
   ];
   await store.append(texts.map((msg, ts) => ({ sender: ada, toid: bob, msg, ts })));
-  assertEquals((await store.log(bob, 0, 100, 1e9)).map((m) => m.msg), texts);
-  assertEquals((await store.history({ userId: ada, peer: bob }, undefined, 100, 1e9)).messages.map((m) => m.msg), texts);
+  assertEquals((await logOf(store, bob, 0, 100, 1e9)).map((m) => m.msg), texts);
+  assertEquals((await history(store, ada, { toid: bob }, {}, 100, 1e9)).messages.map((m) => m.msg), texts);
 });
 
 databaseTest("seq has no gap and messageid rises, however many append at the same time", async (t) => {
   const stores = [await t.open(), await t.open()];
   const [ada, bob, cy, dan] = await addUsers(stores[0], "ada", "bob", "cy", "dan");
-  const pub = await group(stores[0], ada, bob, cy, dan);
+  const pub = await group(t, stores[0], ada, bob, cy, dan);
   const batches = Array.from({ length: 30 }, (_, b) =>
     Array.from({ length: 10 }, (_, i): Append => {
       const n = b * 10 + i;
@@ -82,7 +82,7 @@ databaseTest("seq has no gap and messageid rises, however many append at the sam
     }));
   const results = await Promise.all(batches.map((batch, b) => stores[b % 2].append(batch)));
   for (const userId of [ada, bob, cy, dan]) {
-    const inbox = await stores[0].log(userId, 0, 1000, 1e9);
+    const inbox = await logOf(stores[0], userId, 0, 1000, 1e9);
     assertEquals(inbox.map((m) => m.seq), inbox.map((_, i) => i + 1));
     // In the order of its seq, each conversation's messageid rises, and each batch keeps its order.
     const newest = new Map<string, number>();
@@ -118,7 +118,7 @@ databaseTest("a mid gives the same answer and never a second message", async (t)
   assertEquals(winners.length, 1);
   const [winner] = winners;
   for (const r of raced) assert(r.errno === "OK" && winner.errno === "OK" && r.messageid === winner.messageid && r.ts === winner.ts);
-  assertEquals((await stores[0].log(bob, 0, 10, 1000)).map((m) => [m.seq, m.mid]), [[1, "m1"], [2, "m2"]]);
+  assertEquals((await logOf(stores[0], bob, 0, 10, 1000)).map((m) => [m.seq, m.mid]), [[1, "m1"], [2, "m2"]]);
   // Another sender's same mid is another message.
   const other = await stored(stores[0], { sender: bob, toid: ada, msg: "x", ts: 1, mid: "m1" });
   assertEquals(other.repeated, false);
@@ -127,7 +127,7 @@ databaseTest("a mid gives the same answer and never a second message", async (t)
 databaseTest("a mid that names another message is BAD_FIELD, wherever that one stands", async (t) => {
   const stores = [await t.open(), await t.open()];
   const [ada, bob, cy] = await addUsers(stores[0], "ada", "bob", "cy");
-  const [pub, other] = [await group(stores[0], ada, bob), await group(stores[0], ada, bob)];
+  const [pub, other] = [await group(t, stores[0], ada, bob), await group(t, stores[0], ada, bob)];
   const text = "'quoted' \\ 張三";
   const direct = { sender: ada, toid: bob, msg: text, ts: 1, mid: "d" };
   const grouped = { sender: ada, groupid: pub, msg: "hello", ts: 1, mid: "g" };
@@ -167,14 +167,14 @@ databaseTest("a mid is compared byte by byte", async (t) => {
   const mids = ["AbC", "aBc", "AbC ", " AbC", "é", "e\u0301", "e", "ß", "ss", "x".repeat(63) + "1", "x".repeat(63) + "2", "👩", "1", "01", "1.0"];
   const results = await store.append(mids.map((mid, ts) => ({ sender: ada, toid: bob, msg: "x", ts, mid })));
   assertEquals(results.map((r) => r.errno === "OK" && r.repeated), mids.map(() => false));
-  assertEquals((await store.log(bob, 0, 100, 1000)).map((m) => m.mid), mids);
+  assertEquals((await logOf(store, bob, 0, 100, 1000)).map((m) => m.mid), mids);
 });
 
 databaseTest("errors come in order: the mid, no user or group, not a member, blocked, full; what fails stores nothing", async (t) => {
   const store = await t.open({ maxInbox: 2 });
   const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
-  const pub = await group(store, ada, bob);
-  const closed = await group(store, bob);
+  const pub = await group(t, store, ada, bob);
+  const closed = await group(t, store, bob);
   const direct = await stored(store, { sender: ada, toid: bob, msg: "1", ts: 1, mid: "d" });
   const grouped = await stored(store, { sender: bob, groupid: pub, msg: "2", ts: 2, mid: "g" });
   const ended = await stored(store, { sender: bob, groupid: closed, msg: "3", ts: 2, mid: "c" });
@@ -191,11 +191,11 @@ databaseTest("errors come in order: the mid, no user or group, not a member, blo
   await store.block(bob, ada, 1);
   assertEquals(await codes({ sender: ada, toid: bob, msg: "x", ts: 9 }), ["BLOCKED"]);
   assertEquals(await one(store, { sender: ada, toid: bob, msg: "1", ts: 9, mid: "d" }), again(direct));
-  await store.leaveGroup(bob, pub);
+  await store.leaveGroup(bob, pub, 1);
   assertEquals(await codes({ sender: bob, groupid: pub, msg: "x", ts: 9, mid: "new" }), ["NOT_MEMBER"]);
   assertEquals(await one(store, { sender: bob, groupid: pub, msg: "2", ts: 9, mid: "g" }), again(grouped));
   // The group is gone, the answer is not.
-  await store.leaveGroup(bob, closed);
+  await store.leaveGroup(bob, closed, 1);
   assertEquals(await codes({ sender: bob, groupid: closed, msg: "x", ts: 9, mid: "new" }), ["NO_GROUP"]);
   assertEquals(await one(store, { sender: bob, groupid: closed, msg: "3", ts: 9, mid: "c" }), again(ended));
 
@@ -214,8 +214,8 @@ databaseTest("errors come in order: the mid, no user or group, not a member, blo
   // A mid that failed is not taken.
   await store.unblock(bob, ada);
   assertEquals(await codes({ sender: ada, toid: cy, msg: "x", ts: 4, mid: "b" }), ["FULL"]);
-  assertEquals((await store.log(cy, 0, 10, 1000)).map((m) => [m.seq, m.msg]), [[1, "good"], [2, "good"]]);
-  assertEquals((await t.query("select id from message")).length, 6);
+  assertEquals((await logOf(store, cy, 0, 10, 1000)).map((m) => [m.seq, m.msg]), [[1, "good"], [2, "good"]]);
+  assertEquals((await t.query("select id from message where kind = 0")).length, 6);
 });
 
 databaseTest("one's own block does not keep one from writing, and a group knows no blocks", async (t) => {
@@ -224,7 +224,7 @@ databaseTest("one's own block does not keep one from writing, and a group knows 
   await store.block(ada, bob, 1);
   assertEquals((await one(store, { sender: ada, toid: bob, msg: "x", ts: 1 })).errno, "OK");
   assertEquals((await one(store, { sender: bob, toid: ada, msg: "x", ts: 1 })).errno, "BLOCKED");
-  const pub = await group(store, ada, bob);
+  const pub = await group(t, store, ada, bob);
   assertEquals((await stored(store, { sender: bob, groupid: pub, msg: "x", ts: 1 })).receivers.length, 1);
 });
 
@@ -243,13 +243,13 @@ databaseTest("an inbox holds its limit and no more, however many append at the s
 databaseTest("a member whose inbox is full is left out, and finds the message in the history", async (t) => {
   const store = await t.open({ maxInbox: 1 });
   const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
-  const pub = await group(store, ada, bob, cy);
+  const pub = await group(t, store, ada, bob, cy);
   await stored(store, { sender: ada, toid: bob, msg: "fills", ts: 1 });
   const result = await stored(store, { sender: ada, groupid: pub, msg: "hello", ts: 2 });
   assertEquals(result.receivers, [{ userId: cy, seq: 1, nodes: [] }]);
   assertEquals((await stored(store, { sender: ada, groupid: pub, msg: "again", ts: 3 })).receivers, []);
-  assertEquals((await store.log(bob, 0, 10, 1000)).map((m) => m.msg), ["fills"]);
-  assertEquals((await store.history({ groupid: pub }, undefined, 10, 1e9)).messages.map((m) => m.msg), ["hello", "again"]);
+  assertEquals((await logOf(store, bob, 0, 10, 1000)).map((m) => m.msg), ["fills"]);
+  assertEquals((await history(store, ada, { groupid: pub }, {}, 10)).messages.map((m) => m.msg), ["hello", "again"]);
 });
 
 databaseTest("a message that the database refuses takes its whole batch with it, and nothing else", async (t) => {
@@ -264,9 +264,9 @@ databaseTest("a message that the database refuses takes its whole batch with it,
   assert(!(error instanceof StoreUnavailable), "a refused message is no outage");
   assertEquals((await other)[0].errno, "OK");
   assert(await eve !== undefined);
-  assertEquals(await store.log(bob, 0, 10, 1000), []);
+  assertEquals(await logOf(store, bob, 0, 10, 1000), []);
   assertEquals((await stored(store, good)).receivers, [{ userId: bob, seq: 1, nodes: [] }]);
-  assertEquals((await store.log(ada, 0, 10, 1000)).map((m) => m.msg), ["other"]);
+  assertEquals((await logOf(store, ada, 0, 10, 1000)).map((m) => m.msg), ["other"]);
 });
 
 databaseTest("a full batch, and one to a large group", async (t) => {
@@ -278,99 +278,20 @@ databaseTest("a full batch, and one to a large group", async (t) => {
   );
   assertEquals((await store.append(batch)).filter((r) => r.errno === "OK" && !r.repeated).length, batch.length);
   assertEquals((await store.append(batch)).filter((r) => r.errno === "OK" && r.repeated).length, batch.length);
-  const created = await store.createGroup(users[0], "all", "all", "");
-  assert(typeof created === "object");
-  await Promise.all(users.slice(1).map((id) => store.joinGroup(id, { id: created.groupid })));
+  const all = await group(t, store, ...users);
   const waiting = async () => (await Promise.all(users.map((id) => store.log(id, 0, 1000, 1e6)))).flat().length;
   const before = await waiting();
-  const results = await store.append([1, 2, 3].map((ts) => ({ sender: users[5], groupid: created.groupid, msg: "x", ts })));
+  const results = await store.append([1, 2, 3].map((ts) => ({ sender: users[5], groupid: all, msg: "x", ts })));
   for (const r of results) assertEquals(r.errno === "OK" && new Set(r.receivers.map((x) => x.userId)).size, 299);
   assertEquals(await waiting(), before + 3 * 299);
   assertEquals(await store.append([]), []);
-});
-
-databaseTest("history shows both directions, newest page first, each page oldest first", async (t) => {
-  const store = await t.open();
-  const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
-  const pub = await group(store, ada, bob, cy);
-  for (let i = 0; i < 7; i++) {
-    await store.append([
-      { sender: i % 2 ? ada : bob, toid: i % 2 ? bob : ada, msg: `direct ${i}`, ts: i },
-      { sender: cy, toid: i % 2 ? ada : bob, msg: "another conversation", ts: i },
-      { sender: [ada, bob, cy][i % 3], groupid: pub, msg: `group ${i}`, ts: i, mid: `${i}` },
-    ]);
-  }
-  for (const [of, kind] of [[{ userId: bob, peer: ada }, "direct"], [{ userId: ada, peer: bob }, "direct"], [{ groupid: pub }, "group"]] as const) {
-    const newest = await store.history(of, undefined, 3, 1e9);
-    assertEquals(newest.messages.map((m) => m.msg), [4, 5, 6].map((i) => `${kind} ${i}`));
-    assertEquals(newest.more, true);
-    const middle = await store.history(of, newest.messages[0].messageid, 3, 1e9);
-    assertEquals(middle.messages.map((m) => m.msg), [1, 2, 3].map((i) => `${kind} ${i}`));
-    assertEquals(middle.more, true);
-    const oldest = await store.history(of, middle.messages[0].messageid, 3, 1e9);
-    assertEquals([oldest.messages.map((m) => m.msg), oldest.more], [[`${kind} 0`], false]);
-    assertEquals(await store.history(of, oldest.messages[0].messageid, 3, 1e9), { messages: [], more: false });
-    assertEquals((await store.history(of, undefined, 7, 1e9)).more, false);
-  }
-  const [first] = (await store.history({ groupid: pub }, undefined, 100, 1e9)).messages;
-  assertEquals(first, { messageid: first.messageid, id: ada, name: "ada", groupid: pub, msg: "group 0", ts: 0, mid: "0" });
-});
-
-databaseTest("pruning deletes what is old and waits in no inbox, a piece at a time", async (t) => {
-  const store = await t.open();
-  await store.join("n1");
-  const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
-  const pub = await group(store, ada, bob, cy);
-  await store.append([
-    { sender: ada, toid: bob, msg: "old, confirmed", ts: 1 },
-    { sender: ada, toid: cy, msg: "old, waits", ts: 2 },
-    { sender: ada, groupid: pub, msg: "old, waits for one", ts: 3 },
-    { sender: cy, groupid: pub, msg: "old, confirmed by both", ts: 3 },
-    { sender: ada, toid: bob, msg: "new, confirmed", ts: 10 },
-    { sender: ada, toid: bob, msg: "old, late", ts: 4 },
-  ]);
-  await confirm(store, await claim(store, bob, "s1"), 100);
-  await confirm(store, await claim(store, ada, "s2"), 100);
-  const left = async () => (await t.query("select msg from message order by id")).map((row) => row.msg);
-  assertEquals(await store.prune(10, undefined, 100), { deleted: 3, next: undefined });
-  assertEquals(await left(), ["old, waits", "old, waits for one", "new, confirmed"]);
-  assertEquals((await store.prune(10, undefined, 100)).deleted, 0);
-  assertEquals((await store.log(cy, 0, 10, 1000)).map((m) => m.msg), ["old, waits", "old, waits for one"]);
-  assertEquals((await store.history({ userId: ada, peer: bob }, undefined, 10, 1e9)).messages.map((m) => m.msg), ["new, confirmed"]);
-  await confirm(store, await claim(store, cy, "s3"), 100);
-  assertEquals((await store.prune(11, undefined, 100)).deleted, 3);
-  const next = await stored(store, { sender: ada, toid: bob, msg: "next", ts: 20 });
-  assert(next.messageid > 6, "the number of a message that is gone was given again");
-});
-
-databaseTest("a page of history is about as large as it may be, but one message at least", async (t) => {
-  const store = await t.open();
-  const [ada, bob] = await addUsers(store, "ada", "bob");
-  const pub = await group(store, ada, bob);
-  const sizes = [10, 10, 400, 10, 10, 10];
-  for (const to of [{ toid: bob }, { groupid: pub }]) {
-    await store.append(sizes.map((n, ts): Append => ({ sender: ada, ...to, msg: "漢".repeat(n), ts })));
-  }
-  for (const where of [{ userId: bob, peer: ada }, { groupid: pub }]) {
-    const pages: number[][] = [];
-    let before: number | undefined;
-    for (let more = true; more;) {
-      const page = await store.history(where, before, 4, 95);
-      pages.push(page.messages.map((m) => m.msg.length));
-      more = page.more;
-      before = page.messages[0].messageid;
-    }
-    assertEquals(pages, [[10, 10, 10], [400], [10, 10]]);
-    assertEquals((await store.history(where, undefined, 4, 1e6)).messages.length, 4);
-    assertEquals((await store.history(where, undefined, 100, 1)).messages.length, 1);
-  }
 });
 
 databaseTest("a group's message names each node of a receiver once, however many devices they have there", async (t) => {
   const store = await t.open();
   await store.join("n1");
   const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
-  const pub = await group(store, ada, bob, cy);
+  const pub = await group(t, store, ada, bob, cy);
   await claim(store, bob, "0");
   await addDevice(store, bob, "phone");
   await addDevice(store, bob, "laptop");
@@ -391,7 +312,7 @@ databaseTest(
     const stores = [await t.open(), await t.open()];
     await stores[0].join("n1");
     const users = await addUsers(stores[0], ..."abcdef");
-    const groups = [await group(stores[0], ...users), await group(stores[0], ...users.slice(2))];
+    const groups = [await group(t, stores[0], ...users), await group(t, stores[0], ...users.slice(2))];
     for (const id of users.slice(0, 3)) {
       await claim(stores[0], id, `0 ${id}`);
       await addDevice(stores[0], id, "phone");
@@ -419,22 +340,3 @@ databaseTest(
     }
   },
 );
-
-databaseTest("prune walks on: each step looks at so many messages, whether they go or stay, and at none twice", async (t) => {
-  const store = await t.open();
-  await store.join("n1");
-  const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
-  // Several of one moment; every third waits for cy.
-  const batch = Array.from({ length: 20 }, (_, i) => ({ sender: ada, toid: i % 3 === 0 ? cy : bob, msg: `${i}`, ts: 1 + Math.floor(i / 7) }));
-  await store.append(batch);
-  await confirm(store, await claim(store, bob, "s1"), 100);
-  const steps: number[] = [];
-  let place: PrunePlace | undefined;
-  do {
-    const { deleted, next } = await store.prune(100, place, 6);
-    steps.push(deleted);
-    place = next;
-  } while (place);
-  assertEquals(steps, [4, 4, 4, 1]);
-  assertEquals((await t.query("select msg from message order by id")).map((row) => row.msg), batch.filter((m) => m.toid === cy).map((m) => m.msg));
-});

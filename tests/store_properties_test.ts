@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import type { Append, Store } from "../src/store/store.ts";
 import { addUsers, type DatabaseKind, databaseTest } from "./support/databases.ts";
 import { ModelUser } from "./support/store_model.ts";
-import { group, release, tryClaim } from "./support/stores.ts";
+import { group, logOf, release, tryClaim } from "./support/stores.ts";
 
 const LIMITS = { maxInbox: 4, maxDevices: 2 };
 const USERS = 3;
@@ -164,7 +164,7 @@ class Life {
     const whereabouts = await this.store.whereabouts(this.ids);
     for (const [i, user] of this.users.entries()) {
       const id = this.ids[i]!;
-      assertEquals((await this.store.log(id, 0, 1000, 1e6)).map((m) => [m.seq, m.msg]), user.waiting(), `the log of user ${i}`);
+      assertEquals((await logOf(this.store, id, 0, 1000, 1e6)).map((m) => [m.seq, m.msg]), user.waiting(), `the log of user ${i}`);
       assertEquals(whereabouts.get(id), { nodes: user.online() ? ["n1"] : [], lastseen: user.lastseen }, `user ${i}`);
       const devices = await this.store.devices(id);
       assertEquals(
@@ -193,7 +193,7 @@ databaseTest("devices and logs: the store says what a model says, in random live
   const live = async (steps: Step[]) => {
     run++;
     const ids = await addUsers(store, ...Array.from({ length: USERS }, (_, i) => `user${i} of ${run}`));
-    const life = new Life(store, ids, await group(store, ...ids));
+    const life = new Life(store, ids, await group(t, store, ...ids));
     for (const s of steps) {
       // Lives last longer than a lease.
       await store.renew();

@@ -259,8 +259,8 @@ databaseTest("a device that nobody was told of goes with the session that made i
 
 databaseTest("500 sessions are released in one call, in any order, and only those", async (t) => {
   const store = await t.open();
-  await store.join("n1");
   const users = await addUsers(store, ...Array.from({ length: 501 }, (_, i) => `user${i}`));
+  await store.join("n1");
   await Promise.all(users.map((id) => claim(store, id, `s${id}`)));
   const releases = users.slice(1).map((userId) => ({ userId, device: 0, session: `s${userId}`, lastseen: 9 })).reverse();
   await Promise.all([store.release(releases), store.release(releases.slice(0, 100)), store.release([...releases].reverse())]);

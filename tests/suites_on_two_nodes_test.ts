@@ -4,5 +4,19 @@ import { onTwoNodes } from "./support/databases.ts";
 import { useRedis } from "./support/redis.ts";
 
 onTwoNodes(!useRedis);
-const suites = ["direct", "groups", "friends", "signals", "order", "frozen_reader", "takeover", "presence_news", "login_race", "devices", "lists"];
+const suites = [
+  "direct",
+  "groups",
+  "friends",
+  "signals",
+  "order",
+  "frozen_reader",
+  "takeover",
+  "presence_news",
+  "login_race",
+  "devices",
+  "lists",
+  "delete_load",
+  "deeds_properties",
+];
 for (const suite of suites) await import(`./${suite}_test.ts`);

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { testDatabase } from "./support/databases.ts";
-import { denoEnv, type Ended, fromSource } from "./support/program.ts";
+import { denoEnv, type Ended, fromSource, run } from "./support/program.ts";
 import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { startServer } from "./support/server.ts";
@@ -57,7 +57,62 @@ Deno.test("pipe: what one script writes, another reads: all of it, in order; the
   assertEquals(lines.filter(([kind]) => kind === "chat"), texts.map((text) => ["chat", "bob", text]));
   assertEquals(lines.filter(([kind]) => kind === "group"), [["group", "cooks", "bob", "soup"]]);
   assertEquals((await piped([where, "--id", "1"], "")).stdout, "", "it was confirmed");
-  assertEquals((await piped([where, "--id", "1"], "/who")).stdout, "group\t1\tcooks\t2 members\n");
+  assertEquals((await piped([where, "--id", "1"], "/who")).stdout, "group\t1\tcooks\t2 members\t1 unread\nuser\t2\tbob\tno contact\t60 unread\n");
+});
+
+Deno.test("pipe: /who tells what is a program, among contacts, strangers and members", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "bob");
+  for (const name of ["builder", "teller"]) assertEquals((await run(["bot", name, "--database", db.url])).code, 0);
+  const alice = [`127.0.0.1:${server.port}`, "--name", "alice"];
+  assertEquals((await piped(alice, "/create cooks\n/add bob\n/add teller\n")).stderr, "");
+  await db.query("insert into groupuser (groupid, userid, grouprole, joined) values (1, 3, 'normal', 2)");
+  const { code, stdout, stderr } = await piped(alice, "/who cooks\n/who\n");
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(stdout.trimEnd().split("\n"), [
+    "user\t1\talice\tonline\tcreator",
+    "user\t3\tbuilder\toffline\tnormal\tbot",
+    "user\t2\tbob\toffline",
+    "user\t4\tteller\toffline\tbot",
+    "group\t1\tcooks\t1 member",
+    "user\t3\tbuilder\tno contact\tbot",
+  ]);
+});
+
+Deno.test("pipe: messages are changed, deleted, answered and reacted to: the last one, or one by its number; what is read is unread no more", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { limits: "off" });
+  await register(server.port, "alice", "bob");
+  const where = `127.0.0.1:${server.port}`;
+  const bob = await piped([where, "--name", "bob"], "/to alice\none\ntwo\n/edit three\nfour\n/delete\n/edit #1 uno\n/last\n");
+  assertEquals([bob.code, bob.stderr], [0, ""]);
+  const [first, second] = told(bob.stdout);
+  assertEquals([first, second], [["chat", "bob", "uno", "#1"], ["chat", "bob", "three", "#2"]]);
+  assertEquals(told(bob.stdout).length, 2);
+  const alice = await piped([where, "--name", "alice"], "/who\n/to bob\n/react 👍\n/react #1 🎉\n/react 👍\n/reply #1 due\n/who\n");
+  assertEquals([alice.code, alice.stderr], [0, ""]);
+  const lines = alice.stdout.trimEnd().split("\n");
+  assertEquals(lines.filter((line) => line.startsWith("user")), ["user\t2\tbob\tno contact\t2 unread", "user\t2\tbob\tno contact"]);
+  await using client = await RawClient.connect(server.port);
+  await client.login({ name: "bob", password: PASSWORD, proto: 3 });
+  const { messages } = await client.request({ msgid: 16, toid: 1 });
+  const seen = (messages as Record<string, unknown>[]).map((m) => [m.messageid, m.msg, m.reply, m.reactions]);
+  assertEquals(seen.map(([, ...rest]) => rest), [
+    ["uno", undefined, [{ emoji: "🎉", count: 1 }]],
+    ["three", undefined, undefined],
+    [undefined, undefined, undefined],
+    ["due", 1, undefined],
+  ]);
+  const faults = await piped([where, "--name", "alice"], "/edit x\n/to bob\n/edit\n/edit #1 mine\n/react a\n/delete #99\n/delete all\n");
+  assertEquals(faults.stderr.trimEnd().split("\n"), [
+    "natter: in which conversation? /to NAME or /group NAME says it",
+    "natter: wanted: /edit [#N] TEXT",
+    "natter: not yours",
+    "natter: emoji must be one emoji",
+    "natter: no such message",
+    "natter: wanted: /delete [#N]",
+  ]);
 });
 
 Deno.test("pipe: whatever fails is told on stderr and by the exit code, and no text goes astray", async () => {

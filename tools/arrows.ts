@@ -11,7 +11,7 @@ export const order: readonly (readonly string[])[] = [
   ["src/dispatcher.ts", "src/http"],
   ["src/chat"],
   ["src/presence"],
-  ["src/auth"],
+  ["src/auth", "src/files", "src/push"],
   ["src/net"],
   ["src/cluster"],
   ["src/store"],

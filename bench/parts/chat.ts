@@ -46,7 +46,7 @@ export const group: Part = async ({ scale, natter }) => {
   const created = await server.store.createGroup(users[0]!.id, "everyone", "everyone", "");
   if (typeof created === "string") throw new Error("no group");
   const { groupid } = created;
-  for (const { id } of users.slice(1)) await server.store.joinGroup(id, { id: groupid });
+  for (const { id } of users.slice(1)) await server.store.joinGroup(id, { id: groupid }, Date.now());
   const base: Measured[] = [], signal: Measured[] = [], chat: Measured[] = [];
   await using sockets = await target(raw, members + 1, { group: 0 });
   // A user is logged in once, so the two kinds take turns in halves.

@@ -34,6 +34,15 @@ export function laterTurn(): Promise<void> {
   return new Promise(later);
 }
 
+/** Does all pieces of a work, in as many turns as it takes. */
+export async function inTurns<T>(work: Iterator<void, T>): Promise<T> {
+  for (;;) {
+    if (spent()) await laterTurn();
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
 function arm(): void {
   if (armed) return;
   armed = true;

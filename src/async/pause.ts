@@ -1,3 +1,6 @@
+/** A day (ms). */
+export const DAY_MS = 24 * 3600_000;
+
 /**
  * The pauses of a task that goes on as long as the server does. Whoever stops the task cuts them short.
  *

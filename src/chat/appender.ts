@@ -12,8 +12,9 @@ import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
 import type { Counters } from "../ops/counters.ts";
 import { log } from "../ops/log.ts";
+import type { Notifier } from "../push/notifier.ts";
 import { type Append, type Appended, type GroupId, type Store, StoreUnavailable } from "../store/store.ts";
-import { chatHead } from "../wire/encode.ts";
+import { entryHead } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 
 /** Text in one transaction (characters). */
@@ -23,7 +24,7 @@ const GROUP_WEIGHT = 10, GROUP_RECEIVERS = 20;
 /** Text counts as one message more for so many characters. */
 const TEXT_WEIGHT = 16_384;
 /** Of how many groups it is remembered to how many their last message went. */
-const MAX_REMEMBERED = 10_000;
+const MAX_REMEMBERED = 100_000;
 /** What may wait: messages, and characters of text. */
 const MAX_WAITING = 20_000, MAX_WAITING_SIZE = 32 * 1024 * 1024;
 /** What one session may have waiting: requests, and characters of text. The others wait for no more of its than that. */
@@ -32,8 +33,11 @@ const SESSION_WAITING = 200, SESSION_WAITING_SIZE = 1024 * 1024;
 /** What a request waits for: its message's fate, or why it was refused before. */
 export type Outcome = Appended | Error;
 
+/** Who says something, and waits for the answers in their order: a session, or one request by a hook. */
+export type Author = Pick<Session, "userId" | "name">;
+
 interface Entry {
-  session: Session;
+  author: Author;
   /** Undefined: refused already, and only waiting for its turn to be answered. */
   append: Append | undefined;
   outcome: Outcome | undefined;
@@ -52,21 +56,31 @@ export class Appender {
   readonly #store: Store;
   readonly #router: Router;
   readonly #counters: Counters;
+  readonly #notifier: Notifier | undefined;
+  readonly #url: string;
   #waiting: Entry[] = [];
   /** By group: to how many its last message went. */
   readonly #receivers = new Map<GroupId, number>();
   /** Of sessions that have something waiting. */
-  readonly #loads = new Map<Session, Load>();
+  readonly #loads = new Map<Author, Load>();
   #size = 0;
   #running: Promise<void> | undefined;
   /** Resolved, and replaced, whenever a batch has been answered. */
   #batch = Promise.withResolvers<void>();
 
-  /** Nothing waits yet. */
-  constructor(store: Store, router: Router, counters: Counters) {
+  /** Nothing waits yet. @param parts `notifier` pushes to who is away, if anybody does; `url` is how this server is reached over HTTP */
+  constructor({ store, router, counters, notifier, url }: {
+    store: Store;
+    router: Router;
+    counters: Counters;
+    notifier: Notifier | undefined;
+    url: string;
+  }) {
     this.#store = store;
     this.#router = router;
     this.#counters = counters;
+    this.#notifier = notifier;
+    this.#url = url;
   }
 
   /**
@@ -74,18 +88,18 @@ export class Appender {
    *
    * @returns a promise to await before the session's next request is read, if too many of them wait
    */
-  append(session: Session, append: Append, answer: (outcome: Outcome) => void): void | Promise<void> {
+  append(author: Author, append: Append, answer: (outcome: Outcome) => void): void | Promise<void> {
     if (this.#waiting.length >= MAX_WAITING || this.#size >= MAX_WAITING_SIZE) {
-      return this.refuse(session, new Refusal(Errno.UNAVAILABLE, "too many messages wait to be stored", { retry: 1000 }), answer);
+      return this.refuse(author, new Refusal(Errno.UNAVAILABLE, "too many messages wait to be stored", { retry: 1000 }), answer);
     }
     this.#size += append.msg.length;
-    return this.#enter({ session, append, outcome: undefined, answer });
+    return this.#enter({ author, append, outcome: undefined, answer });
   }
 
   /** Answers a request that will not be stored, in its turn. Returns as {@linkcode append} does. */
-  refuse(session: Session, error: Error, answer: (outcome: Outcome) => void): void | Promise<void> {
-    if (!this.#loads.has(session)) answer(error);
-    else return this.#enter({ session, append: undefined, outcome: error, answer });
+  refuse(author: Author, error: Error, answer: (outcome: Outcome) => void): void | Promise<void> {
+    if (!this.#loads.has(author)) answer(error);
+    else return this.#enter({ author, append: undefined, outcome: error, answer });
   }
 
   /** To how many the group's last message went; undefined: there was none lately. */
@@ -99,14 +113,14 @@ export class Appender {
   }
 
   /** Resolves when all of this session's requests are answered, whatever others send meanwhile. */
-  async answered(session: Session): Promise<void> {
-    while (this.#loads.has(session)) await this.#batch.promise;
+  async answered(author: Author): Promise<void> {
+    while (this.#loads.has(author)) await this.#batch.promise;
   }
 
   #enter(entry: Entry): void | Promise<void> {
-    const { session, append } = entry;
-    let load = this.#loads.get(session);
-    if (!load) this.#loads.set(session, load = { requests: 0, size: 0 });
+    const { author, append } = entry;
+    let load = this.#loads.get(author);
+    if (!load) this.#loads.set(author, load = { requests: 0, size: 0 });
     load.requests++;
     load.size += append?.msg.length ?? 0;
     this.#waiting.push(entry);
@@ -142,6 +156,10 @@ export class Appender {
       messages++;
       weight += more;
       size += append.msg.length;
+      if (append.groupid === undefined || this.#receivers.has(append.groupid)) continue;
+      // A group's first message ends its batch: only it tells how large the group is.
+      end++;
+      break;
     }
     this.#size -= size;
     return this.#waiting.splice(0, end);
@@ -177,20 +195,21 @@ export class Appender {
     }
   }
 
-  #finish({ session, append, outcome, answer }: Entry): void {
-    const load = this.#loads.get(session)!;
+  #finish({ author, append, outcome, answer }: Entry): void {
+    const load = this.#loads.get(author)!;
     load.requests--;
     load.size -= append?.msg.length ?? 0;
-    if (load.requests === 0) this.#loads.delete(session);
+    if (load.requests === 0) this.#loads.delete(author);
     if (append?.groupid !== undefined && !(outcome instanceof Error) && outcome!.errno === "OK" && !outcome!.repeated) {
       this.#remember(append.groupid, outcome!.receivers.length);
     }
     answer(outcome!);
     if (!append || outcome instanceof Error || outcome!.errno !== "OK") return;
-    const { messageid, receivers, repeated } = outcome!;
+    const { messageid, receivers, repeated, files } = outcome!;
     if (!repeated) this.#counters.stored.add(append.groupid === undefined ? "chat" : "group_chat");
     if (receivers.length === 0) return;
-    const head = chatHead({ ...append, messageid, id: session.userId, name: session.name });
-    this.#router.deliver(head, append.toid === session.userId ? undefined : session.userId, receivers);
+    const entry = entryHead({ ...append, messageid, id: author.userId, name: author.name, files }, this.#url);
+    this.#router.deliver(entry, append.toid === author.userId ? undefined : author.userId, receivers);
+    if (!append.silent) this.#notifier?.stored({ messageid, sender: author.userId, receivers });
   }
 }

@@ -1,33 +1,65 @@
-/** CHANGED: what a user does on one device, the others learn. It is state: a client that hears of it asks again, and LOGIN_ACK tells all of it. */
+/** CHANGED: what a user does on one device, and what others do to what is the user's, all devices learn. It is state: a client that hears of it asks again, and LOGIN_ACK tells all of it. */
 import type { NodeMessage, OwnChange } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
 import { log } from "../ops/log.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
-import type { Store } from "../store/store.ts";
+import type { GroupId, Store, UserId } from "../store/store.ts";
 import { Msg } from "../wire/msgid.ts";
 import type { Pushes } from "./pushes.ts";
 import type { Signals } from "./signals.ts";
 import type { Ties } from "./ties.ts";
 
-/** Tells a user's sessions of what the user changed. */
+/** Tells a user's sessions of what of theirs has changed. */
 export class Changes {
   /** Joins its parts. */
   constructor(private readonly parts: { store: Store; router: Router; table: ConnectionTable; ties: Ties; signals: Signals; pushes: Pushes }) {}
 
   /** A user changed something by way of this session, and the database has it. */
   made(session: Session, change: OwnChange): void {
+    this.#tell({ type: "changed", userId: session.userId, by: session.id, change });
+  }
+
+  /**
+   * Somebody came into a group, or went out of it, and the database has it; by way of a session of their own, if it was their doing. `at`: the event's number;
+   * `nodes`: where they were at the commit, if it said so.
+   */
+  moved(userId: UserId, by: Session | undefined, groupid: GroupId, joined: boolean, at?: number, nodes?: readonly string[]): void {
+    const change: OwnChange = { what: "groups", groupid, joined, ...(at === undefined ? {} : { at }) };
+    this.#tell({ type: "changed", userId, by: by?.id, change }, nodes);
+  }
+
+  /** Somebody was invited into a group, and the database has it. @param nodes where they were at the commit */
+  invited(userId: UserId, nodes: readonly string[] | undefined): void {
+    this.#tell({ type: "changed", userId, by: undefined, change: { what: "invited" } }, nodes);
+  }
+
+  #tell(message: NodeMessage & { type: "changed" }, nodes?: readonly string[]): void {
     const { store, router } = this.parts;
-    const message: NodeMessage = { type: "changed", userId: session.userId, by: session.id, change };
+    const { userId } = message;
     router.send([router.node], message);
     if (router.alone) return;
-    store.whereabouts([session.userId]).then(
-      (found) => router.send(found.get(session.userId)?.nodes.filter((node) => node !== router.node) ?? [], message),
-      (error) => log.warning("a user's other devices were not told of a change", { user: session.userId, error }),
+    const others = (nodes: readonly string[] = []) => router.send(nodes.filter((node) => node !== router.node), message);
+    if (nodes) return others(nodes);
+    store.whereabouts([userId]).then(
+      (found) => others(found.get(userId)?.nodes),
+      (error) => log.warning("a user's other devices were not told of a change", { user: userId, error }),
     );
   }
 
-  /** A user who is here changed something, here or elsewhere. */
+  /** By another's doing something is gone from the lists of these users. */
+  told(userIds: UserId[], what: "contacts" | "invited"): void {
+    if (userIds.length === 0) return;
+    const { store, router } = this.parts;
+    store.whereabouts(userIds).then(
+      (found) => {
+        for (const [userId, { nodes }] of found) router.send([...nodes], { type: "changed", userId, by: "", change: { what } });
+      },
+      (error) => log.warning("users were not told that their lists changed", { error }),
+    );
+  }
+
+  /** Something of a user who is here changed, here or elsewhere. */
   heard({ userId, by, change }: NodeMessage & { type: "changed" }): void {
     const { table, ties, signals, pushes } = this.parts;
     const { what } = change;

@@ -13,9 +13,9 @@ import { type Store, StoreUnavailable } from "../store/store.ts";
 /** Between two writes (ms): what a crash may deliver again. */
 const FLUSH_MS = 200;
 /** Sessions per transaction. */
-const BATCH = 500;
+const CONFIRMED_AT_ONCE = 500;
 /** For how long something must have been written before a classic client's next line confirms it (ms). */
-const CLASSIC_MS = 5000;
+const CLASSIC_CONFIRM_MS = 5000;
 /** What was written within this time counts as written at its end (ms), so that a session keeps a handful of marks. */
 const MARK_MS = 1000;
 /** How many stretches of what was not sent are remembered; those forgotten are confirmed by what comes behind them. */
@@ -130,8 +130,8 @@ export class Confirmation {
     this.#running = true;
     const sessions = [...this.#due];
     this.#due.clear();
-    for (let i = 0; i < sessions.length; i += BATCH) {
-      const batch = sessions.slice(i, i + BATCH).filter((session) => !session.departed);
+    for (let i = 0; i < sessions.length; i += CONFIRMED_AT_ONCE) {
+      const batch = sessions.slice(i, i + CONFIRMED_AT_ONCE).filter((session) => !session.departed);
       const rows = batch.map((session) => ({ ...session.key, seq: this.#progress.get(session)!.confirmed }));
       try {
         if (rows.length > 0) await this.#store.confirm(rows);
@@ -187,6 +187,6 @@ class Taken {
   }
 
   #lastBefore(now: number): number {
-    return this.#marks.findLastIndex((mark) => now - mark.at >= CLASSIC_MS);
+    return this.#marks.findLastIndex((mark) => now - mark.at >= CLASSIC_CONFIRM_MS);
   }
 }

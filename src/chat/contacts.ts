@@ -1,8 +1,8 @@
 /** Friends, blocks, lists and names: ADD_FRIEND, REMOVE_FRIEND, CONTACTS, BLOCK, UNBLOCK, USERS. */
 import type { Session } from "../net/session.ts";
-import type { Contact, Store, UserId } from "../store/store.ts";
+import type { Contact, Invitation, Store, User, UserId } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import type { Msg, Request } from "../wire/messages.ts";
+import type { Msg, Request } from "../wire/requests.ts";
 import { comparableName } from "../wire/names.ts";
 import type { Changes } from "./changes.ts";
 import type { Lists } from "./lists.ts";
@@ -40,11 +40,15 @@ export class Contacts {
   }
 
   /** CONTACTS: the lists, as at login. */
-  async contacts(session: Session): Promise<{ friends: Contact[]; groups: object[]; blocked?: UserId[] }> {
+  async contacts(session: Session): Promise<{ friends: Contact[]; groups: object[]; blocked?: UserId[]; invited?: Invitation[] }> {
     const { store, lists, news } = this.parts;
-    const { friends, groups, blocked } = await store.lists(session.userId);
+    const { friends, groups, blocked, invited } = await store.lists(session.userId);
     news.listed(session, friends);
-    return { friends, groups: await lists.groups(session, groups, friends), ...(session.dialect === 3 ? { blocked } : {}) };
+    return {
+      friends,
+      groups: await lists.groups(session, groups, friends),
+      ...(session.dialect === 3 ? { blocked, invited: lists.invited(invited) } : {}),
+    };
   }
 
   /** BLOCK: nothing more from that one, on any device. Throws {@linkcode Refusal}. */
@@ -61,13 +65,16 @@ export class Contacts {
   /** UNBLOCK. */
   async unblock(session: Session, { userid }: Request<typeof Msg.UNBLOCK>): Promise<void> {
     const { store, changes, news } = this.parts;
-    const seen = await store.unblock(session.userId, userid);
+    const now = await store.unblock(session.userId, userid);
     changes.made(session, { what: "blocked", other: userid, blocked: false });
-    if (seen) void news.tell(userid, seen);
+    if (!now) return;
+    void news.tell(userid, now.seen);
+    // Who came or went meanwhile was told to nobody of the two.
+    void news.tell(session.userId, now.sees);
   }
 
   /** USERS: those that exist. Throws {@linkcode Refusal}. */
-  async users({ ids, names, find }: Request<typeof Msg.USERS>): Promise<{ users: { id: UserId; name: string }[] }> {
+  async users({ ids, names, find }: Request<typeof Msg.USERS>): Promise<{ users: User[] }> {
     const { store, directory } = this.parts;
     if (ids) return { users: await store.findUsers({ ids }) };
     if (names) return { users: await store.findUsers({ keys: names.map(comparableName) }) };

@@ -9,20 +9,22 @@
  * 4. One reading of the log at a time per session (`reading`); a wake-up during it makes it go on.
  * 5. What is gone from the log before a session has got to it was trimmed away, since its device was too far behind: the session ends with GOODBYE `slow`, and
  *    sees at its next login where it stands.
- * 6. Clients of 0.1 are not sent their user's own messages. What a session is not sent counts as sent, and is confirmed with what came before.
+ * 6. Clients of 0.1 are not sent their user's own messages, nor what was done to messages, and no message that was deleted. What a session is not sent counts as sent,
+ *    and is confirmed with what came before.
+ * 7. What was done to a message is told as the message is at the moment of telling, out of memory as it was at the commit: so an edit may be told that is undone behind it.
  */
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Session } from "../net/session.ts";
 import { log } from "../ops/log.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
-import { chatHead, chatLine } from "../wire/encode.ts";
+import { type EntryHead, entryHead, entryLine } from "../wire/encode.ts";
 import type { Confirmation } from "./confirmation.ts";
 
 /** What is read from a log at once: entries, and bytes of text. */
 const PAGE_ROWS = 200, PAGE_BYTES = 256 * 1024;
 /** Until the next try when the database is away (ms). */
-const RETRY_MS = 1000;
+const READ_AGAIN_MS = 1000;
 
 /** Where a session stands in the log of its user. */
 interface Place {
@@ -39,24 +41,26 @@ export class Delivery {
   readonly #store: Store;
   readonly #table: ConnectionTable;
   readonly #confirmation: Confirmation;
+  readonly #url: string;
   readonly #tooSlow: (session: Session) => void;
   readonly #places = new WeakMap<Session, Place>();
   readonly #retries = new Set<ReturnType<typeof setTimeout>>();
   /** Messages put into outgoing queues. */
   delivered = 0;
 
-  /** `tooSlow` ends a session whose place was trimmed away. */
-  constructor(parts: { store: Store; table: ConnectionTable; confirmation: Confirmation; tooSlow: (session: Session) => void }) {
+  /** `url` is how this server is reached over HTTP; `tooSlow` ends a session whose place was trimmed away. */
+  constructor(parts: { store: Store; table: ConnectionTable; confirmation: Confirmation; url: string; tooSlow: (session: Session) => void }) {
     this.#store = parts.store;
     this.#table = parts.table;
     this.#confirmation = parts.confirmation;
+    this.#url = parts.url;
     this.#tooSlow = parts.tooSlow;
   }
 
   /** An entry was stored in the logs of users who are here. */
-  stored({ head, own, receivers }: NodeMessage & { type: "deliver" }): void {
-    for (const [userId, seq] of receivers) {
-      for (const session of this.#table.of(userId)) this.#push(session, seq, head, own === userId);
+  stored(entry: NodeMessage & { type: "deliver" }): void {
+    for (const [userId, seq] of entry.receivers) {
+      for (const session of this.#table.of(userId)) this.#push(session, seq, entry, entry.own === userId);
     }
   }
 
@@ -86,19 +90,22 @@ export class Delivery {
     return place;
   }
 
-  #push(session: Session, seq: number, head: string, own: boolean): void {
+  #push(session: Session, seq: number, entry: EntryHead, own: boolean): void {
     const place = this.#placeOf(session);
     if (seq > place.known) place.known = seq;
     if (seq - 1 === place.cursor && !place.reading && !session.connection.congested) {
       place.cursor = seq;
-      this.#send(session, seq, head, own);
+      this.#send(session, seq, entry, own);
     } else this.#read(session, place);
   }
 
-  #send(session: Session, seq: number, head: string, own: boolean): void {
-    if (own && session.dialect !== 3) return this.#confirmation.skipped(session, seq);
+  #send(session: Session, seq: number, { head, old }: EntryHead, own: boolean): void {
+    if (session.dialect !== 3) {
+      if (own || old === null) return this.#confirmation.skipped(session, seq);
+      head = old ?? head;
+    }
     this.delivered++;
-    session.connection.sendLine(chatLine(head, seq));
+    session.connection.sendLine(entryLine(head, seq));
     this.#confirmation.sent(session, seq);
   }
 
@@ -119,7 +126,7 @@ export class Delivery {
         if (entries[0]?.seq !== cursor + 1) return this.#tooSlow(session);
         for (const entry of entries) {
           cursor = entry.seq;
-          this.#send(session, cursor, chatHead(entry), entry.id === userId && entry.toid !== userId);
+          this.#send(session, cursor, entryHead(entry, this.#url), entry.id === userId && entry.toid !== userId);
         }
         place.cursor = cursor;
       }
@@ -135,7 +142,7 @@ export class Delivery {
     const timer = setTimeout(() => {
       this.#retries.delete(timer);
       if (!session.departed) this.#read(session, place);
-    }, RETRY_MS);
+    }, READ_AGAIN_MS);
     this.#retries.add(timer);
   }
 }

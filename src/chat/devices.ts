@@ -10,7 +10,7 @@ import type { Departure } from "../presence/departure.ts";
 import type { Login } from "../presence/login.ts";
 import type { Device, Ended, Store } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import type { Msg, Ref, Request } from "../wire/messages.ts";
+import type { Msg, Ref, Request } from "../wire/requests.ts";
 import type { Appender } from "./appender.ts";
 import type { Changes } from "./changes.ts";
 import type { Welcome } from "./welcome.ts";

@@ -6,7 +6,7 @@
  * 3. A session knows what its client believes of its friends, from lists and news, and only what differs is sent. So whoever looked while a change was on
  *    its way, or hears of it from two nodes, is told once, and who saw neither end of it hears nothing.
  * 4. Looked up in batches, for all that changed in the same moment.
- * 5. To one who is blocked the blocker goes offline at the moment of BLOCK, and is as it is again with UNBLOCK; between the two nothing is told.
+ * 5. To one who is blocked the blocker goes offline at the moment of BLOCK, and is as it is again with UNBLOCK; between the two nothing is told, so both are told then.
  */
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
@@ -21,7 +21,7 @@ import type { Pushes } from "./pushes.ts";
 /** How late news are (ms), and how often within that time it is looked whether some are due. */
 const DELAY_MS = 2000, TICKS = 8;
 /** Users looked up at once. */
-const BATCH = 500;
+const LOOKED_UP_AT_ONCE = 500;
 
 /** What friends are told. */
 export type News = Pick<Contact, "id" | "state" | "lastseen">;
@@ -126,7 +126,7 @@ export class PresenceNews implements PresenceListener {
     const due: UserId[] = [];
     let more = false;
     for (const [userId, at] of this.#changes) {
-      more = at <= now && due.length >= BATCH;
+      more = at <= now && due.length >= LOOKED_UP_AT_ONCE;
       if (at > now || more) break;
       this.#changes.delete(userId);
       due.push(userId);

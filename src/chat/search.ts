@@ -5,7 +5,7 @@ import { Query } from "../search/tokenizer.ts";
 import type { Search, Store } from "../store/store.ts";
 import { chatMessage } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import type { Msg, Request } from "../wire/messages.ts";
+import type { Msg, Request } from "../wire/requests.ts";
 
 /** Finds messages. */
 export class Finder {
@@ -16,7 +16,7 @@ export class Finder {
     this.#store = store;
   }
 
-  /** SEARCH: a page, newest first, of each message at most 300 characters around what was found. Throws {@linkcode Refusal}. */
+  /** SEARCH: a page, newest first, of each message at most 300 characters around what was found, and one file. Throws {@linkcode Refusal}. */
   async search({ userId }: Session, request: Request<typeof Msg.SEARCH>): Promise<{ messages: object[]; more: boolean }> {
     const { text, from, before, limit } = request;
     const query = new Query(text);
@@ -24,7 +24,7 @@ export class Finder {
     const messages: object[] = [];
     for (const message of found.slice(0, limit)) {
       if (spent()) await laterTurn();
-      messages.push(chatMessage({ ...message, msg: query.excerpt(message.msg) }));
+      messages.push(chatMessage({ ...message, msg: query.excerpt(message.msg), files: message.files?.slice(0, 1) }));
     }
     return { messages, more: found.length > limit };
   }
@@ -36,7 +36,7 @@ export class Finder {
       return { groupid };
     }
     if (toid === undefined) return undefined;
-    if (!await this.#store.findUser({ id: toid })) throw new Refusal(Errno.NO_USER);
+    if (!await this.#store.isUser(toid)) throw new Refusal(Errno.NO_USER);
     return { peer: toid };
   }
 }

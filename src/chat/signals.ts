@@ -13,12 +13,12 @@ import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { GroupId, Store, UserId } from "../store/store.ts";
 import { signalLine } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import type { Request } from "../wire/messages.ts";
+import type { Request } from "../wire/requests.ts";
 import type { Msg } from "../wire/msgid.ts";
 import type { Ties } from "./ties.ts";
 
 /** How long it is remembered where a user is (ms), and of how many; where the members of a group are, and of how many groups. */
-const USER_MS = 3000, MAX_USERS = 10_000, GROUP_MS = 5000, MAX_GROUPS = 1000;
+const USER_MS = 3000, MAX_PLACES = 10_000, GROUP_MS = 5000, MAX_GROUPS = 1000;
 
 /** Where the members of a group are. */
 type Members = Map<UserId, readonly string[]>;
@@ -30,7 +30,7 @@ export class Signals {
   readonly #router: Router;
   readonly #ties: Ties;
   readonly #limits: Limits;
-  readonly #users = new Memory<UserId, readonly string[] | undefined>(USER_MS, MAX_USERS);
+  readonly #users = new Memory<UserId, readonly string[] | undefined>(USER_MS, MAX_PLACES);
   readonly #groups = new Memory<GroupId, Members | undefined>(GROUP_MS, MAX_GROUPS);
 
   /** Joins its parts. */
@@ -89,11 +89,16 @@ export class Signals {
     if (remembered && !members?.has(from) && this.#ties.isIn(session, groupid)) {
       members = await this.#groups.remember(groupid, () => this.#membersOf(groupid));
     }
-    if (!members) throw new Refusal(Errno.NO_GROUP);
-    if (!members.has(from) || !this.#ties.isIn(session, groupid)) throw new Refusal(Errno.NOT_MEMBER);
+    if (!members?.has(from) || !this.#ties.isIn(session, groupid)) throw await this.#refusal(from, groupid);
     const to = [...members].filter(([userId]) => userId !== from && !this.#ties.blocks(session, userId)).map(([item, nodes]) => ({ item, nodes }));
     this.#limits.charge(from, fanOutCost(to.length, line.length));
     this.#router.sendTo(to, (there) => ({ type: "signal", from, to: there, groupid, line }));
+  }
+
+  /** Why one may not send to a group that one is not in. */
+  async #refusal(from: UserId, groupid: GroupId): Promise<Refusal> {
+    const outside = await this.#store.members(from, groupid, 0, 1);
+    return new Refusal(Errno[typeof outside === "string" ? outside : "NOT_MEMBER"]);
   }
 
   async #membersOf(groupid: GroupId): Promise<Members | undefined> {

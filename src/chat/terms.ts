@@ -1,4 +1,6 @@
 /** What a server tells its clients of itself at login. */
+import type { Address, Registration } from "../config/config.ts";
+import { formatAddress } from "../net/listen.ts";
 import deno from "../../deno.json" with { type: "json" };
 
 /** Most bytes of an answer, but for one message that is longer by itself. */
@@ -16,8 +18,22 @@ export interface TermsConfig {
   maxGroup: number;
   /** `--max-devices`. */
   maxDevices: number;
+  /** `--push`. */
+  push: "on" | "off" | "any";
   /** `--directory`. */
   directory: boolean;
+  /** `--registration`. */
+  registration: Registration;
+  /** `--invites`. */
+  invites: "operator" | "members";
+  /** Most bytes of a file; undefined: there are none. */
+  file: number | undefined;
+  /** `--url`. */
+  url: string | undefined;
+  /** `--http`. */
+  http: Address | undefined;
+  /** `--https`. */
+  https: Address | undefined;
 }
 
 /** The terms on which a server talks. */
@@ -26,18 +42,29 @@ export class Terms {
   readonly heartbeat: number;
   /** For clients of 0.1: bytes of a line, members of a group. */
   readonly oldLimits: { line: number; group: number };
-  /** Bytes of a line to the server and of one from it, members of a group, named devices of a user. */
-  readonly limits: { line: number; answer: number; group: number; devices: number };
+  /** Bytes of a line to the server and of one from it, members of a group, named devices of a user, bytes of a file if there are files. */
+  readonly limits: { line: number; answer: number; group: number; devices: number; file?: number };
   /** What this server offers beyond what every one does. */
   readonly features: readonly string[];
+  /** Who may make an account. */
+  readonly registration: Registration;
+  /** Members may invite to the server. */
+  readonly invites: boolean;
+  /** How it is reached over HTTP, without a slash at the end. */
+  readonly url: string;
   /** natter's version. */
   readonly version: string = deno.version;
 
   /** As the settings say. */
-  constructor({ heartbeat, maxLine, maxGroup, maxDevices, directory }: TermsConfig) {
+  constructor({ heartbeat, maxLine, maxGroup, maxDevices, push, directory, registration, invites, file, url, http, https }: TermsConfig) {
     this.heartbeat = heartbeat;
     this.oldLimits = { line: maxLine, group: maxGroup };
-    this.limits = { line: maxLine, answer: Math.max(ANSWER_BYTES, maxLine + AROUND), group: maxGroup, devices: maxDevices };
-    this.features = [...(maxDevices > 0 ? ["devices"] : []), ...(directory ? ["directory"] : [])];
+    const answer = Math.max(ANSWER_BYTES, maxLine + AROUND);
+    this.limits = { line: maxLine, answer, group: maxGroup, devices: maxDevices, ...(file === undefined ? {} : { file }) };
+    this.registration = registration;
+    this.invites = registration === "invite" && invites === "members";
+    this.url = url ?? (https ? `https://${formatAddress(https)}` : http ? `http://${formatAddress(http)}` : "");
+    const offered = { devices: maxDevices > 0, push: push !== "off" && maxDevices > 0, directory, invites: this.invites, files: file !== undefined };
+    this.features = Object.entries(offered).flatMap(([feature, there]) => there ? [feature] : []);
   }
 }

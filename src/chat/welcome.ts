@@ -8,8 +8,8 @@ import type { TrustedTime } from "../ops/trusted_time.ts";
 import type { LoggedIn } from "../presence/login.ts";
 import { hashToken } from "../auth/tokens.ts";
 import type { LogEntry, Store, Welcome as Read } from "../store/store.ts";
-import { chatMessage } from "../wire/encode.ts";
-import type { Ref } from "../wire/messages.ts";
+import { oldChatMessage } from "../wire/encode.ts";
+import type { Ref } from "../wire/requests.ts";
 import { Msg } from "../wire/msgid.ts";
 import type { Confirmation } from "./confirmation.ts";
 import type { Delivery } from "./delivery.ts";
@@ -63,7 +63,12 @@ export class Welcome {
     else await this.#modern(login, ack, read, epoch);
   }
 
-  async #modern({ session, token }: LoggedIn, ack: object, { friends, groups, blocked, inbox }: Read, epoch: string | undefined): Promise<void> {
+  async #modern(
+    { session, token }: LoggedIn,
+    ack: object,
+    { friends, groups, blocked, invited, inbox }: Read,
+    epoch: string | undefined,
+  ): Promise<void> {
     const { lists, terms } = this.parts;
     const { heartbeat, limits, oldLimits, features, version } = terms;
     const shown = await lists.groups(session, groups, friends);
@@ -73,11 +78,13 @@ export class Welcome {
       friends,
       groups: shown,
       blocked,
+      invited: lists.invited(invited),
       token: token!.text,
       heartbeat,
       limits,
       inbox: { epoch, ...inbox },
       features,
+      ...(terms.url === "" ? {} : { url: terms.url }),
       version,
     };
     this.#open(session, { ...ack, ...fields }, inbox, inbox.confirmed);
@@ -92,7 +99,7 @@ export class Welcome {
       ...(groups.length === 0 ? {} : { groups: lists.classicGroups(shown) }),
     };
     const room = CLASSIC_LINE - bytesOf(JSON.stringify({ ...ack, offlinemsg: [], ...said }));
-    const { texts, cursor } = fitting(waiting, session, inbox.confirmed, room);
+    const { texts, cursor } = fitting(waiting, session, inbox.confirmed, room, this.parts.terms.url);
     this.#open(session, { ...ack, ...(texts.length === 0 ? {} : { offlinemsg: texts }), ...said }, inbox, cursor);
   }
 
@@ -115,12 +122,12 @@ export class Welcome {
 }
 
 /** As many messages, from the first, as fit into `room` bytes of JSON, encoded twice; those before one's own. */
-function fitting(entries: LogEntry[], { userId }: Session, cursor: number, room: number): { texts: string[]; cursor: number } {
+function fitting(entries: LogEntry[], { userId }: Session, cursor: number, room: number, url: string): { texts: string[]; cursor: number } {
   const texts: string[] = [];
   for (const entry of entries) {
     // Not for a classic client; delivery passes over it.
-    if (entry.id === userId && entry.toid !== userId) break;
-    const text = JSON.stringify({ ...chatMessage(entry), seq: entry.seq });
+    if (entry.what !== undefined || entry.deleted || entry.id === userId && entry.toid !== userId) break;
+    const text = JSON.stringify({ ...oldChatMessage(entry, url), seq: entry.seq });
     room -= bytesOf(JSON.stringify(text)) + 1;
     if (room <= 0) break;
     texts.push(text);

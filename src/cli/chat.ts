@@ -34,17 +34,24 @@ export async function chat(args: string[]): Promise<number> {
 }
 
 async function parse(args: string[]): Promise<{ hostname: string; port: number; tls?: boolean | { caCerts: string[] }; who: Who }> {
-  const { values: { name, id, register = false, tls, ca }, positionals } = parsed(args);
+  const { values: { name, id, register = false, invite, tls, ca }, positionals } = parsed(args);
   if (positionals.length > 1) throw new ConfigError("wanted: natter chat [HOST:PORT] (and flags)");
   if (name !== undefined && id !== undefined) throw new ConfigError("either --name or --id");
-  if (register && name === undefined && id !== undefined) throw new ConfigError("--register goes with --name: the server gives the number");
+  if ((register || invite !== undefined) && name === undefined && id !== undefined) {
+    throw new ConfigError("--register and --invite go with --name: the server gives the number");
+  }
   if (id !== undefined && !/^\d{1,15}$/.test(id)) throw new ConfigError(`--id: ${quote(id)} is not a number`);
   const where = positionals[0] ?? `127.0.0.1:${PORT}`;
   // A lone host, also an IPv6 address in brackets, has the usual port.
   const { hostname, port } = address(/:\d+$/.test(where) && !where.endsWith("]") ? where : `${where}:${PORT}`);
   const peer = name !== undefined ? { name } : id !== undefined ? { id: Number(id) } : undefined;
   const password = Deno.env.get("NATTER_PASSWORD");
-  return { hostname, port, tls: ca === undefined ? tls : { caCerts: [await readAuthority(ca)] }, who: { peer, password, register } };
+  return {
+    hostname,
+    port,
+    tls: ca === undefined ? tls : { caCerts: [await readAuthority(ca)] },
+    who: { peer, password, register: register || invite !== undefined, invite },
+  };
 }
 
 function parsed(args: string[]) {
@@ -56,6 +63,7 @@ function parsed(args: string[]) {
         name: { type: "string" },
         id: { type: "string" },
         register: { type: "boolean" },
+        invite: { type: "string" },
         tls: { type: "boolean" },
         ca: { type: "string" },
       },

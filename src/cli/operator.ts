@@ -1,36 +1,22 @@
 /** The operator's commands. They work on the configured database, beside a running server or without one. */
-import { Passwords } from "../auth/passwords.ts";
-import { type Config, ConfigError, parseConfig } from "../config/config.ts";
-import { openStore } from "../store/open.ts";
-import { type Account, type Store, StoreRefused, StoreUnavailable } from "../store/store.ts";
-import { MAX_PASSWORD } from "../wire/messages.ts";
-import { comparableName } from "../wire/names.ts";
-import { complain, print } from "./output.ts";
-import { readPassword } from "./password_prompt.ts";
-
-/** A command's work; resolves with what it prints. Throws {@linkcode CommandError} with what is wrong. */
-type Work = (store: Store, positionals: string[], config: Config) => Promise<string | void>;
-
-/** What the operator asked for cannot be done; one clear line. */
-class CommandError extends Error {
-  override name = "CommandError";
-}
+import { command, CommandError, find, newPassword } from "./command.ts";
+import { print } from "./output.ts";
 
 /** Users read at once. */
-const PAGE = 1000;
+const USERS_AT_ONCE = 1000;
 
 /** `natter users`: everyone, a line each. */
 export function users(args: string[]): Promise<number> {
   return command(args, [], async (store) => {
     print(["id", "name", "state", "node", "since"].join("\t"));
     for (let after = 0;;) {
-      const page = await store.users(after, PAGE);
+      const page = await store.users(after, USERS_AT_ONCE);
       for (const user of page) {
         const state = user.closed ? `${user.state}, closed` : user.state;
         const since = user.state === "online" ? user.since : user.lastseen;
         print([user.id, user.name, state, user.nodes.join(",") || "-", since === null ? "never" : new Date(since).toISOString()].join("\t"));
       }
-      if (page.length < PAGE) return;
+      if (page.length < USERS_AT_ONCE) return;
       after = page[page.length - 1]!.id;
     }
   });
@@ -54,10 +40,8 @@ export function devices(args: string[]): Promise<number> {
 export function passwd(args: string[]): Promise<number> {
   return command(args, ["ID"], async (store, [who]) => {
     const { id, name } = await find(store, who!);
-    const password = await readPassword(`New password of ${name}: `);
-    const bytes = new TextEncoder().encode(password).length;
-    if (bytes < 1 || bytes > MAX_PASSWORD) throw new CommandError(`a password has 1 to ${MAX_PASSWORD} bytes`);
-    if (!await store.setPassword(id, undefined, await new Passwords().hash(password))) throw new CommandError(`there is no user ${who}`);
+    const password = await newPassword(`New password of ${name}: `);
+    if (!await store.setPassword(id, undefined, password)) throw new CommandError(`there is no user ${who}`);
     return `the password of ${name} (${id}) is changed; their sessions end within 2 s, and their tokens have ended`;
   });
 }
@@ -118,41 +102,4 @@ export function backup(args: string[]): Promise<number> {
     await backupSqlite(database.path, file!);
     return `${database.path} is copied to ${file}`;
   });
-}
-
-async function command(args: string[], expected: string[], work: Work): Promise<number> {
-  let store: Store | undefined;
-  try {
-    const positionals: string[] = [];
-    const config = parseConfig(args, (name) => Deno.env.get(name), positionals);
-    const needed = expected.filter((name) => !name.startsWith("["));
-    if (positionals.length < needed.length || positionals.length > expected.length) {
-      throw new ConfigError(`wanted: ${expected.join(" ") || "no arguments"} (and flags)`);
-    }
-    if (config.database.kind === "sqlite" && !await exists(config.database.path)) {
-      throw new CommandError(`there is no database ${config.database.path}`);
-    }
-    store = await openStore(config);
-    const said = await work(store, positionals, config);
-    if (said) print(said);
-    return 0;
-  } catch (error) {
-    const expected = error instanceof ConfigError || error instanceof CommandError || error instanceof StoreRefused ||
-      error instanceof StoreUnavailable;
-    complain(expected ? error.message : String(error));
-    return error instanceof ConfigError ? 2 : 1;
-  } finally {
-    await store?.close();
-  }
-}
-
-/** A user by number or by name. */
-async function find(store: Store, who: string): Promise<Account> {
-  const account = await store.findUser(/^\d+$/.test(who) ? { id: Number(who) } : { key: comparableName(who) });
-  if (!account) throw new CommandError(`there is no user ${who}`);
-  return account;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

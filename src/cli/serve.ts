@@ -4,7 +4,7 @@ import { ConfigError, parseConfig } from "../config/config.ts";
 import { formatAddress, ListenError } from "../net/listen.ts";
 import type { Addresses } from "../net/listeners.ts";
 import { configureLog, flushLog, log, openLog } from "../ops/log.ts";
-import { type Server, start } from "../server.ts";
+import { type Overrides, type Server, start } from "../server.ts";
 import { StoreRefused, StoreUnavailable } from "../store/store.ts";
 import { within } from "../async/within.ts";
 import { complain, print } from "./output.ts";
@@ -12,10 +12,13 @@ import { complain, print } from "./output.ts";
 /** How long a stop may take (ms), whatever its steps would; Docker kills after 10 s. */
 const STOP_MS = 9000;
 
-/** Runs the server until a signal ends it. Resolves with the exit code: 0, 1 if it could not start or rows are left online, 2 for a bad setting. */
-export async function serve(args: string[]): Promise<number> {
+/**
+ * Runs the server until a signal ends it. `overrides` are for tests. Resolves with the exit code: 0, 1 if it could not start or rows are left online, 2 for
+ * a bad setting.
+ */
+export async function serve(args: string[], overrides: Overrides = {}): Promise<number> {
   try {
-    return await run(args);
+    return await run(args, overrides);
   } catch (error) {
     const expected = error instanceof ConfigError || error instanceof StoreRefused || error instanceof StoreUnavailable ||
       error instanceof ListenError;
@@ -27,13 +30,13 @@ export async function serve(args: string[]): Promise<number> {
   }
 }
 
-async function run(args: string[]): Promise<number> {
+async function run(args: string[], overrides: Overrides): Promise<number> {
   const config = parseConfig(args, (name) => Deno.env.get(name));
   configureLog(config.log, config.logLevel);
   keepGoing();
   const stopping = signalled();
   let ready = false;
-  const starting = start(config, {}, (addresses) => {
+  const starting = start(config, overrides, (addresses) => {
     ready = true;
     print(readyLine(addresses));
     void openLog();

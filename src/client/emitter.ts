@@ -19,6 +19,11 @@ export class Emitter<Events> {
     return this.#listeners[name] ?? [];
   }
 
+  /** Tells all, and throws what one of them throws. @returns what they return */
+  call<K extends keyof Events>(name: K, event: Events[K]): unknown[] {
+    return this.listeners(name).map((listener) => listener(event));
+  }
+
   /** Tells all. What a listener throws is an uncaught error of the program, and keeps nobody else from hearing. */
   emit<K extends keyof Events>(name: K, event: Events[K]): void {
     for (const listener of this.listeners(name)) {

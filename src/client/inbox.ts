@@ -1,30 +1,45 @@
 /**
- * What arrives: in order, once, and confirmed when it has been handled.
+ * What arrives by the log: in order, once, and confirmed when it has been handled.
  *
  * Rules:
  *
- * 1. Messages are handed over in the order of `seq`, one at a time: the next when all listeners of the one before have returned, their promises included.
- *    Without a listener they wait.
+ * 1. Entries are handed over in the order of `seq`, one at a time: the next when all listeners of the one before have returned, their promises included.
+ *    As long as nobody listens for messages all wait.
  * 2. Handled means that; only what is handled is confirmed, at most every 200 ms or each 64 messages.
  * 3. The server sends what is unconfirmed again on every new connection. What has been here (`received`) is dropped, whether it is handled or waits.
  * 4. Numbers are good within one `epoch`, the server's name for its database. A session that begins above what was handled here, or in another epoch, starts
  *    anew: what was here is let go, and messages come from where the server says. Whoever remembers nothing takes over what there is.
- * 5. A listener that throws has not handled the message. What waits is dropped, and `failed` ends the connection, so that the server sends it again.
+ * 5. A listener that throws has not handled the entry. What waits is dropped, and `failed` ends the connection, so that the server sends it again.
  */
+import { type Anew, type LoginAck, Msg } from "./protocol.ts";
 import type { Link } from "./link.ts";
-import { type Anew, type IncomingMessage, type LoginAck, Msg } from "./messages.ts";
 
 /** How long a confirmation waits for company (ms), and how much of it. */
 const CONFIRM_AFTER = 200;
 const CONFIRM_EACH = 64;
 
-type Listener = (message: IncomingMessage) => unknown;
+/** Something that came by the log. */
+export interface Entry {
+  /** What it is. */
+  msgid: number;
+  /** Its number. */
+  seq: number;
+}
 
-/** The order and the confirmation of incoming messages. */
+/** What an inbox needs, and whom it tells. */
+export interface InboxParts {
+  /** Somebody listens for messages. */
+  heard(): boolean;
+  /** Tells who listens for this. @returns what they return */
+  handOver(entry: Entry): unknown[];
+  /** A listener has thrown this. */
+  failed(error: unknown): void;
+}
+
+/** The order and the confirmation of what comes by the log. */
 export class Inbox {
-  readonly #listeners: () => readonly Listener[];
-  readonly #failed: (error: unknown) => void;
-  #queue: IncomingMessage[] = [];
+  readonly #parts: InboxParts;
+  #queue: Entry[] = [];
   /** The run of hand-overs under way; a new one starts when another user logs in, or after a failure. */
   #run: symbol | undefined;
   #received = 0;
@@ -40,13 +55,12 @@ export class Inbox {
   #confirmed = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Nothing has been handled yet. `failed` is told what a listener has thrown. */
-  constructor(listeners: () => readonly Listener[], failed: (error: unknown) => void) {
-    this.#listeners = listeners;
-    this.#failed = failed;
+  /** Nothing has been handled yet. */
+  constructor(parts: InboxParts) {
+    this.#parts = parts;
   }
 
-  /** The number of the last message that was handled. */
+  /** The number of the last entry that was handled. */
   get handled(): number {
     return this.#handled;
   }
@@ -84,12 +98,12 @@ export class Inbox {
     this.#timer = undefined;
   }
 
-  /** Takes a message from the connection. */
-  receive(message: IncomingMessage): void {
-    this.#seen = message.seq;
-    if (message.seq > this.#received) {
-      this.#received = message.seq;
-      this.#queue.push(message);
+  /** Takes an entry from the connection. */
+  receive(entry: Entry): void {
+    this.#seen = entry.seq;
+    if (entry.seq > this.#received) {
+      this.#received = entry.seq;
+      this.#queue.push(entry);
       this.handOver();
     } else {
       this.#due();
@@ -100,20 +114,20 @@ export class Inbox {
   async handOver(): Promise<void> {
     if (this.#run !== undefined) return;
     const run = this.#run = Symbol();
-    while (this.#queue.length > 0 && this.#listeners().length > 0) {
-      const message = this.#queue[0];
+    while (this.#queue.length > 0 && this.#parts.heard()) {
+      const entry = this.#queue[0];
       try {
-        const promises = this.#listeners().map((listener) => listener(message)).filter((result) => result instanceof Promise);
+        const promises = this.#parts.handOver(entry).filter((result) => result instanceof Promise);
         // Most listeners return nothing; then whole batches go without leaving the turn.
         if (promises.length > 0) await Promise.all(promises);
       } catch (error) {
         if (this.#run !== run) return;
         this.reset(this.#handled, this.#epoch);
-        return this.#failed(error);
+        return this.#parts.failed(error);
       }
       if (this.#run !== run) return;
       this.#queue.shift();
-      this.#handled = Math.max(this.#handled, message.seq);
+      this.#handled = Math.max(this.#handled, entry.seq);
       this.#due();
     }
     this.#run = undefined;

@@ -8,7 +8,8 @@
  * 3. A deadline on what was last heard is the only thing that tells a dead server: writes succeed for a long time. Whoever has a reason to doubt (`ask`, or the
  *    machine slept) sets a shorter one.
  */
-import { ConnectionLost, type Goodbye, Msg, type Reply, type Request } from "./messages.ts";
+import { ConnectionLost } from "./errors.ts";
+import { type Goodbye, Msg, type Reply, type Request } from "./protocol.ts";
 import type { ClientTransport, Connect } from "./transport.ts";
 
 /** How long the server has for a word when there is a reason to doubt that it is there, and how late a timer is if the machine slept (ms). */

@@ -2,68 +2,42 @@
  * natter's client library: a session that lasts, over connections that do not.
  *
  * It runs wherever TypeScript does: what touches a socket comes in as `connect` (`tcp_transport.ts`, `websocket_transport.ts`). The parts: `link.ts` is one
- * connection; `session_keeper.ts` makes one after the other; `outbox.ts` and `inbox.ts` outlive them, and are attached to a link while a session stands on it.
+ * connection; `session_keeper.ts` makes one after the other; `outbox.ts` and `inbox.ts` outlive them, and are attached to a link while a session stands on it. `requests.ts` is what can be asked meanwhile.
  */
+import type { ChatMessage, Deed, Edited, IncomingMessage, Reacted, ReadMark, Signal } from "./conversations.ts";
+import type { GroupEvent, Presence } from "./people.ts";
+import { ConnectionLost, NatterError } from "./errors.ts";
+import { type Changed, type Credentials, type Goodbye, type LoginAck, Msg, type Reply, type Request, type Target } from "./protocol.ts";
+import type { ClientEvents } from "./events.ts";
+import { isChat, Requests, withText } from "./requests.ts";
 import { Emitter, throwUncaught } from "./emitter.ts";
-import { Inbox } from "./inbox.ts";
+import { type Entry, Inbox } from "./inbox.ts";
 import { Link, type Push } from "./link.ts";
-import {
-  type Anew,
-  type Changed,
-  type ChatMessage,
-  ConnectionLost,
-  type Credentials,
-  type Device,
-  type Friend,
-  type Goodbye,
-  type Group,
-  type IncomingMessage,
-  type LoginAck,
-  type Members,
-  Msg,
-  NatterError,
-  type Peer,
-  type Presence,
-  type Reply,
-  type Request,
-  type Signal,
-  type Target,
-  type User,
-} from "./messages.ts";
-import { fieldsOf, Outbox, type PendingSend, type Sent, type Stored } from "./outbox.ts";
+import { fieldsOf, Outbox, type PendingSend, type Stored } from "./outbox.ts";
 import type { Backoff } from "./reconnect.ts";
 import { type ConnectionState, SessionKeeper } from "./session_keeper.ts";
 import type { Connect } from "./transport.ts";
 
-export * from "./messages.ts";
+export * from "./conversations.ts";
+export * from "./errors.ts";
+export type { ClientEvents } from "./events.ts";
+export * from "./people.ts";
+export * from "./protocol.ts";
 export type { PendingSend, Sent, Stored } from "./outbox.ts";
 export type { Backoff } from "./reconnect.ts";
 export type { ConnectionState } from "./session_keeper.ts";
 export type { ClientTransport, Connect, TransportEvents } from "./transport.ts";
 
-/** What a client reports. */
-export interface ClientEvents {
-  /**
-   * A message, each once, in the order of `seq`. It is confirmed when every listener has returned, and its promise, if it returned one, has resolved.
-   * Of a user with several devices, one's own are among them, this client's too ({@linkcode NatterClient.sentHere}).
-   */
-  message: IncomingMessage;
-  /** A friend came or went. */
-  presence: Presence;
-  /** Something that is worth nothing later. */
-  signal: Signal;
-  /** The server is about to end the connection. `state` says what follows. */
-  goodbye: Goodbye;
-  /** Whether the server can be reached; see {@linkcode ConnectionState}. */
-  state: ConnectionState;
-  /** Each login, also those by which the client comes back: the lists are fresh. */
-  login: LoginAck;
-  /** Right after `login`, before any message: what was remembered has gaps. Messages go on from `inbox.confirmed`. */
-  anew: Anew;
-  /** Something of one's own is another: ask again. */
-  changed: Changed;
-  /** A message of one's own moved on: `sending`, then `stored` or `failed`. */
-  sent: Sent;
+/** What a message may have besides its text. */
+export interface SendOptions {
+  /** Identifies it, unique among all messages of this user; made here unless given. */
+  mid?: string | undefined;
+  /** The message of the same conversation that it answers. */
+  reply?: number | undefined;
+  /** Nobody is to be disturbed by it. */
+  silent?: boolean | undefined;
+  /** Files of one's own that go with it, at most ten; then the text may be empty. */
+  files?: number[] | undefined;
 }
 
 /** What a client has to remember over a reload so that nothing is lost and nothing comes twice. Plain data. */
@@ -109,7 +83,7 @@ export interface NatterClientOptions {
  * const { messages } = await client.history({ name: "alice" }, { limit: 10 });
  * ```
  */
-export class NatterClient implements AsyncDisposable {
+export class NatterClient extends Requests implements AsyncDisposable {
   readonly #connect: Connect;
   readonly #timeout: number;
   readonly #emitter = new Emitter<ClientEvents>();
@@ -126,6 +100,7 @@ export class NatterClient implements AsyncDisposable {
 
   /** Connects to nothing yet: `login` does. */
   constructor({ connect, resume, timeout = 20_000, backoff = { min: 250, max: 15_000 }, window = 1 }: NatterClientOptions) {
+    super();
     this.#connect = connect;
     this.#timeout = timeout;
     this.#keeper = new SessionKeeper({
@@ -138,9 +113,13 @@ export class NatterClient implements AsyncDisposable {
       changed: (state) => this.#emitter.emit("state", state),
     });
     this.#outbox = new Outbox(window, (sent) => this.#emitter.emit("sent", sent));
-    this.#inbox = new Inbox(() => this.#emitter.listeners("message"), (cause) => {
-      this.#link?.close(new ConnectionLost("lost", { cause }));
-      throwUncaught(cause);
+    this.#inbox = new Inbox({
+      heard: () => this.#emitter.listeners("message").length > 0,
+      handOver: (entry) => this.#handOver(entry),
+      failed: (cause) => {
+        this.#link?.close(new ConnectionLost("lost", { cause }));
+        throwUncaught(cause);
+      },
     });
     if (resume) {
       this.#owner = resume.id;
@@ -181,11 +160,14 @@ export class NatterClient implements AsyncDisposable {
     };
   }
 
-  /** Makes an account, on a connection of its own. Rejects with {@linkcode NatterError} (1: the name is taken) or {@linkcode ConnectionLost}. */
-  async register(name: string, password: string): Promise<{ id: number }> {
+  /**
+   * Makes an account, on a connection of its own. `invite`: the code of an invitation, for servers that want one.
+   * Rejects with {@linkcode NatterError} (1: the name is taken; 27: not without an invitation) or {@linkcode ConnectionLost}.
+   */
+  async register(name: string, password: string, invite?: string): Promise<{ id: number }> {
     const link = await Link.open(this.#connect, () => {}, this.#timeout);
     try {
-      return { id: fieldsOrThrow(await link.request({ msgid: Msg.REGISTER, name, password }, this.#timeout)).id as number };
+      return { id: fieldsOrThrow(await link.request({ msgid: Msg.REGISTER, name, password, invite }, this.#timeout)).id as number };
     } finally {
       await link.close();
     }
@@ -234,13 +216,12 @@ export class NatterClient implements AsyncDisposable {
   /**
    * Sends a message, to a user or a group. It is kept until the server has answered, over any number of connections, and stored once.
    *
-   * @param mid Identifies it, unique among all messages of this user; made here unless given.
    * @returns where it was stored. Rejects with {@linkcode NatterError} when the server will not have it, with {@linkcode ConnectionLost} when this client is closed.
    */
-  chat(to: Target, msg: string, mid: string = `${this.#midPrefix}-${++this.#lastMid}`): Promise<Stored> {
+  chat(to: Target, msg: string, { mid = `${this.#midPrefix}-${++this.#lastMid}`, reply, silent, files }: SendOptions = {}): Promise<Stored> {
     // Without an owner it could go out in the name of whoever logs in next.
     if (this.state.state === "closed" || this.#owner === undefined) return Promise.reject(new ConnectionLost("closed"));
-    return this.#outbox.add({ mid, to, msg });
+    return this.#outbox.add({ mid, to, msg, reply, silent, files });
   }
 
   /** Whether this very client sent a message that came by the log, under a `mid` that it made. */
@@ -253,105 +234,14 @@ export class NatterClient implements AsyncDisposable {
     this.#link?.send({ msgid: Msg.SIGNAL, ...fieldsOf(to), msg });
   }
 
-  /** The newest messages of a conversation, or those before a message; oldest first. */
-  async history(of: Target, { before, limit }: { before?: number; limit?: number } = {}): Promise<{ messages: ChatMessage[]; more: boolean }> {
-    const { messages, more } = await this.request({ msgid: Msg.HISTORY, ...fieldsOf(of), before, limit });
-    return { messages: messages as ChatMessage[], more: more as boolean };
-  }
-
-  /** What was said, by its words: the newest messages in which all of them occur, newest first. `before` the last one of a page is the next page. */
-  async search(
-    text: string,
-    { of, from, before, limit }: {
-      of?: { id: number } | { groupid: number } | undefined;
-      from?: number;
-      before?: number | undefined;
-      limit?: number;
-    } = {},
-  ): Promise<{ messages: ChatMessage[]; more: boolean }> {
-    const { messages, more } = await this.request({ msgid: Msg.SEARCH, text, ...of ? fieldsOf(of) : {}, from, before, limit });
-    return { messages: messages as ChatMessage[], more: more as boolean };
-  }
-
-  /** The contact list, the groups, and whom one blocks, as of now. */
-  async contacts(): Promise<{ friends: Friend[]; groups: Group[]; blocked: number[] }> {
-    const { friends, groups, blocked } = await this.request({ msgid: Msg.CONTACTS });
-    return { friends: friends as Friend[], groups: groups as Group[], blocked: blocked as number[] };
-  }
-
-  /** Adds someone to the contact list, and tells how they are. Twice is once. */
-  async addFriend(friend: Peer): Promise<Friend> {
-    const fields = "id" in friend ? { friendid: friend.id } : { friendname: friend.name };
-    return (await this.request({ msgid: Msg.ADD_FRIEND, ...fields })).friend as Friend;
-  }
-
-  /** Takes someone off the contact list. */
-  async removeFriend(friendid: number): Promise<void> {
-    await this.request({ msgid: Msg.REMOVE_FRIEND, friendid });
-  }
-
-  /** Makes a group; one is its first member. Rejects with {@linkcode NatterError} 1 if the name is taken. */
-  async createGroup(groupname: string, groupdesc = ""): Promise<{ groupid: number }> {
-    return { groupid: (await this.request({ msgid: Msg.CREATE_GROUP, groupname, groupdesc })).groupid as number };
-  }
-
-  /** Enters a group. Twice is once. */
-  async joinGroup(group: { id: number } | { name: string }): Promise<Group> {
-    const fields = "id" in group ? { groupid: group.id } : { groupname: group.name };
-    return (await this.request({ msgid: Msg.JOIN_GROUP, ...fields })).group as Group;
-  }
-
-  /** Who is in a group, by pages in the order of their numbers; one has to be in it. `after`: the last number of the page before; `limit`: 1 to 200. */
-  async members(groupid: number, { after, limit }: { after?: number; limit?: number } = {}): Promise<Members> {
-    const { groupdesc, members, count, more } = await this.request({ msgid: Msg.MEMBERS, groupid, after, limit });
-    return { groupdesc, members, count, more } as Members;
-  }
-
-  /** Users by number, by name, or (where the server allows it) by the beginning of their names; those that exist. */
-  async users(which: { ids: number[] } | { names: string[] } | { find: string }): Promise<User[]> {
-    return (await this.request({ msgid: Msg.USERS, ...which })).users as User[];
-  }
-
-  /** One's own devices, by number. */
-  async devices(): Promise<Device[]> {
-    return (await this.request({ msgid: Msg.DEVICES })).devices as Device[];
-  }
-
   /** Signs one of one's devices out, wherever it is; this client's own: as `logout()`. */
   async removeDevice(device: number): Promise<void> {
     if (device === this.#session?.device.id) return await this.logout();
     await this.request({ msgid: Msg.REMOVE_DEVICE, device });
   }
 
-  /** Leaves a group; the last one out closes it. */
-  async leaveGroup(groupid: number): Promise<void> {
-    await this.request({ msgid: Msg.LEAVE_GROUP, groupid });
-  }
-
-  /** Signs all other devices of this user out. */
-  async changePassword(oldPassword: string, newPassword: string): Promise<void> {
-    await this.request({ msgid: Msg.CHANGE_PASSWORD, old: oldPassword, new: newPassword });
-  }
-
-  /** Takes no more messages of this user to oneself; signals go in neither direction. */
-  async block(userid: number): Promise<void> {
-    await this.request({ msgid: Msg.BLOCK, userid });
-  }
-
-  /** Takes them again. */
-  async unblock(userid: number): Promise<void> {
-    await this.request({ msgid: Msg.UNBLOCK, userid });
-  }
-
-  /** The time to the server and back (ms). */
-  async ping(): Promise<number> {
-    const start = performance.now();
-    await this.request({ msgid: Msg.PING });
-    return performance.now() - start;
-  }
-
   /** Any request, on the present connection. Rejects with {@linkcode NatterError} if errno is not 0, with {@linkcode ConnectionLost} when offline or unanswered: it may have been done. */
-  async request(message: Request): Promise<Reply> {
+  override async request(message: Request): Promise<Reply> {
     if (this.#link === undefined) throw new ConnectionLost("closed");
     return fieldsOrThrow(await this.#link.request(message, this.#timeout));
   }
@@ -381,12 +271,32 @@ export class NatterClient implements AsyncDisposable {
     this.#outbox.detach();
   }
 
+  /** Tells who listens for it. */
+  #handOver(entry: Entry): unknown[] {
+    if (isChat(entry)) return this.#emitter.call("message", withText(entry as unknown as IncomingMessage));
+    switch (entry.msgid) {
+      case Msg.EDIT:
+        return this.#emitter.call("edit", withText(entry as unknown as Edited));
+      case Msg.DELETE:
+        return this.#emitter.call("delete", entry as unknown as Deed);
+      case Msg.GROUP_EVENT:
+        return this.#emitter.call("group", entry as unknown as GroupEvent & { seq: number });
+      case Msg.REACT:
+        return this.#emitter.call("react", entry as unknown as Reacted);
+      default:
+        return [];
+    }
+  }
+
   #push(message: Push): void {
+    // What is not known is confirmed all the same.
+    if (typeof message.seq === "number") {
+      if (isChat(message) && message.id === this.#owner) this.#outbox.came(message as unknown as IncomingMessage);
+      return this.#inbox.receive(message as Entry & Push);
+    }
     switch (message.msgid) {
-      case Msg.CHAT:
-      case Msg.GROUP_CHAT:
-        if (message.id === this.#owner) this.#outbox.came(message as unknown as IncomingMessage);
-        return this.#inbox.receive(message as unknown as IncomingMessage);
+      case Msg.READ:
+        return this.#emitter.emit("read", message as unknown as ReadMark);
       case Msg.CHANGED:
         return this.#emitter.emit("changed", message as unknown as Changed);
       case Msg.PRESENCE:

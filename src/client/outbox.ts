@@ -10,8 +10,9 @@
  *    that order whatever the server answers; a larger one is faster over long distances, and can reorder where the server says "later" (15, 19) in the middle.
  * 4. "Later" holds back that conversation only, for as long as the server said.
  */
+import { ConnectionLost, NatterError } from "./errors.ts";
+import { Msg, type Request, type Target } from "./protocol.ts";
 import type { Answered, Link } from "./link.ts";
-import { ConnectionLost, Msg, NatterError, type Request, type Target } from "./messages.ts";
 
 /** A message on its way. Plain data: it can be kept as JSON, and given to a later client. */
 export interface PendingSend {
@@ -21,6 +22,12 @@ export interface PendingSend {
   to: Target;
   /** What is said. */
   msg: string;
+  /** The message of the same conversation that it answers. */
+  reply?: number | undefined;
+  /** Nobody is to be disturbed by it. */
+  silent?: boolean | undefined;
+  /** Files of one's own that go with it. */
+  files?: number[] | undefined;
 }
 
 /** Where the server put a message. */
@@ -57,7 +64,7 @@ interface Conversation {
 }
 
 /** When the server says "later" without saying when (ms). */
-const LATER = 1000;
+const LATER_MS = 1000;
 
 /** Keeps what is unanswered, sends it, and sends it again. */
 export class Outbox {
@@ -76,7 +83,7 @@ export class Outbox {
 
   /** What is unanswered, in the order it was added. */
   pending(): PendingSend[] {
-    return [...this.#entries.values()].map(({ mid, to, msg }) => ({ mid, to, msg }));
+    return [...this.#entries.values()].map(plain);
   }
 
   /** Adds what an earlier client left unanswered. */
@@ -129,16 +136,16 @@ export class Outbox {
   }
 
   #add(send: PendingSend, settle?: Entry["settle"]): void {
-    const { mid, msg } = send;
+    const { mid } = send;
     const to = targetOf(send.to);
     if (this.#entries.has(mid)) throw new TypeError(`A message with the mid ${mid} is already on its way`);
     const key = JSON.stringify(to);
     let conversation = this.#conversations.get(key);
     if (conversation === undefined) this.#conversations.set(key, conversation = { key, entries: [], inFlight: 0 });
-    const entry: Entry = { mid, to, msg, conversation, sent: false, done: false, settle };
+    const entry: Entry = { ...send, to, conversation, sent: false, done: false, settle };
     this.#entries.set(mid, entry);
     conversation.entries.push(entry);
-    this.#changed({ mid, to, msg, state: "sending" });
+    this.#changed({ ...plain(entry), state: "sending" });
     this.#flush(conversation);
   }
 
@@ -176,7 +183,7 @@ export class Outbox {
         conversation.pause ??= setTimeout(() => {
           conversation.pause = undefined;
           this.#flush(conversation);
-        }, error.retry ?? LATER);
+        }, error.retry ?? LATER_MS);
       } else {
         this.#fail(entry, error);
       }
@@ -185,17 +192,15 @@ export class Outbox {
   }
 
   #stored(entry: Entry, messageid: number, ts: number): void {
-    const { mid, to, msg, settle } = entry;
     this.#remove(entry);
-    settle?.resolve({ mid, messageid, ts });
-    this.#changed({ mid, to, msg, messageid, ts, state: "stored" });
+    entry.settle?.resolve({ mid: entry.mid, messageid, ts });
+    this.#changed({ ...plain(entry), messageid, ts, state: "stored" });
   }
 
   #fail(entry: Entry, error: NatterError): void {
-    const { mid, to, msg, settle } = entry;
     this.#remove(entry);
-    settle?.reject(error);
-    this.#changed({ mid, to, msg, state: "failed", error });
+    entry.settle?.reject(error);
+    this.#changed({ ...plain(entry), state: "failed", error });
   }
 
   #remove(entry: Entry): void {
@@ -205,6 +210,11 @@ export class Outbox {
     entries.splice(entries.indexOf(entry), 1);
     if (entries.length === 0) this.#conversations.delete(key);
   }
+}
+
+/** Only what can be kept. */
+function plain({ mid, to, msg, reply, silent, files }: PendingSend): PendingSend {
+  return { mid, to, msg, ...(reply === undefined ? {} : { reply }), ...(silent ? { silent } : {}), ...(files ? { files } : {}) };
 }
 
 /** Only what names the target: callers may pass a whole contact. */
@@ -219,8 +229,9 @@ export function fieldsOf(to: Target): { toid: number } | { toname: string } | { 
   return "id" in to ? { toid: to.id } : { toname: to.name };
 }
 
-function requestOf({ mid, to, msg }: PendingSend): Request {
-  return { msgid: "groupid" in to ? Msg.GROUP_CHAT : Msg.CHAT, ...fieldsOf(to), msg, mid };
+function requestOf(send: PendingSend): Request {
+  const { to, ...rest } = plain(send);
+  return { msgid: "groupid" in to ? Msg.GROUP_CHAT : Msg.CHAT, ...fieldsOf(to), ...rest };
 }
 
 /** Whether this request makes a line of at most `maxLine` bytes, the longest `ref` included. */

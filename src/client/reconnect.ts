@@ -1,5 +1,6 @@
+import { ConnectionLost, type NatterError } from "./errors.ts";
+
 /** When to come back after a connection ended, and when not to. */
-import { ConnectionLost, type NatterError } from "./messages.ts";
 
 /** Bounds of the waiting time (ms): the first is chosen from 0 to `min`, then from twice as much, up to `max`. */
 export interface Backoff {

@@ -8,8 +8,9 @@
  * 3. Whoever comes back to a device of its own takes it: its former connection may still be there, and is not to be asked. Another that has the same token is
  *    told `replaced`, and does not come back by itself. Device 0 is everybody's: it is taken only when that was asked for, and once.
  */
+import { ConnectionLost, NatterError } from "./errors.ts";
+import { type Credentials, type LoginAck, Msg } from "./protocol.ts";
 import { Link, type Push } from "./link.ts";
-import { ConnectionLost, type Credentials, type LoginAck, Msg, NatterError } from "./messages.ts";
 import { type Backoff, ReconnectPolicy } from "./reconnect.ts";
 import type { Connect } from "./transport.ts";
 
@@ -28,7 +29,7 @@ export type ConnectionState =
   | { state: "offline"; until: number; error: NatterError | ConnectionLost };
 
 /** An attempt to connect that has lasted so long (ms) may have been swallowed by a network that is no more; then it ends like this. */
-const LONG = 2500, SWALLOWED = new ConnectionLost("timeout");
+const SWALLOWED_AFTER = 2500, SWALLOWED = new ConnectionLost("timeout");
 
 /** What a keeper needs, and whom it tells. */
 export interface KeeperParts {
@@ -128,7 +129,7 @@ export class SessionKeeper {
     if (stop.aborted) abort();
     this.#doubt = () => {
       if (open) link?.ask();
-      else if (performance.now() - begun > LONG) attempt.abort(SWALLOWED);
+      else if (performance.now() - begun > SWALLOWED_AFTER) attempt.abort(SWALLOWED);
     };
     try {
       const standing = link = await Link.open(connect, push, timeout, attempt.signal);

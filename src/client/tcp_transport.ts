@@ -13,7 +13,7 @@ export interface TcpOptions {
 }
 
 /** How long {@linkcode ClientTransport.close} waits for what is not written yet (ms). */
-const LINGER = 1000;
+const UNWRITTEN_MS = 1000;
 
 /**
  * Connects to a server's TCP or TLS address.
@@ -70,7 +70,7 @@ class TcpTransport implements ClientTransport {
       this.#closed = true;
       if (this.#flushing) {
         let timer: ReturnType<typeof setTimeout> | undefined;
-        await Promise.race([this.#flushing, new Promise((resolve) => timer = setTimeout(resolve, LINGER))]);
+        await Promise.race([this.#flushing, new Promise((resolve) => timer = setTimeout(resolve, UNWRITTEN_MS))]);
         clearTimeout(timer);
       }
       this.#release();

@@ -2,7 +2,7 @@
 import type { Connect } from "./transport.ts";
 
 /** How long a close may take before it is over without the server's word (ms). */
-const LINGER = 1000;
+const CLOSE_HANDSHAKE_MS = 1000;
 
 /** Connects to a server's WebSocket address, such as `wss://chat.example.org/ws`. */
 export function websocket(url: string): Connect {
@@ -31,7 +31,7 @@ export function websocket(url: string): Connect {
           },
           close: async () => {
             socket.close();
-            const timer = setTimeout(over, LINGER);
+            const timer = setTimeout(over, CLOSE_HANDSHAKE_MS);
             await closed;
             clearTimeout(timer);
           },

@@ -5,18 +5,24 @@
  * 2. What one node sends to another arrives in that order, or not at all.
  * 3. What is sent to a node of the same turn of the event loop may travel together.
  */
-import type { DeviceId, GroupId, SessionKey, State, UserId } from "../store/store.ts";
+import type { Conversation, DeviceId, GroupId, SessionKey, State, UserId } from "../store/store.ts";
 
 /** What a user changed of their own, and what their other sessions are told of it. */
 export type OwnChange =
-  | { what: "contacts" | "devices" }
-  | { what: "groups"; groupid: GroupId; joined: boolean }
+  | { what: "contacts" | "devices" | "profile" | "conversations" | "invited" }
+  /** `at`: the number of the event, by which what overtakes is told from what is news. */
+  | { what: "groups"; groupid: GroupId; joined: boolean; at?: number }
   | { what: "blocked"; other: UserId; blocked: boolean };
 
 /** A message from one node to another, or to itself. */
 export type NodeMessage =
-  /** Stored in the logs of these users, who are with you: their `seq`, and the line up to it. `own`: whose own message it is, if it went to others. */
-  | { type: "deliver"; head: string; own?: UserId; receivers: [UserId, number][] }
+  /**
+   * Stored in the logs of these users, who are with you: their `seq`, and the line up to it; `old` as in `EntryHead`. `own`: whose own message it is, if it went to
+   * others.
+   */
+  | { type: "deliver"; head: string; old?: string | null | undefined; own?: UserId | undefined; receivers: [UserId, number][] }
+  /** A user has read up to there, and these, who are with you, may know it; by way of the session `by`. */
+  | { type: "read"; to: UserId[]; by: string; reader: UserId; of: Conversation; messageid: number }
   /** A friend of these is as the database says. */
   | { type: "presence"; watchers: UserId[]; id: UserId; state: State; lastseen: number | null }
   /** A signal, ready to be sent; one to a group goes to who still is in it. */
@@ -26,8 +32,8 @@ export type NodeMessage =
   | { type: "probed"; number: number; alive: boolean }
   /** This session of yours is to end: another has its device, or it is not wanted any more. */
   | { type: "ended"; cause: "replaced" | "kicked"; key: SessionKey }
-  /** A user who is with you changed something by way of the session `by`. */
-  | { type: "changed"; userId: UserId; by: string; change: OwnChange };
+  /** Something of a user who is with you changed, by way of their session `by`, or by another's doing. */
+  | { type: "changed"; userId: UserId; by?: string | undefined; change: OwnChange };
 
 /** The way to the other nodes. */
 export interface Bus {

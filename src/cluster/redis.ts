@@ -5,7 +5,7 @@ import { log } from "../ops/log.ts";
 import type { Bus, BusListener, NodeMessage } from "./bus.ts";
 
 /** Longest pause between two tries to connect (ms), and how long one may take. */
-const RETRY_MS = 1000, CONNECT_MS = 3000;
+const RECONNECT_MS = 1000, REDIS_CONNECT_MS = 3000;
 /** Each link is asked this often (ms): a dead one is noticed. */
 const PING_MS = 5000;
 /** What may be on its way to Redis (messages): beyond it the bus counts as away. */
@@ -48,7 +48,11 @@ class RedisBus implements Bus {
       url,
       disableOfflineQueue: true,
       pingInterval: PING_MS,
-      socket: { connectTimeout: CONNECT_MS, socketTimeout: 2 * PING_MS, reconnectStrategy: (tries: number) => Math.min(50 * 2 ** tries, RETRY_MS) },
+      socket: {
+        connectTimeout: REDIS_CONNECT_MS,
+        socketTimeout: 2 * PING_MS,
+        reconnectStrategy: (tries: number) => Math.min(50 * 2 ** tries, RECONNECT_MS),
+      },
     };
     this.#publisher = createClient(options);
     this.#subscriber = createClient(options);

@@ -7,6 +7,7 @@
  * 3. Both ways lead to the same handlers, one for each kind of message; a kind without one does not compile.
  */
 import type { Receiver, UserId } from "../store/store.ts";
+import type { EntryHead } from "../wire/encode.ts";
 import type { Bus, BusListener, NodeMessage } from "./bus.ts";
 
 /** What is done with a message for this node, by its kind. */
@@ -60,8 +61,8 @@ export class Router {
   }
 
   /** A log entry goes to the sessions of those in whose logs it stands. `own`: whose own message it is. */
-  deliver(head: string, own: UserId | undefined, receivers: readonly Receiver[]): void {
-    const message = (there: [UserId, number][]): NodeMessage => ({ type: "deliver", head, ...(own === undefined ? {} : { own }), receivers: there });
+  deliver({ head, old }: EntryHead, own: UserId | undefined, receivers: readonly Receiver[]): void {
+    const message = (there: [UserId, number][]): NodeMessage => ({ type: "deliver", head, old, own, receivers: there });
     const [first] = receivers;
     // Nearly all messages have one receiver, who is on one node.
     if (first && receivers.length === 1 && first.nodes.length === 1) return this.send(first.nodes, message([[first.userId, first.seq]]));

@@ -3,6 +3,7 @@
  * (`--tls-listen` = `NATTER_TLS_LISTEN`); flags win.
  */
 
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import * as values from "./values.ts";
 import { type Address, ConfigError, type DatabaseConfig } from "./values.ts";
@@ -11,6 +12,9 @@ export { type Address, ConfigError, type DatabaseConfig };
 
 /** What happens at a second login of a user. */
 export type OnConflict = "probe" | "refuse" | "replace";
+
+/** Who may make an account: everybody, who was invited, or nobody. */
+export type Registration = "open" | "invite" | "closed";
 
 /** How the log is written. */
 export type LogFormat = "pretty" | "json";
@@ -36,6 +40,10 @@ export interface Config {
   metrics: Address | undefined;
   /** `--database`. */
   database: DatabaseConfig;
+  /** `--files`, a folder; undefined: there are none. */
+  files: string | undefined;
+  /** `--url`, such as `https://chat.example.org`. */
+  url: string | undefined;
   /** `redis://…` or `rediss://…` */
   redis: string | undefined;
   /** `--node`. */
@@ -62,10 +70,20 @@ export interface Config {
   maxInbox: number;
   /** Named devices of a user; 0: there are none. */
   maxDevices: number;
+  /** `--max-file` (bytes). */
+  maxFile: number;
+  /** `--user-quota` (bytes). */
+  userQuota: number;
   /** How long a token lives after its last use (days). */
   tokenDays: number;
+  /** `--push`: Web Push; `any`: also to private addresses. */
+  push: "on" | "off" | "any";
   /** `--directory`: users are found by the beginning of their names. */
   directory: boolean;
+  /** `--registration`: who may make an account. */
+  registration: Registration;
+  /** `--invites`: who invites to the server. */
+  invites: "operator" | "members";
   /** Seconds. */
   loginTimeout: number;
   /** Bytes. */
@@ -105,6 +123,20 @@ export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
   https: { value: "HOST:PORT", default: "off", help: "the page over TLS", parse: values.orOff(values.address) },
   metrics: { value: "HOST:PORT", default: "off", help: "a listener of its own for /metrics", parse: values.orOff(values.address) },
   database: { value: "URL", default: "sqlite:natter.db", help: "sqlite:FILE or mysql://USER:PASSWORD@HOST:3306/NAME", parse: values.database },
+  files: {
+    value: "FOLDER",
+    default: "natter-files beside the SQLite file, else off",
+    help: "what users upload, the same for all nodes; off: no files",
+    parse: values.orOff(values.path),
+    otherwise: none,
+  },
+  url: {
+    value: "ORIGIN",
+    default: "where --https or --http listens",
+    help: "how users reach the page, such as https://chat.example.org",
+    parse: values.origin,
+    otherwise: none,
+  },
   redis: { value: "URL", default: "off", help: "redis://HOST:6379: nodes talk", parse: values.orOff(values.redis) },
   node: { value: "NAME", default: "the host name", help: "this node's name, unique in the cluster", parse: values.node, otherwise: hostName },
   heartbeat: {
@@ -143,17 +175,47 @@ export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
     parse: values.number({ least: 1, most: 1_000_000_000, whole: true }),
   },
   maxDevices: { value: "N", default: "20", help: "named devices of a user; 0: none", parse: values.number({ least: 0, most: 1000, whole: true }) },
+  maxFile: {
+    value: "SIZE",
+    default: "25MiB",
+    help: "largest file that may be uploaded",
+    parse: values.bytes(1, 1024 ** 4),
+  },
+  userQuota: {
+    value: "SIZE",
+    default: "1GiB",
+    help: "what a user's files and texts may take",
+    parse: values.quota,
+  },
   tokenDays: {
     value: "DAYS",
     default: "90",
     help: "how long a device stays logged in after its last use",
     parse: values.number({ above: 0, most: 36_500, unit: "days" }),
   },
+  push: {
+    value: "on|off|any",
+    default: "on",
+    help: "Web Push for devices that are away; any: also to private addresses",
+    parse: values.oneOf("on", "off", "any"),
+  },
   directory: {
     value: "on|off",
     default: "off",
     help: "users are found by the beginning of their names",
     parse: (text) => values.oneOf("on", "off")(text) === "on",
+  },
+  registration: {
+    value: "MODE",
+    default: "open",
+    help: "who may register: open, invite (with a code of natter invite) or closed",
+    parse: values.oneOf("open", "invite", "closed"),
+  },
+  invites: {
+    value: "WHO",
+    default: "operator",
+    help: "who makes such codes: operator or members",
+    parse: values.oneOf("operator", "members"),
   },
   loginTimeout: {
     value: "SECONDS",
@@ -221,6 +283,7 @@ export function parseConfig(args: string[], env: (name: string) => string | unde
   }
   fields.forEach((field) => read(field));
   const complete = config as Config;
+  if (!set.has("files") && complete.database.kind === "sqlite") complete.files = join(dirname(complete.database.path), "natter-files");
   checkTogether(complete, set);
   return complete;
 }

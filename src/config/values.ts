@@ -58,16 +58,22 @@ export function number(range: { least?: number; above?: number; most: number; un
   };
 }
 
-/** A size from `least` to `most`: bytes, or such as 64KiB or 1MiB. */
+/** A size from `least` to `most`: bytes, or such as 64KiB, 1MiB or 2GiB. */
 export function bytes(least: number, most: number): (text: string) => number {
   return (text) => {
-    const [, digits, unit] = /^(\d+)(KiB|MiB)?$/.exec(text) ?? [];
-    const value = digits === undefined ? NaN : Number(digits) * (unit === "MiB" ? 1024 * 1024 : unit === "KiB" ? 1024 : 1);
+    const [, digits, unit] = /^(\d+)(KiB|MiB|GiB)?$/.exec(text) ?? [];
+    const value = digits === undefined ? NaN : Number(digits) * 1024 ** ["", "KiB", "MiB", "GiB"].indexOf(unit ?? "");
     if (!(value >= least && value <= most)) {
       throw new ConfigError(`${quote(text)} is not a size from ${least} up to ${most} bytes, such as 65536, 64KiB or 1MiB`);
     }
     return value;
   };
+}
+
+/** What a user may keep: at least one file, which counts for 4 KiB; 0 would refuse every text too, and who says it means files. */
+export function quota(text: string): number {
+  if (/^0+(KiB|MiB|GiB)?$/.test(text)) throw new ConfigError(`${quote(text)} would refuse texts too, not files alone; --files off takes no files`);
+  return bytes(4096, 1024 ** 5)(text);
 }
 
 /** Days, or `forever` (undefined). */

@@ -34,6 +34,8 @@ export interface Gauges {
   certificateEnds(): number | undefined;
   /** Messages that the index does not have yet. */
   searchBehind(): number;
+  /** What waits for Web Push: to be looked up, or to be sent. */
+  pushWaiting(): number;
 }
 
 interface Sample {
@@ -77,8 +79,20 @@ export class Metrics {
     this.#add("natter_search_behind", "gauge", "Messages that cannot be found by their words yet", () => [plain(gauges.searchBehind())]);
     this.#add("natter_logins_total", "counter", "Logins by result: ok, the errno, or failed", () => samples(counters.logins, "result"));
     this.#add("natter_departures_total", "counter", "Sessions that ended, by cause", () => samples(counters.departures, "cause"));
-    this.#add("natter_messages_stored_total", "counter", "Messages stored, by kind", () => samples(counters.stored, "kind"));
+    this.#add(
+      "natter_messages_stored_total",
+      "counter",
+      "Messages stored, what was done to some, and what happened in groups, by kind",
+      () => samples(counters.stored, "kind"),
+    );
     this.#add("natter_messages_delivered_total", "counter", "Messages put into outgoing queues", () => [plain(gauges.delivered())]);
+    this.#add(
+      "natter_pushes_total",
+      "counter",
+      "Web Push by result: sent, failed, dropped, or gone for a subscription that is no more",
+      () => samples(counters.pushes, "result"),
+    );
+    this.#add("natter_push_waiting", "gauge", "What waits to be looked up for Web Push, or to be sent", () => [plain(gauges.pushWaiting())]);
     this.#add("natter_commit_messages", "histogram", "Messages per commit", () => buckets(counters.commitMessages));
     this.#add("natter_commit_seconds", "histogram", "Duration of a commit", () => buckets(counters.commitSeconds));
     this.#add(

@@ -11,7 +11,16 @@ const TYPES: Readonly<Record<string, string>> = {
   "app.js": "text/javascript; charset=utf-8",
   "styles.css": "text/css; charset=utf-8",
   "chat.css": "text/css; charset=utf-8",
+  "messages.css": "text/css; charset=utf-8",
+  "files.css": "text/css; charset=utf-8",
+  "emoji_en.json": "application/json; charset=utf-8",
+  "emoji_zh.json": "application/json; charset=utf-8",
+  "worker.js": "text/javascript; charset=utf-8",
   "icon.svg": "image/svg+xml",
+  "icon-192.png": "image/png",
+  "icon-512.png": "image/png",
+  "icon-maskable.png": "image/png",
+  "icon-apple.png": "image/png",
   "manifest.webmanifest": "application/manifest+json",
 };
 
@@ -29,7 +38,18 @@ export function pageRoutes(): Route[] {
   return [["/", "index.html"] as const, ...names].map(([path, name]) => ({ method: "GET", path, answer: (request) => file(name, request) }));
 }
 
-async function file(name: string, { headers }: HttpRequest): Promise<Answer> {
+/** Of a part that was asked for by its content (`tools/build_page.ts`), and is that: it need not be asked for again. */
+const CACHED_FOR_EVER = { "cache-control": "public, max-age=31536000, immutable" };
+
+async function file(name: string, request: HttpRequest): Promise<Answer> {
+  const answer = await fileAsAccepted(name, request);
+  const version = request.query.get("v");
+  // Where versions change at this moment it may be the content of another one.
+  if (version === null || (await read(name, "", {}))?.headers?.etag !== `"${version}"`) return answer;
+  return { ...answer, headers: { ...answer.headers, ...CACHED_FOR_EVER } };
+}
+
+async function fileAsAccepted(name: string, { headers }: HttpRequest): Promise<Answer> {
   const accepted = headers["accept-encoding"];
   for (const [coding, ending] of CODINGS) {
     const there = accepts(Array.isArray(accepted) ? accepted.join() : accepted, coding) && await read(name, ending, { "content-encoding": coding });

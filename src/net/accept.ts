@@ -8,7 +8,7 @@ import { log } from "../ops/log.ts";
 import { addressOf } from "./listen.ts";
 
 /** Pause after an accept that failed (ms). */
-const PAUSE_MS = 50;
+const ACCEPT_PAUSE_MS = 50;
 
 /** Gives away each connection that comes to a listener. */
 export class Acceptor {
@@ -52,7 +52,7 @@ export class Acceptor {
         }
         if (!pausing) log.warning("accepting a connection failed", { error });
         pausing = true;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
     }
   }

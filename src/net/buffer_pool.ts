@@ -1,4 +1,7 @@
-/** Buffers to encode into, used again: to make one costs ten times what filling it does (docs/performance.md). */
+/** Buffers: how large those are that are read into, and those to encode into, which are used again: to make one costs ten times what filling it does (docs/performance.md). */
+
+/** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it (bytes). */
+export const SMALL_READ = 1024, LARGE_READ = 16_384;
 
 /** At most so many buffers of one size. */
 export class BufferPool {

@@ -1,8 +1,8 @@
 /** Watches over the certificate's time: the log says it when it is about to end, once a day, so that nobody learns it from the clients. */
+import { DAY_MS } from "../async/pause.ts";
 import { log } from "../ops/log.ts";
 import type { Certificate } from "./certificate.ts";
 
-const DAY_MS = 24 * 3600_000;
 /** From so many days before its end on it is said. */
 const SOON_DAYS = 14;
 

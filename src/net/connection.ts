@@ -5,7 +5,7 @@
  *
  * 1. `send` never blocks and never reorders, appends whole lines, and drops none until the end has begun.
  * 2. All connections that have something to send are flushed together, in a microtask: behind the handling of all that became readable in the same turn of the
- *    event loop. One write in flight each. Seven times the messages per second of a write per message (docs/performance.md). What goes to very many, or is very
+ *    event loop. One write in flight each. Six times the messages per second of a write per message (docs/performance.md). What goes to very many, or is very
  *    long, is spread over turns of the loop (`async/loop.ts`); who has something to send meanwhile does not wait for that.
  * 3. A classic client gets every line in a write of its own: it expects one JSON object per read.
  * 4. The queue is not bounded here. Whoever sends what can wait (messages, signals) looks at `congested` first; and while it is, no request of the client is handled.
@@ -32,7 +32,7 @@ export interface Writer {
 }
 
 /** A transport that is not told what the kernel has taken of a write makes several of it, of so many bytes or characters. */
-export const PIECE = 65_536;
+export const WRITE_PIECE = 65_536;
 
 /** What carries the bytes of one connection. */
 export interface Transport {
@@ -63,13 +63,15 @@ export type Cause =
   | "stopping"
   | "lost";
 
-/** How long `finish` lets the last lines take, and then the peer to answer with its own FIN (ms). */
-const FINISH_MS = 2000, LINGER_MS = 1000;
+/** How long the peer may take for its FIN after ours (ms). */
+export const FIN_MS = 1000;
+/** How long `finish` lets the last lines take, before it waits for that (ms). */
+const FINISH_MS = 2000;
 /** A write pending for longer (ms) has met a full buffer; on its way through an empty one it takes microseconds. */
-const STUCK_MS = 250;
+const WRITE_STUCK_MS = 250;
 
 /** After so many writes, or characters in them, it is looked whether the turn is spent. */
-const WRITES = 16, WRITTEN = 131_072;
+const WRITES_OF_TURN = 16, WRITTEN_OF_TURN = 131_072;
 
 let lastId = 0;
 const dirty: Connection[] = [];
@@ -83,7 +85,7 @@ function flushFrom(connections: Connection[], first: number): void {
   for (let i = first, writes = 1; i < connections.length; i++, writes++) {
     written += connections[i]!.queued;
     connections[i]!.flush();
-    if (writes < WRITES && written < WRITTEN) continue;
+    if (writes < WRITES_OF_TURN && written < WRITTEN_OF_TURN) continue;
     if (spent()) return later(() => flushFrom(connections, i + 1));
     writes = written = 0;
   }
@@ -259,7 +261,7 @@ export class Connection implements Writer {
   /** The kernel has taken something of the write in flight. */
   progressed(): void {
     const now = sharedNow();
-    if (now - this.writingSince > STUCK_MS) {
+    if (now - this.writingSince > WRITE_STUCK_MS) {
       this.heard = now;
       this.onSign?.("heard");
     }
@@ -313,7 +315,7 @@ export class Connection implements Writer {
     }
     if (this.lost) return;
     if (this.inputEnded) return this.destroy("fin");
-    const linger = setTimeout(() => this.destroy("fin"), LINGER_MS);
+    const linger = setTimeout(() => this.destroy("fin"), FIN_MS);
     this.onSign = (sign) => sign === "ended" && this.destroy("fin");
     await this.closed;
     clearTimeout(linger);

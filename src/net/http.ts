@@ -10,7 +10,7 @@ import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import { Acceptor } from "./accept.ts";
 import type { Certificate } from "./certificate.ts";
-import { type Answer, type HttpRequest, text } from "./exchange.ts";
+import { type Answer, BrokenOff, type HttpRequest, Overloaded, type Streamed, text } from "./exchange.ts";
 import { listen } from "./listen.ts";
 import { type Accepted, acceptForTls, NodeStream } from "./node_stream.ts";
 import { Handshakes } from "./tls.ts";
@@ -33,9 +33,9 @@ const FORWARDED = ["x-forwarded-for", "forwarded", "via"];
 
 const HEADERS = {
   "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
-    // The browser itself refuses to make HTML out of a string.
-    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+    // The browser itself refuses to make HTML out of a string. The one policy there is (web/install.ts) gives the service worker's address and nothing else.
+    "require-trusted-types-for 'script'; trusted-types worker",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
@@ -84,7 +84,7 @@ export class Http {
     Object.assign(this.#server, { httpAllowHalfOpen: true });
     const asked = (request: IncomingMessage, response: ServerResponse) => this.#asked(request, response);
     this.#server.on("request", asked);
-    // Nobody is told to go on with a body that is not taken.
+    // Who waits to be told to go on with a body is told when it is taken.
     this.#server.on("checkContinue", asked);
     this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => this.#upgrade(request, socket, head));
     this.#server.on("clientError", (error: Error, socket: Duplex) => this.#broken(error, socket));
@@ -129,30 +129,50 @@ export class Http {
     const { socket } = request;
     if (!this.#visitors.asked(socket)) return;
     response.on("close", () => this.#visitors.answered(socket));
-    // What nobody takes is not waited for.
-    if (hasBody(request)) this.#visitors.end(socket);
-    void this.#answer(request).then((answer) => this.#send(request, response, answer)).catch((error) => {
-      log.error("an HTTP answer could not be sent", { error });
+    void this.#answer(request, response).then((answer) => this.#send(request, response, answer)).catch((error) => {
+      if (error instanceof BrokenOff || response.destroyed) log.debug("an HTTP answer broke off", { path: request.url?.split("?")[0], error });
+      else log.error("an HTTP answer could not be sent", { error });
       response.destroy();
     });
   }
 
-  async #answer(request: IncomingMessage): Promise<Answer> {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer> {
     const { method = "", url = "/", headers } = request;
-    const path = url.split("?", 1)[0]!;
+    const [path = "", query] = url.split("?", 2);
     const { address, local } = this.#whose(request);
+    const body = () => {
+      if (!this.#visitors.carries(request.socket, lengthOf(request)!)) throw new Overloaded();
+      if (headers.expect !== undefined) response.writeContinue();
+      return bodyOf(request);
+    };
     const retry = this.#limits.httpRequest(address);
     if (retry > 0) return text(429, "too many requests", { "retry-after": String(Math.ceil(retry / 1000)), connection: "close" });
     try {
-      return await this.#served.answer({ method: method === "HEAD" ? "GET" : method, path, headers, address, local });
+      return await this.#served.answer({
+        method: method === "HEAD" ? "GET" : method,
+        path,
+        query: new URLSearchParams(query),
+        headers,
+        address,
+        local,
+        length: lengthOf(request),
+        body,
+      });
     } catch (error) {
-      log.error("an HTTP request failed", { path, error });
+      if (error instanceof Overloaded) return overloaded();
+      if (request.errored) log.debug("gone before its body was there", { path });
+      else log.error("an HTTP request failed", { path, error });
       return text(500, "the server failed");
     }
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, { status, type, body, headers }: Answer): void {
-    const kept = hasBody(request) || headers?.connection === "close" ? 0 : this.#visitors.keptTime(request.socket);
+  async #send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
+    const streamed = isStreamed(answer.body) && request.method !== "HEAD";
+    if (streamed && !this.#visitors.carries(request.socket, answer.body.length)) answer = overloaded();
+    const { status, type, body, headers } = answer;
+    // What nobody takes is not waited for.
+    const unread = lengthOf(request) !== 0 && !request.readableEnded;
+    const kept = unread || headers?.connection === "close" ? 0 : this.#visitors.keptTime(request.socket);
     if (kept === 0) this.#visitors.end(request.socket);
     const keeping = kept === 0 ? { connection: "close" } : { "keep-alive": `timeout=${Math.floor(kept / 1000)}` };
     const all = { ...HEADERS, "content-type": type, "cache-control": "no-cache", ...headers, ...keeping };
@@ -161,7 +181,10 @@ export class Http {
       return;
     }
     const bytes = typeof body === "string" ? encoder.encode(body) : body;
-    response.writeHead(status, { ...all, "content-length": bytes.length }).end(request.method === "HEAD" ? undefined : bytes);
+    response.writeHead(status, bytes.length === undefined ? all : { ...all, "content-length": bytes.length });
+    if (!isStreamed(bytes)) response.end(request.method === "HEAD" ? undefined : bytes);
+    else if (request.method === "HEAD") response.end();
+    else await pour(bytes, response, (length) => this.#visitors.carries(request.socket, length));
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
@@ -218,9 +241,58 @@ function forwardedIp(item: string): string | undefined {
   return usualIp(item.replace(/^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$/, "$1$2"));
 }
 
-/** Whether a body comes with a request. */
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+/** How long a request's body is (bytes); undefined: it does not say. */
+function lengthOf({ headers }: IncomingMessage): number | undefined {
+  return headers["transfer-encoding"] === undefined ? Number(headers["content-length"] ?? 0) : undefined;
+}
+
+/**
+ * A request's body. A FIN before its end breaks it off, from now on: node:http, which lets clients half-close, would wait for the rest.
+ *
+ * The memory of each piece is given back when it is done with, and so is that of what was read of the connection, once it is seen that node:http copies it:
+ * V8 looks for buffers that nobody holds only when there are 64 MB of them.
+ */
+function bodyOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  const { socket } = request as { socket: Duplex };
+  const chunks = new WeakSet<ArrayBufferLike>();
+  let copied = false;
+  const parsed = (chunk: Uint8Array) => copied ? giveBack(chunk) : chunks.add(chunk.buffer);
+  const ended = () => request.complete || request.destroy(new Error("the client ended it"));
+  // A stream of ours gives each chunk a buffer of its own.
+  if (socket instanceof NodeStream) socket.on("data", parsed);
+  socket.on("end", ended);
+  request.on("close", () => socket.off("data", parsed).off("end", ended));
+  if (socket.readableEnded) ended();
+  return (async function* () {
+    for await (const piece of request.iterator({ destroyOnReturn: false })) {
+      yield piece;
+      copied ||= !chunks.has(piece.buffer);
+      giveBack(piece);
+    }
+  })();
+}
+
+function giveBack({ buffer, byteLength }: Uint8Array): void {
+  if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
+function isStreamed(body: Answer["body"]): body is Streamed {
+  return typeof body === "object" && "read" in body;
+}
+
+/** Sends a body a piece at a time, as fast as it is read; `going` is told of each, if nobody knows how many there are. Throws {@linkcode BrokenOff} if the client goes. */
+async function pour(body: Streamed, response: ServerResponse, going: (bytes: number) => void): Promise<void> {
+  for await (const piece of body.read()) {
+    if (body.length === undefined) going(piece.length);
+    await new Promise<void>((resolve, reject) =>
+      response.write(piece, (error) => error ? reject(new BrokenOff("the client is gone", { cause: error })) : resolve())
+    );
+  }
+  response.end();
+}
+
+function overloaded(): Answer {
+  return text(503, "too many files are on their way", { "retry-after": "5", connection: "close" });
 }
 
 /** Whether the client has what this ETag names. A proxy that compresses makes it a weak one. */

@@ -4,7 +4,7 @@
  * 1. One line after the other: while the handler's promise is pending, the next line waits. Where it returns none, nothing is awaited: a chunk's lines are handled
  *    in the turn of the event loop that brought them.
  * 2. Who sends many at once does not have the event loop for long: when a turn is spent (`async/loop.ts`), the rest is handled in later ones.
- * 3. While a line is being handled reading goes on, so that a reset is noticed, but not without a bound: once `READ_AHEAD` chunks have come since the handler was
+ * 3. While a line is being handled reading goes on, so that a reset is noticed, but not without a bound: once `CHUNKS_AHEAD` chunks have come since the handler was
  *    last idle, `feed` returns a promise that the transport awaits before it reads on.
  * 4. While the connection is congested, no line is handled; once its end has begun, none at all.
  * 5. `fault` or `end` is called once, after the last line, unless the connection is ending by itself.
@@ -14,9 +14,9 @@ import { type Fault, LineDecoder } from "../wire/lines.ts";
 import type { Connection } from "./connection.ts";
 
 /** Chunks that may come while the handler is busy. */
-const READ_AHEAD = 8;
+const CHUNKS_AHEAD = 8;
 /** After so many lines of a connection it is looked whether the turn is spent. */
-export const LINES = 16;
+export const LINES_OF_TURN = 16;
 
 /** What a transport calls with what comes to it; the server implements it. */
 export interface LineHandler {
@@ -70,7 +70,7 @@ export class LineInput {
     if (this.#over) return undefined;
     this.#lines.feed(chunk);
     this.#handle();
-    return this.#busy && ++this.#ahead > READ_AHEAD ? (this.#behind ??= Promise.withResolvers()).promise : undefined;
+    return this.#busy && ++this.#ahead > CHUNKS_AHEAD ? (this.#behind ??= Promise.withResolvers()).promise : undefined;
   }
 
   /** No more bytes will come. What stands unfinished counts for nothing. */
@@ -91,7 +91,7 @@ export class LineInput {
     const connection = this.#connection;
     for (;;) {
       if (connection.ending) return this.cancel();
-      if (this.#handled === LINES) {
+      if (this.#handled === LINES_OF_TURN) {
         this.#handled = 0;
         if (spent()) return this.#later();
       }

@@ -5,16 +5,17 @@ import { Duplex } from "node:stream";
 import type { Address } from "../config/config.ts";
 import { log } from "../ops/log.ts";
 import { Acceptor, ipOf } from "./accept.ts";
+import { LARGE_READ, SMALL_READ } from "./buffer_pool.ts";
 import { listen, listenError } from "./listen.ts";
 import { findProxyHeader, PROXY_HEADER_MS } from "./proxy_header.ts";
 
-/** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it. Bytes. */
-const SMALL = 1024, LARGE = 16_384;
+/** What a buffer grows to that is filled again and again: by a file, that is (bytes). */
+const BULK_READ = 65_536;
 
 /** A connection as Node's libraries want it. */
 export class NodeStream extends Duplex {
   readonly #conn: Deno.TcpConn;
-  #buffer = new Uint8Array(SMALL);
+  #buffer = new Uint8Array(SMALL_READ);
   #open = true;
 
   /** Takes the connection over, and closes it at its own end. */
@@ -45,7 +46,7 @@ export class NodeStream extends Duplex {
     return this;
   }
 
-  /** One read, into the small buffer. */
+  /** One read. */
   override _read(): void {
     this.#conn.read(this.#buffer).then((n) => this.push(n === null ? null : this.#take(n)), (error) => this.destroy(error));
   }
@@ -69,8 +70,9 @@ export class NodeStream extends Duplex {
 
   #take(n: number): Buffer {
     const read = Buffer.from(this.#buffer.buffer.slice(0, n));
-    if (n === this.#buffer.length) this.#buffer = new Uint8Array(LARGE);
-    else if (n < SMALL && this.#buffer.length === LARGE) this.#buffer = new Uint8Array(SMALL);
+    const size = this.#buffer.length;
+    if (n === size && size < BULK_READ) this.#buffer = new Uint8Array(size === SMALL_READ ? LARGE_READ : BULK_READ);
+    else if (n < SMALL_READ && size > SMALL_READ) this.#buffer = new Uint8Array(SMALL_READ);
     return read;
   }
 

@@ -8,7 +8,7 @@
 import type { Connection } from "./connection.ts";
 
 /** Lines too many that are just answered. */
-export const ANSWERED = 100;
+const ANSWERED = 100;
 /** How long a connection is not read (ms): half of the bucket comes back meanwhile. At most, if it owes more. */
 const REST_MS = 1250, MOST_REST_MS = 10_000;
 /** After so many rests it is cut. */

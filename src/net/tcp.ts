@@ -1,13 +1,10 @@
 /** TCP: accepts, reads bytes into lines for the handler, and writes what a connection has queued. */
 import { log } from "../ops/log.ts";
 import { Acceptor } from "./accept.ts";
-import { BufferPool } from "./buffer_pool.ts";
+import { BufferPool, LARGE_READ, SMALL_READ } from "./buffer_pool.ts";
 import { Connection, type Transport, type Writer } from "./connection.ts";
 import { type LineHandler, LineInput, type LineLimits } from "./line_handler.ts";
 import { PROXY_HEADER_MS, readProxyHeader } from "./proxy_header.ts";
-
-/** A read buffer costs memory for as long as its connection is idle, so it is small until a read fills it. Bytes. */
-const SMALL = 1024, LARGE = 16384;
 
 const encoder = new TextEncoder();
 /** For single messages, and for what a burst of them makes. */
@@ -120,7 +117,7 @@ function serve(conn: Deno.TcpConn, address: string, first: Uint8Array | undefine
 }
 
 async function readBytes(conn: Deno.TcpConn, connection: Connection, input: LineInput): Promise<void> {
-  let buffer = new Uint8Array(SMALL);
+  let buffer = new Uint8Array(SMALL_READ);
   try {
     for (;;) {
       const n = await conn.read(buffer);
@@ -129,8 +126,8 @@ async function readBytes(conn: Deno.TcpConn, connection: Connection, input: Line
       // After its end has begun, what still comes is read only so that closing does not reset it.
       if (connection.ending) continue;
       const behind = input.feed(buffer.subarray(0, n));
-      if (n === SMALL && buffer.length === SMALL) buffer = new Uint8Array(LARGE);
-      else if (n < SMALL && buffer.length === LARGE) buffer = new Uint8Array(SMALL);
+      if (n === SMALL_READ && buffer.length === SMALL_READ) buffer = new Uint8Array(LARGE_READ);
+      else if (n < SMALL_READ && buffer.length === LARGE_READ) buffer = new Uint8Array(SMALL_READ);
       // Also where nothing is behind: what these lines wrote goes out (a microtask) before the next read is begun, which costs as much as a write's beginning.
       await behind;
     }

@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import type { Address } from "../config/config.ts";
 import type { Acceptor } from "./accept.ts";
 import type { Certificate } from "./certificate.ts";
-import { Connection, PIECE, type Transport, type Writer } from "./connection.ts";
+import { Connection, type Transport, WRITE_PIECE, type Writer } from "./connection.ts";
 import { type LineHandler, LineInput, type LineLimits } from "./line_handler.ts";
 import { type Accepted, acceptForTls } from "./node_stream.ts";
 
@@ -79,9 +79,9 @@ class TlsTransport implements Transport {
   async #write(lines: string, writer: Writer): Promise<void> {
     const socket = await this.#handshake.promise;
     const bytes = encoder.encode(lines);
-    for (let at = 0; at < bytes.length; at += PIECE) {
+    for (let at = 0; at < bytes.length; at += WRITE_PIECE) {
       if (at > 0) writer.progressed();
-      await new Promise<void>((resolve, reject) => socket.write(bytes.subarray(at, at + PIECE), (error) => error ? reject(error) : resolve()));
+      await new Promise<void>((resolve, reject) => socket.write(bytes.subarray(at, at + WRITE_PIECE), (error) => error ? reject(error) : resolve()));
     }
   }
 

@@ -3,7 +3,7 @@ import { Duplex } from "node:stream";
 import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 
 /** How long it may take (ms). */
-const PATIENCE = 5000;
+const TRIAL_MS = 5000;
 
 /** Shakes hands, as a server with this certificate and as a client that believes everything. Rejects with an Error if that fails. */
 export async function tryHandshake(pem: { cert: string; key: string }): Promise<void> {
@@ -11,7 +11,7 @@ export async function tryHandshake(pem: { cert: string; key: string }): Promise<
   const ends = pipe();
   let late: ReturnType<typeof setTimeout> | undefined;
   try {
-    await Promise.race([shake(context, ends), new Promise((_, reject) => late = setTimeout(() => reject(new Error("it never ends")), PATIENCE))]);
+    await Promise.race([shake(context, ends), new Promise((_, reject) => late = setTimeout(() => reject(new Error("it never ends")), TRIAL_MS))]);
   } finally {
     clearTimeout(late);
     for (const end of ends) end.destroy();

@@ -4,12 +4,14 @@
  *
  * 1. Who waits (for the head of a request, the first one or the next) is gone when its time is over. Where there are too many, the one that has waited longest
  *    makes room for who comes.
- * 2. Who is being answered has a time of its own for it, and is not cut by who comes, nor by what it has asked already.
+ * 2. Who is being answered has a time of its own for it, and is not cut by who comes, nor by what it has asked already. A long body, in either direction, gets as
+ *    much time as a slow line needs; those who are busy with one are few enough to leave room for the others.
  * 3. Requests that came before the last one was answered wait their turn, but not many: browsers and proxies send none such. Who sends more is gone.
  */
 import type { Duplex } from "node:stream";
 import type { Limits } from "../ops/limits.ts";
 import { within } from "../async/within.ts";
+import { FIN_MS } from "./connection.ts";
 
 /** What visitors may do. */
 export interface VisitorLimits {
@@ -23,14 +25,14 @@ export interface VisitorLimits {
   exempt: ReadonlySet<string>;
 }
 
-/** How long an answer may take to be read (ms). */
-const ANSWER_MS = 60_000;
+/** How long a request may take to be answered, and the answer to be read (ms): so long, and longer for a body, by the slowest line that it is carried on (bytes a second). */
+const REQUEST_MS = 60_000, SLOWEST = 16_384;
+/** A body of more bytes is a long one. Of all who may be there, this part may be busy with such. */
+const LONG_BODY = 1024 * 1024, LONG_PART = 1 / 2;
 /** How long a proxy's connection may wait for its next request (ms): longer than proxies keep one, so that none is closed just when they use it. */
 const KEPT_MS = 75_000;
-/** How long the peer may take for its FIN after ours (ms). */
-const LINGER_MS = 1000;
 /** How long answers that are under way may take when all is closed (ms). */
-const CLOSE_MS = 500;
+const LAST_ANSWERS_MS = 500;
 /** Requests of a connection that may be unanswered. */
 const MOST_ASKED = 16;
 
@@ -45,6 +47,8 @@ interface Visit {
   asked: number;
   /** Nothing more is read of it. */
   ending: boolean;
+  /** It sends or reads a long body. */
+  long: boolean;
 }
 
 /** Those who are there, and how long yet. */
@@ -52,6 +56,8 @@ export class Visitors {
   readonly #rules: VisitorLimits;
   /** By the socket that requests come on; those who wait in the order since when. */
   readonly #present = new Map<Duplex, Visit>();
+  /** How many are busy with a long body. */
+  #long = 0;
   #closing = false;
   #empty: (() => void) | undefined;
 
@@ -70,6 +76,7 @@ export class Visitors {
       if (!visit) return;
       clearTimeout(visit.timer);
       this.#present.delete(socket);
+      this.#short(visit);
       if (counted) limits.disconnected(peer);
       if (this.#present.size === 0) this.#empty?.();
     };
@@ -81,6 +88,7 @@ export class Visitors {
       timer: setTimeout(() => stream.destroy(), headTime),
       asked: 0,
       ending: false,
+      long: false,
     };
     this.#present.set(socket, visit);
     stream.on("close", leave);
@@ -98,7 +106,20 @@ export class Visitors {
       visit.stream.destroy();
       return false;
     }
-    if (visit.asked === 1) this.#wait(visit, ANSWER_MS);
+    if (visit.asked === 1) this.#wait(visit, REQUEST_MS);
+    return true;
+  }
+
+  /** A body of so many bytes (undefined: nobody knows) is about to come, or to be sent, or a piece of such a one. @returns whether it may: not too many are long ones */
+  carries(socket: Duplex, bytes: number | undefined): boolean {
+    const visit = this.#present.get(socket);
+    if (!visit) return false;
+    if ((bytes === undefined || bytes > LONG_BODY) && !visit.long) {
+      if (this.#long >= this.#rules.mostVisitors * LONG_PART) return false;
+      visit.long = true;
+      this.#long++;
+    }
+    this.#wait(visit, REQUEST_MS + (bytes ?? 0) / SLOWEST * 1000);
     return true;
   }
 
@@ -112,12 +133,13 @@ export class Visitors {
     const visit = this.#present.get(socket);
     if (!visit) return;
     visit.asked--;
-    if (visit.asked > 0) return this.#wait(visit, ANSWER_MS);
+    this.#short(visit);
+    if (visit.asked > 0) return this.#wait(visit, REQUEST_MS);
     // To the end of those who wait.
     this.#present.delete(socket);
     this.#present.set(socket, visit);
     if (visit.ending) socket.end();
-    this.#wait(visit, visit.ending || this.#closing ? LINGER_MS : visit.keptTime);
+    this.#wait(visit, visit.ending || this.#closing ? FIN_MS : visit.keptTime);
   }
 
   /** No further request of it is read; what it has asked is answered, then it is closed. @returns whether nothing is being answered */
@@ -126,7 +148,7 @@ export class Visitors {
     if (!visit) return false;
     visit.ending = true;
     if (visit.asked > 0) return false;
-    this.#wait(visit, LINGER_MS);
+    this.#wait(visit, FIN_MS);
     return true;
   }
 
@@ -143,8 +165,13 @@ export class Visitors {
   async close(): Promise<void> {
     this.#closing = true;
     for (const { stream, asked } of this.#present.values()) if (asked === 0) stream.destroy();
-    if (this.#present.size > 0) await within(new Promise<void>((resolve) => this.#empty = resolve), CLOSE_MS);
+    if (this.#present.size > 0) await within(new Promise<void>((resolve) => this.#empty = resolve), LAST_ANSWERS_MS);
     for (const { stream } of this.#present.values()) stream.destroy();
+  }
+
+  #short(visit: Visit): void {
+    if (visit.long) this.#long--;
+    visit.long = false;
   }
 
   #makeRoom(): void {

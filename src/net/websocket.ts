@@ -6,11 +6,11 @@ import type { Duplex } from "node:stream";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
 import { laterTurn, spent } from "../async/loop.ts";
 import { decodeUtf8 } from "../wire/utf8.ts";
-import { Connection, PIECE, type Transport, type Writer } from "./connection.ts";
-import { type LineHandler, type LineLimits, LINES } from "./line_handler.ts";
+import { Connection, type Transport, WRITE_PIECE, type Writer } from "./connection.ts";
+import { type LineHandler, type LineLimits, LINES_OF_TURN } from "./line_handler.ts";
 
 /** Frames that may wait for the handler before reading is paused. */
-const READ_AHEAD = 8;
+const FRAMES_AHEAD = 8;
 /** Most pieces of a frame, as the client cuts it and as the network does: each costs memory of its own, however small it is. */
 const MAX_FRAGMENTS = 128, MAX_CHUNKS = 1024;
 /** Close code of RFC 6455: all is well. */
@@ -64,7 +64,7 @@ class WebSocketTransport implements Transport {
     for (let at = 0; at < lines.length;) {
       if (at > 0) writer.progressed();
       // A frame holds whole lines.
-      const end = lines.length - at <= PIECE ? lines.length : lines.indexOf("\n", at + PIECE - 1) + 1;
+      const end = lines.length - at <= WRITE_PIECE ? lines.length : lines.indexOf("\n", at + WRITE_PIECE - 1) + 1;
       await this.#send(lines.slice(at, end));
       at = end;
     }
@@ -130,7 +130,7 @@ export class WebSockets {
     let paused = false;
     const handle = async () => {
       for (let frame = frames.shift(); frame !== undefined; frame = frames.shift()) {
-        if (paused && frames.length < READ_AHEAD) {
+        if (paused && frames.length < FRAMES_AHEAD) {
           paused = false;
           socket.resume();
         }
@@ -142,7 +142,7 @@ export class WebSockets {
       connection.hear();
       if (connection.ending) return;
       frames.push({ bytes: data as Uint8Array, isBinary });
-      if (frames.length >= READ_AHEAD && !paused) {
+      if (frames.length >= FRAMES_AHEAD && !paused) {
         paused = true;
         socket.pause();
       }
@@ -178,7 +178,7 @@ export class WebSockets {
     for (const line of text.split(/\r?\n|\0/)) {
       if (connection.ending) return;
       if (connection.congested) await connection.drained();
-      if (++handled % LINES === 0 && spent()) await laterTurn();
+      if (++handled % LINES_OF_TURN === 0 && spent()) await laterTurn();
       const busy = this.#handler.line(connection, line);
       if (busy) await busy;
     }

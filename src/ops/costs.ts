@@ -8,24 +8,37 @@
  */
 
 /** Text that is stored costs a unit more for so many characters; an answer likewise. */
-const TEXT = 4096, ANSWER = 16_384;
+const TEXT_UNIT = 4096, ANSWER_UNIT = 16_384;
 /** What goes to many costs a unit more for so many receivers, and for so many characters to all of them together. */
 const RECEIVERS = 100, SENT = 1_048_576;
 
-/** A search: an index is read, and texts are looked through. */
-export const SEARCH_COST = 5;
+/** Words that are taken out of the index cost a unit more for so many: they are taken out of the file, 0.1 ms each. */
+const UNINDEXED = 25;
+
+/** A search: an index is read, and texts are looked through. A list of conversations: what is unread is counted in each. */
+export const SEARCH_COST = 5, CONVERSATIONS_COST = 5;
 
 /** A request with text that is stored (characters). */
 export function textCost(length: number): number {
-  return 1 + Math.floor(length / TEXT);
+  return 1 + Math.floor(length / TEXT_UNIT);
 }
 
 /** What an answer of so many characters costs beside its request. */
 export function answerCost(length: number): number {
-  return Math.floor(length / ANSWER);
+  return Math.floor(length / ANSWER_UNIT);
 }
 
 /** What it costs to pass so many characters on to so many, beside the request. One receiver is nothing. */
 export function fanOutCost(receivers: number, length: number): number {
   return receivers <= 1 ? 0 : receivers / RECEIVERS + receivers * length / SENT;
+}
+
+/** What it costs to take so many words out of the index. */
+export function unindexCost(words: number): number {
+  return Math.floor(words / UNINDEXED);
+}
+
+/** What it costs to take in a file of so many bytes. */
+export function uploadCost(size: number): number {
+  return 1 + Math.floor(size / SENT);
 }

@@ -40,8 +40,10 @@ export class Counters {
   readonly logins: Counter = new Counter();
   /** Sessions that ended, by cause. */
   readonly departures: Counter = new Counter();
-  /** Stored messages, by kind: `chat`, `group_chat`. */
+  /** Stored messages, and what was done to some and happened in groups, by kind: `chat`, `group_chat`, `edit`, `delete`, `react`, `group_event`. */
   readonly stored: Counter = new Counter();
+  /** Web Push, by result: `sent`, `failed` (also if it is tried again), `dropped` (too many, too old, or a newer one took its place), `gone` (a subscription is no more). */
+  readonly pushes: Counter = new Counter();
   /** Messages per commit. */
   readonly commitMessages: Histogram = new Histogram([1, 2, 5, 10, 20, 50, 100, 200, 500]);
   /** Seconds per commit. */

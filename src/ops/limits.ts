@@ -27,7 +27,7 @@ export class Limiter<K> {
   /** Takes so many, if there is one: more than there are will be owed. @returns 0, or how long (ms) until there is one to take */
   take(key: K, now: number = performance.now(), count: number = 1): number {
     const { burst, refill } = this.#rate;
-    const over = Math.max(this.#fullAt.get(key) ?? 0, now) + refill - now - burst * refill;
+    const over = Math.max((this.#fullAt.get(key) ?? 0) - now, 0) + refill - burst * refill;
     if (over > 0) return Math.ceil(over);
     this.charge(key, count, now);
     return 0;
@@ -65,16 +65,22 @@ export class Limiter<K> {
 const REQUESTS: Rate = { burst: 50, refill: 50 };
 /** Lines of a connection that are no requests: 50 a second, 500 at once. */
 const OTHER_LINES: Rate = { burst: 500, refill: 20 };
+/** What a user puts to one message, or takes away: once a second. */
+const REACTIONS: Rate = { burst: 1, refill: 1000 };
 /** Logins of a user, on whatever connections: 10 a second, 25 at once. A bucket of its own: what 0.1 let a user ask for after a login stays. */
 const LOGINS: Rate = { burst: 25, refill: 100 };
 /** Failed password logins of an account from an address: 5 a minute. */
 const FAILED_LOGINS: Rate = { burst: 5, refill: 12_000 };
 /** Registrations from an address: 30 in 10 minutes. */
 const REGISTRATIONS: Rate = { burst: 30, refill: 20_000 };
+/** What a user does seldom, each of it: 10 a minute. */
+const SELDOM: Rate = { burst: 10, refill: 6000 };
+/** All that is kept of a user: three times in an hour. */
+const EXPORTS: Rate = { burst: 3, refill: 1_200_000 };
 /** Connections that an address opens: 20 a second, 256 at once. */
 const ARRIVALS: Rate = { burst: 256, refill: 50 };
 /** Connections from an address at the same time. */
-const CONNECTIONS = 64;
+const CONNECTIONS_OF_ADDRESS = 64;
 /** HTTP requests from an address: 100 a second, 500 at once (an office behind one address reloads the page). */
 const HTTP_REQUESTS: Rate = { burst: 500, refill: 10 };
 
@@ -83,9 +89,12 @@ export class Limits {
   readonly #on: boolean;
   readonly #requests = new Limiter<number>(REQUESTS);
   readonly #otherLines = new Limiter<number>(OTHER_LINES);
+  readonly #reactions = new Limiter<string>(REACTIONS);
   readonly #logins = new Limiter<number>(LOGINS);
   readonly #failedLogins = new Limiter<string>(FAILED_LOGINS);
   readonly #registrations = new Limiter<string>(REGISTRATIONS);
+  readonly #seldom = new Limiter<string>(SELDOM);
+  readonly #exports = new Limiter<number>(EXPORTS);
   readonly #arrivals = new Limiter<string>(ARRIVALS);
   readonly #connections = new Map<string, number>();
   readonly #httpRequests = new Limiter<string>(HTTP_REQUESTS);
@@ -103,6 +112,11 @@ export class Limits {
   /** What a request turned out to cost beside what it was taken for. */
   charge(userId: number, cost: number): void {
     if (this.#on && cost > 0) this.#requests.charge(userId, cost);
+  }
+
+  /** A user puts something to a message, or takes it away. @returns 0, or when to retry (ms) */
+  reaction(userId: number, messageid: number): number {
+    return this.#on ? this.#reactions.take(`${userId} ${messageid}`) : 0;
   }
 
   /** Whether this user, or connection, has asked for nothing for so long that nothing is missing. */
@@ -135,6 +149,16 @@ export class Limits {
     return this.#holdsFor(address) ? this.#registrations.take(networkOf(address)) : 0;
   }
 
+  /** A user does what is done seldom: makes a group, comes into one or goes out of it, invites, reports, makes a hook. @returns 0, or when to retry (ms) */
+  seldom(what: "create" | "move" | "invite" | "report" | "hook", userId: number): number {
+    return this.#on ? this.#seldom.take(`${what} ${userId}`) : 0;
+  }
+
+  /** A user asks for all that is kept. @returns 0, or when to retry (ms) */
+  export(userId: number): number {
+    return this.#on ? this.#exports.take(userId) : 0;
+  }
+
   /** Someone asks something over HTTP from there. @returns 0, or when to retry (ms) */
   httpRequest(address: string): number {
     return this.#holdsFor(address) ? this.#httpRequests.take(networkOf(address)) : 0;
@@ -145,7 +169,7 @@ export class Limits {
     const network = networkOf(address);
     const count = (this.#connections.get(network) ?? 0) + 1;
     this.#connections.set(network, count);
-    return !this.#holdsFor(address) || (this.#arrivals.take(network) === 0 && count <= CONNECTIONS);
+    return !this.#holdsFor(address) || (this.#arrivals.take(network) === 0 && count <= CONNECTIONS_OF_ADDRESS);
   }
 
   /** A connection of that address is gone. */

@@ -75,7 +75,7 @@ export function configureLog(format: LogFormat, level: LogLevel): void {
   settings = { format, level };
 }
 
-/** Loads LogTape, with the first line at the latest: before the ready line it would be a tenth of the time to start (docs/performance.md). */
+/** Loads LogTape, with the first line at the latest: before the ready line it would be a part of the time to start (docs/performance.md). */
 export function openLog(): Promise<void> {
   return opening ??= open();
 }
@@ -223,7 +223,7 @@ export function formatPretty(record: LogLine, colors: boolean): string {
 const COLORS: Record<string, string> = { debug: "\x1b[90m", info: "\x1b[32m", warning: "\x1b[33m", error: "\x1b[31m" };
 
 /** What moves a terminal's cursor, changes its state or the order of its letters; and lone surrogates. */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+const UNSAFE_LOGGED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 function escape(character: string): string {
   return [...character].map((c) => {
@@ -237,7 +237,7 @@ function json(value: unknown): string {
 }
 
 function escapeAll(text: string): string {
-  return text.replace(UNSAFE, escape);
+  return text.replace(UNSAFE_LOGGED, escape);
 }
 
 /** As it is if it is one plain word, else as a JSON string: a value cannot pass for another field. */

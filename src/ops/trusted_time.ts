@@ -1,4 +1,5 @@
-const DAY_MS = 24 * 3600_000;
+import { DAY_MS } from "../async/pause.ts";
+
 /** Readings that differ by less are one. */
 const GRAIN_MS = 1000;
 

@@ -13,7 +13,7 @@ import { Msg } from "../wire/msgid.ts";
 import type { Departure } from "./departure.ts";
 
 /** Who comes back does so after this long (ms), and up to as much again, so that not all come at once. */
-const RETRY_MS = 500;
+const COME_BACK_MS = 500;
 /** Those who should come back by themselves. */
 const COME_BACK: ReadonlySet<Cause> = new Set<Cause>(["silent", "slow", "full", "stopping", "limits"]);
 
@@ -31,7 +31,7 @@ export class Farewell {
   /** Ends a connection, with its session if it has one. */
   cut(connection: Connection, cause: Cause): void {
     if (connection.session) void this.#departure.depart(connection.session, cause);
-    const retry = COME_BACK.has(cause) ? { retry: Math.round(RETRY_MS * (1 + Math.random())) } : {};
+    const retry = COME_BACK.has(cause) ? { retry: Math.round(COME_BACK_MS * (1 + Math.random())) } : {};
     void connection.finish(cause, connection.classic ? undefined : { msgid: Msg.GOODBYE, reason: cause, ...retry });
   }
 

@@ -17,7 +17,7 @@ import { Msg } from "../wire/msgid.ts";
 /** Silence after which a classic client is sent a PING (ms). */
 const CLASSIC_PING_MS = 300_000;
 /** A reader that takes nothing for this long is gone (ms). */
-const STUCK_MS = 60_000;
+const READER_STUCK_MS = 60_000;
 /** Slots per heartbeat. With 40, silence is seen at most 5 % of a heartbeat late. */
 const SLOTS = 40;
 /** The coarsest and the finest turn of the wheel (ms). */
@@ -101,10 +101,10 @@ export class Heartbeat {
     if (connection.ending) return later;
     if (connection.writingSince > 0) {
       const stuck = Math.max(connection.writingSince, this.#graceFrom);
-      if (now - stuck >= STUCK_MS) return this.#gone(connection, "slow"), later;
+      if (now - stuck >= READER_STUCK_MS) return this.#gone(connection, "slow"), later;
       if (connection.congested) {
         connection.pinged = 0;
-        return Math.min(later, stuck + STUCK_MS);
+        return Math.min(later, stuck + READER_STUCK_MS);
       }
     }
     const { session } = connection;

@@ -22,7 +22,7 @@ import type { TrustedTime } from "../ops/trusted_time.ts";
 import { log } from "../ops/log.ts";
 import type { Account, Claim, Claiming, DeviceId, Release, SessionKey, Store } from "../store/store.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
-import type { Msg, Request } from "../wire/messages.ts";
+import type { Msg, Request } from "../wire/requests.ts";
 import { comparableName } from "../wire/names.ts";
 import type { ConnectionTable } from "./connection_table.ts";
 import type { PresenceListener } from "./departure.ts";
@@ -154,8 +154,8 @@ export class Login {
     const retry = limits.loginTried(who, connection.address);
     if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many wrong passwords", { retry });
     const result = await hashingFor(connection, async (caller) => {
-      if (account) return await passwords.verify(account.password, password, caller);
-      // An unknown user costs the same time as a wrong password, and reads the same.
+      if (account && account.password !== "") return await passwords.verify(account.password, password, caller);
+      // An unknown user, or a bot, which has no password, costs the same time as a wrong one, and reads the same.
       await passwords.verifyNothing(password, caller);
     });
     if (!account || !result?.ok) throw new Refusal(Errno.INVALID);

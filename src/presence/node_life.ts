@@ -29,7 +29,7 @@ export const LEASE_MS = 10_000;
 /** Between two passes of reconciling (ms). */
 export const RECONCILE_MS = 15_000;
 /** Rows read at once by a pass. */
-const PAGE = 1000;
+const ROWS_OF_PASS = 1000;
 
 /** Between two looks for what an operator asked, and for nodes whose lease ran out (ms). */
 export const KICKS_MS = 2000;
@@ -166,7 +166,7 @@ export class NodeLife {
     const unseen = new Set(table.all());
     let released = 0;
     for (let after = { userId: 0, device: 0 };;) {
-      const rows = await store.sessions(after, PAGE);
+      const rows = await store.sessions(after, ROWS_OF_PASS);
       for (const row of rows) {
         const session = table.get(row.userId, row.device);
         if (session?.id === row.session) {
@@ -185,7 +185,7 @@ export class NodeLife {
           released++;
         }
       }
-      if (rows.length < PAGE) break;
+      if (rows.length < ROWS_OF_PASS) break;
       after = rows[rows.length - 1]!;
     }
     if (released > 0) log.warning("sessions that the database had and this node had not are released", { count: released });

@@ -12,7 +12,7 @@ import { type DeviceId, type Release, type Store, StoreUnavailable, type UserId 
 import { deviceKey } from "./device_key.ts";
 
 /** Sessions per transaction. */
-const BATCH = 500;
+const RELEASED_AT_ONCE = 500;
 /** Pause before the next try after the first failure, and the longest one (ms): the database is asked often enough that 5 s after its return all is done. */
 const PAUSE_MIN = 50, PAUSE_MAX = 1000;
 
@@ -71,7 +71,7 @@ export class OfflineWriter {
     await new Promise<void>((resolve) => setImmediate(resolve));
     let pause = PAUSE_MIN;
     while (this.#waiting.length > 0 && !this.#pause.stopped) {
-      const batch = this.#waiting.splice(0, BATCH);
+      const batch = this.#waiting.splice(0, RELEASED_AT_ONCE);
       try {
         await this.#store.release(batch);
         for (const release of batch) this.#done(deviceKey(release));

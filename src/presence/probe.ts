@@ -7,7 +7,7 @@ const MODERN_MS = 1500;
 /** A classic client cannot be asked: for how long after its last line it counts as alive (ms) … */
 const CLASSIC_ALIVE_MS = 30_000;
 /** … and how long its FIN or RST may take that is already on its way (ms). */
-const CLASSIC_MS = 250;
+const FIN_WAIT_MS = 250;
 
 /**
  * Resolves to whether a session's client gives a sign of life. Only one probe of a session may run at a time
@@ -23,7 +23,7 @@ export async function isAlive(session: Session): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const sign = await new Promise<"heard" | "ended" | "nothing">((resolve) => {
     connection.onSign = resolve;
-    timer = setTimeout(() => resolve("nothing"), modern ? MODERN_MS : CLASSIC_MS);
+    timer = setTimeout(() => resolve("nothing"), modern ? MODERN_MS : FIN_WAIT_MS);
   });
   clearTimeout(timer);
   connection.onSign = undefined;

@@ -15,7 +15,7 @@ import { deviceKey } from "./device_key.ts";
 import { isAlive } from "./probe.ts";
 
 /** How long another node may take to answer (ms): its own probe takes 1.5 s, and a returning user is to be in within 2 s. */
-const ANSWER_MS = 1900;
+const NODE_ANSWER_MS = 1900;
 
 /** Asks other nodes about the sessions that they hold, and answers for those that this one holds. */
 export class RemoteHolders {
@@ -43,7 +43,7 @@ export class RemoteHolders {
     const number = ++this.#last;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#questions.set(number, resolve);
-    const timer = setTimeout(() => resolve(true), ANSWER_MS);
+    const timer = setTimeout(() => resolve(true), NODE_ANSWER_MS);
     this.#router.send([node], { type: "probe", number, node: this.#router.node, userId, device, session, ask: mode === "probe" });
     void this.#isGone(node).then((gone) => gone && resolve(false));
     const alive = await promise;

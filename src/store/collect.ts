@@ -1,4 +1,4 @@
-import { laterTurn, spent } from "../async/loop.ts";
+import { inTurns } from "../async/loop.ts";
 import type { Query } from "../search/tokenizer.ts";
 
 /** How often a database is asked for one answer: what it gives without what is looked for being there (`search/tokenizer.ts`, rule 3) is rare. */
@@ -17,8 +17,7 @@ export async function collect<M extends { messageid: number; msg: string }>(
   for (let round = 0; round < ROUNDS && found.length < limit; round++) {
     const some = await find(before, limit);
     for (const message of some) {
-      if (spent()) await laterTurn();
-      if (query.finds(message.msg)) found.push(message);
+      if (await inTurns(query.finding(message.msg))) found.push(message);
     }
     if (some.length < limit) break;
     before = some.at(-1)!.messageid;

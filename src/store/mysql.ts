@@ -1,7 +1,8 @@
 /**
  * The store on MySQL or MariaDB, shared by several nodes. Its parts are in `mysql/`: `link.ts` and `pool.ts` (connections, deadlines, retries), `schema.ts`
  * and `migrations.ts`, `users.ts` and `locked_user.ts` (what transactions decide on), `node.ts` (name, incarnation, lease, sweep), `claims.ts`, `sessions.ts`,
- * `append.ts`, `messages.ts`, `accounts.ts`, `contacts.ts`, `groups.ts`, `welcome.ts`, `search.ts`.
+ * `user_logs.ts`, `append.ts`, `deeds.ts`, `messages.ts`, `history.ts`, `talks.ts`, `accounts.ts`, `door.ts`, `looks.ts`, `deleted_accounts.ts`, `profiles.ts`, `contacts.ts`,
+ * `groups.ts`, `membership.ts`, `group_events.ts`, `welcome.ts`, `search.ts`, `hooks.ts`, `push.ts`, `files.ts`.
  */
 
 import net from "node:net";
@@ -9,15 +10,27 @@ import { accounts } from "./mysql/accounts.ts";
 import { appending } from "./mysql/append.ts";
 import { claims } from "./mysql/claims.ts";
 import { contacts } from "./mysql/contacts.ts";
+import { door } from "./mysql/door.ts";
+import { exporting } from "./mysql/export.ts";
+import { files } from "./mysql/files.ts";
 import { groups } from "./mysql/groups.ts";
+import { deeds } from "./mysql/deeds.ts";
+import { histories } from "./mysql/history.ts";
+import { hookStore } from "./mysql/hooks.ts";
+import { leaving } from "./mysql/deleted_accounts.ts";
 import type { Target } from "./mysql/link.ts";
+import { membership } from "./mysql/membership.ts";
 import { messages } from "./mysql/messages.ts";
 import { NodeLife } from "./mysql/node.ts";
 import { operators } from "./mysql/operators.ts";
 import { Pool } from "./mysql/pool.ts";
+import { profiles } from "./mysql/profiles.ts";
 import { prepareDatabase } from "./mysql/schema.ts";
+import { pushStore } from "./mysql/push.ts";
+import { quotas } from "./mysql/quota.ts";
 import { searching } from "./mysql/search.ts";
 import { sessions } from "./mysql/sessions.ts";
+import { talks } from "./mysql/talks.ts";
 import { Users } from "./mysql/users.ts";
 import { welcome } from "./mysql/welcome.ts";
 import { type Store, type StoreLimits, StoreRefused } from "./store.ts";
@@ -37,6 +50,7 @@ export async function openMysql(url: string, limits: StoreLimits): Promise<Store
   const node = new NodeLife(db, users);
   return {
     appendLimit: 500,
+    indexPause: { times: 10, most: 1000 },
 
     join: (name, wait) => node.join(name, wait),
     renew: () => node.renew(),
@@ -49,15 +63,27 @@ export async function openMysql(url: string, limits: StoreLimits): Promise<Store
     ping: async () => void await db.read("SELECT 1"),
 
     ...accounts(db, users),
+    ...door(db),
+    ...leaving(db, users),
+    ...profiles(db),
     ...claims(users, node, limits),
     ...sessions(db, users, node),
     ...operators(db, users),
     ...appending(db, limits),
     ...messages(db),
+    ...histories(db),
+    ...deeds(db, limits),
+    ...talks(db),
     ...contacts(db, limits),
-    ...groups(db, limits),
+    ...groups(db),
+    ...membership(db, limits),
     ...welcome(db),
     ...searching(db),
+    ...hookStore(db, limits),
+    ...exporting(db),
+    ...quotas(db),
+    ...pushStore(db, users),
+    ...files(db),
   };
 }
 

@@ -10,24 +10,59 @@
  * 3. Deadlocks and lock time-outs are retried inside; callers never see them.
  * 4. All times are milliseconds since the epoch, all sizes bytes.
  * 5. A session id is unique for ever, so that whoever names a session can never hit a later one.
- * 6. The store validates nothing: lengths and characters were checked before (`wire/messages.ts`).
+ * 6. The store validates nothing: lengths and characters were checked before (`wire/requests.ts`).
  * 7. What was looked at before a wait is not known any more: whatever decides is decided in the statement, or under the lock, that changes.
  * 8. Locks are taken in one order everywhere: groups by id, users by id, devices, messages. A device's row is written only with its user's row locked.
  * 9. `user.state` is right in every committed state: online exactly while a device of the user has a session.
  * 10. Why something is not done is told by the protocol's name of the error (`wire/errors.ts`).
  */
-import type { Query } from "../search/tokenizer.ts";
+import type { ExportStore } from "./export.ts";
+import type { FileId, FileStore } from "./files.ts";
+import type { GroupStore } from "./group_store.ts";
+import type { BotName, HookStore } from "./hooks.ts";
+import type { PushStore } from "./push.ts";
+import type { QuotaStore } from "./quota.ts";
+import type {
+  Acted,
+  Append,
+  Appended,
+  Deed,
+  HistoryPage,
+  LogEntry,
+  Part,
+  PrunePlace,
+  Read,
+  Search,
+  StoredMessage,
+  Talk,
+  TalkSettings,
+  TalksPlace,
+} from "./message_records.ts";
+import type {
+  Account,
+  Claim,
+  Claiming,
+  Contact,
+  Conversation,
+  Device,
+  DeviceId,
+  Ended,
+  Profile,
+  Release,
+  Report,
+  SessionKey,
+  TokenOwner,
+  User,
+  UserId,
+  UserInfo,
+  Watcher,
+  Welcome,
+  Whereabouts,
+} from "./records.ts";
 
-/** A user's number, as the database gave it. */
-export type UserId = number;
-/** A group's number, as the database gave it. */
-export type GroupId = number;
-/** A user's own number of a device: 1, 2, 3 …, none of them given twice; 0 is the one of programs that name none, which every user has. */
-export type DeviceId = number;
-/** What the database says of a user, in the lecture's words. */
-export type State = "online" | "offline";
-/** What a member is in a group, in the lecture's words. */
-export type Role = "creator" | "normal";
+export type * from "./group_store.ts";
+export type * from "./message_records.ts";
+export type * from "./records.ts";
 
 /** The database is away, too slow, or refuses connections. The caller answers errno 19 or tries again. */
 export class StoreUnavailable extends Error {
@@ -41,284 +76,15 @@ export class StoreRefused extends Error {
   override name = "StoreRefused";
 }
 
-/** Where a message stands: between two, or in a group. */
-export type Conversation = { toid: UserId; groupid?: undefined } | { groupid: GroupId; toid?: undefined };
-
-/** What a login needs to know of a user. */
-export interface Account {
-  /** The user's number. */
-  id: UserId;
-  /** As it was registered. */
-  name: string;
-  /** PHC string. */
-  password: string;
-  /** Rises with each new password; a rehash of the same one is none. */
-  version: number;
-  /** Banned: errno 25, told only after the right password or token. */
-  closed: boolean;
-}
-
-/** Who owns a token. */
-export interface TokenOwner {
-  /** Whose it is. */
-  account: Account;
-  /** The device that it was given to. */
-  device: DeviceId;
-  /** When it expires (ms). */
-  expires: number;
-}
-
-/** A user as contact lists show it to somebody. One who blocks that somebody is shown offline since the moment of BLOCK. */
-export interface Contact {
-  /** The user's number. */
-  id: UserId;
-  /** As it was registered. */
-  name: string;
-  /** Whether the user is there, on any device, on any node. */
-  state: State;
-  /** When the last session ended (ms), null if none has. It never goes back. */
-  lastseen: number | null;
-}
-
-/** A group as the lists of a member show it. */
-export interface Group {
-  /** The group's number. */
-  id: GroupId;
-  /** As it was created. */
-  groupname: string;
-  /** What the group is for; may be empty. */
-  groupdesc: string;
-  /** What the member is in it. */
-  role: Role;
-  /** How many members it has. */
-  count: number;
-}
-
-/** A member as others of the group see it. */
-export interface Member extends Contact {
-  /** What the member is in the group. */
-  role: Role;
-}
-
-/** A page of a group's members. */
-export interface Members {
-  /** What the group is for; may be empty. */
-  groupdesc: string;
-  /** In the order of their ids. */
-  members: Member[];
-  /** How many the group has in all. */
-  count: number;
-  /** There are members with higher ids. */
-  more: boolean;
-}
-
-/** What every login of a user reads, once it stands in the table: whatever is committed later comes as a push. */
-export interface Welcome {
-  /** The friends by name. */
-  friends: Contact[];
-  /** The groups by name. */
-  groups: Group[];
-  /** Whom the user blocks. */
-  blocked: UserId[];
-  /** The device's place in the log, and the log's end. */
-  inbox: { confirmed: number; last: number };
-}
-
-/** A device of a user, as the user sees it. */
-export interface Device {
-  /** The user's own number of it. */
-  id: DeviceId;
-  /** As it was named; device 0 has none (""). */
-  name: string;
-  /** Whether it has a session. */
-  state: State;
-  /** When its last session began (ms), null if none has. */
-  since: number | null;
-  /** When its last session ended (ms), null if none has. */
-  lastseen: number | null;
-  /** Where its last session came from, null if there was none. */
-  address: string | null;
-}
-
-/** A session as the table and the database both name it. */
-export interface SessionKey {
-  /** Whose. */
-  userId: UserId;
-  /** On which device of theirs. */
-  device: DeviceId;
-  /** Unique for ever (rule 5). */
-  session: string;
-}
-
-/**
- * A session that is to end, wherever it is: the device's row does not name it any more, and the state follows from that. The caller tells that node, which looks
- * for itself as well ({@linkcode Store.takeKicks}).
- */
-export interface Ended extends SessionKey {
-  /** The node that holds it. */
-  node: string;
-}
-
-/** A login that was checked, and asks for its place. */
-export interface Claiming {
-  /** Who. */
-  userId: UserId;
-  /** A fresh session (rule 5). */
-  session: string;
-  /** What it is proved by; looked at again in the transaction that decides: the token must still be there, or the password of that version. */
-  proof: { token: Uint8Array } | { version: number };
-  /** The device: an existing one (0 is made when it is first used), or a new one of this name. */
-  device: DeviceId | { name: string };
-  /** The session of that device that may be replaced. */
-  takeover?: string | undefined;
-  /** A token that is given to this session. */
-  token?: { hash: Uint8Array; expires: number } | undefined;
-  /** Where it comes from. */
-  address: string;
-  /** When (ms). */
-  at: number;
-}
-
-/** The outcome of {@linkcode Store.claim}. */
-export type Claim =
-  /** The device's row names the new session now. `removed`: the device whose place a new one took. */
-  | { result: "claimed"; device: { id: DeviceId; name: string }; removed: DeviceId | undefined }
-  /** Another session holds the device: its id, and the node that the row names. */
-  | { result: "held"; session: string; node: string }
-  /** This node's own incarnation or lease is not valid any more: {@linkcode Store.renew} first. */
-  | { result: "fenced" }
-  /** INVALID: the proof does not hold any more. CLOSED: the account was closed. FULL: every device has a session. */
-  | { result: "refused"; errno: "INVALID" | "CLOSED" | "FULL" };
-
-/** A session that ended. */
-export interface Release extends SessionKey {
-  /** When it ended (ms). */
-  lastseen: number;
-  /** Confirm the device's place up to this `seq` first. */
-  confirmed?: number;
-  /** Nobody was told of the device that this session made: it goes, and its tokens. */
-  unmade?: boolean;
-}
-
-/** One message to be stored. */
-export type Append = Conversation & {
-  /** Who sends it. */
-  sender: UserId;
-  /** What is said. */
-  msg: string;
-  /** Unique per sender, compared byte by byte. */
-  mid?: string | undefined;
-  /** When it was sent (ms). */
-  ts: number;
-};
-
-/** A stored message's place in one user's log. */
-export interface Receiver {
-  /** Whose log. */
-  userId: UserId;
-  /** Its number there. */
-  seq: number;
-  /** The nodes that held sessions of that user when it was stored, each once. */
-  nodes: readonly string[];
-}
-
-/** What became of one {@linkcode Append}. */
-export type Appended =
-  /** `repeated`: the `mid` was known; the answer of then, nothing stored, no receivers. */
-  | { errno: "OK"; messageid: number; ts: number; repeated: boolean; receivers: Receiver[] }
-  /** Nothing stored. BAD_FIELD: the `mid` names another message. FULL: the receiver's log. */
-  | { errno: "BAD_FIELD" | "NO_USER" | "NO_GROUP" | "NOT_MEMBER" | "BLOCKED" | "FULL" };
-
-/** A message as it stands in the store. */
-export type StoredMessage = Conversation & {
-  /** Its number; rises within a conversation. */
-  messageid: number;
-  /** The sender. */
-  id: UserId;
-  /** The sender's name. */
-  name: string;
-  /** What was said. */
-  msg: string;
-  /** When it was sent (ms). */
-  ts: number;
-  /** The sender's own name for it. */
-  mid?: string | undefined;
-};
-
-/** An entry of a user's log. */
-export type LogEntry = StoredMessage & {
-  /** Its number in that log. */
-  seq: number;
-};
-
-/** What somebody looks for, and where. */
-export interface Search {
-  /** Who asks: only what they may see is found. */
-  userId: UserId;
-  /** Where; undefined: in all conversations of the asker. */
-  of?: { peer: UserId } | { groupid: GroupId } | undefined;
-  /** Who said it. */
-  from?: UserId | undefined;
-  /** What. */
-  query: Query;
-  /** Only messages with lower numbers. */
-  before?: number | undefined;
-}
-
-/** A message that {@linkcode Store.prune} has looked at. */
-export interface PrunePlace {
-  /** When it was sent (ms). */
-  ts: number;
-  /** Its number. */
-  messageid: number;
-}
-
-/** Someone online who has `userId` as a friend, and wants to hear of them. */
-export interface Watcher {
-  /** Whom it is about. */
-  userId: UserId;
-  /** Who is to hear of it. */
-  watcher: UserId;
-  /** Where the watcher is online; one on several nodes stands here several times. */
-  node: string;
-}
-
-/** Where a user is. */
-export interface Whereabouts {
-  /** The nodes that hold sessions of the user, each once; none: offline. */
-  nodes: readonly string[];
-  /** When the last session ended (ms), null if none has. */
-  lastseen: number | null;
-}
-
-/** A user as an operator sees them. */
-export interface UserInfo extends Contact {
-  /** Banned. */
-  closed: boolean;
-  /** How many devices have a session. */
-  sessions: number;
-  /** Where they are online, each node once. */
-  nodes: readonly string[];
-  /** When their last session began (ms), null if there was none. */
-  since: number | null;
-}
-
-/** Limits that only the database can check under its locks. */
-export interface StoreLimits {
-  /** Most members of a group (`--max-group`). */
-  maxGroup: number;
-  /** Most entries that a log holds for a device that is behind (`--max-inbox`). */
-  maxInbox: number;
-  /** Most named devices of a user (`--max-devices`). */
-  maxDevices: number;
-  /** Most groups of a user, most friends, most users that one blocks. */
-  maxContacts: number;
-}
-
 /** What natter keeps; the rules stand at the top of this file. */
-export interface Store {
+export interface Store extends ExportStore, FileStore, GroupStore, HookStore, PushStore, QuotaStore {
   /** Most messages in one {@linkcode Store.append}: 100 on SQLite (7 ms a commit), 500 on MySQL. */
   readonly appendLimit: number;
+  /**
+   * A pause behind a step of {@linkcode Store.index} is to be so many times as long as the step, and at most so long (ms): 20 times on SQLite, whose steps hold up
+   * the loop, 10 on MySQL.
+   */
+  readonly indexPause: { times: number; most: number };
 
   // ---- This node's life ----------------------------------------------------------------------------------------------------------------
 
@@ -361,10 +127,40 @@ export interface Store {
 
   // ---- Accounts ------------------------------------------------------------------------------------------------------------------------
 
-  /** Makes a user. @returns the new user's id; undefined: a user with that key exists. `key` is the name's comparable form (`wire/names.ts`). */
-  createUser(name: string, key: string, password: string): Promise<UserId | undefined>;
-  /** The user of this number, or whose name has this comparable form; undefined: there is none. */
+  /**
+   * Makes a user. `key` is the name's comparable form (`wire/names.ts`), `look` what it looks like (`wire/looks.ts`; by default the same).
+   *
+   * @returns the new user's id; undefined: another has that key, or that look.
+   */
+  createUser(name: string, key: string, password: string, look?: string): Promise<UserId | undefined>;
+  /**
+   * By the operator: from now on this bot comes in by the token of this hash, until `expires` (ms), and by no other; its sessions end, and named devices go. It is
+   * made if nobody has the name. INVALID: a user, or a group's bot, has it, or one that looks like it.
+   */
+  makeBot(bot: BotName, token: Uint8Array, expires: number): Promise<{ id: UserId; ended: Ended[] } | "INVALID">;
+  /**
+   * The same by an invitation to the server, which is used once more by it. NOT_INVITED: no invitation has that code (its hash), or it is used up, or has expired
+   * at `now`. INVALID: another has that key, or that look; the invitation is as it was.
+   */
+  createInvited(
+    invite: Uint8Array,
+    now: number,
+    user: { name: string; key: string; password: string; look: string },
+  ): Promise<UserId | "NOT_INVITED" | "INVALID">;
+  /** Whether {@linkcode createInvited} would take that code now. */
+  isInvited(invite: Uint8Array, now: number): Promise<boolean>;
+  /** Keeps an invitation to the server. FULL: this user is gone, or has `most` already that have not expired at `now`; the operator, who is none, may have any number. */
+  addInvite(
+    invite: { hash: Uint8Array; inviter: UserId | undefined; uses: number; expires: number },
+    now: number,
+    most: number,
+  ): Promise<"OK" | "FULL">;
+  /** Invitations of all kinds that have expired at `now` go, `limit` in a transaction. */
+  expireInvites(now: number, limit: number): Promise<void>;
+  /** The user of this number, or whose name has this comparable form; undefined: there is none (any more). */
   findUser(by: { id: UserId } | { key: string }): Promise<Account | undefined>;
+  /** Whether this is the number of a user, or was, of one whose account is deleted: what was said with them stays. */
+  isUser(userId: UserId): Promise<boolean>;
   /** Who owns a token; undefined if there is none or it has expired at `now`. */
   findUserByToken(hash: Uint8Array, now: number): Promise<TokenOwner | undefined>;
   /** Stores another hash of the same password, if the account still has that version of it. Nothing else changes. */
@@ -392,6 +188,31 @@ export interface Store {
    * devices that have neither session nor token left. (Of device 0's tokens nobody knows which one is in use; each lives from its last login on.)
    */
   expireTokens(now: number, life: number): Promise<void>;
+
+  /**
+   * Deletes an account, if it still has that version of the password (undefined: whatever it has, for operators). In one transaction its name is free and its
+   * devices, sessions and tokens are gone; to others the user is called `deleted` (`wire/looks.ts`), and is not found any more. The rest is for whoever asks
+   * {@linkcode Store.leaving}. `messages`: what the user said is to go as well.
+   *
+   * @returns the sessions that are to end; undefined: the password is another by now, or there is no such user.
+   */
+  deleteAccount(userId: UserId, version: number | undefined, messages: boolean): Promise<Ended[] | undefined>;
+  /** Up to `limit` deleted accounts of which something is still to be taken away. */
+  leaving(limit: number): Promise<{ userId: UserId; messages: boolean }[]>;
+  /**
+   * One step of taking away what hangs on a deleted account that is in no group any more: the log, friends, blocks, invitations and files that
+   * are in no message, those of others too that
+   * name it, about `limit` of each. May be repeated.
+   *
+   * @returns whose list of friends had it, whom it had invited into groups, and whether there is more.
+   */
+  clearAccount(userId: UserId, limit: number): Promise<{ friends: UserId[]; invited: UserId[]; more: boolean }>;
+  /**
+   * One step through all messages: those among the next `limit` behind `after` that the user said and did not delete, and where to go on; undefined: at the end.
+   */
+  said(userId: UserId, after: number, limit: number): Promise<{ messageids: number[]; next: number | undefined }>;
+  /** Nothing more is to be taken away. False: the user is in a group (again). */
+  left(userId: UserId): Promise<boolean>;
 
   // ---- Devices and sessions ------------------------------------------------------------------------------------------------------------
 
@@ -432,14 +253,38 @@ export interface Store {
   /** Gives the database a fresh epoch: it was put back from a copy. */
   renewEpoch(): Promise<void>;
 
+  // ---- Profiles and reports ------------------------------------------------------------------------------------------------------------
+
+  /** What the user says of themselves; undefined: there is no such user (any more). */
+  profile(userId: UserId): Promise<Profile | undefined>;
+  /**
+   * Changes what is given. `avatar`: a picture of the user's own that nothing has used, or the one that it is; null: none. The one of before goes.
+   *
+   * @returns all of it; undefined: there is no such user (any more). NO_MESSAGE: there is no such picture; then nothing is changed
+   */
+  setProfile(
+    userId: UserId,
+    change: { about?: string | undefined; receipts?: boolean | undefined; avatar?: FileId | null | undefined },
+  ): Promise<Profile | "NO_MESSAGE" | undefined>;
+  /**
+   * Keeps a message as it is now for the operator. Twice is once, and the first time counts. NO_MESSAGE: none that the user may see, or it is deleted.
+   * FULL: `most` reports of the user are kept already.
+   */
+  report(reporter: UserId, messageid: number, reason: string, at: number, most: number): Promise<"OK" | "NO_MESSAGE" | "FULL">;
+  /** Up to `limit` reports with numbers above `after`, in their order. */
+  reports(after: number, limit: number): Promise<Report[]>;
+  /** Reports from before that time (ms) go, `limit` in a transaction. */
+  expireReports(before: number, limit: number): Promise<void>;
+
   // ---- Messages ------------------------------------------------------------------------------------------------------------------------
 
   /**
    * Stores up to {@linkcode Store.appendLimit} messages in one transaction, each once, with one log entry per receiver. The results are in the order of the batch.
    *
    * `seq` rises by one per log without a gap, `messageid` rises within a conversation, in the order of the batch and of the commits, on any number of nodes.
-   * Checked in this order: `mid` (of the same sender; also within the batch; the same conversation and text give the answer of then, others BAD_FIELD), then
-   * NO_USER or NO_GROUP, NOT_MEMBER, BLOCKED, FULL. A group goes to every member; the sender's own log has it if the sender is marked as having more than one
+   * Checked in this order: NO_USER (the sender's account is deleted), NO_GROUP (there is no such `hook` of the sender in that group, or it is off), `mid` (of the same sender; also within the batch; the same conversation and, unless it was
+   * edited or deleted since, the same text give the answer of then, others BAD_FIELD), then NO_USER, NO_GROUP or NO_MESSAGE (`reply`, `files`), NOT_MEMBER, MODERATORS_ONLY,
+   * BLOCKED, FULL. A group goes to every member; the sender's own log has it if the sender is marked as having more than one
    * device (a note to oneself is one entry in any case). A log is full when it holds `maxInbox` entries above the user's `confirmed_seq`: a message to one
    * receiver is refused then; a group's leaves that member out, and a sender's own log takes it up to twice that, then is left out.
    * If the outcome of the COMMIT is unknown, it is looked up before this resolves; only if that fails as well, {@linkcode StoreUnavailable}.
@@ -458,15 +303,36 @@ export interface Store {
    */
   confirm(rows: (SessionKey & { seq: number })[]): Promise<void>;
   /**
-   * The newest messages below `before` of the conversation of two users (both directions) or of a group, oldest first, at most `limit` and about `bytes` bytes of
-   * text (but one at least), and whether there are older ones.
+   * A part of a conversation as the asker may see it: at most `limit` messages and about `bytes` bytes of text (but one at least), deleted ones and
+   * what happened in the group only with `stones`.
    */
   history(
-    of: { userId: UserId; peer: UserId } | { groupid: GroupId },
-    before: number | undefined,
+    asker: UserId,
+    of: Conversation,
+    part: Part,
     limit: number,
     bytes: number,
-  ): Promise<{ messages: StoredMessage[]; more: boolean }>;
+    stones: boolean,
+  ): Promise<HistoryPage | "NO_USER" | "NO_GROUP" | "NOT_MEMBER">;
+  /**
+   * Does something to a message, in one transaction with an entry in the log of everybody who may see the message; one's own log as with {@linkcode append}.
+   * A log takes it up to twice `maxInbox` entries, then is left out. What changes nothing is no entry.
+   *
+   * Checked in this order: NO_MESSAGE (the user may not see it; but one's own may always be deleted), NOT_YOURS (edited by another; deleted by another who is
+   * not the group's creator or moderator), NO_MESSAGE (it is deleted), MODERATORS_ONLY (edited where only they write), BLOCKED (edited or reacted to, where the peer takes nothing from the user), FULL (20 different
+   * reactions). An edit is later than the last one. A deletion takes text, reactions and what the index has of it out in the same transaction.
+   */
+  act(deed: Deed): Promise<Acted>;
+  /**
+   * Removes those entries of deeds among the next `limit` behind `after` that no log names any more. @returns how many, and where to go on; undefined: at the end.
+   */
+  dropDeeds(after: number, limit: number): Promise<{ dropped: number; next: number | undefined }>;
+  /** Marks a conversation as read up to `messageid`, at most to its newest message. It never goes back. */
+  read(userId: UserId, of: Conversation, messageid: number): Promise<Read | "NO_USER" | "NO_GROUP" | "NOT_MEMBER">;
+  /** The user's conversations, those with the newest texts first; behind them the groups without any, by number. */
+  talks(userId: UserId, limit: number, after?: TalksPlace): Promise<{ talks: Talk[]; more: boolean }>;
+  /** Changes what the user keeps of a conversation. */
+  keep(userId: UserId, of: Conversation, settings: Partial<TalkSettings>): Promise<"OK" | "NO_USER" | "NO_GROUP" | "NOT_MEMBER">;
   /**
    * One step through the messages older than `before`, oldest first: looks at the next `limit` of them after the place where the last step ended (undefined: at
    * the oldest), and deletes those that wait in no log.
@@ -488,7 +354,7 @@ export interface Store {
   /** From now on the index is built anew, by the next steps. */
   reindex(): Promise<void>;
 
-  // ---- Friends, blocks, groups ---------------------------------------------------------------------------------------------------------
+  // ---- Friends, blocks; groups stand in `group_store.ts` ---------------------------------------------------------------------------------------------------------
 
   /** What a login of this device reads, in a constant number of statements. */
   welcome(userId: UserId, device: DeviceId): Promise<Welcome>;
@@ -498,28 +364,15 @@ export interface Store {
   addFriend(userId: UserId, friend: { id: UserId } | { key: string }): Promise<Contact | "NO_USER" | "FULL">;
   /** Takes someone off the list of friends. */
   removeFriend(userId: UserId, friendId: UserId): Promise<void>;
-  /** Those online who have one of these as a friend, with no block between the two in either direction. One statement per 500 ids. */
+  /** Those online who have one of these as a friend, with no block between the two in either direction. MySQL: one statement per 512 ids. */
   watchers(userIds: UserId[]): Promise<Watcher[]>;
   /** Those of these users that exist, at most 100, by id. */
-  findUsers(by: { ids: UserId[] } | { keys: string[] }): Promise<{ id: UserId; name: string }[]>;
+  findUsers(by: { ids: UserId[] } | { keys: string[] }): Promise<User[]>;
   /** At most `limit` users whose comparable name begins so, by name. */
-  findByPrefix(prefix: string, limit: number): Promise<{ id: UserId; name: string }[]>;
+  findByPrefix(prefix: string, limit: number): Promise<User[]>;
 
   /** From `at` (ms) on the user takes nothing from `other`. Twice is once, and the first time counts. FULL: the user blocks too many. */
   block(userId: UserId, other: UserId, at: number): Promise<"OK" | "NO_USER" | "FULL">;
-  /** Lifts a block, if there is one. @returns how `other` may see the user now; undefined: nothing changed. */
-  unblock(userId: UserId, other: UserId): Promise<Contact | undefined>;
-
-  /** The new group's id, its creator the first member. INVALID: a group with that key exists. FULL: the user is in too many. */
-  createGroup(creator: UserId, groupname: string, key: string, groupdesc: string): Promise<{ groupid: GroupId } | "INVALID" | "FULL">;
-  /** The group, which the user is a member of now. FULL: it is full, or the user is in too many. Twice is once. */
-  joinGroup(userId: UserId, group: { id: GroupId } | { key: string }): Promise<Group | "NO_GROUP" | "FULL">;
-  /** When the creator leaves, the oldest member becomes creator; the last one out removes the group (its name is free again). */
-  leaveGroup(userId: UserId, groupid: GroupId): Promise<"OK" | "NO_GROUP" | "NOT_MEMBER">;
-  /** Who is in the group, and where; undefined: no such group. */
-  membersOf(groupid: GroupId): Promise<{ userId: UserId; nodes: readonly string[] }[] | undefined>;
-  /** Members with ids above `after`, as the asker, who must be one of them, may see them. */
-  members(asker: UserId, groupid: GroupId, after: UserId, limit: number): Promise<Members | "NO_GROUP" | "NOT_MEMBER">;
-  /** For clients of 0.1: the first `limit` members of each of these groups in the order they joined, as the asker may see them. */
-  firstMembers(asker: UserId, groupids: GroupId[], limit: number): Promise<Map<GroupId, Member[]>>;
+  /** Lifts a block, if there is one. @returns how `other` may see the user now, and the user `other`; undefined: nothing changed. */
+  unblock(userId: UserId, other: UserId): Promise<{ seen: Contact; sees: Contact } | undefined>;
 }

@@ -2,23 +2,35 @@
 import { type JSX, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { keepFocus } from "./focus.ts";
+import { followLinks } from "./follow_links.ts";
 import { initLanguage, t } from "./i18n.ts";
+import { install } from "./install.ts";
 import { Notify } from "./notify.ts";
 import { Route } from "./route.ts";
+import { Groups } from "./state/groups.ts";
+import { numberOf } from "./state/model.ts";
 import { People } from "./state/people.ts";
-import { Session } from "./state/session.ts";
+import { Account } from "./state/account.ts";
 import { type State, Store } from "./state/store.ts";
 import { Talk } from "./state/talk.ts";
+import { Uploads } from "./state/uploads.ts";
 import { applyTheme } from "./theme.ts";
-import { ConfirmDialog } from "./ui/confirm_dialog.tsx";
+import { PictureDialog } from "./ui/attachments.tsx";
+import { ConfirmDialog, isQuestion } from "./ui/confirm_dialog.tsx";
 import { type Parts, PartsContext, useParts } from "./ui/context.ts";
 import { Conversation } from "./ui/conversation.tsx";
 import { ConversationList } from "./ui/conversation_list.tsx";
 import { DetailsDialog } from "./ui/details_dialog.tsx";
+import { GroupSettingsDialog } from "./ui/group_settings.tsx";
 import { Logo } from "./ui/icons.tsx";
+import { InviteDialog } from "./ui/invite_dialog.tsx";
+import { JoinDialog } from "./ui/join_dialog.tsx";
 import { Login } from "./ui/login.tsx";
 import { NewDialog } from "./ui/new_dialog.tsx";
+import { ReactDialog } from "./ui/react_dialog.tsx";
+import { ReportDialog } from "./ui/report_dialog.tsx";
 import { LogOutDialog, SettingsDialog } from "./ui/settings_dialog.tsx";
+import { WebPush } from "./web_push.ts";
 
 /** How often times that are told as "5 minutes ago" are told anew (ms). */
 const TICK = 30_000;
@@ -43,6 +55,7 @@ function App({ parts }: { parts: Omit<Parts, "redraw"> }): JSX.Element {
 
 function Chat({ state }: { state: State }): JSX.Element {
   const open = state.open && state.conversations.get(state.open);
+  const members = open && state.members.get(numberOf(open.key));
   return (
     <div class={`chat ${open ? "has-open" : ""}`}>
       <ConversationList state={state} />
@@ -51,10 +64,15 @@ function Chat({ state }: { state: State }): JSX.Element {
       {state.dialog === "settings" && <SettingsDialog state={state} />}
       {state.dialog === "logout" && <LogOutDialog key="logout" state={state} />}
       {state.dialog === "details" && open && <DetailsDialog conversation={open} state={state} />}
-      {(state.dialog === "block" || state.dialog === "remove" || state.dialog === "leave") && open && (
-        <ConfirmDialog key={state.dialog} question={state.dialog} conversation={open} state={state} />
-      )}
+      {open && isQuestion(state.dialog) && <ConfirmDialog key={state.dialog} question={state.dialog} conversation={open} state={state} />}
+      {state.dialog === "invite" && open && <InviteDialog key="invite" conversation={open} />}
+      {state.dialog === "group" && open && members && <GroupSettingsDialog key="group" conversation={open} members={members} />}
+      {state.dialog === "join" && state.code && <JoinDialog key="join" code={state.code} />}
+      {state.dialog === "react" && open && state.chosen && <ReactDialog conversation={open.key} line={state.chosen} />}
+      {state.dialog === "picture" && state.picture && <PictureDialog file={state.picture} />}
+      {state.dialog === "report" && state.chosen && <ReportDialog line={state.chosen} />}
       <p class="hidden" aria-live="polite">{state.spoken}</p>
+      <div role="alert">{state.trouble && <p class="trouble">{state.trouble}</p>}</div>
     </div>
   );
 }
@@ -71,14 +89,14 @@ function Nothing({ state: { conversations, me } }: { state: State }): JSX.Elemen
 }
 
 function Elsewhere(): JSX.Element {
-  const { session } = useParts();
+  const { account } = useParts();
   return (
     <main class="entrance">
       <section class="card">
         <Logo />
         <h1>{t.elsewhereTitle}</h1>
         <p>{t.elsewhereText}</p>
-        <button type="button" class="primary wide" onClick={() => void session.useHere()}>{t.useHere}</button>
+        <button type="button" class="primary wide" onClick={() => void account.useHere()}>{t.useHere}</button>
       </section>
     </main>
   );
@@ -89,14 +107,20 @@ for (const name of ["dragover", "drop"] as const) addEventListener(name, (event)
 initLanguage();
 applyTheme();
 const store = new Store();
-const session = new Session(store);
-const talk = new Talk(store, session);
-const people = new People(store, session);
+const account = new Account(store);
+const talk = new Talk(store, account);
+const people = new People(store, account);
+const groups = new Groups(store, account, people);
+followLinks(store);
+const uploads = new Uploads(account);
 const route = new Route(store, talk);
 const notify = new Notify(store, route);
-session.listener = talk;
-talk.changed = (what) => void people.changed(what).catch(() => {});
-talk.unseen = (conversation, line) => notify.show(conversation, line);
+const webPush = new WebPush(store, account, route);
+account.listener = talk;
+talk.groups = groups;
+talk.elsewhere = (what) => void people.changed(what).catch(() => {});
+talk.came = (conversation, line, how) => notify.tell(conversation, line, how);
 keepFocus(store);
-render(<App parts={{ store, session, talk, people, route, notify }} />, document.getElementById("app")!);
-void session.start();
+render(<App parts={{ store, account, talk, people, groups, uploads, route, notify, webPush }} />, document.getElementById("app")!);
+void account.start();
+install();

@@ -1,6 +1,8 @@
 /** Times and errors as people read them, in the present language. */
+import { FileRefused } from "../client/files.ts";
 import { ConnectionLost, NatterError } from "../client/natter_client.ts";
 import { language, t } from "./i18n.ts";
+import { type Last, MOST_UNREAD } from "./state/model.ts";
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
@@ -51,6 +53,11 @@ export function shortTime(ts: number): string {
   return format({ day: "numeric", month: "numeric", year: "2-digit" }).format(ts);
 }
 
+/** How many are unread: the server counts up to a hundred. */
+export function countOf(unread: number): string {
+  return unread >= MOST_UNREAD ? `${MOST_UNREAD - 1}+` : `${unread}`;
+}
+
 /** How long ago someone was here. */
 export function ago(ts: number): string {
   const minutes = Math.floor((Date.now() - ts) / 60_000);
@@ -65,4 +72,32 @@ export function ago(ts: number): string {
 export function explain(error: unknown, particular: Record<number, string> = {}): string {
   if (error instanceof NatterError) return particular[error.errno] ?? t.errors[error.errno] ?? t.unknownError;
   return error instanceof ConnectionLost ? t.unreachable : t.unknownError;
+}
+
+/** Why a file was not taken, for the user. */
+export function explainUpload(error: unknown): string {
+  return error instanceof FileRefused ? t.fileErrors[error.status] ?? t.unknownError : explain(error);
+}
+
+/** A size in bytes. */
+export function sizeOf(bytes: number): string {
+  const power = Math.min(3, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  const unit = ["byte", "kilobyte", "megabyte", "gigabyte"][power]!;
+  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 }).format(bytes / 1000 ** power);
+}
+
+/** What a message says in one line: of one without a text, what its first file is. */
+export function gist({ msg, files }: Pick<Last, "msg" | "files">): string {
+  if (msg !== "" || !files?.[0]) return msg;
+  return files[0].type.startsWith("image/") ? t.photo : t.file;
+}
+
+/** Where a file is. The page may stand in a folder of its server. @param path as the server tells it */
+export function addressOf(path: string): string {
+  return new URL(path.slice(1), document.baseURI).href;
+}
+
+/** The server, without a slash at the end. */
+export function serverUrl(): string {
+  return new URL(".", document.baseURI).href.replace(/\/$/, "");
 }

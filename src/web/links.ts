@@ -9,13 +9,13 @@ export interface Part {
 /** Chinese, Japanese and Korean are written without blanks: what follows an address in them is not part of it. */
 const CJK = String.raw`\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Bopomofo}`;
 /** What stands in no address: blanks, quotes, what is drawn across a whole square (such as ，。！「」), and invisible characters. */
-const NEVER = String.raw`\s<>"“”‘’«»\x60\p{C}\u3000-\u303F\uFF00-\uFFEF…`;
+const NOT_IN_ADDRESSES = String.raw`\s<>"“”‘’«»\x60\p{C}\u3000-\u303F\uFF00-\uFFEF…`;
 /** A host begins in the script that all of it is in. */
-const HOST = String.raw`(?:\[[0-9a-f:.]+\]|[${CJK}][^${NEVER}/?#:]*|[^${NEVER}${CJK}/?#:]+)`;
-const REST = String.raw`(?::\d{1,5})?(?:[/?#][^${NEVER}${CJK}]*)?`;
+const HOST = String.raw`(?:\[[0-9a-f:.]+\]|[${CJK}][^${NOT_IN_ADDRESSES}/?#:]*|[^${NOT_IN_ADDRESSES}${CJK}/?#:]+)`;
+const BEHIND_HOST = String.raw`(?::\d{1,5})?(?:[/?#][^${NOT_IN_ADDRESSES}${CJK}]*)?`;
 const ADDRESS = new RegExp(
   String
-    .raw`\bhttps?://(?:[^${NEVER}/?#@]+@)?${HOST}${REST}|(?<![\p{L}\p{N}.@/-])www\.${HOST}${REST}|(?<![\p{L}\p{N}._%+/-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`,
+    .raw`\bhttps?://(?:[^${NOT_IN_ADDRESSES}/?#@]+@)?${HOST}${BEHIND_HOST}|(?<![\p{L}\p{N}.@/-])www\.${HOST}${BEHIND_HOST}|(?<![\p{L}\p{N}._%+/-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`,
   "giu",
 );
 const AFTER = /[.,;:!?*_~'|]$/;

@@ -1,25 +1,35 @@
-/** What the user is told of when looking elsewhere: the count in the title, and the browser's notifications if the user turned them on. */
+/** What the user is told of when looking elsewhere: the count in the title and on the installed page's icon, notifications if the user turned them on, a sound unless it is turned off. */
+import { gist } from "./format.ts";
 import { t } from "./i18n.ts";
 import type { Route } from "./route.ts";
-import { type Conversation, isGroup, type Line } from "./state/model.ts";
+import { type Conversation, isGroup, isMuted, type Key, type Line } from "./state/model.ts";
+import { Sound } from "./sound.ts";
 import { readPreference, writePreference } from "./state/storage.ts";
 import { type Store, unreadOf } from "./state/store.ts";
 
 /** How much of a message a notification shows (UTF-16 units). */
-const EXCERPT = 200;
+const NOTIFIED_EXCERPT = 200;
 
 /** `denied`: the browser will not, or the page did not come over HTTPS. */
-export type NotifyState = "on" | "off" | "denied";
+type NotifyState = "on" | "off" | "denied";
 
 export class Notify {
+  readonly sound = new Sound();
+  readonly #store: Store;
   readonly #route: Route;
+  /** Those that are shown. */
+  readonly #shown = new Map<Key, Notification>();
+  /** What title and icon say; undefined: the icon may still say what it said when the page was closed. */
+  #unread: number | undefined;
 
   constructor(store: Store, route: Route) {
+    this.#store = store;
     this.#route = route;
     store.subscribe((state) => {
       const unread = unreadOf(state);
-      const title = unread > 0 ? `(${unread}) natter` : "natter";
-      if (document.title !== title) document.title = title;
+      if (unread !== this.#unread) this.#count(unread);
+      // Read, here or on another device.
+      for (const key of this.#shown.keys()) if (!state.conversations.get(key)?.unread) this.#close(key);
     });
   }
 
@@ -37,19 +47,43 @@ export class Notify {
     writePreference("notify", undefined);
   }
 
-  /** Shows a message that the user does not see. */
-  show({ key, name }: Conversation, line: Line): void {
-    if (this.state !== "on") return;
-    const body = (isGroup(key) ? `${line.name}: ` : "") + line.msg.slice(0, EXCERPT);
+  /**
+   * Tells of a message: by a notification unless the user sees it (`seen`), by a sound if the page is not in front. `speaks`: to the user, by name, which is
+   * heard where the group is muted, too. Whom one blocks, one does not hear.
+   */
+  tell(conversation: Conversation, line: Line, { seen, speaks }: { seen: boolean; speaks: boolean }): void {
+    const { key, name, archived } = conversation;
+    if (this.#store.state.blocked.has(line.id) || isMuted(conversation) && (archived || !speaks)) return;
+    const rang = !document.hasFocus() && this.sound.ring();
+    if (seen || this.state !== "on") return;
+    const body = (isGroup(key) ? `${line.name}: ` : "") + gist(line).slice(0, NOTIFIED_EXCERPT);
     try {
-      const notification = new Notification(name || t.newMessageFrom(line.name), { body, tag: key, icon: "icon.svg" });
+      const notification = new Notification(name || t.newMessageFrom(line.name), {
+        body,
+        tag: key,
+        icon: "icon.svg",
+        silent: rang || !this.sound.on,
+      });
+      this.#shown.set(key, notification);
       notification.onclick = () => {
         focus();
         this.#route.open(key);
-        notification.close();
+        this.#close(key);
       };
     } catch {
       // Browsers of phones know them only from service workers.
     }
+  }
+
+  #count(unread: number): void {
+    this.#unread = unread;
+    document.title = unread > 0 ? `(${unread}) natter` : "natter";
+    // Not every browser has it, and some refuse; the title says the same.
+    if ("setAppBadge" in navigator) void navigator.setAppBadge(unread).catch(() => {});
+  }
+
+  #close(key: Key): void {
+    this.#shown.get(key)?.close();
+    this.#shown.delete(key);
   }
 }

@@ -4,7 +4,7 @@
  * Rules:
  *
  * 1. The entries of the history are: the list; above it, a conversation (`in`), unless the page was opened with one; above that, a dialog (`dialog`).
- * 2. Going back takes a moment: what is to be opened from a dialog (`#next`) waits until the browser is back, and until then the dialog stays.
+ * 2. Going back takes a moment: what is to be opened from a dialog, or left behind it (`#next`), waits until the browser is back.
  */
 import { type Key, parseKey } from "./state/model.ts";
 import type { Store } from "./state/store.ts";
@@ -15,7 +15,8 @@ export class Route {
   readonly #talk: Talk;
   /** What the address asks for, until it is in the list. */
   #wanted = parseKey(location.hash.slice(1));
-  #next: Key | undefined;
+  /** null: the list. */
+  #next: Key | null | undefined;
   /** The browser is on its way back from a dialog. */
   #leaving = false;
 
@@ -58,6 +59,10 @@ export class Route {
 
   /** Back to the list. */
   close(): void {
+    if (this.#leaving) {
+      this.#next = null;
+      return;
+    }
     if (history.state === "in") return history.back();
     this.#replace("");
     this.#talk.open(undefined);
@@ -77,7 +82,8 @@ export class Route {
     const next = this.#next;
     this.#next = undefined;
     if (dialog) this.#store.update({ dialog: undefined });
-    if (next) this.open(next);
+    if (next === null) this.close();
+    else if (next) this.open(next);
     else if (screen === "chat") this.#talk.open(key);
   }
 

@@ -22,7 +22,10 @@ export const Errno = {
   BLOCKED: 23,
   FULL: 24,
   CLOSED: 25,
+  NO_MESSAGE: 26,
+  NOT_INVITED: 27,
   NO_DEVICE: 28,
+  MODERATORS_ONLY: 29,
 } as const;
 /** One of them. */
 export type Errno = (typeof Errno)[keyof typeof Errno];
@@ -49,7 +52,10 @@ export const ERRMSG: Readonly<Record<number, string>> = {
   23: "that user does not take messages from you",
   24: "full",
   25: "this account is closed",
+  26: "no such message",
+  27: "not without an invitation",
   28: "no such device",
+  29: "only moderators write here",
 };
 
 /** Thrown by a handler: the request is answered with this errno, and the connection goes on. */

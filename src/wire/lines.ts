@@ -3,7 +3,7 @@
  *
  * 1. A line ends with LF, CRLF or NUL. What stands unfinished at the end is discarded.
  * 2. A line over `maxLine` bytes, or bytes that are not UTF-8, are a fault: the lines before it still come out, then `fault` says what it was.
- * 3. Lines that stand whole in a chunk, as nearly all do, are cut out of it at once. A line that comes in pieces is put together by std's `TextLineStream`, fed by
+ * 3. Lines that stand whole in a chunk, as nearly all do, are cut out of it when they are asked for: taking a chunk in costs the same however many are in it. A line that comes in pieces is put together by std's `TextLineStream`, fed by
  *    hand; it is made when it is first needed: most connections never need one (docs/performance.md).
  * 4. Lines come out in the order in which they went in: behind one that the stream still puts together, the others wait.
  */
@@ -48,9 +48,14 @@ class Joiner {
 /** Cuts a stream of bytes into lines. */
 export class LineDecoder {
   readonly #maxLine: number;
-  /** Lines that wait, those before `#taken` being gone: to shift them one by one out of a long list would take seconds. */
-  #lines: (string | Promise<string>)[] = [];
+  /**
+   * What waits: texts of whole lines, each with its end, and lines that are put together; those before `#taken` are gone: to shift them one by one out of a long
+   * list would take seconds.
+   */
+  #waiting: (string | Promise<string>)[] = [];
   #taken = 0;
+  /** Where in the first text the next line begins. */
+  #at = 0;
   #joiner: Joiner | undefined;
   /** The line whose beginning the joiner has, and whose end is still to come. */
   #begun: Promise<string> | undefined;
@@ -92,9 +97,19 @@ export class LineDecoder {
 
   /** The next line, without its end: a promise if it came in pieces, undefined if none is there yet. */
   next(): string | Promise<string> | undefined {
-    if (this.#taken < this.#lines.length) return this.#lines[this.#taken++];
-    if (this.#taken > 0) this.#forget();
-    return undefined;
+    const text = this.#waiting[this.#taken];
+    if (typeof text !== "string") {
+      if (text !== undefined) this.#taken++;
+      else if (this.#taken > 0) this.#forget();
+      return text;
+    }
+    const start = this.#at, at = text.indexOf("\n", start);
+    this.#at = at + 1;
+    if (this.#at === text.length) {
+      this.#taken++;
+      this.#at = 0;
+    }
+    return text.slice(start, at > start && text.charCodeAt(at - 1) === CR ? at - 1 : at);
   }
 
   /** Lets go of everything: nobody asks for lines any more. */
@@ -104,8 +119,8 @@ export class LineDecoder {
   }
 
   #forget(): void {
-    this.#lines = [];
-    this.#taken = 0;
+    this.#waiting = [];
+    this.#taken = this.#at = 0;
   }
 
   #join(head: Uint8Array, tail: Uint8Array): Uint8Array {
@@ -148,22 +163,22 @@ export class LineDecoder {
     return chunk.length;
   }
 
-  /** Cuts whole lines out of the text, and gives the joiner what is none. */
+  /** Takes the text's whole lines, and gives the joiner what is none. */
   #take(text: string): void {
     if (text.includes("\0")) text = text.replaceAll("\0", "\n");
     let start = 0;
-    for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", start)) {
-      if (this.#begun) {
-        this.#joiner!.write(text.slice(0, at + 1));
-        this.#lines.push(this.#begun);
-        this.#begun = undefined;
-      } else this.#lines.push(text.slice(start, at > start && text.charCodeAt(at - 1) === CR ? at - 1 : at));
-      start = at + 1;
+    const end = text.lastIndexOf("\n") + 1;
+    if (this.#begun && end > 0) {
+      start = text.indexOf("\n") + 1;
+      this.#joiner!.write(text.slice(0, start));
+      this.#waiting.push(this.#begun);
+      this.#begun = undefined;
     }
-    if (start === text.length) return;
+    if (end > start) this.#waiting.push(text.slice(start, end));
+    if (end === text.length) return;
     this.#joiner ??= new Joiner();
     this.#begun ??= this.#joiner.read();
-    this.#joiner.write(start === 0 ? text : text.slice(start));
+    this.#joiner.write(text.slice(end));
   }
 
   /** Somewhere in these bytes is something that is not UTF-8: the lines before it count, the one it stands in is the fault. */

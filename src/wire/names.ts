@@ -7,7 +7,7 @@ export const MAX_NAME = 50;
 // Made when first needed: as a literal, this one would cost 12 ms at every start.
 let emoji: RegExp | undefined;
 // Control, format, private and unassigned characters, line separators, what fonts draw as nothing (Default_Ignorable), and the blank Braille pattern.
-const UNSEEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const NEVER_SEEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const VARIATION_SELECTORS = /[\ufe0e\ufe0f]/g;
 // The joiners, where they show (UAX 31, "Layout and Format Control Characters"): ZWNJ between letters that would join or behind a virama, ZWJ beside a virama.
 // Made when first needed, too.
@@ -26,7 +26,7 @@ export function faultOfName(name: string): string | undefined {
   if (name.length > MAX_NAME * 2 || [...name].length > MAX_NAME) return `has more than ${MAX_NAME} characters`;
   if (name.trim() !== name) return "begins or ends with a space";
   // A letter in an emoji's place, so that what stood on its two sides does not meet.
-  if (!name.isWellFormed() || UNSEEN.test(withoutJoiners(name.replace(emoji ??= new RegExp("\\p{RGI_Emoji}", "gv"), "x")))) {
+  if (!name.isWellFormed() || NEVER_SEEN.test(withoutJoiners(name.replace(emoji ??= new RegExp("\\p{RGI_Emoji}", "gv"), "x")))) {
     return "has control or invisible characters";
   }
   // What is left of some characters (a lone selector, say) after folding may be nothing.

@@ -20,9 +20,14 @@ function aroundStore(store: Store, around: (call: StoreCall) => Promise<unknown>
   });
 }
 
+/** What is made beside: the index, what deleted accounts leave, what texts take, who has subscriptions to pushes. */
+const BESIDE = new Set<keyof Store>([
+  ...["index", "leaving", "kept", "textKept", "addTextKept", "setTextKept", "textKeepers", "countTexts", "pushKey", "pushed"] as const,
+]);
+
 /** Follows which calls are under way. */
 export class StoreWatch {
-  /** Calls that were made, since the last {@linkcode StoreWatch.forget}; but for `index`, which is made every second whatever else there is. */
+  /** Calls that were made, since the last {@linkcode StoreWatch.forget}; but for those that are made by the clock, or now and then, whatever else there is. */
   made: (keyof Store)[] = [];
   /** What happens around each call; by default it is just made. */
   around: (call: StoreCall) => Promise<unknown> = (call) => call.run();
@@ -31,7 +36,7 @@ export class StoreWatch {
   /** For `Overrides.store`. */
   readonly wrap = (store: Store): Store =>
     aroundStore(store, async (call) => {
-      if (call.name !== "index") this.made.push(call.name);
+      if (!BESIDE.has(call.name)) this.made.push(call.name);
       this.#underWay++;
       try {
         return await this.around(call);

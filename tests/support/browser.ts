@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
 import { buildPage } from "../../tools/build_page.ts";
 import { type TestDatabase, testDatabase } from "./databases.ts";
-import { Program } from "./program.ts";
+import { cheapServer, Program } from "./program.ts";
 
 const FLAGS = [
   "--no-sandbox",
@@ -13,6 +13,9 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
   "--no-first-run",
+  // Fewer processes, each of which costs a third of a second to start: there is one site, and nothing to draw on.
+  "--disable-site-isolation-trials",
+  "--in-process-gpu",
 ];
 /** How long a test waits for what must happen on the page (ms). Machines that test are busy. */
 const PATIENCE = 30_000;
@@ -50,7 +53,7 @@ class PageServer {
   async start(): Promise<void> {
     const { tcp, http } = this.#ports;
     const where = ["--listen", `127.0.0.1:${tcp}`, "--http", `127.0.0.1:${http}`, "--database", this.db.url, "--node", "test", "--limits", "off"];
-    this.#program = new Program([...where, ...this.flags]);
+    this.#program = new Program([...where, ...this.flags], { program: cheapServer });
     this.#ports = await this.#program.ready();
   }
 
@@ -74,33 +77,49 @@ class PageServer {
 export interface PageTest {
   server: PageServer;
   db: TestDatabase;
-  /** Someone opens the page in a fresh browser. */
-  person(options?: BrowserContextOptions): Promise<Person>;
+  /**
+   * Someone opens the page, in a browser that knows nothing yet. `url`: where the page is, if it is not the server's. Without a service worker, unless `options`
+   * say so: to start one costs more than most tests.
+   */
+  person(options?: BrowserContextOptions, url?: string): Promise<Person>;
+}
+
+/** Of this file's tests: to start one costs more than many a test. Each person has a context of their own in it, which shares nothing with others. */
+let browser: Browser | undefined;
+let registered = false;
+
+/** The browser is there before the first test of the page in this file, and ends after the last one. */
+function register(): void {
+  if (registered || path === undefined) return;
+  registered = true;
+  Deno.test.beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: path, args: FLAGS, timeout: 2 * PATIENCE });
+  });
+  Deno.test.afterAll(async () => await browser?.close());
 }
 
 /** Registers a test of the page, on a server with SQLite. It fails if a page reports an error, breaks the policy, or asks another host. `flags`: of the server. */
 export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags: string[] = []): void {
+  register();
   Deno.test({
     name: `page: ${name}`,
     ignore: path === undefined && !required,
     fn: async () => {
-      if (path === undefined) throw new Error("there is no Chromium");
+      if (browser === undefined) throw new Error("there is no Chromium");
+      const open = browser;
       await buildPage();
       await using db = await testDatabase("sqlite");
       const server = new PageServer(db, flags);
       const people: Person[] = [];
-      let browser: Browser | undefined;
       try {
         await server.start();
-        browser = await chromium.launch({ executablePath: path, args: FLAGS, timeout: 2 * PATIENCE });
-        const open = browser;
         await fn({
           server,
           db,
-          person: async (options) => {
-            const context = await open.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 }, ...options });
+          person: async (options, url = server.url) => {
+            const context = await open.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 }, serviceWorkers: "block", ...options });
             context.setDefaultTimeout(PATIENCE);
-            const person = new Person(context, await context.newPage(), server.url);
+            const person = new Person(context, await context.newPage(), url);
             people.push(person);
             await person.load();
             return person;
@@ -108,7 +127,7 @@ export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags
         });
         for (const person of people) assertEquals(person.complaints, []);
       } finally {
-        await browser?.close();
+        await Promise.all(people.map(({ context }) => context.close()));
         await server.kill();
       }
     },
@@ -128,8 +147,9 @@ export class Person {
 
   #watch(page: Page): void {
     page.on("console", (message) => {
-      const refusal = this.expectsRefusals && /WebSocket connection .* failed/.test(message.text());
-      if (["error", "warning"].includes(message.type()) && !refusal) this.complaints.push(message.text());
+      const refusal = this.expectsRefusals && /WebSocket connection .* failed|Failed to load resource/.test(message.text());
+      const blocked = message.text() === "Service Worker registration blocked by Playwright";
+      if (["error", "warning"].includes(message.type()) && !refusal && !blocked) this.complaints.push(message.text());
     });
     page.on("pageerror", (error) => this.complaints.push(`${error.stack}`));
     page.on("request", (request) => {
@@ -218,7 +238,7 @@ export class Person {
   async sees(text: string): Promise<void> {
     await this.message(text).locator("visible=true").first().waitFor();
     if (await this.message(text).first().evaluate((element: { className: string }) => element.className.includes("mine"))) {
-      await this.message(text).getByRole("img", { name: "Sent" }).first().waitFor();
+      await this.message(text).getByRole("img", { name: /^(Sent|Read)$/ }).first().waitFor();
     }
   }
 

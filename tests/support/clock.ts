@@ -15,3 +15,38 @@ export function wallClockAhead(): Disposable & { by(ms: number): void } {
   Date.now = () => now.call(Date) + ahead;
   return { by: (ms) => ahead = ms, [Symbol.dispose]: () => void (Date.now = now) };
 }
+
+/** Stops the clock and the timers of this process until it is disposed of: they go on only by what `pass` lets pass, timer after timer, with what each leads to. */
+export function clockByHand(): Disposable & { pass(ms: number): Promise<void> } {
+  const { setTimeout, clearTimeout } = globalThis, { now } = performance;
+  const timers = new Map<number, { at: number; run(): void }>();
+  let time = now.call(performance), last = 0;
+  /** What needs no timer has happened. */
+  const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
+  performance.now = () => time;
+  Object.assign(globalThis, {
+    setTimeout: (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) => {
+      timers.set(++last, { at: time + ms, run: () => run(...args) });
+      return last;
+    },
+    clearTimeout: (timer: number) => timers.delete(timer),
+  });
+  return {
+    async pass(ms) {
+      const end = time + ms;
+      for (;;) {
+        await settled();
+        const [next] = [...timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at);
+        if (!next) break;
+        timers.delete(next[0]);
+        time = next[1].at;
+        next[1].run();
+      }
+      time = end;
+    },
+    [Symbol.dispose]() {
+      performance.now = now;
+      Object.assign(globalThis, { setTimeout, clearTimeout });
+    },
+  };
+}

@@ -60,14 +60,20 @@ export function onTwoNodes(ignore: boolean): void {
   variants = [{ name: "two nodes", kind: "mysql", nodes: 2, ignore: ignore || withoutMysql }];
 }
 
-/** Registers one test for each kind of database. */
+/** From now on the tests of this process say this of themselves. */
+export function calledAlso(what: string): void {
+  variants = variants.map((variant) => ({ ...variant, name: `${variant.name}, ${what}` }));
+}
+
+/** Registers one test for each kind of database, which holds nothing. */
 export function databaseTest(name: string, fn: (t: TestDatabase) => Promise<void>): void {
+  dropSpareAtEnd();
   for (const variant of variants) {
     Deno.test({
       name: `${name} [${variant.name}]`,
       ignore: variant.ignore,
       fn: async () => {
-        await using t = await testDatabase(variant.kind, variant.nodes);
+        await using t = await emptyDatabase(variant.kind, variant.nodes);
         await fn(t);
       },
     });
@@ -85,9 +91,20 @@ export async function addUsers(store: Store, ...names: string[]): Promise<UserId
   return ids;
 }
 
-/** A fresh database of that kind, still without tables. */
+/** A new database of that kind, still without tables. */
 export function testDatabase(kind: DatabaseKind, nodes = 1): Promise<TestDatabase> {
   return kind === "sqlite" ? sqliteDatabase() : mysqlDatabase(nodes);
+}
+
+async function newMysqlDatabase(): Promise<string> {
+  const name = `natter_test_${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}`;
+  await runMysql(undefined, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+  return name;
+}
+
+/** A database that holds nothing. On MySQL an earlier test may have had it, and its tables may be there. */
+export function emptyDatabase(kind: DatabaseKind, nodes = 1): Promise<TestDatabase> {
+  return kind === "sqlite" ? sqliteDatabase() : mysqlDatabase(nodes, spare);
 }
 
 async function sqliteDatabase(): Promise<TestDatabase> {
@@ -121,34 +138,63 @@ async function sqliteDatabase(): Promise<TestDatabase> {
   };
 }
 
-async function mysqlDatabase(nodes: number): Promise<TestDatabase> {
-  if (!hasMysql) throw new Error(`nothing answers at ${server.host} (NATTER_TEST_MYSQL)`);
+/** Runs it by a connection of its own: none is left open between the statements of a test. */
+async function runMysql(database: string | undefined, sql: string): Promise<Record<string, unknown>[]> {
   const { createConnection } = await import("mysql2/promise");
+  const connection = await createConnection({
+    host: server.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(server.port || 3306),
+    user: decodeURIComponent(server.username),
+    password: decodeURIComponent(server.password),
+    charset: "utf8mb4",
+    multipleStatements: true,
+    database,
+  });
+  try {
+    const [rows] = await connection.query(sql);
+    return Array.isArray(rows) ? rows as Record<string, unknown>[] : [];
+  } finally {
+    await connection.end();
+  }
+}
+
+/** MySQL databases that tests of this file have had: emptied, their tables still there, since making them takes longer than most tests. */
+const spare: string[] = [];
+let dropped = false;
+
+/** Those in `spare` go behind the last test. Call it while tests are registered, if one uses {@linkcode emptyDatabase}. */
+export function dropSpareAtEnd(): void {
+  if (dropped) return;
+  dropped = true;
+  Deno.test.afterAll(async () => {
+    for (const name of spare.splice(0)) await runMysql(undefined, `DROP DATABASE ${name}`);
+  });
+}
+
+/** As it was before the first start, but for the tables that every start makes that finds `schema_version` 0. */
+async function empty(name: string): Promise<void> {
+  const tables = await runMysql(
+    name,
+    "SELECT table_name AS name, auto_increment > 1 AS counts FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name <> 'schema_version'",
+  );
+  await runMysql(
+    name,
+    [
+      ...tables.map(({ name }) => `DELETE FROM ${name}`),
+      ...tables.filter(({ counts }) => Number(counts) === 1).map(({ name }) => `ALTER TABLE ${name} AUTO_INCREMENT = 1`),
+      "UPDATE schema_version SET version = 0",
+    ].join(";"),
+  );
+}
+
+/** With `spare`: one of those, if there is one; it comes back there, emptied. */
+async function mysqlDatabase(nodes: number, spare?: string[]): Promise<TestDatabase> {
+  if (!hasMysql) throw new Error(`nothing answers at ${server.host} (NATTER_TEST_MYSQL)`);
   const { openMysql } = await import("../../src/store/mysql.ts");
-  const name = `natter_test_${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}`;
+  const name = spare?.pop() ?? await newMysqlDatabase();
   const url = new URL(server);
   url.pathname = `/${name}`;
   const stores: Store[] = [];
-
-  // One connection per statement: none is left open between the statements of a test.
-  async function run(database: string | undefined, sql: string): Promise<Record<string, unknown>[]> {
-    const connection = await createConnection({
-      host: server.hostname.replace(/^\[|\]$/g, ""),
-      port: Number(server.port || 3306),
-      user: decodeURIComponent(server.username),
-      password: decodeURIComponent(server.password),
-      charset: "utf8mb4",
-      database,
-    });
-    try {
-      const [rows] = await connection.query(sql);
-      return Array.isArray(rows) ? rows as Record<string, unknown>[] : [];
-    } finally {
-      await connection.end();
-    }
-  }
-
-  await run(undefined, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
   return {
     kind: "mysql",
     nodes,
@@ -158,10 +204,12 @@ async function mysqlDatabase(nodes: number): Promise<TestDatabase> {
       stores.push(store);
       return store;
     },
-    query: (sql) => run(name, sql),
+    query: (sql) => runMysql(name, sql),
     async [Symbol.asyncDispose]() {
       await Promise.allSettled(stores.map((s) => s.close()));
-      await run(undefined, `DROP DATABASE ${name}`);
+      if (!spare) return void await runMysql(undefined, `DROP DATABASE ${name}`);
+      await empty(name);
+      spare.push(name);
     },
   };
 }

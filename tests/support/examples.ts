@@ -85,7 +85,7 @@ export function testExamples(whose: string, folder: URL): void {
       for (const msg of ["not for it", "bot: roll 1"]) client.send({ msgid: 10, groupid, msg });
       const [answer] = await chats(client, 1);
       assertEquals([answer.groupid, answer.msg], [groupid, "1"]);
-      await eventually(async () => await confirmedSeq(db, lastId!) === 6, "the bot has confirmed all");
+      await eventually(async () => await confirmedSeq(db, lastId!) === 7, "the bot has confirmed all, that it is in the group too");
     }
     const { errno } = await client.request({ msgid: 6, toname: "bot", msg: "still there?" });
     assertEquals(errno, 0);

@@ -1,6 +1,6 @@
 /** The far end of a client's transport, without a network: a test plays the server, line by line. */
 import type { Connect, TransportEvents } from "../../src/client/transport.ts";
-import { Msg, type Request } from "../../src/client/messages.ts";
+import { Msg, type Request } from "../../src/client/protocol.ts";
 
 /** A server that a test plays. `wire.connect` is for the client under test. */
 export class FakeWire {
@@ -44,6 +44,7 @@ export class FakeWire {
       friends: [],
       groups: [],
       blocked: [],
+      invited: [],
       token: "t1",
       heartbeat: 60,
       limits: { line: 65536, answer: 262144, group: 2000, devices: 20 },

@@ -1,7 +1,7 @@
 // A real server under fuzzed input: several connections at once, logged in and not, each of which the server may close, and which come again.
 
-import { Passwords } from "../../src/auth/passwords.ts";
 import type { Store } from "../../src/store/store.ts";
+import { cheapPasswords } from "./cheap_passwords.ts";
 import { BLOCK, inputs, KNOWN } from "./fuzz_inputs.ts";
 import { giveTokens } from "./tokens.ts";
 
@@ -58,14 +58,16 @@ export async function fuzz(fuzzing: Fuzzing): Promise<Fuzzed> {
 
 /** Makes the users that the inputs speak of, and groups of all of them. Their ids are 1 to `KNOWN`, their password is one that the inputs try. */
 export async function makeKnown(store: Store): Promise<void> {
-  const password = await new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } }).hash("secret");
+  const password = await cheapPasswords().hash("secret");
   for (let i = 1; i <= KNOWN; i++) {
     if (await store.createUser(`user${i}`, `user${i}`, password) !== i) throw new Error("the database is not fresh");
   }
   for (let i = 1; i <= KNOWN; i++) {
     await store.createGroup(i, `group${i}`, `group${i}`, "");
-    for (let k = 1; k <= KNOWN; k++) await store.joinGroup(k, { id: i });
+    for (let k = 1; k <= KNOWN; k++) await store.joinGroup(k, { id: i }, 1);
   }
+  // As none of the connections: whoever writes to that one is told so, whatever the others do.
+  for (let i = 1; i < KNOWN; i++) await store.block(KNOWN, i, 1);
 }
 
 class Fuzzer {

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import * as v from "valibot";
-import { Msg, type RequestId, schemas } from "../../src/wire/messages.ts";
+import { Msg, type RequestId, schemas } from "../../src/wire/requests.ts";
 
 /** Inputs that are made together, from one seed. */
 export const BLOCK = 500;
@@ -56,8 +56,17 @@ const longText = fc.oneof({ weight: 200, arbitrary: text }, fc.constantFrom(...T
 const name = fc.oneof({ weight: 2, arbitrary: known.map((n) => `user${n}`) }, text);
 const wrong = fc.oneof(fc.constantFrom(null, true, false, [], {}, [[]], [1]), text, number, fc.jsonValue({ maxDepth: 2 }), known.map(String));
 
+/** What a field takes. */
+type Type = "number" | "flag" | "list" | "emoji" | "word" | "text";
+
+const WORDS = ["all", "joined", "moderators", "creator", "moderator", "normal"];
+
 /** What goes into a field, mostly what should. A password costs a hash if it is well-formed, so most are not. */
-function valueOf(field: string, type: string): fc.Arbitrary<unknown> {
+function valueOf(field: string, type: Type): fc.Arbitrary<unknown> {
+  if (type === "flag") return fc.boolean();
+  if (type === "list") return fc.array(fc.oneof(number, name), { maxLength: 3 });
+  if (type === "emoji") return fc.constantFrom("👍", "❤️", "🏳️‍🌈", "x");
+  if (type === "word") return fc.constantFrom(...WORDS);
   if (type === "number") return field === "proto" ? fc.constantFrom(2, 3, 1, 99) : number;
   if (field === "password" || field === "old" || field === "new") {
     const weight = field === "password" ? 2000 : 30;
@@ -70,14 +79,27 @@ function valueOf(field: string, type: string): fc.Arbitrary<unknown> {
 }
 
 /** A field, as it should be, ill-typed, or absent. */
-function fieldOf(field: string, type: string): fc.Arbitrary<unknown> {
-  return fc.oneof({ weight: 42, arbitrary: valueOf(field, type) }, { weight: 3, arbitrary: wrong }, { weight: 5, arbitrary: fc.constant(ABSENT) });
+function fieldOf(field: string, type: Type): fc.Arbitrary<unknown> {
+  // Flags and lists are what most who send such a message leave out.
+  const absent = type === "flag" || type === "list" ? 60 : 5;
+  return fc.oneof({ weight: 42, arbitrary: valueOf(field, type) }, { weight: 3, arbitrary: wrong }, {
+    weight: absent,
+    arbitrary: fc.constant(ABSENT),
+  });
 }
 
 /** The fields of a schema, and which type each has: every number may be 2. */
-function fieldsOf(schema: unknown): [string, string][] {
+function fieldsOf(schema: unknown): [string, Type][] {
   const { entries } = schema as { entries: Record<string, v.GenericSchema> };
-  return Object.entries(entries).map(([field, entry]) => [field, v.is(entry, 2) ? "number" : "string"]);
+  return Object.entries(entries).map(([field, entry]) => [field, typeOf(entry)]);
+}
+
+function typeOf(entry: v.GenericSchema): Type {
+  if (v.is(entry, 2)) return "number";
+  if (v.is(entry, true)) return "flag";
+  if (v.is(entry, [1]) || v.is(entry, ["x"])) return "list";
+  if (v.is(entry, "typing")) return "text";
+  return v.is(entry, "👍") ? "emoji" : WORDS.some((word) => v.is(entry, word)) ? "word" : "text";
 }
 
 const ref = fc.oneof({ weight: 3, arbitrary: fc.constant(ABSENT) }, { weight: 6, arbitrary: fc.nat() }, { weight: 2, arbitrary: text }, wrong);
@@ -107,7 +129,7 @@ function messageOf(msgid: RequestId): fc.Arbitrary<[string, unknown][]> {
 const ids = Object.keys(schemas).map(Number) as RequestId[];
 const message = fc.oneof(...ids.map((id) => ({
   // Who is logged out says nothing that goes deep; the chats do.
-  weight: id === Msg.LOGOUT ? 1 : id === Msg.CHAT || id === Msg.GROUP_CHAT ? 20 : 10,
+  weight: id === Msg.LOGOUT ? 1 : id === Msg.CHAT || id === Msg.GROUP_CHAT ? 50 : 10,
   arbitrary: messageOf(id),
 })));
 

@@ -1,20 +1,21 @@
 // Nodes of one cluster: a real MariaDB, a real Redis.
 
 import type { Overrides } from "../../src/server.ts";
-import { hasMysql, type TestDatabase, testDatabase } from "./databases.ts";
+import { dropSpareAtEnd, emptyDatabase, hasMysql, type TestDatabase } from "./databases.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { listened, redisUrl, useRedis } from "./redis.ts";
 import { type ServerProcess, spawnServer, startServer, type TestServer } from "./server.ts";
 
 const REQUIRED = Deno.env.get("NATTER_TEST_REQUIRE") === "all";
 
-/** Registers a test on a fresh MySQL database, with Redis beside it. */
+/** Registers a test on an empty MySQL database, with Redis beside it. */
 export function clusterTest(name: string, fn: (db: TestDatabase) => Promise<void>): void {
+  dropSpareAtEnd();
   Deno.test({
     name,
     ignore: !(hasMysql && useRedis) && !REQUIRED,
     fn: async () => {
-      await using db = await testDatabase("mysql");
+      await using db = await emptyDatabase("mysql");
       await fn(db);
     },
   });

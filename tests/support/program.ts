@@ -6,6 +6,8 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** `natter` run from its source, with the permissions that `deno task start` gives it. */
 export const fromSource = [Deno.execPath(), "run", "--no-prompt", "--quiet", `--config=${ROOT}deno.json`, "-P=server", `${ROOT}main.ts`];
+/** The same, but that it hashes cheaply: for servers of which a test wants many passwords hashed, and is not about that. It takes no command. */
+export const cheapServer = [...fromSource.slice(0, -1), `${ROOT}tests/support/cheap_passwords.ts`];
 /** `deno task start`. */
 export const asTask = [Deno.execPath(), "task", "--quiet", `--config=${ROOT}deno.json`, "start"];
 
@@ -18,6 +20,8 @@ export interface RunOptions {
   /** Its whole environment, but for what Deno itself needs when it runs from source. */
   env?: Record<string, string>;
   cwd?: string;
+  /** What stands on its stdin; without it there is none. */
+  input?: string | undefined;
   /** What a shell does before it becomes the program, such as `ulimit -n 300`. */
   shell?: string;
 }
@@ -36,18 +40,19 @@ export class Program implements AsyncDisposable {
   readonly #stderr: Promise<string>;
   readonly #firstLine = Promise.withResolvers<string>();
 
-  constructor(args: string[], { program = fromSource, env = {}, cwd, shell }: RunOptions = {}) {
+  constructor(args: string[], { program = fromSource, env = {}, cwd, shell, input }: RunOptions = {}) {
     const [command, ...first] = shell ? ["/bin/sh", "-c", `${shell}; exec "$@"`, "sh", ...program] : program;
     this.#process = new Deno.Command(command, {
       args: [...first, ...args],
       // What is not natter's own to read decides only where Deno finds its cache.
-      env: program === fromSource || program === asTask ? { ...denoEnv(), ...env } : env,
+      env: [fromSource, cheapServer, asTask].includes(program) ? { ...denoEnv(), ...env } : env,
       clearEnv: true,
       cwd,
-      stdin: "null",
+      stdin: input === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    if (input !== undefined) void new Response(input).body!.pipeTo(this.#process.stdin).catch(() => {});
     this.#stdout = this.#read();
     this.#stderr = new Response(this.#process.stderr).text();
   }

@@ -28,6 +28,12 @@ export interface Message {
   [field: string]: unknown;
 }
 
+/** Where a client connected to. */
+export interface Server {
+  port: number;
+  hostname: string;
+}
+
 /** How a connection ended: the server's FIN, a reset, or this client's own {@linkcode RawClient.close} or {@linkcode RawClient.rst}. */
 export type End = "fin" | "reset" | "self";
 
@@ -68,9 +74,16 @@ export class RawClient implements AsyncDisposable {
   #end: End | undefined;
   #lastRef = 0;
   #answersPings = false;
+  /** Where it connected to. */
+  readonly #server: Server | undefined;
+  #companions: RawClient[] = [];
 
-  private constructor(socket: net.Socket) {
+  /** Who comes along with whom has logged in (companions.ts); they go as that one does. */
+  static companionsOf: ((server: Server, id: number, token: string) => Promise<RawClient[]>) | undefined;
+
+  private constructor(socket: net.Socket, server?: Server) {
     this.#socket = socket;
+    this.#server = server;
     socket.setNoDelay(true);
     socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
     socket.on("end", () => {
@@ -84,6 +97,7 @@ export class RawClient implements AsyncDisposable {
       socket.once("close", () => {
         const end = this.#end ??= "reset";
         for (const waiter of this.#waiters) waiter.reject(new Error(`The connection ended (${end}) while waiting; ${this.#describe()}`));
+        for (const companion of this.#companions) void companion.close();
         resolve(end);
       })
     );
@@ -94,7 +108,7 @@ export class RawClient implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const socket = net.connect({ port, host: hostname, allowHalfOpen: true }, () => {
         socket.off("error", reject);
-        resolve(new RawClient(socket));
+        resolve(new RawClient(socket, { port, hostname }));
       });
       socket.once("error", reject);
     });
@@ -169,10 +183,20 @@ export class RawClient implements AsyncDisposable {
   }
 
   /** LOGIN with these fields; add `proto` for a modern session. The answer, whatever it says. */
-  login(
+  async login(
     fields: { id?: number; name?: string; password?: string; token?: string; proto?: number; device?: string; takeover?: boolean },
   ): Promise<Message> {
-    return this.request({ msgid: 1, ...fields });
+    const ack = await this.request({ msgid: 1, ...fields });
+    const { companionsOf } = RawClient;
+    if (companionsOf && this.#server && fields.token !== undefined && ack.errno === 0) {
+      // However long that takes.
+      const answers = this.#answersPings;
+      this.#answersPings = true;
+      this.#companions = await companionsOf(this.#server, ack.id!, fields.token);
+      this.#answersPings = answers;
+      if (this.#socket.destroyed) await this.close();
+    }
+    return ack;
   }
 
   /** From now on every PING is answered at once, and not seen otherwise. */
@@ -211,14 +235,14 @@ export class RawClient implements AsyncDisposable {
   async rst(): Promise<void> {
     this.#end ??= "self";
     this.#socket.resetAndDestroy();
-    await this.closed;
+    await Promise.all([this.closed, ...this.#companions.map((companion) => companion.rst())]);
   }
 
   /** Closes at once. May be called again. */
   async close(): Promise<void> {
     this.#end ??= "self";
     this.#socket.destroy();
-    await this.closed;
+    await Promise.all([this.closed, ...this.#companions.map((companion) => companion.close())]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

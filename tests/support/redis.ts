@@ -11,7 +11,7 @@ export const useRedis: boolean = Deno.env.get("NATTER_TEST_REQUIRE") === "all" |
 if (!useRedis) console.error(`Tests on Redis are left out: nothing answers at ${new URL(redisUrl).host}.`);
 
 function connection() {
-  const client = createClient({ url: redisUrl, socket: { connectTimeout: 1000, reconnectStrategy: false } });
+  const client = createClient({ url: redisUrl, socket: { connectTimeout: 10_000, reconnectStrategy: false } });
   client.on("error", () => {});
   return client;
 }

@@ -1,10 +1,11 @@
 // A real server for a test: in this process, or as one of its own.
 
 import { deadline } from "@std/async/deadline";
-import { Passwords } from "../../src/auth/passwords.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import { type Overrides, type Server, start } from "../../src/server.ts";
 import type { State } from "../../src/store/store.ts";
+import { cheapPasswords } from "./cheap_passwords.ts";
+import { giveDevices } from "./companions.ts";
 import type { TestDatabase } from "./databases.ts";
 import { RawClient } from "./raw_client.ts";
 import { listened, redisUrl } from "./redis.ts";
@@ -51,13 +52,18 @@ export class TestServer implements AsyncDisposable {
 
 /** Starts a server in this process. `settings` are flags, as on the command line, without their dashes. Hashing is cheap. On a database for several nodes it is so many servers. */
 export async function startServer(db: TestDatabase, settings: Record<string, string | number> = {}, overrides: Overrides = {}): Promise<TestServer> {
-  const passwords = new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
-  const all = { passwords, ...overrides };
+  const all = { passwords: cheapPasswords(), ...overrides };
   if (db.nodes === 1) return new TestServer(await start(testConfig(db, settings), all), db);
   const names = Array.from({ length: db.nodes }, (_, i) => `node${i + 1}`);
+  await using started = new AsyncDisposableStack();
   const servers: Server[] = [];
-  for (const node of names) servers.push(await start(testConfig(db, { ...settings, node, redis: redisUrl }), all));
+  for (const node of names) {
+    const server = await start(testConfig(db, { ...settings, node, redis: redisUrl }), all);
+    started.defer(async () => void await server.close());
+    servers.push(server);
+  }
   await listened(names.map((node) => `natter:${new URL(db.url).pathname.slice(1)}:${node}`));
+  started.move();
   return new TestServer(servers[0]!, db, servers.slice(1));
 }
 
@@ -99,11 +105,22 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** Starts `natter serve` as a process, and waits for its ready line. Throws an Error with its stderr if it ends before. */
-export async function spawnServer(db: Pick<TestDatabase, "url">, settings: Record<string, string | number> = {}): Promise<ServerProcess> {
-  const main = new URL("../../main.ts", import.meta.url).pathname;
-  const args = ["run", "-A", "--quiet", main, "serve", "--log", "json", ...flagsOf(db, settings)];
-  const process = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+/** What a server process runs: natter itself, or a server that hashes cheaply. */
+const NATTER = ["../../main.ts", "serve"], CHEAP = ["./cheap_passwords.ts"];
+
+/**
+ * Starts `natter serve` as a process, and waits for its ready line. `cheap`: it hashes cheaply, as {@linkcode startServer}'s does. `v8`: flags of
+ * its V8. `dies`: where it ends, as `dying_server.ts` says. Throws an Error with its stderr if it ends before.
+ */
+export async function spawnServer(
+  db: Pick<TestDatabase, "url">,
+  settings: Record<string, string | number> = {},
+  { cheap = false, v8, dies }: { cheap?: boolean; v8?: string; dies?: string } = {},
+): Promise<ServerProcess> {
+  const [script, ...command] = dies !== undefined ? ["./dying_server.ts", dies] : cheap ? CHEAP : NATTER;
+  const args = ["run", "-A", "--quiet", new URL(script!, import.meta.url).pathname, ...command, "--log", "json", ...flagsOf(db, settings)];
+  const env: Record<string, string> = v8 === undefined ? {} : { DENO_V8_FLAGS: v8 };
+  const process = new Deno.Command(Deno.execPath(), { args, env, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
   const log = new Response(process.stderr).text();
   const ready = await firstLine(process.stdout);
   const port = /^natter ready tcp=\S*:(\d+)/.exec(ready)?.[1];
@@ -143,17 +160,25 @@ export async function makeUsers(db: TestDatabase, count: number, prefix = "user"
   }));
   await store.close();
   const tokens = await giveTokens(db.url, users.map(({ id }) => id));
-  return users.map((user, i) => ({ ...user, token: tokens[i]! }));
+  const made = users.map((user, i) => ({ ...user, token: tokens[i]! }));
+  await giveDevices(db, made);
+  return made;
 }
 
 /** Writes into the database that this session on that node holds the user's device 0; undefined: nobody does, and the user is offline. */
 export async function setHolder(db: TestDatabase, id: number, holder: { session: string; node: string } | undefined): Promise<void> {
-  const held = holder ? `'${holder.session}', '${holder.node}', 1` : "null, null, null";
-  await db.query(`delete from device where userid = ${id} and device = 0`);
-  const columns = "userid, device, name, created, confirmed_seq, session, node, incarnation";
-  await db.query(`insert into device (${columns}) select id, 0, '', 0, confirmed_seq, ${held} from user where id = ${id}`);
-  const node = db.kind === "mysql" ? `, node = ${holder ? `'${holder.node}'` : "null"}` : "";
-  await db.query(`update user set state = '${holder ? "online" : "offline"}'${node} where id = ${id}`);
+  const [session, node, incarnation] = holder ? [`'${holder.session}'`, `'${holder.node}'`, "1"] : ["null", "null", "null"];
+  const state = holder ? "online" : "offline";
+  await db.query(`insert into device (userid, device, name, created, confirmed_seq) select id, 0, '', 0, confirmed_seq from user where id = ${id}
+    and not exists (select 1 from device where userid = ${id} and device = 0)`);
+  if (db.kind === "mysql") {
+    // In one piece: nodes look meanwhile.
+    await db.query(`update user u join device d on d.userid = u.id and d.device = 0 set u.state = '${state}', u.node = ${node},
+      d.session = ${session}, d.node = ${node}, d.incarnation = ${incarnation} where u.id = ${id}`);
+  } else {
+    await db.query(`update device set session = ${session}, node = ${node}, incarnation = ${incarnation} where userid = ${id} and device = 0`);
+    await db.query(`update user set state = '${state}' where id = ${id}`);
+  }
 }
 
 /** The session that holds the user's device 0, as the database says. */

@@ -1,7 +1,24 @@
 // What the tests of the store's contract say again and again.
 
 import { assert, assertEquals } from "@std/assert";
-import type { Append, Appended, Claim, Claiming, DeviceId, GroupId, SessionKey, Store, UserId } from "../../src/store/store.ts";
+import type {
+  Append,
+  Appended,
+  Claim,
+  Claiming,
+  Conversation,
+  DeviceId,
+  Group,
+  GroupId,
+  HistoryPage,
+  Part,
+  SessionKey,
+  Store,
+  StoredMessage,
+  Told,
+  UserId,
+} from "../../src/store/store.ts";
+import type { TestDatabase } from "./databases.ts";
 
 /** A session on device 0 (or as `more` says), proved by the password that the user has now. */
 export async function tryClaim(store: Store, userId: UserId, session: string, more: Partial<Claiming> = {}): Promise<Claim> {
@@ -43,7 +60,30 @@ export async function seqs(store: Store, userId: UserId, after = 0): Promise<num
 
 /** The texts that stand in the log after `after`. */
 export async function texts(store: Store, userId: UserId, after = 0): Promise<string[]> {
-  return (await store.log(userId, after, 100_000, 1e9)).map((entry) => entry.msg);
+  return (await logOf(store, userId, after, 100_000, 1e9)).map((entry) => entry.msg);
+}
+
+/** The texts that stand in the log after `after`; beside them stands nothing but what happened in groups. */
+export async function logOf(store: Store, userId: UserId, after: number, limit: number, bytes: number): Promise<(StoredMessage & { seq: number })[]> {
+  return (await store.log(userId, after, limit, bytes)).flatMap((entry) => {
+    if ("groupname" in entry) return [];
+    assert(entry.what === undefined, `no text: ${JSON.stringify(entry)}`);
+    return entry;
+  });
+}
+
+/** A part of a conversation as somebody sees it who may, without what happened in the group. */
+export async function history(
+  store: Store,
+  asker: UserId,
+  of: Conversation,
+  part: Part = {},
+  limit = 1000,
+  bytes = 1e9,
+): Promise<Omit<HistoryPage, "messages"> & { messages: StoredMessage[] }> {
+  const page = await store.history(asker, of, part, limit, bytes, true);
+  assert(typeof page === "object", `history: ${page}`);
+  return { ...page, messages: page.messages.filter((message) => message.what === undefined) };
 }
 
 /** What becomes of one message. */
@@ -71,13 +111,31 @@ export async function say(store: Store, sender: UserId, toid: UserId, count = 1)
   }
 }
 
-/** A group of these, the first its creator. */
-export async function group(store: Store, ...[creator, ...others]: UserId[]): Promise<GroupId> {
+/** A group of these, the first its creator, as of 0.1: no log tells who came. */
+export async function group(t: TestDatabase, store: Store, ...[creator, ...others]: UserId[]): Promise<GroupId> {
   const name = crypto.randomUUID();
   const created = await store.createGroup(creator!, name, name, "");
   assert(typeof created === "object", `createGroup: ${created}`);
-  for (const id of others) assertEquals(typeof await store.joinGroup(id, { id: created.groupid }), "object");
-  return created.groupid;
+  const { groupid } = created;
+  if (others.length === 0) return groupid;
+  const members = others.map((id, i) => `(${groupid}, ${id}, 'normal', ${i + 2})`);
+  await t.query(`INSERT INTO groupuser (groupid, userid, grouprole, joined) VALUES ${members}`);
+  await t.query(`INSERT INTO talk (userid, toid, groupid, upto) VALUES ${others.map((id) => `(${id}, 0, ${groupid}, 0)`)}`);
+  await t.query(`UPDATE allgroup SET count = ${others.length + 1} WHERE id = ${groupid}`);
+  return groupid;
+}
+
+/** Somebody comes into a group: as that one sees it then, or why not. */
+export async function join(store: Store, userId: UserId, wanted: Parameters<Store["joinGroup"]>[1]): Promise<Group | string> {
+  const joined = await store.joinGroup(userId, wanted, 1);
+  return typeof joined === "object" ? joined.group : joined;
+}
+
+/** A member goes, who must be one. @returns what was told of it. */
+export async function leave(store: Store, userId: UserId, groupid: GroupId): Promise<Told[]> {
+  const told = await store.leaveGroup(userId, groupid, 1);
+  assert(typeof told === "object", `leaveGroup: ${told}`);
+  return "closed" in told ? [] : told;
 }
 
 /** A token's hash. */

@@ -2,12 +2,12 @@
 
 import { createHash, randomBytes } from "node:crypto";
 
-/** Gives each of these users a token of device 0, in the database of this URL (as `--database` takes it). They live for an hour. */
-export async function giveTokens(url: string, users: readonly number[]): Promise<string[]> {
+/** Gives each of these users a token of a device, 0 unless told, in the database of this URL (as `--database` takes it). They live for an hour. */
+export async function giveTokens(url: string, users: readonly number[], device = 0): Promise<string[]> {
   const tokens = users.map(() => randomBytes(32).toString("base64url"));
   if (users.length === 0) return tokens;
   const expires = Date.now() + 3600_000;
-  const rows = tokens.map((token, i) => `(x'${createHash("sha256").update(token).digest("hex")}', ${users[i]}, 0, ${expires})`);
+  const rows = tokens.map((token, i) => `(x'${createHash("sha256").update(token).digest("hex")}', ${users[i]}, ${device}, ${expires})`);
   await run(url, `insert into token (hash, userid, device, expires) values ${rows.join(", ")}`);
   return tokens;
 }

@@ -6,6 +6,8 @@
  * 2. What a `<placeholder>` stands for is taken from the first line of the server that has it; from then on it must be the same.
  * 3. The server's line must be what the document says, byte for byte, and at the end of a block the server must have said nothing else.
  */
+import { hashCode, newCode } from "../../src/auth/codes.ts";
+import { randomBytes } from "node:crypto";
 import { assertEquals } from "@std/assert";
 import { StoreUnavailable } from "../../src/store/store.ts";
 import { StoreWatch } from "./around_store.ts";
@@ -73,9 +75,16 @@ export async function play(transcript: Transcript, proto = 3): Promise<void> {
   await using db = await testDatabase("sqlite");
   const watch = new StoreWatch();
   await using server = await startServer(db, transcript.settings, { store: watch.wrap, times: { kicks: 20 } });
+  // Those who are there before it begins were invited, where that is needed.
+  const invite = transcript.settings.registration === "invite" ? newCode() : undefined;
+  if (invite) {
+    const store = await db.open();
+    await store.addInvite({ hash: hashCode(invite)!, inviter: undefined, uses: transcript.people.length, expires: 1e15 }, 0, 1);
+    await store.close();
+  }
   const stage = new Stage(server, watch, proto);
   try {
-    for (const { name, away } of transcript.people) await stage.enter(name, away);
+    for (const { name, away } of transcript.people) await stage.enter(name, away, invite);
     for (const step of transcript.steps) {
       try {
         await stage.step(step);
@@ -96,6 +105,9 @@ const PATTERNS: Record<string, string> = {
   incident: "[0-9a-f]{8}",
   epoch: "[0-9a-z]+",
   features: '[a-z",]*',
+  code: "[A-Za-z0-9_-]{22}",
+  key: "[A-Za-z0-9_-]{22}",
+  point: "[A-Za-z0-9_-]{87}",
   version: "[0-9]+\\.[0-9]+\\.[0-9]+",
 };
 const PLACEHOLDER = /<([a-z]+\d*)>/g;
@@ -122,9 +134,9 @@ class Stage {
     this.#watch = watch;
   }
 
-  async enter(name: string, away: boolean): Promise<void> {
+  async enter(name: string, away: boolean, invite: string | undefined): Promise<void> {
     const client = await this.#server.connect();
-    const { id } = await client.register(name, "secret");
+    const { id } = await client.request({ msgid: 4, name, password: "secret", invite });
     this.#values.set(name, String(id));
     if (away) return await client.close();
     assertEquals((await client.login({ name, password: "secret", proto: this.#proto })).errno, 0);
@@ -209,6 +221,8 @@ class Stage {
   async #happens(what: string): Promise<void> {
     const [, command, name] = /^an operator: natter (ban|kick) ([a-z]+)$/.exec(what) ?? [];
     if (command) return await this.#operate(command, Number(this.#values.get(name)));
+    const [, uploader, file] = /^([a-z]+) uploads (\S+): it is <file>$/.exec(what) ?? [];
+    if (uploader) return await this.#upload(Number(this.#values.get(uploader)), file!);
     switch (what) {
       case "the database is away":
         this.#watch.around = () => Promise.reject(new StoreUnavailable("as the test wants it"));
@@ -221,6 +235,16 @@ class Stage {
         return;
     }
     throw new Error(`the test does not know how to bring this about: ${what}`);
+  }
+
+  /** A picture, as far as the database goes. */
+  async #upload(owner: number, name: string): Promise<void> {
+    const store = await this.#server.db.open();
+    const place = { place: "x", hash: "x", urlkey: randomBytes(16).toString("base64url") };
+    const told = { name, type: "image/jpeg", size: 48213, width: 1600, height: 1200 };
+    const added = await store.addFile({ owner, ...told, ...place, created: Date.now() }, 1e9);
+    this.#values.set("file", String((added as { id: number }).id));
+    await store.close();
   }
 
   /** As the operator's commands do. */

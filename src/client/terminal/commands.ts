@@ -1,5 +1,7 @@
 /** What can be typed: one table, from which lines are parsed, completed and explained. The commands of the course's client are understood beside it. */
 
+import { begunMention } from "../../search/mentions.ts";
+
 /** What stands behind a command: one of these completes it. */
 type Takes = "person" | "group" | "text" | "number";
 
@@ -16,19 +18,39 @@ export const commands = {
   group: { args: "NAME", takes: "group", help: "talk to this group" },
   r: { args: "", help: "talk to whoever wrote last" },
   say: { args: "TEXT", takes: "text", help: "sends a text that looks like a command" },
+  silent: { args: "TEXT", takes: "text", help: "sends a text that notifies nobody" },
+  reply: { args: "[#N] TEXT", takes: "text", help: "answers the last message of others here, or number N" },
+  edit: { args: "[#N] TEXT", takes: "text", help: "your last message here, or number N, says this instead" },
+  delete: { args: "[#N]", takes: "text", help: "takes your last message here, or number N, away for all" },
+  react: { args: "[#N] EMOJI", takes: "text", help: "puts an emoji to the last message of others, or takes it away" },
+  send: { args: "FILE", takes: "text", help: "sends a file from this machine" },
+  save: { args: "[#N]", takes: "text", help: "saves the files of the last message with any, or of number N, in the present folder" },
+  last: { args: "[N]", takes: "number", help: "the last messages of this conversation (5), with their numbers" },
   history: { args: "[N]", takes: "number", help: "the last messages of this conversation (20)" },
   find: { args: "TEXT", takes: "text", help: "the newest messages with these words, of all conversations" },
-  who: { args: "[GROUP]", takes: "group", help: "contacts and groups, or the members of a group" },
+  who: { args: "[GROUP]", takes: "group", help: "contacts and groups, and what is unread; or a group's members" },
   add: { args: "NAME", takes: "person", help: "puts a user on the contact list" },
   remove: { args: "NAME", takes: "person", help: "takes a user off it" },
   block: { args: "NAME", takes: "person", help: "takes no more messages from this user" },
   unblock: { args: "NAME", takes: "person", help: "takes them again" },
   create: { args: "NAME[:DESCRIPTION]", takes: "text", help: "creates a group" },
-  join: { args: "NAME", takes: "group", help: "joins a group" },
-  leave: { args: "NAME", takes: "group", help: "leaves a group" },
+  private: { args: "NAME[:DESCRIPTION]", takes: "text", help: "creates a group that does not exist for who is not in it" },
+  join: { args: "NAME", takes: "group", help: "joins a group, by its name, its number, or a code" },
+  leave: { args: "NAME", takes: "group", help: "leaves a group, or declines an invitation" },
+  invite: { args: "[NAME]", takes: "person", help: "lets a user join this group; or a code by which one may, within 7 days" },
+  kick: { args: "NAME", takes: "person", help: "puts a user out of this group" },
+  ban: { args: "NAME", takes: "person", help: "and lets them in no more" },
+  unban: { args: "NAME", takes: "person", help: "lets them in again" },
+  role: { args: "NAME ROLE", takes: "person", help: "makes a member of this group creator, moderator or normal" },
   devices: { args: "", help: "where you are logged in" },
   signout: { args: "N", takes: "number", help: "signs that device out" },
+  invitation: { args: "[N]", takes: "number", help: "a code by which N others may register within 7 days (1)" },
   password: { args: "", help: "changes the password (asked for)" },
+  about: { args: "[TEXT]", takes: "text", help: "what you say of yourself; with a text: from now on" },
+  receipts: { args: "on|off", takes: "text", help: "whether others see how far you have read" },
+  report: { args: "#N REASON", takes: "text", help: "shows message number N to whoever runs the server" },
+  export: { args: "[FILE]", takes: "text", help: "saves all that the server keeps of you, as lines of JSON, in the present folder" },
+  unregister: { args: "", help: "deletes your account, for good (the password is asked for); what you said stays, without your name" },
   status: { args: "", help: "the connection, and what waits to be sent" },
   help: { args: "", help: "this list" },
   logout: { args: "", help: "ends the session, to log in again" },
@@ -36,7 +58,10 @@ export const commands = {
 } as const satisfies Record<string, Row>;
 
 /** The name of a command. */
-export type CommandName = keyof typeof commands;
+type CommandName = keyof typeof commands;
+
+/** What is done to a message. */
+export type DeedName = "reply" | "edit" | "delete" | "react";
 
 /** What a line asks for. `chat` and `groupchat` name their receiver; `say` goes to the present conversation. */
 export type Command =
@@ -78,7 +103,7 @@ export function parseCommand(line: string): Command {
 /** Whether a line sends a text: such lines need not wait for each other. */
 export function isText(line: string): boolean {
   try {
-    return ["say", "chat", "groupchat"].includes(parseCommand(line).name);
+    return ["say", "silent", "chat", "groupchat"].includes(parseCommand(line).name);
   } catch {
     return true;
   }
@@ -91,7 +116,7 @@ function parseSlash(line: string): Command {
   if (name === "q" || name === "exit") return { name: "quit", rest };
   if (!Object.hasOwn(commands, name)) throw new CommandError(`there is no command /${name}; /help lists them`);
   const { args } = commands[name as CommandName];
-  const wanted = args !== "" && !args.startsWith("[");
+  const wanted = args.replace(/\[[^\]]*\]/g, "").trim() !== "";
   if (wanted && rest.trim() === "" || args === "" && rest.trim() !== "") throw new CommandError(`wanted: /${name} ${args}`.trimEnd());
   return { name: name as CommandName, rest: name === "say" ? rest : rest.trim() };
 }
@@ -118,6 +143,8 @@ export function complete(line: string, names: Names): [hits: string[], replaced:
     const small = begun.toLowerCase();
     return [candidates.filter((candidate) => candidate.toLowerCase().startsWith(small)), begun];
   };
+  const mention = begunMention(line);
+  if (mention) return starting(names.people, mention.begun);
   const [, name, begun] = /^\/(\S+) (.*)$/s.exec(line) ?? [];
   if (name !== undefined) {
     const takes = Object.hasOwn(commands, name) ? (commands as Record<string, Row>)[name].takes : undefined;

@@ -3,7 +3,7 @@ import { NatterClient, NatterError } from "../natter_client.ts";
 import type { Connect } from "../transport.ts";
 import { complete } from "./commands.ts";
 import { Screen } from "./screen.ts";
-import { Session } from "./session.ts";
+import { Terminal } from "./terminal.ts";
 import { harmless, type Paint, painter, reasonOf } from "./text.ts";
 import { screenView, type View } from "./view.ts";
 
@@ -15,10 +15,12 @@ export interface Who {
   password?: string;
   /** Make the account first. */
   register: boolean;
+  /** The code of an invitation, for servers that want one. */
+  invite?: string;
 }
 
 /** What a session at a terminal is begun with. */
-export interface InteractiveOptions {
+interface InteractiveOptions {
   /** How to reach the server. */
   connect: Connect;
   /** The server, as it was named. */
@@ -42,12 +44,12 @@ export async function interactive({ connect, server, who, colours }: Interactive
     view.note(`natter at ${server}; /help lists the commands`);
     for (;;) {
       const client = new NatterClient({ connect });
-      const session = new Session(client, view, (question) => screen.ask(question, { hidden: true }));
+      const terminal = new Terminal(client, view, (question) => screen.ask(question, { hidden: true }));
       if (!await logIn(client, screen, view, who)) return unstored > 0 ? 1 : 0;
       who = { register: false };
-      const next = await talk(client, session, screen, paint);
-      await session.end();
-      unstored += session.unstored;
+      const next = await talk(client, terminal, screen, paint);
+      await terminal.end();
+      unstored += terminal.unstored;
       if (next === "quit") return unstored > 0 ? 1 : 0;
       screen.setPrompt("> ");
       view.note("logged out");
@@ -62,13 +64,13 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
   for (;; who = { register: false }) {
     const answered = await askWho(screen, who);
     if (answered === undefined) return false;
-    const { peer, password, register } = answered;
+    const { peer, password, register, invite } = answered;
     if (register && "name" in peer) {
       try {
-        const { id } = await client.register(peer.name, password);
+        const id = await makeAccount(client, screen, peer.name, password, invite);
         view.note(`your number is ${id}`);
       } catch (error) {
-        view.fault(error instanceof NatterError && error.errno === 1 ? "this name is taken" : reasonOf(error));
+        view.fault(error instanceof NatterError && error.errno === 1 ? "this name is taken, or looks like another's" : reasonOf(error));
         continue;
       }
     }
@@ -88,12 +90,27 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
   }
 }
 
+/** Makes the account, and asks for an invitation if one is wanted. @returns its number */
+async function makeAccount(client: NatterClient, screen: Screen, name: string, password: string, invite: string | undefined): Promise<number> {
+  try {
+    return (await client.register(name, password, invite)).id;
+  } catch (error) {
+    if (!(error instanceof NatterError) || error.errno !== 27 || invite !== undefined) throw error;
+    const code = (await screen.ask("Invitation: "))?.trim();
+    if (!code) throw error;
+    return (await client.register(name, password, code)).id;
+  }
+}
+
 /** This machine, as other devices of the user see it: at most 50 characters, as the server has it. */
 function deviceName(): string {
   return harmless(Deno.hostname()).trim().slice(0, 50) || "terminal";
 }
 
-async function askWho(screen: Screen, who: Who): Promise<Required<Who> | undefined> {
+/** Who it is, as far as it has to be known. */
+export type Known = Required<Pick<Who, "peer" | "password" | "register">> & Pick<Who, "invite">;
+
+async function askWho(screen: Screen, who: Who): Promise<Known | undefined> {
   let { peer, password, register } = who;
   if (!peer) {
     while (!register) {
@@ -108,35 +125,35 @@ async function askWho(screen: Screen, who: Who): Promise<Required<Who> | undefin
     peer = !register && /^\d+$/.test(typed) ? { id: Number(typed) } : { name: typed };
   }
   password ??= await screen.ask("Password: ", { hidden: true });
-  return password === undefined ? undefined : { peer, password, register };
+  return password === undefined ? undefined : { ...who, peer, password, register };
 }
 
 /** Does what is typed, until it is `/quit`, `/logout`, or the server ended it. */
-async function talk(client: NatterClient, session: Session, screen: Screen, paint: Paint): Promise<"logout" | "quit"> {
+async function talk(client: NatterClient, terminal: Terminal, screen: Screen, paint: Paint): Promise<"logout" | "quit"> {
   let over = false;
-  session.onOver = () => {
+  terminal.onOver = () => {
     over = true;
     screen.cancel();
   };
-  session.onAstray = () => {
+  terminal.onAstray = () => {
     const lines = screen.forget();
-    if (lines > 0) session.note(`not sent, for it was typed before that: ${lines} ${lines === 1 ? "line" : "lines"}`);
+    if (lines > 0) terminal.note(`not sent, for it was typed before that: ${lines} ${lines === 1 ? "line" : "lines"}`);
   };
-  session.onChange = () => screen.setPrompt(promptOf(client, session, paint));
-  session.onChange();
-  screen.complete = (line) => complete(line, session.people.names());
+  terminal.onChange = () => screen.setPrompt(promptOf(client, terminal, paint));
+  terminal.onChange();
+  screen.complete = (line) => complete(line, terminal.people.names());
   while (!over) {
     const line = await screen.next();
     if (line === undefined) break;
     if (line === "") client.reconnectNow();
-    const next = await session.run(line);
+    const next = await terminal.run(line);
     if (next !== "stay") return next;
   }
   return screen.ended ? "quit" : "logout";
 }
 
 /** `(offline, 2 waiting) bob> `: what is out of order, then where a text goes. */
-function promptOf({ state }: NatterClient, { waiting, conversation }: Session, paint: Paint): string {
+function promptOf({ state }: NatterClient, { waiting, conversation }: Terminal, paint: Paint): string {
   const troubles = [state.state === "online" ? "" : state.state, waiting > 0 ? `${waiting} waiting` : ""].filter((text) => text !== "").join(", ");
   return `${troubles && paint("33", `(${troubles})`) + " "}${paint("1", harmless(conversation))}> `;
 }

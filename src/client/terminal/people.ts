@@ -1,6 +1,7 @@
 /** Whom a session knows: contacts, groups, and whoever wrote. Names are kept as the server gave them; {@linkcode label} makes them fit for a screen. */
+import type { Friend, Group, Invitation } from "../people.ts";
+import type { Peer, Target } from "../protocol.ts";
 import { comparableName } from "../../wire/names.ts";
-import type { Friend, Group, Peer, Target } from "../messages.ts";
 import type { Names } from "./commands.ts";
 import { harmless, label } from "./text.ts";
 
@@ -8,12 +9,14 @@ import { harmless, label } from "./text.ts";
 export class People {
   friends: Friend[] = [];
   groups: Group[] = [];
+  invited: Invitation[] = [];
   readonly #met = new Map<number, string>();
 
   /** Takes the lists of a login, or fresh ones. */
-  refresh({ friends, groups }: { friends: Friend[]; groups: Group[] }): void {
+  refresh({ friends, groups, invited }: { friends: Friend[]; groups: Group[]; invited: Invitation[] }): void {
     this.friends = friends;
     this.groups = groups;
+    this.invited = invited;
     for (const { id, name } of friends) this.#met.set(id, name);
   }
 
@@ -49,9 +52,12 @@ export class People {
 
   /** One of one's own groups as typed. */
   group(typed: string): Group | undefined {
-    if (/^\d+$/.test(typed)) return this.groups.find(({ id }) => id === Number(typed));
-    const key = comparableName(typed);
-    return this.groups.find(({ groupname }) => comparableName(groupname) === key || comparableName(harmless(groupname)) === key);
+    return this.groups.find(({ id, groupname }) => isTyped(typed, id, groupname));
+  }
+
+  /** An invitation, by its group as typed. */
+  invitation(typed: string): Invitation | undefined {
+    return this.invited.find(({ groupid, groupname }) => isTyped(typed, groupid, groupname));
   }
 
   /** A user's name, as the server gave it. */
@@ -80,4 +86,11 @@ export class People {
   names(): Names {
     return { people: [...this.#met.values()].map(harmless).sort(), groups: this.groups.map(({ groupname }) => harmless(groupname)).sort() };
   }
+}
+
+/** Whether somebody who typed this means the group of that number and name. */
+function isTyped(typed: string, id: number, groupname: string): boolean {
+  if (/^\d+$/.test(typed)) return Number(typed) === id;
+  const key = comparableName(typed);
+  return comparableName(groupname) === key || comparableName(harmless(groupname)) === key;
 }

@@ -8,8 +8,8 @@ import { within } from "../../async/within.ts";
 import { type LoginAck, NatterClient } from "../natter_client.ts";
 import type { Connect } from "../transport.ts";
 import { isText } from "./commands.ts";
-import type { Who } from "./interactive.ts";
-import { Session } from "./session.ts";
+import type { Known } from "./interactive.ts";
+import { Terminal } from "./terminal.ts";
 import { reasonOf } from "./text.ts";
 import { type Output, pipeView } from "./view.ts";
 
@@ -17,11 +17,11 @@ import { type Output, pipeView } from "./view.ts";
 const AHEAD = 100;
 
 /** What a session in a pipe is begun with. */
-export interface PipeOptions {
+interface PipeOptions {
   /** How to reach the server. */
   connect: Connect;
   /** Who logs in. */
-  who: Required<Who>;
+  who: Known;
   /** What is typed, or comes from a program. */
   lines: AsyncIterator<string>;
   /** Where answers go. */
@@ -34,11 +34,11 @@ export interface PipeOptions {
 export async function pipe({ connect, who, lines, output, patience = 30_000 }: PipeOptions): Promise<number> {
   const view = pipeView(output);
   const client = new NatterClient({ connect });
-  const session = new Session(client, view, async () => (await lines.next()).value);
-  const over = new Promise<undefined>((resolve) => session.onOver = () => resolve(undefined));
+  const terminal = new Terminal(client, view, async () => (await lines.next()).value);
+  const over = new Promise<undefined>((resolve) => terminal.onOver = () => resolve(undefined));
   let ack: LoginAck;
   try {
-    if (who.register && "name" in who.peer) await client.register(who.peer.name, who.password);
+    if (who.register && "name" in who.peer) await client.register(who.peer.name, who.password, who.invite);
     ack = await client.login({ ...who.peer, password: who.password });
   } catch (error) {
     if (view.faults === 0) view.fault(reasonOf(error));
@@ -49,18 +49,18 @@ export async function pipe({ connect, who, lines, output, patience = 30_000 }: P
     if (next === undefined || next.done) break;
     const line = next.value;
     // What is asked has to see what was sent before, and needs a connection.
-    if (!isText(line) || ++typed % AHEAD === 0) await Promise.race([settled(client, session), over]);
-    if (await session.run(line) !== "stay") break;
+    if (!isText(line) || ++typed % AHEAD === 0) await Promise.race([settled(client, terminal), over]);
+    if (await terminal.run(line) !== "stay") break;
   }
-  await Promise.race([finish(client, session, ack.inbox.last, patience), over]);
-  if (!hasArrived(client, session, ack.inbox.last)) view.fault("not all that waited has arrived");
-  await session.end();
+  await Promise.race([finish(client, terminal, ack.inbox.last, patience), over]);
+  if (!hasArrived(client, terminal, ack.inbox.last)) view.fault("not all that waited has arrived");
+  await terminal.end();
   return view.faults > 0 ? 1 : 0;
 }
 
 /** Resolves when everything sent has been answered, and the connection stands. */
-async function settled(client: NatterClient, session: Session): Promise<void> {
-  await session.settled();
+async function settled(client: NatterClient, terminal: Terminal): Promise<void> {
+  await terminal.settled();
   await new Promise<void>((resolve) => {
     if (client.state.state === "online") return resolve();
     const off = client.on("state", ({ state }) => {
@@ -72,21 +72,20 @@ async function settled(client: NatterClient, session: Session): Promise<void> {
 }
 
 /** Whether everything up to this number came here, or went to another client of the same user. */
-function hasArrived(client: NatterClient, session: Session, last: number): boolean {
-  return Math.max(session.lastSeq, client.session?.inbox.confirmed ?? 0) >= last;
+function hasArrived(client: NatterClient, terminal: Terminal, last: number): boolean {
+  return Math.max(terminal.lastSeq, client.session?.inbox.confirmed ?? 0) >= last;
 }
 
 /** Resolves when nothing is outstanding, or nothing has moved for `patience` ms. */
-async function finish(client: NatterClient, session: Session, last: number, patience: number): Promise<void> {
-  const moves = () => JSON.stringify([client.pending().length, session.lastSeq]);
+async function finish(client: NatterClient, terminal: Terminal, last: number, patience: number): Promise<void> {
+  const moves = () => JSON.stringify([client.pending().length, terminal.lastSeq]);
   const arrived = new Promise<void>((resolve) => {
-    const look = () => hasArrived(client, session, last) && resolve();
+    const look = () => hasArrived(client, terminal, last) && resolve();
     look();
-    client.on("message", look);
-    client.on("login", look);
+    for (const name of ["message", "edit", "delete", "react", "login"] as const) client.on(name, look);
   });
   let done = false;
-  const all = Promise.all([session.settled(), arrived]).then(() => done = true);
+  const all = Promise.all([terminal.settled(), arrived]).then(() => done = true);
   for (let before = ""; !done && before !== moves();) {
     before = moves();
     await within(all, patience);

@@ -14,7 +14,7 @@ import { Writable } from "node:stream";
 import { Keys, LINE_BREAK, PASTES_OFF, PASTES_ON } from "./keys.ts";
 
 /** What Tab makes of a line: what it could be, and the part of it that this replaces. */
-export type Complete = (line: string) => [hits: string[], replaced: string];
+type Complete = (line: string) => [hits: string[], replaced: string];
 
 interface Asking {
   question: string;

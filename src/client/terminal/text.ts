@@ -1,11 +1,12 @@
+import { ConnectionLost, NatterError } from "../errors.ts";
+
 /**
  * Text for a terminal. What others wrote (names, messages, the server's sentences) passes through {@linkcode harmless} before it gets there: a terminal obeys
  * what looks like a command to it.
  */
-import { ConnectionLost, NatterError } from "../messages.ts";
 
 /** Control characters of both sets, half characters, line separators, and what turns the direction of writing round. */
-const UNSAFE = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+const UNSAFE_SHOWN = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 /** What some terminal or other takes for the end of a line. */
 const LINE_ENDS = /\r\n|[\n\v\f\r\x85\u2028\u2029]/g;
 /** What has a meaning of its own beside a name on a line. */
@@ -13,7 +14,7 @@ const AMBIGUOUS = /[:"[\]|*!>\\]|^$/;
 
 /** One line of text that a terminal only shows. What it would obey has become `�`. */
 export function harmless(text: string): string {
-  return text.replace(/\t/g, "    ").replace(UNSAFE, "�");
+  return text.replace(/\t/g, "    ").replace(UNSAFE_SHOWN, "�");
 }
 
 /** A text of several lines, each harmless. */
@@ -29,7 +30,7 @@ export function label(name: string): string {
 
 /** A text as one field of a line with tabs between the fields: `\n`, `\t` and `\\` stand for what would break it. */
 export function field(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll("\t", "\\t").replace(LINE_ENDS, "\\n").replace(UNSAFE, "�");
+  return text.replaceAll("\\", "\\\\").replaceAll("\t", "\\t").replace(LINE_ENDS, "\\n").replace(UNSAFE_SHOWN, "�");
 }
 
 const graphemes = new Intl.Segmenter();

@@ -12,6 +12,19 @@ export interface Shown {
   /** To whom it went, if it is one's own, from another device. */
   to?: string;
   msg: string;
+  /** It was changed since. */
+  edited?: number;
+  /** It says nothing any more. */
+  deleted?: true;
+  /** The number of the message that it answers. */
+  reply?: number;
+  reactions?: { emoji: string; count: number }[];
+  /** Its files, with their whole addresses. */
+  files?: { name: string; url: string }[] | undefined;
+  /** It speaks to the user, in a group. */
+  speaks?: boolean;
+  /** Its own number, where it is asked for. */
+  number?: number;
 }
 
 /** What shows. */
@@ -28,19 +41,32 @@ export interface View {
 /** Before what does not fit on a message's first row, so that no row of a text can pass for another message. */
 const MORE = "    | ";
 
+/** What it says, and what became of it. */
+function textOf({ msg, edited, deleted, reply, reactions = [], files = [] }: Shown): string {
+  if (deleted) return "(deleted)";
+  const behind = [...edited === undefined ? [] : ["(edited)"], ...reactions.map(({ emoji, count }) => `[${emoji} ${count}]`)];
+  return [
+    ...reply === undefined ? [] : [`(to #${reply})`],
+    ...msg === "" ? [] : [msg],
+    ...files.map(({ name, url }) => `[${label(name)} ${url}]`),
+    ...behind,
+  ].join(" ");
+}
+
 /** For a person: `columns` wide, with colours if `paint` has them. */
 export function screenView(write: (text: string) => void, columns: () => number, paint: Paint): View {
   return {
-    message({ ts, id, name, group, to, msg }) {
-      const time = shortTime(ts), where = group === undefined ? "" : `[${label(group)}] `;
+    message(message) {
+      const { ts, id, name, group, to, number, speaks } = message;
+      const time = `${shortTime(ts)}${number === undefined ? "" : ` #${number}`}`, where = group === undefined ? "" : `[${label(group)}] `;
       const who = `${label(name)}${to === undefined ? "" : ` > ${label(to)}`}:`;
       const room = Math.max(columns() - 1, 20);
-      const [first, ...more] = harmlessLines(msg);
+      const [first, ...more] = harmlessLines(textOf(message));
       // A head that is wider than the terminal leaves nothing beside it.
       const beside = Math.max(room - width(`${time} ${where}${who} `), 0);
       const rows = [...wrap(first, beside, room - MORE.length), ...more.flatMap((line) => wrap(line, room - MORE.length, room - MORE.length))];
       const head = `${paint("2", time)} ${where && paint("1", where)}${paint(nameColour(id), who)} `;
-      write(rows.map((row, i) => (i === 0 ? head : paint("2", MORE)) + row).join("\n"));
+      write(rows.map((row, i) => (i === 0 ? head : paint("2", MORE)) + (speaks ? paint("1;33", row) : row)).join("\n"));
     },
     table(rows) {
       if (rows.length > 0) write(rows.map((row) => "  " + row.map(harmless).join("  ")).join("\n"));
@@ -70,9 +96,12 @@ export function pipeView({ print, complain }: Output): View & { readonly faults:
   };
   return {
     faults: 0,
-    message({ ts, name, group, to, msg }) {
-      if (group !== undefined) say(["group", isoTime(ts), group, name, msg]);
-      else say(to === undefined ? ["chat", isoTime(ts), name, msg] : ["sent", isoTime(ts), to, msg]);
+    message({ ts, name, group, to, msg, deleted, number, files = [] }) {
+      // It says nothing to a program.
+      if (deleted) return;
+      const behind = [...files.map(({ url }) => url), ...number === undefined ? [] : [`#${number}`]];
+      if (group !== undefined) say(["group", isoTime(ts), group, name, msg, ...behind]);
+      else say(to === undefined ? ["chat", isoTime(ts), name, msg, ...behind] : ["sent", isoTime(ts), to, msg, ...behind]);
     },
     table: (rows) => rows.forEach(say),
     note() {},

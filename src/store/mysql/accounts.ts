@@ -1,18 +1,21 @@
 // Users, passwords, tokens. Tokens are written with their user's row locked: else two that delete the same one, by its hash and by its device, would wait for
 // each other.
 
+import { DAY_MS } from "../../async/pause.ts";
 import { Buffer } from "node:buffer";
-import type { Account, DeviceId, Store, TokenOwner, UserId } from "../store.ts";
-import { isDuplicate } from "./errors.ts";
+import type { Account, DeviceId, Ended, Store, TokenOwner, UserId } from "../store.ts";
 import { gathered } from "./gather.ts";
+import type { BotName } from "../hooks.ts";
+import { isDuplicate } from "./errors.ts";
 import { asking, endedOf, type LockedUser } from "./locked_user.ts";
+import { takingLook } from "./looks.ts";
 import type { Pool } from "./pool.ts";
 import { literal, marks, numbers, padded } from "./sql.ts";
 import type { Users } from "./users.ts";
 
 type Accounts = Pick<
   Store,
-  "createUser" | "findUser" | "findUserByToken" | "rehash" | "setPassword" | "setClosed" | "extendToken" | "removeToken" | "expireTokens"
+  "findUser" | "findUserByToken" | "makeBot" | "rehash" | "setPassword" | "setClosed" | "extendToken" | "removeToken" | "expireTokens"
 >;
 
 interface AccountRow {
@@ -36,9 +39,8 @@ interface TokenRow {
   expires: number;
 }
 
-const DAY_MS = 86_400_000;
 /** Tokens or devices of one transaction. */
-const STEP = 500;
+const EXPIRED_AT_ONCE = 500;
 
 function account({ id, name, password, version, closed }: AccountRow): Account {
   return { id, name, password, version, closed: closed === 1 };
@@ -55,12 +57,12 @@ export function accounts(db: Pool, users: Users): Accounts {
     return hashes.map((hash) => rows.find((row) => hash.equals(row.hash)));
   });
 
-  /** What `find` gives is changed with its users locked, {@linkcode STEP} rows at a time. `tokens`: those of these users, under the lock. */
+  /** What `find` gives is changed with its users locked, {@linkcode EXPIRED_AT_ONCE} rows at a time. `tokens`: those of these users, under the lock. */
   async function step<Row extends { userid: UserId }>(
     find: () => Promise<Row[]>,
     change: (rows: Row[], locked: Map<UserId, LockedUser>, tokens: TokenRow[]) => string[],
   ): Promise<void> {
-    for (let found = STEP; found === STEP;) {
+    for (let found = EXPIRED_AT_ONCE; found === EXPIRED_AT_ONCE;) {
       const rows = await find();
       found = rows.length;
       if (found === 0) return;
@@ -79,21 +81,23 @@ export function accounts(db: Pool, users: Users): Accounts {
     if (token) await users.change([token.userid], () => ({ result: undefined, statements: [`${sql} WHERE hash = ${literal(hash)}`] }));
   }
 
-  return {
-    async createUser(name, key, password) {
-      try {
-        const { insertId } = await db.write("INSERT INTO user (name, namekey, password) VALUES (?, ?, ?)", [name, Buffer.from(key), password]);
-        return insertId;
-      } catch (error) {
-        if (isDuplicate(error)) return undefined;
-        throw error;
-      }
-    },
+  /** Makes a bot without a token; no password is its. @returns whether its name was free */
+  async function insertBot({ name, key, look }: BotName): Promise<boolean> {
+    const insert = `INSERT INTO user (name, namekey, password, bot) VALUES (${literal(name)}, ${literal(Buffer.from(key))}, '', TRUE)`;
+    try {
+      await db.transaction((tx) => tx.script([insert, takingLook("user", look, "LAST_INSERT_ID()")]));
+      return true;
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+      return false;
+    }
+  }
 
+  return {
     async findUser(by) {
       const where = "id" in by ? "id = ?" : "namekey = ?";
       const rows = await db.read<AccountRow>(
-        `SELECT id, name, password, version, closed FROM user WHERE ${where}`,
+        `SELECT id, name, password, version, closed FROM user WHERE deleted = 0 AND ${where}`,
         ["id" in by ? by.id : Buffer.from(by.key)],
       );
       return rows.length > 0 ? account(rows[0]) : undefined;
@@ -104,6 +108,28 @@ export function accounts(db: Pool, users: Users): Accounts {
       return row && row.expires > now ? { account: account(row), device: row.device, expires: row.expires } : undefined;
     },
 
+    async makeBot(bot, token, expires) {
+      const known = async () =>
+        (await db.read<{ id: UserId; bot: number }>("SELECT id, bot FROM user WHERE namekey = ? AND deleted = 0", [Buffer.from(bot.key)])).at(0);
+      const there = await known() ?? (await insertBot(bot) ? await known() : undefined);
+      if (!there?.bot) return "INVALID";
+      const id = numbers([there.id]);
+      return await users.change<{ id: UserId; ended: Ended[] } | "INVALID">([there.id], (locked) => {
+        const user = locked.get(there.id);
+        if (!user || user.row.deleted) return { result: "INVALID" };
+        const at = Date.now();
+        const ended = [...user.devices.values()].flatMap((device) => user.remove(device, at));
+        return {
+          result: { id: there.id, ended },
+          statements: [
+            `DELETE FROM token WHERE userid = ${id}`,
+            `INSERT INTO token (hash, userid, device, expires) VALUES (${literal(token)}, ${id}, 0, ${numbers([expires])})`,
+            ...asking(ended, at),
+          ],
+        };
+      });
+    },
+
     async rehash(userId, version, password) {
       await db.write("UPDATE user SET password = ? WHERE id = ? AND version = ?", [password, userId, version]);
     },
@@ -111,7 +137,7 @@ export function accounts(db: Pool, users: Users): Accounts {
     async setPassword(userId, version, password, keep) {
       return await users.change([userId], (locked) => {
         const user = locked.get(userId);
-        if (!user || (version !== undefined && user.row.version !== version)) return { result: undefined };
+        if (!user || user.row.deleted || (version !== undefined && user.row.version !== version)) return { result: undefined };
         const at = Date.now();
         const ended = [...user.devices.values()].flatMap((device) => {
           if (device.device === keep?.device) return [];
@@ -136,7 +162,7 @@ export function accounts(db: Pool, users: Users): Accounts {
     async setClosed(userId, closed) {
       return await users.change([userId], (locked) => {
         const user = locked.get(userId);
-        if (!user) return { result: undefined };
+        if (!user || user.row.deleted) return { result: undefined };
         const at = Date.now();
         user.row.closed = closed ? 1 : 0;
         const ended = closed ? endedOf(user.devices.values()) : [];
@@ -154,18 +180,18 @@ export function accounts(db: Pool, users: Users): Accounts {
         () =>
           db.read<{ userid: UserId; hash: Buffer }>(
             "SELECT t.userid, t.hash FROM device d JOIN token t ON t.userid = d.userid AND t.device = d.device " +
-              "WHERE d.node IS NOT NULL AND t.expires < ? LIMIT ?",
-            [now + life - DAY_MS, String(STEP)],
+              "WHERE d.device > 0 AND d.node IS NOT NULL AND t.expires < ? LIMIT ?",
+            [now + life - DAY_MS, String(EXPIRED_AT_ONCE)],
           ),
         (_, locked, known) => {
           const used = known.filter(({ userid, device, expires }) =>
-            expires < now + life - DAY_MS && locked.get(userid)?.devices.get(device)?.session != null
+            device > 0 && expires < now + life - DAY_MS && locked.get(userid)?.devices.get(device)?.session != null
           );
           return used.length > 0 ? [`UPDATE token SET expires = ${numbers([now + life])} WHERE ${tokens(used)}`] : [];
         },
       );
       await step(
-        () => db.read<{ userid: UserId }>("SELECT userid FROM token WHERE expires < ? LIMIT ?", [now, String(STEP)]),
+        () => db.read<{ userid: UserId }>("SELECT userid FROM token WHERE expires < ? LIMIT ?", [now, String(EXPIRED_AT_ONCE)]),
         (_, _locked, known) => {
           const over = known.filter(({ expires }) => expires < now);
           return over.length > 0 ? [`DELETE FROM token WHERE ${tokens(over)}`] : [];
@@ -176,7 +202,7 @@ export function accounts(db: Pool, users: Users): Accounts {
           db.read<{ userid: UserId; device: DeviceId }>(
             "SELECT d.userid, d.device FROM device d LEFT JOIN token t ON t.userid = d.userid AND t.device = d.device " +
               "WHERE d.device > 0 AND d.session IS NULL AND t.hash IS NULL LIMIT ?",
-            [String(STEP)],
+            [String(EXPIRED_AT_ONCE)],
           ),
         (rows, locked, known) => {
           for (const { userid, device: number } of rows) {

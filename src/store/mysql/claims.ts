@@ -66,7 +66,7 @@ function decide(
   { maxDevices }: StoreLimits,
 ): Claim {
   if (valid.get(name) !== incarnation) return { result: "fenced" };
-  if (!user) return { result: "refused", errno: "INVALID" };
+  if (!user || user.row.deleted) return { result: "refused", errno: "INVALID" };
   if ("token" in proof) {
     const token = tokens.get(Buffer.from(proof.token).toString("hex"));
     if (token?.userid !== user.row.id || token.device !== wanted) return { result: "refused", errno: "INVALID" };

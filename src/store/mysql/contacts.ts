@@ -1,7 +1,8 @@
 // Friends, those who watch them, blocks, and finding users.
 
 import { Buffer } from "node:buffer";
-import type { Contact, Store, StoreLimits, UserId, Watcher } from "../store.ts";
+import type { Contact, Store, StoreLimits, User, UserId, Watcher } from "../store.ts";
+import { avatarOf } from "../files.ts";
 import type { Pool } from "./pool.ts";
 import { marks, padded, pieces } from "./sql.ts";
 import { lockUsers } from "./users.ts";
@@ -12,9 +13,18 @@ type Contacts = Pick<Store, "addFriend" | "removeFriend" | "watchers" | "findUse
 export const CONTACT = "f.id, f.name, IF(b.userid IS NULL, f.state, 'offline') AS state, IF(b.userid IS NULL, f.lastseen, b.lastseen) AS lastseen";
 export const BLOCKS = "LEFT JOIN block b ON b.userid = f.id AND b.blocked =";
 
+/** A user as {@linkcode USER} gives them. */
+type UserRow = Pick<Required<User>, "id" | "name" | "about"> & { urlkey: string | null; bot: number };
+
+const USER = "id, name, about, (SELECT urlkey FROM file WHERE file.id = user.avatar) AS urlkey, bot";
+
+function user({ id, name, about, urlkey, bot }: UserRow): User {
+  return { id, name, ...about === "" ? {} : { about }, ...avatarOf(urlkey), ...bot === 0 ? {} : { bot: true } };
+}
+
 export function contacts(db: Pool, limits: StoreLimits): Contacts {
   async function contact(asker: UserId, where: string, value: number | Uint8Array): Promise<Contact | undefined> {
-    const [found] = await db.read<Contact>(`SELECT ${CONTACT} FROM user f ${BLOCKS} ? WHERE ${where}`, [asker, value]);
+    const [found] = await db.read<Contact>(`SELECT ${CONTACT} FROM user f ${BLOCKS} ? WHERE f.deleted = 0 AND ${where}`, [asker, value]);
     return found;
   }
 
@@ -23,7 +33,8 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
       const found = "id" in friend ? await contact(userId, "f.id = ?", friend.id) : await contact(userId, "f.namekey = ?", Buffer.from(friend.key));
       if (!found) return "NO_USER";
       const added = await db.transaction(async (tx) => {
-        await lockUsers(tx, [userId]);
+        const there = await lockUsers(tx, [userId, found.id]);
+        if (!there.has(found.id) || !there.has(userId)) return undefined;
         const [{ friends, known }] = await tx.rows<{ friends: number; known: number }>(
           "SELECT COUNT(*) AS friends, COUNT(IF(friendid = ?, 1, NULL)) AS known FROM friend WHERE userid = ?",
           [found.id, userId],
@@ -33,7 +44,7 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
         await tx.change("INSERT INTO friend (userid, friendid) VALUES (?, ?)", [userId, found.id]);
         return true;
       });
-      return added ? found : "FULL";
+      return added === undefined ? "NO_USER" : added ? found : "FULL";
     },
 
     async removeFriend(userId, friendId) {
@@ -62,27 +73,31 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
       const values = "ids" in by ? by.ids : by.keys.map((key) => Buffer.from(key));
       if (values.length === 0) return [];
       const list = padded<number | Uint8Array>(values);
-      return await db.read(
-        `SELECT id, name FROM user WHERE ${"ids" in by ? "id" : "namekey"} IN (${marks(list.length)}) ORDER BY id LIMIT 100`,
+      const rows = await db.read<UserRow>(
+        `SELECT ${USER} FROM user WHERE deleted = 0 AND ${"ids" in by ? "id" : "namekey"} IN (${marks(list.length)}) ORDER BY id LIMIT 100`,
         list,
       );
+      return rows.map(user);
     },
 
     async findByPrefix(prefix, limit) {
       // No byte of a name is 0xFF.
       const end = Buffer.concat([Buffer.from(prefix), Buffer.from([0xFF])]);
-      return await db.read("SELECT id, name FROM user WHERE namekey >= ? AND namekey < ? ORDER BY namekey LIMIT ?", [
-        Buffer.from(prefix),
-        end,
-        String(limit),
-      ]);
+      const rows = await db.read<UserRow>(
+        `SELECT ${USER} FROM user WHERE deleted = 0 AND namekey >= ? AND namekey < ? ORDER BY namekey LIMIT ?`,
+        [
+          Buffer.from(prefix),
+          end,
+          String(limit),
+        ],
+      );
+      return rows.map(user);
     },
 
     async block(userId, other, at) {
-      const found = await db.read("SELECT 1 FROM user WHERE id = ?", [other]);
-      if (found.length === 0) return "NO_USER";
       return await db.transaction(async (tx) => {
-        await lockUsers(tx, [userId]);
+        const there = await lockUsers(tx, [userId, other]);
+        if (!there.has(other) || !there.has(userId)) return "NO_USER";
         const [{ blocks, known }] = await tx.rows<{ blocks: number; known: number }>(
           "SELECT COUNT(*) AS blocks, COUNT(IF(blocked = ?, 1, NULL)) AS known FROM block WHERE userid = ?",
           [other, userId],
@@ -96,7 +111,9 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
 
     async unblock(userId, other) {
       const { affectedRows } = await db.write("DELETE FROM block WHERE userid = ? AND blocked = ?", [userId, other]);
-      return affectedRows > 0 ? await contact(other, "f.id = ?", userId) : undefined;
+      if (affectedRows === 0) return undefined;
+      const [seen, sees] = await Promise.all([contact(other, "f.id = ?", userId), contact(userId, "f.id = ?", other)]);
+      return seen && sees && { seen, sees };
     },
   };
 }

@@ -6,15 +6,15 @@
  * 3. A batch that the database refuses, or that met a lock, has changed nothing. Each of it is then asked alone, beside the batches that follow, so that it
  *    fails or waits alone.
  * 4. When a batch finds the database away, those who wait are rejected with it: nobody waits for one time-out after another. More than
- *    {@linkcode MOST_WAITING} are refused.
+ *    {@linkcode MOST_GATHERED} are refused.
  */
 import { setImmediate } from "node:timers";
 import { StoreUnavailable } from "../store.ts";
 
 /** Most of one batch: with two of them under way, the database and natter work at the same time. */
-const BATCH = 32;
+const GATHERED_AT_ONCE = 32;
 const UNDER_WAY = 2;
-const MOST_WAITING = 10_000;
+const MOST_GATHERED = 10_000;
 
 interface Call<Q, A> {
   question: Q;
@@ -46,13 +46,13 @@ export function gathered<Q, A>(ask: (questions: Q[], alone: boolean) => Promise<
 
   async function run(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (waiting.length > 0) await answer(waiting.splice(0, BATCH));
+    while (waiting.length > 0) await answer(waiting.splice(0, GATHERED_AT_ONCE));
     underWay--;
   }
 
   return (question) =>
     new Promise((resolve, reject) => {
-      if (waiting.length >= MOST_WAITING) return reject(new StoreUnavailable("the database is overloaded: too many requests wait for it"));
+      if (waiting.length >= MOST_GATHERED) return reject(new StoreUnavailable("the database is overloaded: too many requests wait for it"));
       waiting.push({ question, resolve, reject });
       if (underWay === UNDER_WAY) return;
       underWay++;

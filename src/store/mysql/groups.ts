@@ -1,94 +1,36 @@
-// Groups and their members. Whoever changes a group's members, and with them its `count`, holds the lock of its row.
+// Groups and their members, as those see them who are in.
 
 import { Buffer } from "node:buffer";
-import type { Group, GroupId, Member, Role, Store, StoreLimits, UserId } from "../store.ts";
+import type { Group, GroupId, GroupStore, Member, Members, Role, UserId } from "../store.ts";
 import { BLOCKS, CONTACT } from "./contacts.ts";
-import { isDuplicate } from "./errors.ts";
-import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
-import { numbers } from "./sql.ts";
-import { lockUsers } from "./users.ts";
+import { literal, numbers } from "./sql.ts";
 
-type Groups = Pick<Store, "createGroup" | "joinGroup" | "leaveGroup" | "membersOf" | "members" | "firstMembers">;
+type Lists = Pick<GroupStore, "membersOf" | "members" | "banned" | "firstMembers">;
 
-/** The group `g` as its member `me` sees it. */
-export const GROUP = "g.id, g.groupname, g.groupdesc, me.grouprole AS role, g.count";
+/** A group as a statement gives it. */
+export type GroupRow = Omit<Group, "private"> & { private: number };
 
-/** Groups of one round trip of {@linkcode Store.firstMembers}. */
+/** The columns of a {@linkcode GroupRow}, of the group `g` and its member `me`. */
+export const GROUP = "g.id, g.groupname, g.groupdesc, me.grouprole AS role, g.count, g.private";
+
+/** Groups of one round trip of {@linkcode GroupStore.firstMembers}. */
 const GROUPS = 64;
 
-/** Undoes the transaction and is its result. */
-class Full extends Error {}
+/** The group of a row. */
+export function groupOf({ id, groupname, groupdesc, role, count, private: isPrivate }: GroupRow): Group {
+  return { id, groupname, groupdesc, role, count, ...isPrivate === 1 ? { private: true } : {} };
+}
 
-export function groups(db: Pool, limits: StoreLimits): Groups {
-  async function inTooMany(tx: Link, userId: UserId): Promise<boolean> {
-    await lockUsers(tx, [userId]);
-    const [{ count }] = await tx.rows<{ count: number }>("SELECT COUNT(*) AS count FROM groupuser WHERE userid = ?", [userId]);
-    return count >= limits.maxContacts;
-  }
+/** The statement that gives a row if a public group has that name, or one that looks the same. */
+export function isTaken(key: string, look: string): string {
+  return `SELECT 1 FROM allgroup WHERE groupkey = ${literal(Buffer.from(key))} ` +
+    `UNION ALL SELECT 1 FROM look WHERE kind = 'group' AND look = ${literal(Buffer.from(look))}`;
+}
 
+/** The part of the store that is groups and their members. */
+export function groups(db: Pool): Lists {
   return {
-    async createGroup(creator, groupname, key, groupdesc) {
-      try {
-        return await db.transaction(async (tx) => {
-          // The group first: groups are locked before users.
-          const { insertId } = await tx.change(
-            "INSERT INTO allgroup (groupname, groupkey, groupdesc, count) VALUES (?, ?, ?, 1)",
-            [groupname, Buffer.from(key), groupdesc],
-          );
-          if (await inTooMany(tx, creator)) throw new Full();
-          await tx.change("INSERT INTO groupuser (groupid, userid, grouprole, joined) VALUES (?, ?, 'creator', 1)", [insertId, creator]);
-          return { groupid: insertId };
-        });
-      } catch (error) {
-        if (error instanceof Full) return "FULL";
-        if (isDuplicate(error)) return "INVALID";
-        throw error;
-      }
-    },
-
-    async joinGroup(userId, wanted) {
-      const where = "id" in wanted ? "id = ?" : "groupkey = ?";
-      const [found] = await db.read<{ id: number }>(`SELECT id FROM allgroup WHERE ${where}`, ["id" in wanted ? wanted.id : Buffer.from(wanted.key)]);
-      if (!found) return "NO_GROUP";
-      return await db.transaction(async (tx) => {
-        const [group] = await tx.rows<Omit<Group, "role">>("SELECT id, groupname, groupdesc, count FROM allgroup WHERE id = ? FOR UPDATE", [
-          found.id,
-        ]);
-        if (!group) return "NO_GROUP";
-        const [known] = await tx.rows<{ role: Role }>("SELECT grouprole AS role FROM groupuser WHERE groupid = ? AND userid = ?", [group.id, userId]);
-        if (known) return { ...group, ...known };
-        if (group.count >= limits.maxGroup || await inTooMany(tx, userId)) return "FULL";
-        await tx.change(
-          "INSERT INTO groupuser (groupid, userid, grouprole, joined) " +
-            "SELECT ?, ?, 'normal', COALESCE(MAX(joined), 0) + 1 FROM groupuser WHERE groupid = ?",
-          [group.id, userId, group.id],
-        );
-        await tx.change("UPDATE allgroup SET count = count + 1 WHERE id = ?", [group.id]);
-        return { ...group, count: group.count + 1, role: "normal" };
-      });
-    },
-
-    async leaveGroup(userId, groupid) {
-      return await db.transaction(async (tx) => {
-        const group = await tx.rows("SELECT id FROM allgroup WHERE id = ? FOR UPDATE", [groupid]);
-        if (group.length === 0) return "NO_GROUP";
-        const [left] = await tx.rows<{ grouprole: Role }>("SELECT grouprole FROM groupuser WHERE groupid = ? AND userid = ?", [groupid, userId]);
-        if (!left) return "NOT_MEMBER";
-        await tx.change("DELETE FROM groupuser WHERE groupid = ? AND userid = ?", [groupid, userId]);
-        const [oldest] = await tx.rows<{ userid: number }>("SELECT userid FROM groupuser WHERE groupid = ? ORDER BY joined LIMIT 1", [groupid]);
-        if (!oldest) {
-          await tx.change("DELETE FROM allgroup WHERE id = ?", [groupid]);
-          return "OK";
-        }
-        await tx.change("UPDATE allgroup SET count = count - 1 WHERE id = ?", [groupid]);
-        if (left.grouprole === "creator") {
-          await tx.change("UPDATE groupuser SET grouprole = 'creator' WHERE groupid = ? AND userid = ?", [groupid, oldest.userid]);
-        }
-        return "OK";
-      });
-    },
-
     async membersOf(groupid) {
       const rows = await db.read<{ userId: number | null; node: string | null }>(
         "SELECT DISTINCT gu.userid AS userId, d.node FROM allgroup g LEFT JOIN groupuser gu ON gu.groupid = g.id " +
@@ -104,16 +46,31 @@ export function groups(db: Pool, limits: StoreLimits): Groups {
     },
 
     async members(asker, groupid, after, limit) {
-      const group = numbers([groupid]);
+      const group = numbers([groupid]), me = numbers([asker]);
       const [[found], members] = await db.readAll([
-        "SELECT g.groupdesc, g.count, me.userid IS NOT NULL AS inside FROM allgroup g " +
-        `LEFT JOIN groupuser me ON me.groupid = g.id AND me.userid = ${numbers([asker])} WHERE g.id = ${group}`,
-        `SELECT ${CONTACT}, gu.grouprole AS role FROM groupuser gu JOIN user f ON f.id = gu.userid ${BLOCKS} ${numbers([asker])} ` +
-        `WHERE gu.groupid = ${group} AND gu.userid > ${numbers([after])} ORDER BY gu.userid LIMIT ${numbers([limit + 1])}`,
-      ]) as [{ groupdesc: string; count: number; inside: number }[], Member[]];
-      if (!found) return "NO_GROUP";
+        "SELECT g.groupdesc, g.count, g.private, g.history, g.posting, me.userid IS NOT NULL AS inside FROM allgroup g " +
+        `LEFT JOIN groupuser me ON me.groupid = g.id AND me.userid = ${me} WHERE g.id = ${group}`,
+        `SELECT ${CONTACT}, gu.grouprole AS role FROM groupuser gu JOIN user f ON f.id = gu.userid ${BLOCKS} ${me} ` +
+        `WHERE gu.groupid = ${group} AND gu.userid > ${numbers([after])} AND ${isIn(me, "gu.groupid")} ORDER BY gu.userid LIMIT ${
+          numbers([limit + 1])
+        }`,
+      ]) as [(Omit<Members, "private" | "members" | "more"> & { private: number; inside: number })[], Member[]];
+      if (!found || found.private === 1 && found.inside === 0) return "NO_GROUP";
       if (found.inside === 0) return "NOT_MEMBER";
-      return { groupdesc: found.groupdesc, members: members.slice(0, limit), count: found.count, more: members.length > limit };
+      const { groupdesc, private: isPrivate, history, posting, count } = found;
+      return { groupdesc, private: isPrivate === 1, history, posting, members: members.slice(0, limit), count, more: members.length > limit };
+    },
+
+    async banned(asker, groupid, after, limit) {
+      const group = numbers([groupid]);
+      const [[found], users] = await db.readAll([
+        `SELECT g.private, me.grouprole AS role FROM allgroup g LEFT JOIN groupuser me ON me.groupid = g.id AND me.userid = ${numbers([asker])} ` +
+        `WHERE g.id = ${group}`,
+        "SELECT u.id, u.name FROM ban b JOIN user u ON u.id = b.userid " +
+        `WHERE b.groupid = ${group} AND b.userid > ${numbers([after])} ORDER BY b.userid LIMIT ${numbers([limit])}`,
+      ]) as [{ private: number; role: Role | null }[], { id: UserId; name: string }[]];
+      if (!found?.role) return found?.private === 0 ? "NOT_MEMBER" : "NO_GROUP";
+      return found.role === "normal" ? "NOT_YOURS" : users;
     },
 
     async firstMembers(asker, groupids, limit) {
@@ -123,7 +80,7 @@ export function groups(db: Pool, limits: StoreLimits): Groups {
         const results = await db.readAll(
           piece.map((groupid) =>
             `SELECT ${CONTACT}, gu.grouprole AS role FROM groupuser gu STRAIGHT_JOIN user f ON f.id = gu.userid ${BLOCKS} ${numbers([asker])} ` +
-            `WHERE gu.groupid = ${numbers([groupid])} ORDER BY gu.joined LIMIT ${numbers([limit])}`
+            `WHERE gu.groupid = ${numbers([groupid])} AND ${isIn(numbers([asker]), "gu.groupid")} ORDER BY gu.joined LIMIT ${numbers([limit])}`
           ),
         ) as Member[][];
         for (const [j, members] of results.entries()) if (members.length > 0) found.set(piece[j], members);
@@ -131,4 +88,9 @@ export function groups(db: Pool, limits: StoreLimits): Groups {
       return found;
     },
   };
+}
+
+/** That the user is a member of the group; both are SQL. */
+function isIn(userId: string, groupid: string): string {
+  return `EXISTS (SELECT 1 FROM groupuser i WHERE i.groupid = ${groupid} AND i.userid = ${userId})`;
 }

@@ -19,7 +19,7 @@ export interface Target {
 /** mysql2's, which is imported only when a MySQL store is opened. */
 export type Driver = { createConnection: typeof createConnection };
 
-const CONNECT_MS = 5000;
+const MYSQL_CONNECT_MS = 5000;
 const STATEMENT_MS = 6000;
 
 // What every connection starts with. READ COMMITTED: no gap locks. wait_timeout: what a machine that died held is free after 15 s. The lock wait is shorter
@@ -76,7 +76,7 @@ export class Link {
         password: target.password,
         database: target.database || undefined,
         charset: "utf8mb4_bin",
-        connectTimeout: CONNECT_MS,
+        connectTimeout: MYSQL_CONNECT_MS,
         trace: false,
         // The rows found, not the rows changed, are what `affectedRows` counts.
         flags: ["FOUND_ROWS"],

@@ -22,6 +22,8 @@ export interface UserRow {
   /** Where all sessions of the user are; null: there is none, or they are on several nodes. */
   node: string | null;
   closed: number;
+  /** The account is gone. */
+  deleted: number;
   version: number;
   many: number;
   /** The last number that a device got. */
@@ -34,7 +36,7 @@ export interface UserRow {
 
 /** The columns of a {@linkcode UserRow}. */
 export const USER_COLUMNS: readonly (keyof UserRow)[] = [
-  ...["id", "state", "node", "closed", "version", "many", "last_device", "last_seq", "confirmed_seq", "trimmed_seq", "lastseen"] as const,
+  ...["id", "state", "node", "closed", "deleted", "version", "many", "last_device", "last_seq", "confirmed_seq", "trimmed_seq", "lastseen"] as const,
 ];
 
 /** A device's row. */
@@ -62,7 +64,7 @@ const CHANGING = DEVICE_COLUMNS.slice(4);
 export const PLACE = "IF(d.confirmed_seq >= u.trimmed_seq, d.confirmed_seq, u.confirmed_seq)";
 
 /** Who holds a device. */
-export type Holder = Pick<DeviceRow, "session" | "node" | "incarnation">;
+type Holder = Pick<DeviceRow, "session" | "node" | "incarnation">;
 
 /** A user whose row is locked. */
 export class LockedUser {
@@ -72,7 +74,7 @@ export class LockedUser {
   readonly before: Readonly<UserRow>;
   /** Devices whose rows are to be written. */
   readonly changed = new Set<DeviceRow>();
-  /** Devices whose tokens are to go, and whose rows are, but for device 0. */
+  /** Devices whose tokens are to go, and whose rows and subscriptions are, but for device 0. */
   readonly removed = new Set<DeviceRow>();
 
   constructor(readonly row: UserRow, devices: DeviceRow[], private readonly maxInbox: number) {
@@ -144,6 +146,14 @@ export class LockedUser {
     this.#trim();
   }
 
+  /** Everything in the log of a user without devices goes, in steps. @returns whether there is something left. */
+  clear(): boolean {
+    const { row } = this;
+    row.confirmed_seq = row.last_seq;
+    this.#trim();
+    return row.trimmed_seq < row.last_seq;
+  }
+
   /** Raises `trimmed_seq` as far as rule 3 allows. */
   #trim(): void {
     const { row } = this;
@@ -168,6 +178,7 @@ export function writing(users: LockedUser[]): string[] {
   return [
     ...writingUsers(users.filter(({ row, before }) => USER_COLUMNS.some((column) => row[column] !== before[column]))),
     ...writingDevices(users.flatMap((user) => [...user.changed])),
+    ...deleting("push", "PRIMARY", removed.filter(({ device }) => device !== 0).map(ofDevice)),
     ...deleting("device", "PRIMARY", removed.filter(({ device }) => device !== 0).map(ofDevice)),
     ...deleting("token", "token_device", removed.map(ofDevice)),
     ...deleting(

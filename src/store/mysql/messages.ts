@@ -1,121 +1,110 @@
-// Reading what was stored, and removing what is too old.
+// Reading the logs, and removing what is too old.
 
-import { Buffer } from "node:buffer";
-import type { Conversation, LogEntry, Store, StoredMessage } from "../store.ts";
-import type { Pool } from "./pool.ts";
+import { KINDS, reactionsOf, stoneOf, told } from "../deeds.ts";
+import { EVENT } from "../group_events.ts";
+import type { Done, Store, StoredMessage, UserId } from "../store.ts";
+import { dropping, WAITS } from "./deeds.ts";
+import { removeFilesOf } from "./files.ts";
+import { eventsOf } from "./group_events.ts";
+import { bySize } from "./history.ts";
 import type { Link } from "./link.ts";
+import { columns, type MessageRow, stored } from "./message_row.ts";
+import type { Pool } from "./pool.ts";
 import { type Indexable, unindex } from "./search.ts";
-import { lockOrder, marks, padded } from "./sql.ts";
-
-type Messages = Pick<Store, "log" | "history" | "prune">;
+import { lockOrder, LONGEST_LIST, numbers } from "./sql.ts";
+import { visibleToColumn } from "./visible.ts";
 
 /** Messages that are deleted in one transaction. */
 const FORGOTTEN = 50;
-/** Rows of the first read: at most 4 MiB with the longest lines. */
-const FIRST_READ = 64;
 
-/** Of a message `m` and its sender `u`. */
-export const COLUMNS = "m.id, m.sender, u.name, m.toid, m.groupid, m.ts, CONVERT(m.mid USING utf8mb4) AS mid, m.msg";
-
-/** A message as a statement gives it. */
-export interface MessageRow {
-  id: number;
-  sender: number;
-  name: string;
-  toid: number | null;
-  groupid: number | null;
-  ts: number;
-  mid: string | null;
-  msg: string;
+/** An entry of a log: a message, what was done to it, or what happened in a group. */
+interface EntryRow extends MessageRow {
+  seq: number;
+  kind: number;
+  /** Who did it. */
+  doer: UserId;
+  emoji: string | null;
+  off: number;
+  reactions: string | null;
+  /** It says what was not said before the reader left the group: nothing of it is told. */
+  shut: number;
 }
 
-/** The message of a row. */
-export function stored({ id, sender, name, toid, groupid, ts, mid, msg }: MessageRow): StoredMessage {
-  const conversation: Conversation = toid !== null ? { toid } : { groupid: groupid! };
-  return { messageid: id, id: sender, name, ...conversation, msg, ts, ...mid === null ? {} : { mid } };
-}
-
+/** The reader, who has left the group or come anew, may not see the message any more. */
+const UNSEEN = `m.groupid IS NOT NULL AND ${visibleToColumn("i.userid")} IS NOT TRUE`;
 /**
- * Reads few rows first, then as many as their sizes let expect: at least one, then at most `limit` and about `bytes` bytes of text.
- *
- * @param read gives up to so many rows behind `last`.
- * @returns them, and whether there are more.
+ * It got its text after that: of the EDITs before the last one stands in the reader's log, and says when it was. (Nobody but its author edits a text.) Of REACT
+ * nobody knows; what is put to it then is not told either.
  */
-async function bySize<Row extends MessageRow>(
-  read: (last: Row | undefined, count: number) => Promise<Row[]>,
-  limit: number,
-  bytes: number,
-): Promise<{ rows: Row[]; more: boolean }> {
-  const rows: Row[] = [];
-  let size = 0;
-  for (let wanted = Math.min(limit + 1, FIRST_READ);;) {
-    const found = await read(rows.at(-1), wanted);
-    for (const row of found) {
-      size += Buffer.byteLength(row.msg);
-      if (rows.length > 0 && (size > bytes || rows.length === limit)) return { rows, more: true };
-      rows.push(row);
-    }
-    if (found.length < wanted) return { rows, more: false };
-    wanted = Math.min(limit + 1 - rows.length, Math.ceil((bytes - size) / (size / rows.length)) + 1, rows.length * 4);
-  }
+const SHUT = `IF(e.kind = ${KINDS.react}, ${UNSEEN}, e.kind IN (0, ${KINDS.edit}) AND m.edited IS NOT NULL AND m.sender <> i.userid AND ${UNSEEN} ` +
+  "AND NOT EXISTS (SELECT 1 FROM deed past JOIN message edit ON edit.id = past.id JOIN inbox own ON own.messageid = past.id " +
+  `WHERE past.target = m.id AND edit.kind = ${KINDS.edit} AND edit.ts = m.edited AND own.userid = i.userid))`;
+
+/** A deed's message is its target, as it is now; of its text only an edit needs anything. */
+const ENTRY =
+  `i.seq, e.kind, e.sender AS doer, CONVERT(d.emoji USING utf8mb4) AS emoji, d.off, IF(e.kind = ${KINDS.react}, m.reactions, NULL) AS reactions, ` +
+  `${SHUT} AS shut, ${
+    columns(`IF(e.kind IN (${KINDS.delete}, ${KINDS.react}), '', m.msg)`)
+  } FROM inbox i STRAIGHT_JOIN message e ON e.id = i.messageid ` +
+  `LEFT JOIN deed d ON d.id = IF(e.kind IN (0, ${EVENT}), NULL, e.id) STRAIGHT_JOIN message m ON m.id = COALESCE(d.target, e.id) ` +
+  "STRAIGHT_JOIN user u ON u.id = m.sender";
+
+function entryOf({ kind, doer, emoji, off, reactions, shut, ...row }: Omit<EntryRow, "seq">): StoredMessage | Done {
+  if (kind === 0) return shut === 1 ? stoneOf(stored(row)) : stored(row);
+  const target = { ...row, messageid: row.id, deleted: row.deleted === 1 || shut === 1, reactions: reactionsOf(reactions) };
+  if (kind === KINDS.react) return told(target, doer, { what: "react", emoji: emoji ?? "", off: off === 1 });
+  return told(target, doer, { what: kind === KINDS.edit ? "edit" : "delete" });
 }
 
-export function messages(db: Pool): Messages {
+/** The part of the store that is logs, and the end of what is old. */
+export function messages(db: Pool): Pick<Store, "log" | "prune"> {
   return {
     async log(userId, after, limit, bytes) {
-      const { rows } = await bySize<MessageRow & { seq: number }>(
+      const { rows } = await bySize<EntryRow>(
         (last, count) =>
-          db.read(
-            `SELECT i.seq, ${COLUMNS} FROM inbox i STRAIGHT_JOIN message m ON m.id = i.messageid STRAIGHT_JOIN user u ON u.id = m.sender ` +
-              "WHERE i.userid = ? AND i.seq > ? ORDER BY i.seq LIMIT ?",
-            [userId, last?.seq ?? after, String(count)],
-          ),
+          db.read(`SELECT ${ENTRY} WHERE i.userid = ? AND i.seq > ? ORDER BY i.seq LIMIT ?`, [userId, last?.seq ?? after, String(count)]),
         limit,
         bytes,
       );
-      return rows.map((row): LogEntry => ({ ...stored(row), seq: row.seq }));
-    },
-
-    async history(of, before, limit, bytes) {
-      const [where, ...params] = "groupid" in of
-        ? ["m.groupid = ?", of.groupid]
-        : ["m.lo = ? AND m.hi = ?", Math.min(of.userId, of.peer), Math.max(of.userId, of.peer)];
-      const { rows, more } = await bySize<MessageRow>(
-        (last, count) => {
-          const below = last?.id ?? before;
-          return db.read(
-            `SELECT ${COLUMNS} FROM message m JOIN user u ON u.id = m.sender WHERE ${where}${below === undefined ? "" : " AND m.id < ?"} ` +
-              "ORDER BY m.id DESC LIMIT ?",
-            [...params, ...below === undefined ? [] : [below], String(count)],
-          );
-        },
-        limit,
-        bytes,
-      );
-      return { messages: rows.reverse().map(stored), more };
+      const events = await eventsOf(db, rows);
+      return rows.map(({ seq, ...row }) => ({ ...events.get(row.id) ?? entryOf(row), seq }));
     },
 
     async prune(before, after, limit) {
       // Two ranges of the key message_ts, whose entries end with the id.
       const from = after ? "(ts = ? AND id > ? OR ts > ?) AND ts < ?" : "ts < ?";
       const rows = await db.read<{ id: number; ts: number; waits: number }>(
-        "SELECT id, ts, EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id) AS waits FROM message FORCE INDEX (message_ts) " +
-          `WHERE ${from} ORDER BY ts, id LIMIT ?`,
+        `SELECT id, ts, ${WAITS} AS waits FROM message FORCE INDEX (message_ts) WHERE ${from} ORDER BY ts, id LIMIT ?`,
         [...(after ? [after.ts, after.messageid, after.ts] : []), before, String(limit)],
       );
-      // A message without inbox rows never gets one again, so there is nothing to check a second time.
       const old = rows.filter((row) => row.waits === 0).map((row) => row.id);
-      for (let i = 0; i < old.length; i += FORGOTTEN) await db.transaction((tx) => forget(tx, old.slice(i, i + FORGOTTEN)));
+      let deleted = 0;
+      for (let i = 0; i < old.length; i += FORGOTTEN) deleted += await db.transaction((tx) => forget(tx, old.slice(i, i + FORGOTTEN)));
       const last = rows.length === limit ? rows.at(-1) : undefined;
-      return { deleted: old.length, next: last && { messageid: last.id, ts: last.ts } };
+      return { deleted, next: last && { messageid: last.id, ts: last.ts } };
     },
   };
 }
 
-/** Deletes messages, and what the index has of them. */
-async function forget(tx: Link, ids: number[]): Promise<void> {
-  const list = padded(lockOrder(ids));
-  const rows = await tx.rows<Indexable>(`SELECT id, sender, toid, groupid, msg FROM message WHERE id IN (${marks(list.length)}) FOR UPDATE`, list);
-  for (const row of rows) await unindex(tx, row);
-  await tx.change(`DELETE FROM message WHERE id IN (${marks(list.length)})`, list);
+/**
+ * Deletes messages, and what stands beside them. @returns how many: something may be done to one until its row is locked. What else was done to one, and
+ * stands in no log, is left without its target to {@linkcode Store.dropDeeds}.
+ */
+async function forget(tx: Link, ids: number[]): Promise<number> {
+  const [done] = await tx.script([`SELECT id, target FROM deed WHERE target IN (${numbers(ids)}) LIMIT ${LONGEST_LIST - FORGOTTEN}`]) as {
+    id: number;
+    target: number;
+  }[][];
+  const list = numbers(lockOrder([...ids, ...done.map(({ id }) => id)]));
+  const [, rows] = await tx.script([
+    `SELECT id FROM message FORCE INDEX (PRIMARY) WHERE id IN (${list}) ORDER BY id FOR UPDATE`,
+    `SELECT id, sender, toid, groupid, msg FROM message WHERE id IN (${numbers(ids)}) AND NOT ${WAITS}`,
+  ]) as [unknown, Indexable[]];
+  if (rows.length === 0) return 0;
+  for (const row of rows) if (row.toid !== null || row.groupid !== null) await unindex(tx, row);
+  const gone = new Set(rows.map(({ id }) => id));
+  await removeFilesOf(tx, [...gone]);
+  const beside = done.filter(({ target }) => gone.has(target)).map(({ id }) => id);
+  await tx.script([`DELETE FROM reaction WHERE messageid IN (${numbers([...gone])})`, ...dropping([...gone, ...beside])]);
+  return rows.length;
 }

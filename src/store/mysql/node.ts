@@ -26,7 +26,7 @@ import type { Users } from "./users.ts";
 /** Longer than the 15 s (wait_timeout) that the connection of a machine that died holds the name. */
 const JOIN_WAIT_MS = 20_000, REJOIN_WAIT_MS = 2000;
 /** A renewal that hangs fails early enough for the next one to save the lease. */
-const RENEW_MS = 3000;
+const RENEWAL_MS = 3000;
 /** A kick that nobody took for so long is for a process that does not come back. */
 const KICK_MS = 86_400_000;
 
@@ -65,7 +65,7 @@ export class NodeLife {
   async renew(): Promise<boolean> {
     const { name, incarnation } = this.#joined();
     const { affectedRows } = await this.#onLink((link) =>
-      link.change(`UPDATE node SET lease_until = ${NOW} + ${LEASE} WHERE name = ? AND incarnation = ?`, [name, incarnation], RENEW_MS)
+      link.change(`UPDATE node SET lease_until = ${NOW} + ${LEASE} WHERE name = ? AND incarnation = ?`, [name, incarnation], RENEWAL_MS)
     );
     if (affectedRows === 0 && this.identity?.incarnation === incarnation) this.#reaped = true;
     return !this.#reaped;

@@ -20,7 +20,7 @@ export function operators(db: Pool, users: Users): Operators {
   return {
     async users(after, limit) {
       const rows = await db.read<UserRow>(
-        "SELECT id, name, state, lastseen, closed FROM user WHERE id > ? ORDER BY id LIMIT ?",
+        "SELECT id, name, state, lastseen, closed FROM user WHERE id > ? AND deleted = 0 ORDER BY id LIMIT ?",
         [after, String(limit)],
       );
       if (rows.length === 0) return [];

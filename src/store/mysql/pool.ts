@@ -4,7 +4,7 @@
  * 1. A connection has one user at a time; one that broke or timed out never comes back to the pool.
  * 2. Reads are tried once more, on a fresh connection, if the one they got had died while it was idle.
  * 3. A single write is sent once: if its answer does not come, its outcome is unknown.
- * 4. A transaction whose COMMIT was not sent has not happened. So it runs again after a deadlock or lock wait until {@linkcode RETRY_MS} have passed, and once
+ * 4. A transaction whose COMMIT was not sent has not happened. So it runs again after a deadlock or lock wait until {@linkcode DOUBT_MS} have passed, and once
  *    more, on a fresh connection, if the one it got had died while it was idle.
  * 5. Whoever locks several rows locks groups before users, and each kind in the order of the ids (`lockOrder`).
  * 6. Nothing waits for ever: neither for a connection, nor for an answer.
@@ -16,14 +16,16 @@ import { CommitUnknown, LockConflict, reason } from "./errors.ts";
 import { type Driver, Link, type Target } from "./link.ts";
 import type { Value } from "./sql.ts";
 
-const CONNECTIONS = 10;
-const MOST_WAITING = 10_000;
+const POOL_SIZE = 10;
+const MOST_QUEUED = 10_000;
 const WAIT_MS = 5000;
 /** Below the connections' own wait_timeout of 15 s. */
 const IDLE_MS = 10_000;
-const RETRY_MS = 10_000;
+const DOUBT_MS = 10_000;
 
 interface Waiter {
+  /** 1, 2, 3 … in the order they came. */
+  order: number;
   resolve(link: Link): void;
   reject(error: Error): void;
   timer: ReturnType<typeof setTimeout>;
@@ -32,6 +34,8 @@ interface Waiter {
 export class Pool {
   #idle: { link: Link; since: number }[] = [];
   #waiting: Waiter[] = [];
+  /** How many have ever waited. */
+  #came = 0;
   #links = new Set<Link>();
   #opening = new Set<net.Socket>();
   /** Connections of the pool that are open or being opened. */
@@ -109,7 +113,7 @@ export class Pool {
   }
 
   async #once<T>(work: (link: Link) => Promise<T>, again: boolean, patient = true): Promise<T> {
-    const giveUp = performance.now() + RETRY_MS;
+    const giveUp = performance.now() + DOUBT_MS;
     let fresh = false;
     for (;;) {
       const link = await this.#acquire(fresh);
@@ -137,7 +141,7 @@ export class Pool {
         return Promise.resolve(free.link);
       }
     }
-    if (this.#waiting.length >= MOST_WAITING) {
+    if (this.#waiting.length >= MOST_QUEUED) {
       return Promise.reject(new StoreUnavailable("the database is overloaded: too many requests wait for it"));
     }
     return new Promise((resolve, reject) => {
@@ -145,7 +149,7 @@ export class Pool {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
         this.#refuse(waiter, `the database is overloaded: no connection free within ${WAIT_MS / 1000} s`);
       }, WAIT_MS);
-      const waiter: Waiter = { resolve, reject, timer };
+      const waiter: Waiter = { order: ++this.#came, resolve, reject, timer };
       this.#waiting.push(waiter);
       this.#open();
     });
@@ -154,11 +158,12 @@ export class Pool {
   /** Opens a connection for those who wait, if the number allows. */
   #open(): void {
     if (this.closed || this.#waiting.length === 0) return;
-    if (this.#size >= CONNECTIONS) {
+    if (this.#size >= POOL_SIZE) {
       this.#idle.shift()?.link.destroy();
       return;
     }
     this.#size++;
+    const newest = this.#came;
     this.#connect().then((link) => {
       link.onLost = () => {
         this.#links.delete(link);
@@ -170,8 +175,8 @@ export class Pool {
       this.#release(link);
     }, (error) => {
       this.#size--;
-      const waiter = this.#waiting.shift();
-      if (waiter) this.#refuse(waiter, error.message);
+      // Who came after the attempt began may find the database there again.
+      if (this.#waiting.length > 0 && this.#waiting[0].order <= newest) this.#refuse(this.#waiting.shift()!, error.message);
       this.#open();
     });
   }

@@ -1,19 +1,20 @@
 // Finds the database, creates it if it may, and brings its tables to the newest version: to an empty one schema.sql leads, to an older one the migrations.
 
+import { migrating } from "../migrating.ts";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 import { type DriverError, isLost, reason } from "./errors.ts";
 import { type Driver, Link, type Target } from "./link.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { newEpoch } from "./operators.ts";
 
-const NEWEST = 1 + MIGRATIONS.length;
+const NEWEST_VERSION = 1 + MIGRATIONS.length;
 
 /** How long a second process waits for the first one's migration. */
 const LOCK_S = 20;
 
 // Access denied (1044, 1045, 1142, 1227, 1370, 1698), unknown database (1049), host not allowed (1130), no common way to log in (1251, 1524, 2061),
 // password expired or account locked (1820, 1862, 3118, 4151).
-const REFUSED = new Set([1044, 1045, 1049, 1130, 1142, 1227, 1251, 1370, 1524, 1698, 1820, 1862, 2061, 3118, 4151]);
+const REFUSALS = new Set([1044, 1045, 1049, 1130, 1142, 1227, 1251, 1370, 1524, 1698, 1820, 1862, 2061, 3118, 4151]);
 
 /**
  * Throws {@linkcode StoreRefused} if this database is not ours to use, {@linkcode StoreUnavailable} if it cannot be reached now; each with one line that
@@ -28,7 +29,7 @@ export async function prepareDatabase(driver: Driver, target: Target): Promise<v
     if (error instanceof StoreRefused || error instanceof StoreUnavailable) throw error;
     const line = `the database at ${target.host}:${target.port}: ${reason(error)}`;
     const { errno, code } = error as DriverError;
-    if (errno !== undefined && REFUSED.has(errno)) throw new StoreRefused(line, { cause: error });
+    if (errno !== undefined && REFUSALS.has(errno)) throw new StoreRefused(line, { cause: error });
     if (code?.startsWith("HANDSHAKE_") || code?.startsWith("AUTH_")) throw new StoreRefused(line, { cause: error });
     if (isLost(error as DriverError)) throw new StoreUnavailable(line, { cause: error });
     throw error;
@@ -77,17 +78,21 @@ async function applySchema(link: Link, database: string): Promise<void> {
     await link.command("CREATE TABLE schema_version (version INT NOT NULL) ENGINE = InnoDB SELECT 0 AS version");
   }
   const [{ version }] = await link.rows<{ version: number }>("SELECT version FROM schema_version");
-  if (version > NEWEST) {
-    throw new StoreRefused(`the database "${database}" has schema version ${version}, this natter knows up to ${NEWEST}: a newer natter made it`);
+  if (version > NEWEST_VERSION) {
+    throw new StoreRefused(
+      `the database "${database}" has schema version ${version}, this natter knows up to ${NEWEST_VERSION}: a newer natter made it`,
+    );
   }
   if (version === 0) {
     for (const sql of await newestSchema()) await link.command(sql);
-    await begun(link, NEWEST);
-  } else {
-    for (let next = version + 1; next <= NEWEST; next++) {
-      await MIGRATIONS[next - 2](link);
-      await begun(link, next);
-    }
+    await begun(link, NEWEST_VERSION);
+  } else if (version < NEWEST_VERSION) {
+    await migrating(version, NEWEST_VERSION, async () => {
+      for (let next = version + 1; next <= NEWEST_VERSION; next++) {
+        await MIGRATIONS[next - 2](link);
+        await begun(link, next);
+      }
+    });
   }
 }
 

@@ -60,7 +60,7 @@ export function sessions(db: Pool, users: Users, node: NodeLife): Sessions {
       for (const piece of pieces(userIds)) {
         const list = padded(piece);
         const rows = await db.read<{ id: number; lastseen: number | null; node: string | null }>(
-          `SELECT DISTINCT u.id, u.lastseen, d.node FROM user u LEFT JOIN device d ON d.userid = u.id AND d.session IS NOT NULL WHERE u.id IN (${
+          `SELECT DISTINCT u.id, u.lastseen, d.node FROM user u LEFT JOIN device d ON d.userid = u.id AND d.session IS NOT NULL WHERE u.deleted = 0 AND u.id IN (${
             marks(list.length)
           })`,
           list,

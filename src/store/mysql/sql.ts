@@ -8,11 +8,11 @@ import { Buffer } from "node:buffer";
 export type Value = string | number | boolean | null | Uint8Array;
 
 /** Longest list of one statement. MariaDB turns an IN of more than 1,000 into a join, which would lock in an order of its own. */
-export const LONGEST = 512;
+export const LONGEST_LIST = 512;
 
-/** The list in pieces of at most {@linkcode LONGEST}. */
+/** The list in pieces of at most {@linkcode LONGEST_LIST}. */
 export function* pieces<T>(list: readonly T[]): Generator<T[]> {
-  for (let i = 0; i < list.length; i += LONGEST) yield list.slice(i, i + LONGEST);
+  for (let i = 0; i < list.length; i += LONGEST_LIST) yield list.slice(i, i + LONGEST_LIST);
 }
 
 /** The list, its last element repeated up to the next power of two. */
@@ -57,7 +57,7 @@ export function* insertPieces<T>(list: readonly T[]): Generator<T[]> {
   for (let i = 0; i < list.length;) {
     const rest = list.length - i;
     const step = 2 ** (Math.floor(Math.log2(rest)) - 2);
-    const size = rest <= 16 ? rest : Math.min(LONGEST, rest - rest % step);
+    const size = rest <= 16 ? rest : Math.min(LONGEST_LIST, rest - rest % step);
     yield list.slice(i, i + size);
     i += size;
   }

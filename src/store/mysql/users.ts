@@ -14,13 +14,14 @@ export function lockingUsers(ids: Iterable<number>, columns: readonly (keyof Use
   );
 }
 
-/** Locks these users in the order of their ids. */
-export async function lockUsers(tx: Link, ids: Iterable<number>): Promise<void> {
-  await tx.script(lockingUsers(ids));
+/** Locks these users in the order of their ids. @returns those that are there: their accounts are not deleted */
+export async function lockUsers(tx: Link, ids: Iterable<number>): Promise<Set<UserId>> {
+  const results = await tx.script(lockingUsers(ids, ["id", "deleted"])) as Pick<UserRow, "id" | "deleted">[][];
+  return new Set(results.flat().flatMap(({ id, deleted }) => deleted ? [] : [id]));
 }
 
 /** What a transaction decided. */
-export interface Decision<T> {
+interface Decision<T> {
   /** What it is for its caller. */
   result: T;
   /** Statements beside those that write the users. */

@@ -1,9 +1,9 @@
 // What every login reads: asked together for all logins of one moment, in one round trip.
 
-import type { Contact, DeviceId, Group, Store, UserId, Welcome } from "../store.ts";
+import type { Contact, DeviceId, Invitation, Store, UserId, Welcome } from "../store.ts";
 import { BLOCKS, CONTACT } from "./contacts.ts";
 import { gathered } from "./gather.ts";
-import { GROUP } from "./groups.ts";
+import { GROUP, groupOf, type GroupRow } from "./groups.ts";
 import { PLACE } from "./locked_user.ts";
 import type { Pool } from "./pool.ts";
 import { numbers } from "./sql.ts";
@@ -16,17 +16,21 @@ function reading(userIds: UserId[]): string[] {
   return [
     `SELECT friend.userid AS owner, ${CONTACT} FROM friend JOIN user f ON f.id = friend.friendid ${BLOCKS} friend.userid ` +
     `WHERE friend.userid IN (${ids}) ORDER BY f.namekey`,
-    `SELECT me.userid AS owner, ${GROUP} FROM groupuser me JOIN allgroup g ON g.id = me.groupid WHERE me.userid IN (${ids}) ORDER BY g.groupkey`,
+    `SELECT me.userid AS owner, ${GROUP} FROM groupuser me JOIN allgroup g ON g.id = me.groupid WHERE me.userid IN (${ids}) ` +
+    "ORDER BY COALESCE(g.groupkey, LOWER(g.groupname)), g.id",
     `SELECT userid AS owner, blocked FROM block WHERE userid IN (${ids}) ORDER BY userid, blocked`,
+    `SELECT i.userid AS owner, i.groupid, g.groupname, i.inviter AS \`by\`, u.name AS byname, i.expires AS until FROM invite i ` +
+    `JOIN allgroup g ON g.id = i.groupid JOIN user u ON u.id = i.inviter WHERE i.userid IN (${ids}) ORDER BY i.expires, i.groupid`,
   ];
 }
 
 function listsOf(userIds: UserId[], results: unknown[]): Lists[] {
-  const [friends, groups, blocked] = results.map((rows) => Map.groupBy(rows as { owner: UserId }[], ({ owner }) => owner));
+  const [friends, groups, blocked, invited] = results.map((rows) => Map.groupBy(rows as { owner: UserId }[], ({ owner }) => owner));
   return userIds.map((userId) => ({
     friends: (friends.get(userId) ?? []).map((row) => without(row as Contact & { owner: UserId })),
-    groups: (groups.get(userId) ?? []).map((row) => without(row as Group & { owner: UserId })),
+    groups: (groups.get(userId) ?? []).map((row) => groupOf(row as GroupRow & { owner: UserId })),
     blocked: (blocked.get(userId) ?? []).map((row) => (row as unknown as { blocked: UserId }).blocked),
+    invited: (invited.get(userId) ?? []).map((row) => without(row as Invitation & { owner: UserId })),
   }));
 }
 

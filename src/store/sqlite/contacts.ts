@@ -1,8 +1,9 @@
-import type { Store, StoreLimits, UserId, Welcome } from "../store.ts";
+import type { Store, StoreLimits, User, UserId, Welcome } from "../store.ts";
 import { CONTACT, contact, type ContactRow } from "./contact_row.ts";
+import { avatarOf } from "../files.ts";
 import type { Database } from "./database.ts";
-import { groupsOf } from "./groups.ts";
-import type { Logs } from "./logs.ts";
+import { groupsOf, invitationsOf } from "./groups.ts";
+import type { Logs } from "./user_logs.ts";
 import type { Node } from "./node.ts";
 
 type ContactStore = Pick<
@@ -10,25 +11,32 @@ type ContactStore = Pick<
   "welcome" | "lists" | "addFriend" | "removeFriend" | "watchers" | "findUsers" | "findByPrefix" | "block" | "unblock"
 >;
 
-type User = { id: UserId; name: string };
-
 /** The part of the store that is friends and blocks, all lists together, and how users are found. */
 export function contactStore(db: Database, node: Node, logs: Logs, limits: StoreLimits): ContactStore {
-  // Most users have none, or few: who has none is asked once, not thrice.
+  // Most users have none, or few: who has none is asked once, not four times.
   const some = `EXISTS (SELECT 1 FROM friend WHERE userid = ?1), EXISTS (SELECT 1 FROM groupuser WHERE userid = ?1),
-    EXISTS (SELECT 1 FROM block WHERE userid = ?1)`;
+    EXISTS (SELECT 1 FROM block WHERE userid = ?1), EXISTS (SELECT 1 FROM invite WHERE userid = ?1)`;
 
-  function lists(userId: UserId, [friends, groups, blocked]: [number, number, number]): Omit<Welcome, "inbox"> {
+  function lists(userId: UserId, [friends, groups, blocked, invited]: [number, number, number, number]): Omit<Welcome, "inbox"> {
     const friendsOf = `SELECT ${CONTACT} FROM friend f JOIN user u ON u.id = f.friendid WHERE f.userid = ?1 ORDER BY u.namekey`;
     return {
       friends: friends ? db.rows<ContactRow>(friendsOf, userId).map(contact) : [],
       groups: groups ? groupsOf(db, userId) : [],
       blocked: blocked ? db.rows<[UserId]>("SELECT blocked FROM block WHERE userid = ? ORDER BY blocked", userId).flat() : [],
+      invited: invited ? invitationsOf(db, userId) : [],
     };
   }
 
   const users = (sql: string, ...values: (string | number)[]): Promise<User[]> =>
-    db.read(() => db.rows<[UserId, string]>(`SELECT id, name FROM user WHERE ${sql}`, ...values).map(([id, name]) => ({ id, name })));
+    db.read(() => {
+      const columns = "id, name, about, (SELECT urlkey FROM file WHERE file.id = user.avatar), bot";
+      const rows = db.rows<[UserId, string, string, string | null, number]>(`SELECT ${columns} FROM user WHERE deleted = 0 AND ${sql}`, ...values);
+      return rows.map(([id, name, about, urlkey, bot]): User => (
+        { id, name, ...(about === "" ? {} : { about }), ...avatarOf(urlkey), ...(bot === 0 ? {} : { bot: true }) }
+      ));
+    });
+
+  const isThere = (userId: UserId) => db.row("SELECT 1 FROM user WHERE id = ? AND deleted = 0", userId) !== undefined;
 
   const isFull = (table: "friend" | "block", userId: UserId) =>
     db.row<[number]>(`SELECT count(*) FROM ${table} WHERE userid = ?`, userId)![0] >= limits.maxContacts;
@@ -38,18 +46,22 @@ export function contactStore(db: Database, node: Node, logs: Logs, limits: Store
       return db.read(() => {
         const sql = `SELECT ${some}, u.filed_seq, iif(d.confirmed_seq >= u.trimmed_seq, d.confirmed_seq, u.confirmed_seq)
           FROM user u LEFT JOIN device d ON d.userid = u.id AND d.device = ?2 WHERE u.id = ?1`;
-        const [friends, groups, blocked, filedSeq, confirmed] = db.row<[number, number, number, number, number]>(sql, userId, device)!;
-        return { ...lists(userId, [friends, groups, blocked]), inbox: { confirmed, last: logs.end(userId, filedSeq) } };
+        const [friends, groups, blocked, invited, filedSeq, confirmed] = db.row<[number, number, number, number, number, number]>(
+          sql,
+          userId,
+          device,
+        )!;
+        return { ...lists(userId, [friends, groups, blocked, invited]), inbox: { confirmed, last: logs.end(userId, filedSeq) } };
       });
     },
 
-    lists: (userId) => db.read(() => lists(userId, db.row<[number, number, number]>(`SELECT ${some}`, userId)!)),
+    lists: (userId) => db.read(() => lists(userId, db.row<[number, number, number, number]>(`SELECT ${some}`, userId)!)),
 
     addFriend(userId, friend) {
       return db.write(() => {
         const [where, value] = "id" in friend ? ["id", friend.id] : ["namekey", friend.key];
-        const row = db.row<ContactRow>(`SELECT ${CONTACT} FROM user u WHERE u.${where} = ?2`, userId, value);
-        if (!row) return "NO_USER";
+        const row = db.row<ContactRow>(`SELECT ${CONTACT} FROM user u WHERE u.${where} = ?2 AND u.deleted = 0`, userId, value);
+        if (!row || !isThere(userId)) return "NO_USER";
         const friendId = row[0];
         if (!db.row("SELECT 1 FROM friend WHERE userid = ? AND friendid = ?", userId, friendId)) {
           if (isFull("friend", userId)) return "FULL";
@@ -85,7 +97,7 @@ export function contactStore(db: Database, node: Node, logs: Logs, limits: Store
 
     block(userId, other, at) {
       return db.write(() => {
-        if (!db.row("SELECT 1 FROM user WHERE id = ?", other)) return "NO_USER";
+        if (!isThere(other) || !isThere(userId)) return "NO_USER";
         if (!db.row("SELECT 1 FROM block WHERE userid = ? AND blocked = ?", userId, other)) {
           if (isFull("block", userId)) return "FULL";
           db.run("INSERT INTO block (userid, blocked, lastseen) VALUES (?, ?, ?)", userId, other, at);
@@ -97,7 +109,8 @@ export function contactStore(db: Database, node: Node, logs: Logs, limits: Store
     unblock(userId, other) {
       return db.write(() => {
         if (db.run("DELETE FROM block WHERE userid = ? AND blocked = ?", userId, other) === 0) return undefined;
-        return contact(db.row<ContactRow>(`SELECT ${CONTACT} FROM user u WHERE u.id = ?2`, other, userId)!);
+        const as = (asker: UserId, id: UserId) => contact(db.row<ContactRow>(`SELECT ${CONTACT} FROM user u WHERE u.id = ?2`, asker, id)!);
+        return { seen: as(other, userId), sees: as(userId, other) };
       });
     },
   };

@@ -1,5 +1,5 @@
 /**
- * One SQLite file: its prepared statements, and the one way to write to it.
+ * One SQLite file: the one way to read it, and the one way to write to it.
  *
  * Rules:
  *
@@ -23,25 +23,23 @@
  *    not closed: SQLite would remove what is at the log's path by then.
  * 9. After a transaction that could not be written (the disk is full, or fails) `ping` rejects, until `check` could write: a megabyte, for what is small may fit
  *    where the next is too large.
- * 10. Another process that writes (an operator's command) is waited for without blocking the event loop, but by `writeNow`.
+ * 10. What a change takes out of the tables is overwritten in the file (`secure_delete`); where that matters, the change says so (`erased`), and the log, which has
+ *    what the pages were before, is emptied within seconds.
+ * 11. Another process that writes (an operator's command) is waited for without blocking the event loop, but by `writeNow`.
  */
 
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { later, spent } from "../../async/loop.ts";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
-import { DatabaseFile } from "./file.ts";
+import { LOCK_TIMEOUT, Statements } from "./statements.ts";
 
 /** What one transaction may hold. */
 export const COMMIT_COST = 100;
-/** How long a transaction waits for another process (ms), and how often it asks. */
-const LOCK_TIMEOUT = 2000;
+/** How often a transaction that waits for another process asks (ms). */
 const LOCK_INTERVAL = 5;
 
-/** How many rows a statement inserts: as many of the first as there are, then of the next. */
-const BULKS = [20, 5, 1];
-
-/** What the types of node:sqlite leave out yet: rows as arrays cost half of rows as objects. */
-type Statement = StatementSync & { setReturnArrays(enabled: boolean): void };
+/** How long after a transaction that took text out the log is emptied (ms). */
+const ERASE_AFTER = 1000;
 
 interface Change {
   run: () => unknown;
@@ -54,15 +52,11 @@ interface Change {
 /** Connections that must not be closed (rule 8): nobody but the end of the process may. */
 const abandoned: DatabaseSync[] = [];
 
-export class Database {
-  /** The file as the file system has it. */
-  readonly file: DatabaseFile;
-  readonly #db: DatabaseSync;
-  readonly #path: string;
-  readonly #statements = new Map<string, Statement>();
+export class Database extends Statements {
   #queue: Change[] = [];
   #scheduled: object | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #erasing: ReturnType<typeof setTimeout> | undefined;
   #lockedSince: number | undefined;
   /** The WAL file, for syncing. */
   #log: Deno.FsFile | undefined;
@@ -84,26 +78,6 @@ export class Database {
   /** Resolves when the file is closed. */
   #end: Promise<void> | undefined;
 
-  /** Opens the file, and creates it if there is none; changes nothing in it. Throws {@linkcode StoreRefused} or {@linkcode StoreUnavailable}. */
-  constructor(path: string) {
-    this.#path = path;
-    this.file = new DatabaseFile(path);
-    try {
-      this.#db = new DatabaseSync(path, { timeout: LOCK_TIMEOUT });
-      this.#db.prepare("SELECT count(*) FROM sqlite_schema").get();
-    } catch (error) {
-      throw this.refusal(error);
-    }
-  }
-
-  /** That the file cannot be used, as one clear line; {@linkcode StoreUnavailable} where waiting may help. */
-  refusal(error: unknown): Error {
-    if (error instanceof StoreRefused) return error;
-    const reason = error instanceof Error ? error.message : String(error);
-    if (/locked|busy/.test(reason)) return new StoreUnavailable(`the database ${this.#path} is locked by another process`, { cause: error });
-    return new StoreRefused(`the database ${this.#path} cannot be used: ${reason.replace(`: ${this.#path}`, "")}`, { cause: error });
-  }
-
   /**
    * For a server's life: the log is synced and other processes are waited for in `write` (they do not hinder reads).
    * Checkpoints are made after 16 MB: messages touch the same pages again and again, which then are written once. What a statement of many rows needs to undo
@@ -111,58 +85,13 @@ export class Database {
    */
   configure(): void {
     const [mode] = this.row<[string]>("PRAGMA journal_mode = WAL")!;
-    if (mode !== "wal") throw new StoreRefused(`the database ${this.#path} cannot have a write-ahead log there (its journal is "${mode}")`);
-    this.#db.exec("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
-    this.#db.exec("PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 0; PRAGMA temp_store = MEMORY");
+    if (mode !== "wal") throw new StoreRefused(`the database ${this.path} cannot have a write-ahead log there (its journal is "${mode}")`);
+    this.db.exec("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON");
+    this.db.exec("PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 0; PRAGMA temp_store = MEMORY");
     // Named by SQLite: where the path is a link, the log stands beside the link's target. Reading creates it.
     const [, , path] = this.row<[number, string, string]>("PRAGMA database_list")!;
     this.row("SELECT count(*) FROM sqlite_schema");
     this.#log = this.file.opened(path);
-  }
-
-  /** Runs SQL of several statements; for the schema. */
-  exec(sql: string): void {
-    this.#db.exec(sql);
-  }
-
-  /** The first row of a statement as an array of its columns. Only in `read` and `write`. */
-  row<T extends unknown[]>(sql: string, ...values: SQLInputValue[]): T | undefined {
-    return this.#prepare(sql).get(...values) as unknown as T | undefined;
-  }
-
-  /** All rows of a statement. Only in `read` and `write`. */
-  rows<T extends unknown[]>(sql: string, ...values: SQLInputValue[]): T[] {
-    return this.#prepare(sql).all(...values) as unknown as T[];
-  }
-
-  /** The rows of a statement, one by one, as long as they are asked for. Only in `read` and `write`. */
-  iterate<T extends unknown[]>(sql: string, ...values: SQLInputValue[]): Iterable<T> {
-    return this.#prepare(sql).iterate(...values) as unknown as Iterable<T>;
-  }
-
-  /** Runs a statement. @returns how many rows it changed. Only in `write`. */
-  run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#prepare(sql).run(...values).changes);
-  }
-
-  /** Runs an INSERT. @returns the new row's id, undefined if a conflict kept it out. Only in `write`. */
-  insert(sql: string, ...values: SQLInputValue[]): number | undefined {
-    const { changes, lastInsertRowid } = this.#prepare(sql).run(...values);
-    return Number(changes) > 0 ? Number(lastInsertRowid) : undefined;
-  }
-
-  /**
-   * Inserts rows, given as the columns of one after those of the other. Several in a statement, which costs a third of one for each (docs/performance.md).
-   * Only in `write`.
-   */
-  insertAll(table: string, columns: readonly string[], values: readonly SQLInputValue[]): void {
-    const row = `(${columns.map(() => "?").join()})`;
-    let at = 0;
-    for (const rows of BULKS) {
-      const width = rows * columns.length;
-      const sql = `INSERT INTO ${table} (${columns.join()}) VALUES ${Array(rows).fill(row).join()}`;
-      for (; at + width <= values.length; at += width) this.#prepare(sql).run(...values.slice(at, at + width));
-    }
   }
 
   /** What memory holds of the tables is good as long as this number stays: until a transaction is rolled back, or another process writes. Only in `read` and `write`. */
@@ -175,16 +104,6 @@ export class Database {
       known.version = version;
     }
     return known.number;
-  }
-
-  #prepare(sql: string): Statement {
-    let statement = this.#statements.get(sql);
-    if (!statement) {
-      statement = this.#db.prepare(sql) as Statement;
-      statement.setReturnArrays(true);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
   }
 
   /** Reads, by the rules above. */
@@ -204,7 +123,7 @@ export class Database {
   /** Begins a snapshot, if none has begun. */
   #beginSnapshot(): void {
     if (this.#inSnapshot) return;
-    this.#prepare("BEGIN").run();
+    this.prepare("BEGIN").run();
     this.#inSnapshot = true;
     this.#view++;
     queueMicrotask(() => this.#endSnapshot());
@@ -214,7 +133,7 @@ export class Database {
   #endSnapshot(): void {
     if (!this.#inSnapshot) return;
     this.#inSnapshot = false;
-    this.#db.exec("ROLLBACK");
+    this.db.exec("ROLLBACK");
   }
 
   /** Makes a change in the next transaction, by the rules above. `passing`: a power loss may undo it. */
@@ -227,6 +146,25 @@ export class Database {
     });
   }
 
+  /** What the change took out is to be gone from the disk soon: SQLite overwrites what it frees, and the log, which has it still, is emptied. Only in `write`. */
+  erased(): void {
+    this.#erasing ??= setTimeout(() => this.#erase(), ERASE_AFTER);
+  }
+
+  #erase(): void {
+    if (this.#syncing) return void this.#syncing.then(() => this.#erase());
+    this.#erasing = undefined;
+    if (this.#closing || this.#broken) return;
+    this.#endSnapshot();
+    try {
+      // Whoever reads in another process is not waited for.
+      const [busy] = this.row<[number]>("PRAGMA wal_checkpoint(TRUNCATE)")!;
+      if (busy !== 0) this.erased();
+    } catch {
+      this.erased();
+    }
+  }
+
   /**
    * Makes a change at once, in a `passing` transaction of its own; another process is waited for with the event loop blocked. For a process that serves
    * nobody yet: it need not wait for a turn of the event loop, nor load what makes one (docs/performance.md).
@@ -234,17 +172,17 @@ export class Database {
   writeNow<T>(change: () => T): T {
     try {
       this.#endSnapshot();
-      this.#db.exec(`PRAGMA busy_timeout = ${LOCK_TIMEOUT}; BEGIN IMMEDIATE`);
+      this.db.exec(`PRAGMA busy_timeout = ${LOCK_TIMEOUT}; BEGIN IMMEDIATE`);
       this.#view++;
       const result = change();
-      this.#db.exec("COMMIT");
+      this.db.exec("COMMIT");
       return result;
     } catch (error) {
       this.#generation.number++;
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      if (this.db.isTransaction) this.db.exec("ROLLBACK");
       throw this.#translate(error);
     } finally {
-      this.#db.exec("PRAGMA busy_timeout = 0");
+      this.db.exec("PRAGMA busy_timeout = 0");
     }
   }
 
@@ -279,7 +217,7 @@ export class Database {
     let rescued = false;
     try {
       this.#endSnapshot();
-      this.#db.exec(`PRAGMA busy_timeout = ${LOCK_TIMEOUT}`);
+      this.db.exec(`PRAGMA busy_timeout = ${LOCK_TIMEOUT}`);
       const [busy] = this.row<[number]>("PRAGMA wal_checkpoint(TRUNCATE)")!;
       rescued = busy === 0;
     } catch {
@@ -302,7 +240,7 @@ export class Database {
     const batch = this.#take();
     this.#endSnapshot();
     try {
-      this.#prepare("BEGIN IMMEDIATE").run();
+      this.prepare("BEGIN IMMEDIATE").run();
     } catch (error) {
       this.#blocked(batch, error);
       return;
@@ -312,7 +250,7 @@ export class Database {
     const results: unknown[] = [];
     try {
       for (const change of batch) results.push(change.run());
-      this.#prepare("COMMIT").run();
+      this.prepare("COMMIT").run();
     } catch (error) {
       this.#failed(batch, batch[results.length], error);
       return;
@@ -341,7 +279,7 @@ export class Database {
 
   #break(error: unknown): void {
     const reason = error instanceof Error ? error.message : error;
-    this.#refuseAll(new StoreUnavailable(`the log of the database ${this.#path} cannot be synced, restart natter: ${reason}`, { cause: error }));
+    this.#refuseAll(new StoreUnavailable(`the log of the database ${this.path} cannot be synced, restart natter: ${reason}`, { cause: error }));
   }
 
   #refuseAll(reason: StoreUnavailable): void {
@@ -388,7 +326,7 @@ export class Database {
     this.#generation.number++;
     // After some failures SQLite has rolled back by itself.
     try {
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      if (this.db.isTransaction) this.db.exec("ROLLBACK");
     } catch {
       // The failure that led here is the one to tell.
     }
@@ -409,7 +347,7 @@ export class Database {
     const known =
       /^(database (table )?is locked|database or disk is full|disk I\/O error|unable to open database file|attempt to write a readonly database)/;
     if (error instanceof Error && known.test(error.message)) {
-      return new StoreUnavailable(`the database ${this.#path}: ${error.message}`, { cause: error });
+      return new StoreUnavailable(`the database ${this.path}: ${error.message}`, { cause: error });
     }
     return error;
   }
@@ -423,14 +361,15 @@ export class Database {
   async #close(): Promise<void> {
     clearImmediate(this.#scheduled);
     clearTimeout(this.#retry);
+    clearTimeout(this.#erasing);
     if (this.#syncing) await this.#syncing;
     while (this.#queue.length > 0) this.#commit();
     this.#endSnapshot();
     this.#closed = true;
     this.#log?.close();
-    this.#statements.clear();
-    if (this.#moved) abandoned.push(this.#db);
-    else this.#db.close();
+    this.forget();
+    if (this.#moved) abandoned.push(this.db);
+    else this.db.close();
     this.file.close();
   }
 }

@@ -1,6 +1,6 @@
 import type { Device, DeviceId, Ended, State, Store, UserId } from "../store.ts";
 import type { Database } from "./database.ts";
-import type { Logs } from "./logs.ts";
+import type { Logs } from "./user_logs.ts";
 
 /**
  * Sets the user offline if the session that ended then (ms) was their last one. They were last there when the latest of all ended: releases come in any order.
@@ -33,10 +33,11 @@ export function endSessions(db: Database, userId: UserId, devices: DeviceId[]): 
   });
 }
 
-/** Takes out named devices that have no session (any more), with their tokens, and what of the log only they needed. In `write`. */
+/** Takes out named devices that have no session (any more), with their tokens and subscriptions, and what of the log only they needed. In `write`. */
 export function removeDevices(db: Database, logs: Logs, userId: UserId, devices: DeviceId[]): void {
   for (const device of devices) {
     db.run("DELETE FROM token WHERE userid = ? AND device = ?", userId, device);
+    db.run("DELETE FROM push WHERE userid = ? AND device = ?", userId, device);
     db.run("DELETE FROM device WHERE userid = ? AND device = ?", userId, device);
   }
   if (devices.length > 0) logs.trim(userId);

@@ -17,7 +17,7 @@ export function operatorStore(db: Database, node: Node): Pick<Store, "users" | "
     users(after, limit) {
       return db.read(() => {
         const sql = `SELECT id, name, state, lastseen, closed, (SELECT count(session) FROM device WHERE userid = user.id),
-          (SELECT max(since) FROM device WHERE userid = user.id) FROM user WHERE id > ? ORDER BY id LIMIT ?`;
+          (SELECT max(since) FROM device WHERE userid = user.id) FROM user WHERE id > ? AND deleted = 0 ORDER BY id LIMIT ?`;
         return db.rows<Row>(sql, after, limit).map(([id, name, state, lastseen, closed, sessions, since]) => (
           { id, name, state, lastseen, closed: closed !== 0, sessions, nodes: node.nodesOf(state), since }
         ));

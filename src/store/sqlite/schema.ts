@@ -1,5 +1,7 @@
 // The SQLite schema as numbered migrations. The version stands in `PRAGMA user_version`; `application_id` tells natter's files from others'.
 
+import { lookOf } from "../../wire/looks.ts";
+import { migrating } from "../migrating.ts";
 import { StoreRefused } from "../store.ts";
 import type { Database } from "./database.ts";
 
@@ -7,7 +9,7 @@ import type { Database } from "./database.ts";
 const APPLICATION_ID = 0x6e747472;
 
 /** Each brings the schema to the version that is its place in the list. A migration that was released is never changed. */
-const MIGRATIONS: string[] = [
+const MIGRATIONS: (string | ((db: Database) => Promise<void>))[] = [
   `
   CREATE TABLE user (
     id INTEGER PRIMARY KEY,
@@ -112,7 +114,7 @@ const MIGRATIONS: string[] = [
   INSERT INTO listed SELECT ifnull(max(id), 0) FROM message;
   `,
   `
-  -- Direct messages after listed.filed have no rows in inbox yet (the rules stand in unfiled.ts).
+  -- Direct messages after listed.filed have no rows in inbox yet (the rules stand in tail.ts).
   ALTER TABLE listed ADD COLUMN filed INTEGER NOT NULL DEFAULT 0;
   UPDATE listed SET filed = (SELECT ifnull(max(id), 0) FROM message);
   `,
@@ -192,11 +194,220 @@ const MIGRATIONS: string[] = [
   INSERT INTO epoch VALUES (lower(hex(randomblob(8))));
   `,
   `
-  -- What is found by which word (the rules stand in search.ts). Messages up to search_mark.upto are in it, as that version of the tokenizer cut them.
+  -- What is found by which word (the rules stand in search_index.ts). Messages up to search_mark.upto are in it, as that version of the tokenizer cut them.
   CREATE VIRTUAL TABLE search USING fts5 (words, content='', columnsize=0, detail=none, prefix='3 4 5', tokenize="ascii tokenchars '_'");
   INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
   CREATE TABLE search_mark (upto INTEGER NOT NULL, version INTEGER NOT NULL);
   INSERT INTO search_mark VALUES (0, 0);
+  `,
+  async (db) => {
+    db.exec(`
+      -- deleted: the account is gone; its number stays, and messages name it.
+      ALTER TABLE user ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE user ADD COLUMN about TEXT NOT NULL DEFAULT '';
+      ALTER TABLE user ADD COLUMN avatar INTEGER;
+      CREATE INDEX block_blocked ON block (blocked);
+
+      -- What names look like (wire/looks.ts): no second user, no second group gets one that looks the same. Old names that looked like an older one have no row.
+      CREATE TABLE look (
+        kind TEXT NOT NULL CHECK (kind IN ('user', 'group')),
+        look TEXT NOT NULL,
+        id INTEGER NOT NULL,
+        PRIMARY KEY (kind, look)
+      ) WITHOUT ROWID;
+      CREATE INDEX look_id ON look (kind, id);
+
+      -- hash: of the code; NULL: there is none, userid is invited by name. groupid: the group that it lets into; NULL: the server, it makes an account.
+      -- userid: who alone is invited; NULL: whoever has the code. inviter: NULL is the operator. A row goes when it is used up or has expired.
+      CREATE TABLE invite (
+        id INTEGER PRIMARY KEY,
+        hash BLOB UNIQUE,
+        groupid INTEGER,
+        userid INTEGER,
+        inviter INTEGER,
+        uses INTEGER NOT NULL,
+        expires INTEGER NOT NULL
+      );
+      CREATE UNIQUE INDEX invite_userid ON invite (userid, groupid);
+      CREATE INDEX invite_groupid ON invite (groupid);
+      CREATE INDEX invite_inviter ON invite (inviter);
+      CREATE INDEX invite_expires ON invite (expires);
+
+      -- Deleted accounts of which something is still to be taken away. messages: what they said goes as well.
+      CREATE TABLE leaving (
+        userid INTEGER PRIMARY KEY,
+        messages INTEGER NOT NULL
+      );
+
+      -- Messages that users reported to the operator, as they were then.
+      CREATE TABLE report (
+        id INTEGER PRIMARY KEY,
+        reporter INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        messageid INTEGER NOT NULL,
+        sender INTEGER NOT NULL,
+        toid INTEGER,
+        groupid INTEGER,
+        ts INTEGER NOT NULL,
+        msg TEXT NOT NULL
+      );
+      CREATE UNIQUE INDEX report_reporter ON report (reporter, messageid);
+      CREATE INDEX report_at ON report (at);
+    `);
+    const users = db.rows<[number, string]>("SELECT id, name FROM user ORDER BY id");
+    const groups = db.rows<[number, string]>("SELECT id, groupname FROM allgroup ORDER BY id");
+    for (const [kind, names] of [["user", users], ["group", groups]] as const) {
+      for (const [id, name] of names) db.run("INSERT OR IGNORE INTO look (kind, look, id) VALUES (?, ?, ?)", kind, await lookOf(name), id);
+    }
+  },
+  `
+  -- kind: 0 a text; 1 edited, 2 deleted, 3 reacted: what was done to one (its row in \`deed\`), by \`sender\`, in no conversation and without text.
+  ALTER TABLE message ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE message ADD COLUMN reply INTEGER;
+  ALTER TABLE message ADD COLUMN silent INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE message ADD COLUMN edited INTEGER;
+  ALTER TABLE message ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+  -- What \`reaction\` says, counted: [[emoji, how many], ...] in the order in which each came first.
+  ALTER TABLE message ADD COLUMN reactions TEXT;
+
+  -- What was done: to which message; of a reaction the emoji, and whether it was taken away. Such rows go when no log names them.
+  CREATE TABLE deed (
+    id INTEGER PRIMARY KEY,
+    target INTEGER NOT NULL,
+    emoji TEXT,
+    off INTEGER NOT NULL DEFAULT 0
+  );
+  CREATE INDEX deed_target ON deed (target);
+
+  CREATE TABLE reaction (
+    messageid INTEGER NOT NULL,
+    userid INTEGER NOT NULL,
+    emoji TEXT NOT NULL,
+    PRIMARY KEY (messageid, userid, emoji)
+  ) WITHOUT ROWID;
+
+  -- What a user keeps of a conversation with another (toid) or in a group (groupid); the other one of the two is 0. upto: the last message that was read.
+  -- muted: until when (ms). A conversation of two has its two rows from its first message on, a member's from the joining on.
+  CREATE TABLE talk (
+    userid INTEGER NOT NULL,
+    toid INTEGER NOT NULL,
+    groupid INTEGER NOT NULL,
+    upto INTEGER NOT NULL,
+    muted INTEGER NOT NULL DEFAULT 0,
+    pinned INTEGER NOT NULL DEFAULT 0,
+    archived INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (userid, toid, groupid)
+  ) WITHOUT ROWID;
+  INSERT INTO talk (userid, toid, groupid, upto) SELECT sender, toid, 0, max(id) FROM (
+    SELECT min(sender, toid) AS sender, max(sender, toid) AS toid, id FROM message WHERE toid IS NOT NULL) GROUP BY 1, 2;
+  INSERT INTO talk (userid, toid, groupid, upto) SELECT toid, userid, 0, upto FROM talk WHERE userid <> toid;
+  INSERT INTO talk (userid, toid, groupid, upto)
+    SELECT userid, 0, groupid, ifnull((SELECT max(id) FROM message WHERE groupid = groupuser.groupid), 0) FROM groupuser;
+
+  -- Whether others may know up to where the user has read.
+  ALTER TABLE user ADD COLUMN receipts INTEGER NOT NULL DEFAULT 1;
+  `,
+  `
+  -- What users uploaded (the rules stand in ../files.ts). used: a message has it, or it is its owner's picture.
+  CREATE TABLE file (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    width INTEGER,
+    height INTEGER,
+    place TEXT NOT NULL,
+    urlkey TEXT NOT NULL UNIQUE,
+    created INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    messageid INTEGER
+  );
+  -- What is told of a message's files, as JSON; NULL: it has none.
+  ALTER TABLE message ADD COLUMN files TEXT;
+  CREATE INDEX file_owner ON file (owner);
+  CREATE INDEX file_hash ON file (hash);
+  CREATE INDEX file_place ON file (place);
+  CREATE INDEX file_unused ON file (created) WHERE used = 0;
+  CREATE INDEX file_message ON file (messageid) WHERE messageid IS NOT NULL;
+  CREATE TABLE gone (place TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX gone_at ON gone (at);
+  CREATE TABLE kept (userid INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);
+  `,
+  `
+  -- Groups with doors. groupkey: of public ones. history: what those who join see. kind 4 of \`message\`: what happened in the group, as JSON in msg.
+  CREATE TABLE newgroup (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    groupname TEXT NOT NULL,
+    groupkey TEXT UNIQUE,
+    groupdesc TEXT NOT NULL,
+    count INTEGER NOT NULL DEFAULT 0,
+    private INTEGER NOT NULL DEFAULT 0,
+    history TEXT NOT NULL DEFAULT 'all' CHECK (history IN ('all', 'joined')),
+    posting TEXT NOT NULL DEFAULT 'all' CHECK (posting IN ('all', 'moderators'))
+  );
+  INSERT INTO newgroup (id, groupname, groupkey, groupdesc, count) SELECT id, groupname, groupkey, groupdesc, count FROM allgroup;
+  -- sees: from which message on the member sees the group.
+  CREATE TABLE newgroupuser (
+    groupid INTEGER NOT NULL REFERENCES newgroup (id),
+    userid INTEGER NOT NULL REFERENCES user (id),
+    grouprole TEXT NOT NULL CHECK (grouprole IN ('creator', 'moderator', 'normal')),
+    joined INTEGER NOT NULL,
+    sees INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (groupid, userid)
+  ) WITHOUT ROWID;
+  INSERT INTO newgroupuser (groupid, userid, grouprole, joined) SELECT groupid, userid, grouprole, joined FROM groupuser;
+  DELETE FROM sqlite_sequence WHERE name = 'newgroup';
+  INSERT INTO sqlite_sequence (name, seq) SELECT 'newgroup', seq FROM sqlite_sequence WHERE name = 'allgroup';
+  DROP TABLE groupuser;
+  DROP TABLE allgroup;
+  ALTER TABLE newgroup RENAME TO allgroup;
+  ALTER TABLE newgroupuser RENAME TO groupuser;
+  CREATE INDEX groupuser_userid ON groupuser (userid, groupid);
+  CREATE INDEX groupuser_joined ON groupuser (groupid, joined);
+
+  CREATE TABLE ban (
+    groupid INTEGER NOT NULL,
+    userid INTEGER NOT NULL,
+    PRIMARY KEY (groupid, userid)
+  ) WITHOUT ROWID;
+  `,
+  `
+  -- Hooks of groups (the rules stand in ../hooks.ts). userid: the bot, whose account nobody has (deleted). hash: of the key; NULL: it is off.
+  CREATE TABLE hook (
+    userid INTEGER PRIMARY KEY,
+    groupid INTEGER NOT NULL,
+    hash BLOB UNIQUE
+  );
+  CREATE INDEX hook_groupid ON hook (groupid);
+  `,
+  `
+  -- Of these messages, which the mark is past, only the first so many words are in the index (search_index.ts).
+  CREATE TABLE search_part (messageid INTEGER PRIMARY KEY, words INTEGER NOT NULL);
+  `,
+  `
+  -- bot: an account that a program uses, by a token that the operator gave it.
+  ALTER TABLE user ADD COLUMN bot INTEGER NOT NULL DEFAULT 0;
+  `,
+  `
+  -- What users' texts take, nearly (the rules stand in ../quota.ts).
+  CREATE TABLE texts (userid INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);
+  `,
+  `
+  -- Web Push (the rules stand in ../push.ts): subscriptions of devices, and the key of this database.
+  CREATE TABLE push (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    userid INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    endpoint TEXT NOT NULL UNIQUE,
+    p256dh TEXT NOT NULL,
+    auth TEXT NOT NULL,
+    text INTEGER NOT NULL,
+    UNIQUE (userid, device)
+  );
+  CREATE TABLE push_key (id INTEGER PRIMARY KEY CHECK (id = 1), public TEXT NOT NULL, private TEXT NOT NULL);
   `,
 ];
 
@@ -204,12 +415,21 @@ const MIGRATIONS: string[] = [
  * Brings the file to the newest version, in one transaction.
  * Throws {@linkcode StoreRefused}, the file untouched, if it holds another program's tables or a newer version.
  */
-export function migrate(db: Database, path: string): void {
-  if (check(db, path) === MIGRATIONS.length) return;
+export async function migrate(db: Database, path: string): Promise<void> {
+  const found = check(db, path);
+  if (found === MIGRATIONS.length) return;
+  if (found === 0) await apply(db, path);
+  else await migrating(found, MIGRATIONS.length, () => apply(db, path));
+}
+
+async function apply(db: Database, path: string): Promise<void> {
   db.exec("BEGIN IMMEDIATE");
   try {
     // Read again: another process may have been faster.
-    for (const migration of MIGRATIONS.slice(check(db, path))) db.exec(migration);
+    for (const migration of MIGRATIONS.slice(check(db, path))) {
+      if (typeof migration === "string") db.exec(migration);
+      else await migration(db);
+    }
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
   } catch (error) {
     db.exec("ROLLBACK");

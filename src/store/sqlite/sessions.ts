@@ -1,7 +1,7 @@
 import type { Claim, Claiming, DeviceId, State, Store, UserId, Whereabouts } from "../store.ts";
 import type { Database } from "./database.ts";
 import { removeDevices, setOffline } from "./devices.ts";
-import type { Logs } from "./logs.ts";
+import type { Logs } from "./user_logs.ts";
 import type { Joined, Node } from "./node.ts";
 
 /** A session's start, on a device that there is or is made. One change. */
@@ -15,7 +15,7 @@ class Claims {
     type Row = [name: string, session: string | null, node: string, place: number] | [null, null, null, null];
     const proven = "token" in proof ? "EXISTS (SELECT 1 FROM token WHERE hash = ?3 AND userid = ?1 AND device = ?2)" : "u.version = ?3";
     const sql = `SELECT ${proven}, u.closed, u.state, u.confirmed_seq, u.trimmed_seq, u.last_device, d.name, d.session, d.node, d.confirmed_seq
-      FROM user u LEFT JOIN device d ON d.userid = u.id AND d.device = ?2 WHERE u.id = ?1`;
+      FROM user u LEFT JOIN device d ON d.userid = u.id AND d.device = ?2 WHERE u.id = ?1 AND u.deleted = 0`;
     const found = this.db.row<[...User, ...Row]>(sql, userId, known, "token" in proof ? proof.token : proof.version);
     if (!found || !found[0]) return refused("INVALID");
     const [, closed, state, confirmedSeq, trimmedSeq, lastDevice, name, held, node, place] = found;
@@ -120,7 +120,7 @@ export function sessionStore(
 
     whereabouts(userIds) {
       return db.read(() => {
-        const sql = "SELECT id, state, lastseen FROM user WHERE id IN (SELECT value FROM json_each(?))";
+        const sql = "SELECT id, state, lastseen FROM user WHERE deleted = 0 AND id IN (SELECT value FROM json_each(?))";
         const rows = db.rows<[UserId, State, number | null]>(sql, JSON.stringify(userIds));
         return new Map(rows.map(([userId, state, lastseen]): [UserId, Whereabouts] => [userId, { nodes: node.nodesOf(state), lastseen }]));
       });

@@ -8,8 +8,8 @@
  *    `user.filed_seq` in the log of its receiver, and of its sender if that one is marked (`many`). Only not of whom `user.filed` names a later message, or that
  *    one: their logs are filed as far as that already. So a process that was killed loses nothing; the next one reads them again.
  * 3. What would not follow is preceded by filing that user's log: an entry of any other kind (a group's message), one that is left out, the mark itself.
- * 4. Nobody but this file and `logs.ts`, which stands on it, knows `filed`, `inbox`, `user.filed_seq` or `user.filed`.
- * 5. The append that makes the tail `TAIL` long or longer files the `PIECE` oldest, in its own transaction: all at once could hold up the event loop. What was
+ * 4. Nobody but this file and `user_logs.ts`, which stands on it, knows `filed`, `inbox`, `user.filed_seq` or `user.filed`.
+ * 5. The append that makes the tail `TAIL` long or longer files the `FILED_AT_ONCE` oldest, in its own transaction: all at once could hold up the event loop. What was
  *    trimmed by then never gets a row in `inbox`.
  * 6. A transaction that is rolled back takes back what was added in it, and another process may write: what is known is then read again.
  */
@@ -17,12 +17,16 @@ import type { UserId } from "../store.ts";
 import type { Database } from "./database.ts";
 
 /** From so many messages on they are filed, so many at a time. */
-export const TAIL = 2000, PIECE = 750;
+export const TAIL = 2000, FILED_AT_ONCE = 750;
 
-/** The ids below ?3 of the messages between the users ?1 and ?2, the lower id first. */
+/** The ids between ?3 and ?4 of the messages between the users ?1 and ?2, the lower id first. */
 export const CONVERSATION = `SELECT id FROM message
-  WHERE id > (SELECT upto FROM filed) AND id < ?3 AND toid IS NOT NULL AND min(sender, toid) = ?1 AND max(sender, toid) = ?2
-  UNION ALL SELECT messageid FROM conversation WHERE low = ?1 AND high = ?2 AND messageid < ?3`;
+  WHERE id > max(?3, (SELECT upto FROM filed)) AND id < ?4 AND toid IS NOT NULL AND min(sender, toid) = ?1 AND max(sender, toid) = ?2
+  UNION ALL SELECT messageid FROM conversation WHERE low = ?1 AND high = ?2 AND messageid > ?3 AND messageid < ?4`;
+
+/** The messages that the tail holds of the user ?1's conversations of two: with whom, whether the user sent it, and whether it was deleted. Newest first. */
+export const IN_TAIL = `SELECT iif(sender = ?1, toid, sender), id, sender = ?1, deleted FROM message
+  WHERE id > (SELECT upto FROM filed) AND toid IS NOT NULL AND (sender = ?1 OR toid = ?1) ORDER BY id DESC`;
 
 /** The end of one log. */
 interface End {
@@ -89,7 +93,7 @@ export class Tail {
   /** Files the oldest messages, if there are enough of them. In `write`. */
   fileSome(): void {
     this.#current();
-    if (this.#ids.length >= TAIL) this.#filePiece(PIECE);
+    if (this.#ids.length >= TAIL) this.#filePiece(FILED_AT_ONCE);
   }
 
   /** Files all of them. In `write`. */

@@ -1,10 +1,10 @@
 /** What a conversation is on the page, and how messages come into it. Plain values and pure functions: whoever changes one makes a new one. */
-import type { ChatMessage, Target } from "../../client/natter_client.ts";
+import type { ChatMessage, FileTold, GroupEvent, Reaction, Target } from "../../client/natter_client.ts";
 
 /** A conversation: with the user, or of the group, of that number. */
 export type Key = `u${number}` | `g${number}`;
 
-/** A message as it is shown. */
+/** A message as it is shown, or something that happened in a group. */
 export interface Line {
   /** Its place in the conversation. 0: it has none yet, for it is on its way. */
   messageid: number;
@@ -13,11 +13,27 @@ export interface Line {
   id: number;
   name: string;
   msg: string;
+  /** One's own have no `url` before the server has told it. */
+  files?: readonly FileTold[] | undefined;
   /** Milliseconds since the epoch. */
   ts: number;
   state: "stored" | "sending" | "failed";
   /** Why it failed. */
   errno?: number;
+  /** The message that it answers. */
+  reply?: number | undefined;
+  /** Nobody was notified of it. */
+  silent?: boolean | undefined;
+  /** When its text was changed last (ms since the epoch). */
+  edited?: number | undefined;
+  /** Its text is gone. */
+  deleted?: true | undefined;
+  /** What readers have put to it. */
+  reactions?: readonly Reaction[] | undefined;
+  /** It is no message: this happened. */
+  event?: GroupEvent | undefined;
+  /** When `reactions` changed last, as {@linkcode moment} counts: a page that was asked for before does not know of it. */
+  touched?: number;
 }
 
 /** What the list shows of a conversation's newest message. */
@@ -27,7 +43,9 @@ export interface Last {
   name: string;
   /** Its beginning. */
   msg: string;
+  files?: readonly Pick<FileTold, "type">[] | undefined;
   ts: number;
+  edited?: number | undefined;
 }
 
 export interface Conversation {
@@ -35,33 +53,66 @@ export interface Conversation {
   /** Of the other one, or of the group. */
   name: string;
   last?: Last | undefined;
-  /** How many messages have come since the user looked. */
+  /** How many texts of others stand behind `read`; the server counts up to {@linkcode MOST_UNREAD}. */
   unread: number;
-  /** The last message that the user saw (messageid). */
+  /** Unread messages of a group that speak to the user (messageid). */
+  mentions: readonly number[];
+  /** Up to where the user has read, on whatever device (messageid). */
   read: number;
-  /** The last message that came in (messageid), seen or not. */
-  heard: number;
+  /** Up to which message `unread` counts. */
+  counted: number;
+  /** Up to where the other one has read, if the user may know. */
+  peerread: number;
+  /** No notifications until then (ms since the epoch). */
+  muted: number;
+  /** It stands above the others. */
+  pinned: boolean;
+  /** It stands apart from the others, and disturbs nobody. */
+  archived: boolean;
   /** Messages above this were new when the user came to look: a line is drawn there. */
   divider?: number | undefined;
-  /** An unbroken run of stored messages up to the newest, unless `history` is `unknown`. */
+  /** An unbroken run of stored messages, up to the newest unless `moreafter`. */
   lines: readonly Line[];
   /** Messages of one's own that are not stored, in their order. */
   own: readonly Line[];
-  /** Whether the newest messages are here. */
+  /** `lines` are of before: there may be gaps, and some may be gone since. What the server says takes their place. */
+  kept: boolean;
+  /** Whether messages are here. */
   history: "unknown" | "loading" | "loaded" | "failed";
-  /** Whether there are older messages than `lines`. */
+  /** Whether there are older messages than `lines`, and newer ones. */
   more: boolean;
+  moreafter: boolean;
   /** Whether they are being fetched, or could not be. */
-  older: "idle" | "loading" | "failed";
+  older: Fetching;
+  newer: Fetching;
+  /** Messages that are answered here and are not among `lines`; null: they cannot be had. */
+  quoted: ReadonlyMap<number, Line | null>;
+  /** A message that is to be brought to the screen, as often as this is another object. */
+  target?: { messageid: number } | undefined;
+  /** What is being written: an answer to a message, or another text for it. */
+  writing?: { what: "reply" | "edit"; line: Line } | undefined;
 }
 
-/** How much of a message the list keeps (UTF-16 units). */
-const PREVIEW = 160;
+type Fetching = "idle" | "loading" | "failed";
+
+/** So far the server counts unread messages. */
+export const MOST_UNREAD = 100;
 /** Messages of one sender that follow each other within this time (ms) stand together. */
-const TOGETHER = 5 * 60_000;
+const TOGETHER_MS = 5 * 60_000;
 
 export function newConversation(key: Key, name: string): Conversation {
-  return { key, name, unread: 0, read: 0, heard: 0, lines: [], own: [], history: "unknown", more: false, older: "idle" };
+  const marks = { unread: 0, mentions: [], read: 0, counted: 0, peerread: 0, muted: 0, pinned: false, archived: false };
+  return { key, name, ...marks, ...NO_LINES, own: [], quoted: new Map() };
+}
+
+/** A conversation of which no messages are here. */
+export const NO_LINES = { lines: [], kept: false, history: "unknown", more: false, moreafter: false, older: "idle", newer: "idle" } as const;
+
+let moments = 0;
+
+/** Counts what happens to messages. */
+export function moment(): number {
+  return ++moments;
 }
 
 export function isGroup(key: Key): boolean {
@@ -89,14 +140,30 @@ export function keyOfTarget(to: Target): Key | undefined {
   return "id" in to ? `u${to.id}` : undefined;
 }
 
-/** The conversation a message belongs to, for the user `me`. */
-export function keyOf(message: ChatMessage, me: number): Key {
-  if (message.groupid !== undefined) return `g${message.groupid}`;
-  return `u${message.id === me ? message.toid! : message.id}`;
+/** The conversation that a message, what is done to one, or a read mark belongs to, for the user `me`. */
+export function keyOf({ id, toid, groupid }: Pick<ChatMessage, "id" | "toid" | "groupid">, me: number): Key {
+  if (groupid !== undefined) return `g${groupid}`;
+  return `u${id === me ? toid! : id}`;
 }
 
-export function lineOf({ messageid, mid, id, name, msg, ts }: ChatMessage): Line {
-  return { messageid, mid, id, name, msg, ts, state: "stored" };
+export function lineOf({ messageid, mid, id, name, msg, files, ts, reply, silent, edited, deleted, reactions }: ChatMessage): Line {
+  return { messageid, mid, id, name, msg, files, ts, reply, silent, edited, deleted, reactions, state: "stored" };
+}
+
+/** What happened in a group, in its place. */
+export function lineOfEvent(event: GroupEvent): Line {
+  const { messageid, id, name, ts } = event;
+  return { messageid, id, name, ts, msg: "", state: "stored", event };
+}
+
+/** Whether there is something to read in it. */
+export function hasText({ deleted, event }: Line): boolean {
+  return !deleted && !event;
+}
+
+/** Whether nobody is to be told of what comes here. */
+export function isMuted({ muted, archived }: Conversation): boolean {
+  return archived || muted > Date.now();
 }
 
 /** What the list shows: the newest message, on its way or stored. */
@@ -105,118 +172,36 @@ export function newestOf({ own, last }: Conversation): Last | undefined {
   return mine && mine.ts >= (last?.ts ?? 0) ? mine : last;
 }
 
-/** A stored message has come, by whatever way. It may be here already. */
-export function withStored(c: Conversation, line: Line): Conversation {
-  return {
-    ...c,
-    lines: c.history === "unknown" ? c.lines : merge(c.lines, [line]),
-    own: withoutMids(c.own, [line]),
-    last: later(c.last, line),
-  };
-}
-
-/** A message of someone else's has come, which the user sees (`seen`) or not. */
-export function withHeard(c: Conversation, { messageid }: Line, seen: boolean, open: boolean): Conversation {
-  const heard = { ...c, heard: messageid };
-  if (seen) return { ...heard, read: messageid };
-  // The line goes above the first message that was not seen.
-  const read = c.unread === 0 ? messageid - 1 : c.read;
-  return { ...heard, read, unread: c.unread + 1, divider: open && c.unread === 0 ? read : c.divider };
-}
-
-/** The user wrote here on another device, and has read what came before. */
-export function withWritten(c: Conversation, { messageid }: Line): Conversation {
-  return { ...c, unread: 0, read: Math.max(c.read, messageid), divider: undefined };
-}
-
-/** A message of one's own is on its way, or has failed. */
-export function withOwn(c: Conversation, line: Line): Conversation {
-  const here = c.own.some((other) => other.mid === line.mid);
-  return { ...c, own: here ? c.own.map((other) => other.mid === line.mid ? { ...line, ts: other.ts } : other) : [...c.own, line] };
-}
-
-/** A message of one's own that is not stored is given up. */
-export function withoutOwn(c: Conversation, mid: string): Conversation {
-  return { ...c, own: c.own.filter((line) => line.mid !== mid) };
-}
-
-/** The newest page of the history has come. */
-export function withNewest(c: Conversation, page: readonly Line[], more: boolean): Conversation {
-  const first = page[0]?.messageid ?? 0;
-  // What was here before a long absence may not reach up to the page: then it goes.
-  const touches = !more || c.lines.some((line) => line.messageid <= first);
-  const kept = touches ? c.lines : c.lines.filter((line) => line.messageid > first);
-  const older = touches && c.lines.length > 0 && c.lines[0].messageid < first;
-  const newest = page.at(-1);
-  return {
-    ...c,
-    lines: merge(kept, page),
-    own: withoutMids(c.own, page),
-    more: older ? c.more : more,
-    history: "loaded",
-    last: newest ? later(c.last, newest) : c.last,
-  };
-}
-
-/** The page before the first line has come. */
-export function withOlder(c: Conversation, page: readonly Line[], more: boolean): Conversation {
-  return { ...c, lines: merge(page, c.lines), more, older: "idle" };
-}
-
-/** Lets go of all that came from the server: its numbers may mean other messages now. What is not stored stays. */
-export function withoutPast({ key, name, own }: Conversation): Conversation {
-  return { ...newConversation(key, name), own };
-}
-
-/** Lets go of the messages, keeping what the list shows. */
-export function withoutLines(c: Conversation): Conversation {
-  return { ...c, lines: [], history: "unknown", more: false, older: "idle" };
-}
-
-/** Both in the order of messageid, each once. */
-function merge(a: readonly Line[], b: readonly Line[]): readonly Line[] {
-  if (b.length === 0) return a;
-  if (a.length === 0 || a.at(-1)!.messageid < b[0].messageid) return [...a, ...b];
-  const all = new Map<number, Line>();
-  // The first to come stays, so that what is shown need not be drawn again.
-  for (const line of [...a, ...b]) if (!all.has(line.messageid)) all.set(line.messageid, line);
-  return [...all.values()].sort((x, y) => x.messageid - y.messageid);
-}
-
-function withoutMids(own: readonly Line[], stored: readonly Line[]): readonly Line[] {
-  if (own.length === 0) return own;
-  const mids = new Set(stored.filter((line) => line.id === own[0].id).map((line) => line.mid));
-  return own.filter((line) => !mids.has(line.mid));
-}
-
-function later(last: Last | undefined, { messageid, id, name, msg, ts }: Line): Last {
-  if (last && last.messageid >= messageid) return last;
-  return { messageid, id, name, msg: msg.slice(0, PREVIEW), ts };
-}
-
 /** What stands in the conversation, from above to below. `id` is its own, and stays. */
 export type Row =
   | { kind: "date"; id: string; ts: number }
   | { kind: "divider"; id: string }
+  | { kind: "event"; id: string; event: GroupEvent }
   /** `first` and `last` of those that stand together. */
   | { kind: "message"; id: string; line: Line; first: boolean; last: boolean };
 
 /** Messages with what stands between them: dates, and the line above what is new. */
-export function rowsOf({ lines, own, divider, more }: Conversation): Row[] {
+export function rowsOf({ lines, own, divider, more, moreafter }: Conversation): Row[] {
   const rows: Row[] = [];
   let before: Line | undefined;
   let open: Extract<Row, { kind: "message" }> | undefined;
-  for (const line of [...lines, ...own]) {
+  // What is on its way comes behind the newest, which may not be here.
+  for (const line of moreafter ? lines : [...lines, ...own]) {
     const newDay = before === undefined || !sameDay(before.ts, line.ts);
     const newHere = divider !== undefined && line.messageid > divider && (before === undefined ? !more : before.messageid <= divider);
-    const first = newDay || newHere || before?.id !== line.id || line.ts - before.ts > TOGETHER;
+    const first = newDay || newHere || before?.id !== line.id || before.event !== undefined || line.ts - before.ts > TOGETHER_MS;
     if (open && !first) open.last = false;
     if (newDay) rows.push({ kind: "date", id: `d${line.mid ?? line.messageid}`, ts: line.ts });
     if (newHere) rows.push({ kind: "divider", id: "divider" });
+    before = line;
+    if (line.event) {
+      rows.push({ kind: "event", id: `${line.messageid}`, event: line.event });
+      open = undefined;
+      continue;
+    }
     // By mid, so that a message on its way is the same row when it is stored.
     open = { kind: "message", id: line.mid ? `${line.id} ${line.mid}` : `${line.messageid}`, line, first, last: true };
     rows.push(open);
-    before = line;
   }
   return rows;
 }

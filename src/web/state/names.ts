@@ -1,19 +1,22 @@
-/** Names of users whom the page meets by their number only: someone types in a group, someone was written to on another device. */
-import type { Session } from "./session.ts";
+/** Who users are: the names of those whom the page meets by their number only, and what all say of themselves. */
+import type { User } from "../../client/natter_client.ts";
+import type { Account } from "./account.ts";
 import type { Store } from "./store.ts";
 
 /** Most users in one request. */
-const MOST = 100;
+const USERS_OF_REQUEST = 100;
 
 export class Names {
   readonly #store: Store;
-  readonly #session: Session;
+  readonly #account: Account;
   readonly #asked = new Set<number>();
+  readonly #users = new Map<number, User>();
+  readonly #listeners = new Set<() => void>();
   #wanted: number[] = [];
 
-  constructor(store: Store, session: Session) {
+  constructor(store: Store, account: Account) {
     this.#store = store;
-    this.#session = session;
+    this.#account = account;
   }
 
   /** The name, or for now the number; then the server is asked, once. */
@@ -24,10 +27,29 @@ export class Names {
     return name ?? `#${id}`;
   }
 
+  /** What the user says of themselves, as far as it is known; the server is asked, once in a session. */
+  look(id: number): User | undefined {
+    this.#want(id);
+    return this.#users.get(id);
+  }
+
+  /** The user has changed something of it. */
+  again(id: number): void {
+    this.#asked.delete(id);
+    this.#want(id);
+  }
+
+  /** Calls this whenever more is known. @returns what ends that */
+  onKnown(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** A new session begins: what could not be asked in the last one may be asked again. */
   forget(): void {
     this.#asked.clear();
     this.#wanted = [];
+    for (const listener of this.#listeners) listener();
   }
 
   #want(id: number): void {
@@ -39,14 +61,16 @@ export class Names {
   }
 
   async #ask(): Promise<void> {
-    const { client } = this.#session;
+    const { client } = this.#account;
     for (const wanted = this.#wanted.splice(0); wanted.length > 0;) {
-      const users = await client.users({ ids: wanted.splice(0, MOST) }).catch(() => []);
-      if (client !== this.#session.client || users.length === 0) return;
+      const users = await client.users({ ids: wanted.splice(0, USERS_OF_REQUEST) }).catch(() => []);
+      if (client !== this.#account.client || users.length === 0) return;
       const names = new Map(this.#store.state.names);
       for (const { id, name } of users) names.set(id, name);
       this.#store.update({ names });
-      for (const { id, name } of users) this.#store.amend(`u${id}`, (c) => ({ ...c, name }));
+      for (const user of users) this.#users.set(user.id, user);
+      for (const { id, name } of users) this.#store.amend(`u${id}`, (c) => c.name === name ? c : { ...c, name });
+      for (const listener of this.#listeners) listener();
     }
   }
 }

@@ -1,58 +1,50 @@
-/** Contacts, groups, blocks, devices, and the password. Everything here rejects with {@linkcode NatterError} or {@linkcode ConnectionLost}. */
-import { type Changed, type Friend, type Group, NatterError } from "../../client/natter_client.ts";
+/** Contacts, blocks, devices, and the password. Everything here rejects with {@linkcode NatterError} or {@linkcode ConnectionLost}. */
+import { type Changed, type Friend, NatterError } from "../../client/natter_client.ts";
+import { takeLists } from "./lists.ts";
 import type { Key } from "./model.ts";
-import type { Session } from "./session.ts";
+import type { Account } from "./account.ts";
 import type { Store } from "./store.ts";
-
-/** Members that are loaded at once. */
-const MEMBERS = 100;
 
 /** The errno of what is not found: a login, a user, a group. */
 const NOT_FOUND = [1, 16, 17];
 
 export class People {
   readonly #store: Store;
-  readonly #session: Session;
+  readonly #account: Account;
 
-  constructor(store: Store, session: Session) {
+  constructor(store: Store, account: Account) {
     this.#store = store;
-    this.#session = session;
+    this.#account = account;
   }
 
   /** Asks for the lists again. */
   async refresh(): Promise<void> {
-    this.#session.lists(await this.#session.client.contacts());
+    takeLists(this.#store, await this.#account.client.contacts());
   }
 
   /** Another device changed something: what is shown of it is asked for again. */
   async changed(what: Changed["what"]): Promise<void> {
     if (what === "devices") return this.#store.state.devices && await this.loadDevices();
-    if (what === "contacts" || what === "groups" || what === "blocked") await this.refresh();
+    if (what === "contacts" || what === "groups" || what === "blocked" || what === "invited") await this.refresh();
+  }
+
+  /** The number of who is called so. */
+  async idOf(name: string): Promise<number> {
+    const [user] = await this.#account.client.users({ names: [name] });
+    if (!user) throw new NatterError(16, "there is nobody of that name");
+    return user.id;
   }
 
   /** Brings the user's devices. */
   async loadDevices(): Promise<void> {
-    const devices = await this.#session.client.devices();
+    const devices = await this.#account.client.devices();
     this.#store.update({ devices });
   }
 
   /** Signs one of the user's other devices out. */
   async removeDevice(id: number): Promise<void> {
-    await this.#session.client.removeDevice(id);
+    await this.#account.client.removeDevice(id);
     await this.loadDevices();
-  }
-
-  /** Brings the members of a group: the first of them, or (`more`) those behind what is there. */
-  async loadMembers(groupid: number, more = false): Promise<void> {
-    const known = more ? this.#store.state.members.get(groupid) : undefined;
-    const page = await this.#session.client.members(groupid, { after: known?.members.at(-1)?.id, limit: MEMBERS });
-    const { members, names, groups } = this.#store.state;
-    const group = groups.get(groupid);
-    this.#store.update({
-      members: new Map(members).set(groupid, { ...page, members: [...known?.members ?? [], ...page.members] }),
-      names: new Map([...names, ...page.members.map(({ id, name }) => [id, name] as const)]),
-      groups: group ? new Map(groups).set(groupid, { ...group, count: page.count }) : groups,
-    });
   }
 
   /** @returns the conversation with that user */
@@ -62,13 +54,13 @@ export class People {
       this.#store.change(`u${me.id}`, me.name, (c) => c);
       return `u${me.id}`;
     }
-    const friend = await byNameOrNumber(nameOrNumber, (who) => this.#session.client.addFriend(who));
+    const friend = await byNameOrNumber(nameOrNumber, (who) => this.#account.client.addFriend(who));
     this.#addFriend(friend);
     return `u${friend.id}`;
   }
 
   async addFriendById(id: number): Promise<void> {
-    this.#addFriend(await this.#session.client.addFriend({ id }));
+    this.#addFriend(await this.#account.client.addFriend({ id }));
   }
 
   #addFriend(friend: Friend): void {
@@ -78,7 +70,7 @@ export class People {
 
   /** What was said stays in the list, if anything was. */
   async removeFriend(id: number): Promise<void> {
-    await this.#session.client.removeFriend(id);
+    await this.#account.client.removeFriend(id);
     const friends = new Map(this.#store.state.friends);
     friends.delete(id);
     this.#store.update({ friends });
@@ -91,38 +83,20 @@ export class People {
     return `u${id}`;
   }
 
-  async createGroup(name: string, description: string): Promise<Key> {
-    const { groupid } = await this.#session.client.createGroup(name, description);
-    await this.refresh();
-    return `g${groupid}`;
-  }
-
-  async joinGroup(nameOrNumber: string): Promise<Key> {
-    const group: Group = await byNameOrNumber(nameOrNumber, (which) => this.#session.client.joinGroup(which));
-    this.#store.update({ groups: new Map(this.#store.state.groups).set(group.id, group) });
-    this.#store.change(`g${group.id}`, group.groupname, (c) => c);
-    return `g${group.id}`;
-  }
-
-  async leaveGroup(id: number): Promise<void> {
-    await this.#session.client.leaveGroup(id);
-    this.#store.drop(`g${id}`);
-  }
-
   async block(id: number): Promise<void> {
-    await this.#session.client.block(id);
+    await this.#account.client.block(id);
     this.#store.update({ blocked: new Set(this.#store.state.blocked).add(id) });
   }
 
   async unblock(id: number): Promise<void> {
-    await this.#session.client.unblock(id);
+    await this.#account.client.unblock(id);
     const blocked = new Set(this.#store.state.blocked);
     blocked.delete(id);
     this.#store.update({ blocked });
   }
 
   changePassword(old: string, fresh: string): Promise<void> {
-    return this.#session.client.changePassword(old, fresh);
+    return this.#account.client.changePassword(old, fresh);
   }
 }
 

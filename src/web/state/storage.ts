@@ -1,16 +1,16 @@
 /** What the browser keeps over a reload. All of it may be missing, or be anything: whoever reads checks. */
 import type { PendingSend, Snapshot } from "../../client/natter_client.ts";
-import { type Conversation, type Last, newConversation, parseKey } from "./model.ts";
+import { type Conversation, type Key, type Last, newConversation, parseKey, targetOf } from "./model.ts";
 
 /** Who is logged in. Without a token: who was. */
-export interface Account {
+export interface KeptAccount {
   id: number;
   name: string;
   token?: string | undefined;
 }
 
 /** A message that the server would not have. */
-export interface FailedSend extends PendingSend {
+interface FailedSend extends PendingSend {
   errno: number;
   ts: number;
 }
@@ -18,6 +18,22 @@ export interface FailedSend extends PendingSend {
 /** What must not be lost of a user: {@linkcode Snapshot}, and what failed. */
 export interface Box extends Snapshot {
   failed: FailedSend[];
+}
+
+/** What failed, as it is kept. */
+export function failedOf(conversations: ReadonlyMap<Key, Conversation>): FailedSend[] {
+  return [...conversations].flatMap(([key, { own }]) =>
+    own.filter((line) => line.state === "failed").map(({ mid = "", msg, reply, silent, files, ts, errno = 0 }) => ({
+      mid,
+      to: targetOf(key),
+      msg,
+      reply,
+      silent,
+      files: files?.map((file) => file.id),
+      ts,
+      errno,
+    }))
+  );
 }
 
 const PREFIX = "natter.";
@@ -43,13 +59,13 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 const isNumber = (value: unknown): value is number => typeof value === "number";
 const isString = (value: unknown): value is string => typeof value === "string";
 
-export function readAccount(): Account | undefined {
+export function readAccount(): KeptAccount | undefined {
   const account = read("account");
   if (!isObject(account) || !isNumber(account.id) || !isString(account.name)) return undefined;
   return { id: account.id, name: account.name, token: isString(account.token) ? account.token : undefined };
 }
 
-export function writeAccount(account: Account | undefined): void {
+export function writeAccount(account: KeptAccount | undefined): void {
   write("account", account);
 }
 
@@ -68,16 +84,15 @@ export function writeBox(box: Box): void {
   write(`box.${box.id}`, box);
 }
 
-/** The conversations as they were left, without their messages. */
+/** The conversations as they were left: what they are called, where they stand, and what was said last, so that there is something to show before the server has told. */
 export function readConversations(id: number): Conversation[] {
   return listOf(read(`conversations.${id}`)).flatMap((kept) => {
     if (!isObject(kept) || !isString(kept.key) || !isString(kept.name)) return [];
     const key = parseKey(kept.key);
     if (!key) return [];
-    const number = (value: unknown) => isNumber(value) ? value : 0;
-    const { unread, read, heard, last } = kept;
-    const numbers = { unread: number(unread), read: number(read), heard: number(heard) };
-    return [{ ...newConversation(key, kept.name), ...numbers, last: isLast(last) ? last : undefined }];
+    const { last, muted, pinned, archived } = kept;
+    const place = { muted: isNumber(muted) ? muted : 0, pinned: pinned === true, archived: archived === true };
+    return [{ ...newConversation(key, kept.name), ...place, last: isLast(last) ? last : undefined }];
   });
 }
 
@@ -86,18 +101,21 @@ function isLast(last: unknown): last is Last {
 }
 
 export function writeConversations(id: number, conversations: Iterable<Conversation>): void {
-  write(`conversations.${id}`, Array.from(conversations, ({ key, name, unread, read, heard, last }) => ({ key, name, unread, read, heard, last })));
+  write(
+    `conversations.${id}`,
+    Array.from(conversations, ({ key, name, last, muted, pinned, archived }) => ({ key, name, last, muted, pinned, archived })),
+  );
 }
 
-/** Forgets what was said. (Whom the user blocks was kept here before the server told it.) */
+/** Forgets what was said. (Whom the user blocks, and what they are invited to, was kept here before the server told it.) */
 export function forget(id: number): void {
-  for (const key of ["account", `box.${id}`, `conversations.${id}`, `blocked.${id}`]) write(key, undefined);
+  for (const key of ["account", `invitations.${id}`, `box.${id}`, `conversations.${id}`, `blocked.${id}`]) write(key, undefined);
   const drafts = `${PREFIX}draft.${id}.`;
   for (const key of Object.keys(localStorage)) if (key.startsWith(drafts)) localStorage.removeItem(key);
 }
 
 /** What this browser's user likes. */
-export type Preference = "language" | "theme" | "notify";
+type Preference = "language" | "theme" | "notify" | "sound";
 
 export function readPreference(name: Preference): string | undefined {
   const value = read(name);

@@ -1,6 +1,6 @@
 /** All that the page shows, in one place. Whoever shows something reads it from here; whoever changes it replaces the parts that change. */
-import type { ConnectionState, Device, Friend, Group, Members } from "../../client/natter_client.ts";
-import { type Conversation, type Key, newConversation, newestOf } from "./model.ts";
+import type { ConnectionState, Device, FileTold, Friend, Group, GroupEvent, Invitation, Members, User } from "../../client/natter_client.ts";
+import { type Conversation, isMuted, type Key, type Line, newConversation, newestOf } from "./model.ts";
 
 /** Who is typing: the user, and until when it is believed (ms since the epoch). */
 export interface Typist {
@@ -16,37 +16,60 @@ export interface State {
   connection: ConnectionState;
   me: { id: number; name: string };
   conversations: ReadonlyMap<Key, Conversation>;
+  /** Whether the server has told all of them since the page was opened: those of which nothing is known have no messages. */
+  listed: boolean;
   friends: ReadonlyMap<number, Friend>;
   groups: ReadonlyMap<number, Group>;
   /** Members of groups that were looked at, as they were then. */
   members: ReadonlyMap<number, Members>;
+  /** Who is banned from the group that is looked at. */
+  banned?: readonly User[] | undefined;
+  /** Groups that the user may join, by number: who invited them, and when. */
+  invitations: ReadonlyMap<number, Invitation>;
+  /** Groups that the user was put out of, until that is read. */
+  removed: readonly GroupEvent[];
+  /** The code of a link to a group that the page was opened by. */
+  code?: string | undefined;
   /** Names of users, as far as they are known. */
   names: ReadonlyMap<number, string>;
   blocked: ReadonlySet<number>;
   /** The user's devices, while they are looked at. */
   devices?: readonly Device[] | undefined;
   typing: ReadonlyMap<Key, readonly Typist[]>;
+  /** The conversation to which the search is limited. */
+  within?: Key | undefined;
   /** The conversation on the screen. */
   open?: Key | undefined;
-  dialog?: "new" | "settings" | "details" | "logout" | "block" | "remove" | "leave" | undefined;
+  dialog?: "new" | "settings" | "details" | "invite" | "group" | "logout" | Question | "react" | "report" | "join" | "picture" | undefined;
+  /** The picture that the dialog shows. */
+  picture?: FileTold | undefined;
+  /** The message that the dialog is about. */
+  chosen?: Line | undefined;
+  /** The member of the group that it is about. */
+  member?: Pick<User, "id" | "name"> | undefined;
   /** What a screen reader is to say. */
   spoken: string;
+  /** What went wrong a moment ago with something that has no place of its own to say so. */
+  trouble: string;
 }
+
+/** What is asked about before it is done. */
+export const QUESTIONS = ["block", "remove", "leave", "delete", "creator", "kick", "ban"] as const;
+export type Question = typeof QUESTIONS[number];
+
+/** How long it is said that something went wrong (ms). */
+const TROUBLED = 6000;
 
 export class Store {
   #state: State = {
     screen: "starting",
     connection: { state: "closed", reason: "new" },
     me: { id: 0, name: "" },
-    conversations: new Map(),
-    friends: new Map(),
-    groups: new Map(),
-    members: new Map(),
-    names: new Map(),
-    blocked: new Set(),
-    typing: new Map(),
+    ...nothing(),
     spoken: "",
+    trouble: "",
   };
+  #troubled: ReturnType<typeof setTimeout> | undefined;
   #listeners: ((state: State) => void)[] = [];
 
   get state(): State {
@@ -79,23 +102,54 @@ export class Store {
     if (this.conversation(key)) this.change(key, "", how);
   }
 
+  /** Says for a while that something went wrong. */
+  complain(trouble: string): void {
+    clearTimeout(this.#troubled);
+    this.#troubled = setTimeout(() => this.update({ trouble: "" }), TROUBLED);
+    this.update({ trouble });
+  }
+
   /** Takes a conversation off the list. */
   drop(key: Key): void {
     const conversations = new Map(this.#state.conversations);
     conversations.delete(key);
-    this.update({ conversations, open: this.#state.open === key ? undefined : this.#state.open });
+    this.update({ conversations, ...this.#state.open === key ? withoutOpen(this.#state) : {} });
   }
 }
 
-/** As the list shows them: what moved last comes first, what never did follows by name. */
+/** The open conversation is gone, and with it the dialogs that are about one. */
+export function withoutOpen({ dialog }: State): Partial<State> {
+  const stays = dialog === "new" || dialog === "settings" || dialog === "logout" || dialog === "join";
+  return { open: undefined, dialog: stays ? dialog : undefined };
+}
+
+/** What is there of nobody. */
+export function nothing() {
+  return {
+    conversations: new Map(),
+    listed: false,
+    within: undefined,
+    friends: new Map(),
+    groups: new Map(),
+    members: new Map(),
+    invitations: new Map(),
+    removed: [],
+    names: new Map(),
+    blocked: new Set<number>(),
+    typing: new Map(),
+  } satisfies Partial<State>;
+}
+
+/** As the list shows them: what is pinned, then what moved last; what never did follows by name. */
 export function sorted(conversations: ReadonlyMap<Key, Conversation>): Conversation[] {
-  const order = (a: Conversation, b: Conversation) => (newestOf(b)?.ts ?? 0) - (newestOf(a)?.ts ?? 0) || a.name.localeCompare(b.name);
+  const order = (a: Conversation, b: Conversation) =>
+    Number(b.pinned) - Number(a.pinned) || (newestOf(b)?.ts ?? 0) - (newestOf(a)?.ts ?? 0) || a.name.localeCompare(b.name);
   return [...conversations.values()].sort(order);
 }
 
-/** Unread messages of all conversations. */
+/** Unread messages of all conversations that are not muted; of those that are, what speaks to the user. */
 export function unreadOf({ conversations }: State): number {
   let count = 0;
-  for (const c of conversations.values()) count += c.unread;
+  for (const c of conversations.values()) count += !isMuted(c) ? c.unread : c.archived ? 0 : c.mentions.length;
   return count;
 }

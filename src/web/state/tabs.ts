@@ -10,7 +10,7 @@
  */
 
 /** How long an answer is waited for (ms): from a tab in the background it takes longer. */
-const ANSWER = 250, STOP = 3000;
+const ANSWER_AFTER = 250, STOP = 3000;
 
 /** A question has its number, so that its answer is taken by nobody else. */
 type Word = "here" | "stop" | "stopped" | { anyone: number } | { taken: number };
@@ -39,7 +39,10 @@ export class Tabs {
     const number = Math.random();
     if (eager) this.#question = number;
     this.#say({ anyone: number });
-    const answered = await this.#answer((word) => word === "here" || (typeof word === "object" && "taken" in word && word.taken === number), ANSWER);
+    const answered = await this.#answer(
+      (word) => word === "here" || (typeof word === "object" && "taken" in word && word.taken === number),
+      ANSWER_AFTER,
+    );
     this.#question = undefined;
     return answered;
   }

@@ -1,58 +1,86 @@
-/** What is said: messages as they come, the history, what is sent, who is typing, what has been read. */
-import { type Anew, type Changed, type ChatMessage, type ClientEvents, NatterError } from "../../client/natter_client.ts";
+/** What is said: messages as they come, what is sent, which conversation is on the screen, and how far the user has looked. */
+import type { Anew, Changed, ClientEvents } from "../../client/natter_client.ts";
+import { gist } from "../format.ts";
+import { Deeds } from "./deeds.ts";
+import type { Groups } from "./groups.ts";
+import { asKept, lastOnes } from "./kept_lines.ts";
+import { withoutLines, withoutPast, withStored } from "./lines.ts";
+import { withHeard, withMention, withWritten } from "./marks.ts";
+import { findMentions, speaksToMe } from "./mentions.ts";
 import * as model from "./model.ts";
 import type { Conversation, Key, Line } from "./model.ts";
 import { Names } from "./names.ts";
-import type { Session, SessionListener } from "./session.ts";
-import { sorted, type Store } from "./store.ts";
+import { Overview } from "./overview.ts";
+import { Pages } from "./pages.ts";
+import type { Account, AccountListener } from "./account.ts";
+import type { Store } from "./store.ts";
+import { Typing } from "./typing.ts";
 
-/** Messages of a page of history. */
-const PAGE = 50;
 /** So many messages of a conversation stay here when another is opened. */
 const KEPT = 200;
-/** How often others are told that the user is typing, and how long it is believed of them (ms). */
-const TELL_TYPING = 3000, BELIEVE_TYPING = 5000;
-/** For so many conversations the newest message is asked for at login, if it is not known: for some at once, then with a pause (ms) before each. */
-const PREVIEWS = 50, AT_ONCE = 20, PREVIEW_PAUSE = 100;
+/** So many new messages are surely in the newest page. */
+const FEW_NEW = 20;
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-export class Talk implements SessionListener {
-  /** A message came that the user does not see at this moment. */
-  unseen: (conversation: Conversation, line: Line) => void = () => {};
-  /** Another device of the user changed something. */
-  changed: (what: Changed["what"]) => void = () => {};
+export class Talk implements AccountListener {
+  /** A message came that is not `silent`. `seen`: it is on the screen. `speaks`: to the user, by name. */
+  came: (conversation: Conversation, line: Line, how: { seen: boolean; speaks: boolean }) => void = () => {};
+  /** Another device of the user changed something else than conversations; or a list may be another. */
+  elsewhere: (what: Changed["what"]) => void = () => {};
+  /** The newest messages of the open conversation are on the screen, and stay there when more come. */
+  following = true;
   readonly names: Names;
+  readonly overview: Overview;
+  readonly pages: Pages;
+  readonly deeds: Deeds;
+  readonly typing: Typing;
+  /** What happens in groups. */
+  groups: Pick<Groups, "heard"> = { heard: () => {} };
   readonly #store: Store;
-  readonly #session: Session;
-  #toldTyping = { key: "" as Key | "", at: 0 };
-  #forgetTyping: ReturnType<typeof setTimeout> | undefined;
+  readonly #account: Account;
+  /** A conversation that is on the screen, and whose messages are not up to date. */
+  #stale: Key | undefined;
+  /** Messages of which the user is not told before it is known how far the user has read. */
+  #held: { key: Key; line: Line; speaks: boolean }[] = [];
+  /** What spoke to the user meanwhile is looked for once in a session, when it is known what was read. */
+  #looked = false;
 
-  constructor(store: Store, session: Session) {
+  constructor(store: Store, account: Account) {
     this.#store = store;
-    this.#session = session;
-    this.names = new Names(store, session);
-    document.addEventListener("visibilitychange", () => this.#visible && this.#saw());
+    this.#account = account;
+    this.names = new Names(store, account);
+    this.overview = new Overview(store, account);
+    this.pages = new Pages(store, account);
+    this.deeds = new Deeds(store, account, this.overview);
+    this.typing = new Typing(store, account);
+    this.overview.progress = () => this.#known();
   }
 
   entered(): void {
     const { conversations, open } = this.#store.state;
     this.names.forget();
     const fresh = new Map<Key, Conversation>();
+    const last = new Set(lastOnes(conversations));
     // A log that was full left out what was said in groups: what is here may have gaps.
-    for (const [key, c] of conversations) fresh.set(key, key === open ? { ...c, older: "idle" } : model.withoutLines(c));
+    for (const [key, c] of conversations) {
+      fresh.set(key, key === open ? { ...c, older: "idle", newer: "idle" } : last.has(c) ? asKept(c) : withoutLines(c));
+    }
     this.#store.update({ conversations: fresh });
-    if (open) void this.loadNewest(open);
-    void this.#loadPreviews(false);
+    this.#looked = false;
+    this.overview.entered();
+    this.pages.entered();
+    // What is to be read may be far from the newest: that is known in a moment.
+    this.#stale = open;
   }
 
   anew(why: Anew["why"]): void {
-    const { conversations, open } = this.#store.state;
-    if (why === "restored") {
-      this.#store.update({ conversations: new Map([...conversations].map(([key, c]) => [key, model.withoutPast(c)])) });
-      if (open) void this.loadNewest(open);
-    }
-    void this.#loadPreviews(true);
+    const { conversations } = this.#store.state;
+    const how = why === "restored" ? withoutPast : (c: Conversation) => c.kept ? withoutLines(c) : c;
+    this.#store.update({ conversations: new Map([...conversations].map(([key, c]) => [key, how(c)])) });
+  }
+
+  changed(what: Changed["what"]): void {
+    if (what === "conversations") this.overview.refresh();
+    else this.elsewhere(what);
   }
 
   message(message: ClientEvents["message"]): void {
@@ -60,28 +88,59 @@ export class Talk implements SessionListener {
     const key = model.keyOf(message, me.id);
     const line = model.lineOf(message);
     const group = groups.get(message.groupid ?? 0);
-    if (message.groupid !== undefined && !group) void this.#refreshLists();
-    // It may have been handled before, if the page went away before that could be said.
-    const known = line.messageid <= (this.#store.conversation(key)?.heard ?? 0);
+    if (message.groupid !== undefined && !group) this.elsewhere("groups");
     const mine = line.id === me.id;
     const name = group?.groupname ?? (mine ? this.names.of(model.numberOf(key)) : line.name);
-    this.#store.change(key, name, (c) => model.withStored(c, line));
-    this.#stopsTyping(key, line.id);
-    if (mine && !this.#session.client.sentHere(message)) this.#store.amend(key, (c) => model.withWritten(c, line));
-    if (known || mine) return;
     const open = this.#store.state.open === key;
-    const seen = open && this.#visible;
-    this.#store.amend(key, (c) => model.withHeard(c, line, seen, open));
-    if (!seen) this.unseen(this.#store.conversation(key)!, line);
-    else this.#store.update({ spoken: `${line.name}: ${line.msg.slice(0, 300)}` });
+    this.#store.change(key, name, (c) => withStored(c, line, open && !this.following));
+    this.overview.came(key, { messageid: line.messageid, mine });
+    this.typing.stops(key, line.id);
+    if (mine) {
+      const here = this.#account.client.sentHere(message);
+      return this.#store.amend(key, (c) => ({ ...withWritten(c, line), divider: here ? c.divider : undefined }));
+    }
+    const speaks = speaksToMe(this.#store.state, key, line);
+    // Where the line goes that stands above what is new is known when it is known what was read.
+    this.#store.amend(key, (c) => withMention(withHeard(c, line, open && this.overview.knows(key)), line.messageid, speaks));
+    if (line.deleted) return;
+    if (open && this.#visible && this.following) {
+      this.overview.saw(key, line.messageid);
+      this.#store.update({ spoken: `${line.name}: ${gist(line).slice(0, 300)}` });
+      if (!message.silent) this.came(this.#store.conversation(key)!, line, { seen: true, speaks });
+    } else if (!message.silent) {
+      this.#held.push({ key, line, speaks });
+      this.#known();
+    }
   }
 
-  signal({ id, groupid, msg }: ClientEvents["signal"]): void {
-    const key: Key = groupid === undefined ? `u${id}` : `g${groupid}`;
-    if (msg !== "typing" || !this.#store.conversation(key)) return;
-    const others = (this.#store.state.typing.get(key) ?? []).filter((typist) => typist.id !== id);
-    this.#setTyping(key, [...others, { id, until: Date.now() + BELIEVE_TYPING }]);
-    this.#forgetTyping ??= setTimeout(() => this.#forgetLateTypists(), BELIEVE_TYPING);
+  edit(event: ClientEvents["edit"]): void {
+    this.deeds.edited(event);
+  }
+
+  delete(event: ClientEvents["delete"]): void {
+    this.deeds.deleted(event);
+  }
+
+  react(event: ClientEvents["react"]): void {
+    this.deeds.reacted(event);
+  }
+
+  group(event: ClientEvents["group"]): void {
+    this.groups.heard(event);
+  }
+
+  read(event: ClientEvents["read"]): void {
+    this.overview.heard(event);
+  }
+
+  /** The list may not know of it yet. */
+  sent(event: ClientEvents["sent"]): void {
+    const key = model.keyOfTarget(event.to);
+    if (key && event.state === "stored") this.overview.came(key, { messageid: event.messageid, mine: true });
+  }
+
+  signal(event: ClientEvents["signal"]): void {
+    this.typing.heard(event);
   }
 
   /** Shows a conversation; undefined: none. */
@@ -90,137 +149,97 @@ export class Talk implements SessionListener {
     if (key === open) return;
     if (open) this.#store.amend(open, leave);
     if (key !== undefined && !this.#store.conversation(key)) key = undefined;
+    this.following = true;
+    this.#stale = key;
     this.#store.update({ open: key });
     if (key === undefined) return;
-    this.#store.amend(key, (c) => ({ ...c, divider: c.unread > 0 ? c.read : undefined }));
-    if (this.#visible) this.#saw();
-    const { history } = this.#store.conversation(key)!;
-    if (history === "unknown" || history === "failed") void this.loadNewest(key);
+    // What was kept is for when there is nothing better.
+    if (this.#askable(key)) this.#store.amend(key, (c) => c.kept ? withoutLines(c) : c);
+    this.#show(key);
   }
 
-  /** Brings the newest messages. */
-  async loadNewest(key: Key): Promise<void> {
-    this.#store.amend(key, (c) => c.history === "loaded" ? c : { ...c, history: "loading" });
-    const page = await this.#history(key, { limit: PAGE });
-    this.#store.amend(key, (c) => {
-      if (page) return model.withNewest(c, page.messages.map(model.lineOf), page.more);
-      return c.history === "loaded" ? c : { ...c, history: "failed" };
-    });
-    if (this.#store.state.open === key && this.#visible) this.#saw();
+  /** The user has seen the messages of the open conversation up to this one. */
+  saw(key: Key, messageid: number): void {
+    if (this.#visible && this.#store.state.open === key) this.overview.saw(key, messageid);
   }
 
-  /** Brings what was said before. */
-  async loadOlder(key: Key): Promise<void> {
+  /** Sends a message. It is kept until the server has it. `silent`: nobody is notified. */
+  send(key: Key, text: string, { files, silent }: { files?: number[] | undefined; silent?: boolean } = {}): void {
     const c = this.#store.conversation(key);
-    if (!c || !c.more || c.older === "loading" || c.history !== "loaded" || c.lines.length === 0) return;
-    const before = c.lines[0].messageid;
-    this.#store.amend(key, (c) => ({ ...c, older: "loading" }));
-    const page = await this.#history(key, { limit: PAGE, before });
-    this.#store.amend(key, (c) => {
-      // It may have been left and opened anew meanwhile.
-      if (c.lines[0]?.messageid !== before) return { ...c, older: "idle" };
-      // Not again by itself: without a connection that would not end.
-      if (!page) return { ...c, older: "failed" };
-      return model.withOlder(c, page.messages.map(model.lineOf), page.more);
-    });
-  }
-
-  /** Sends a message. It is kept until the server has it. */
-  send(key: Key, text: string): void {
-    this.#store.amend(key, (c) => ({ ...c, divider: undefined }));
-    this.#toldTyping = { key: "", at: 0 };
+    const reply = c?.writing?.what === "reply" ? c.writing.line.messageid : undefined;
+    this.#store.amend(key, (c) => ({ ...c, divider: undefined, writing: undefined }));
+    this.typing.sent();
     // What becomes of it, the client's `sent` says.
-    this.#session.client.chat(model.targetOf(key), text).catch(() => {});
+    this.#account.client.chat(model.targetOf(key), text, { reply, files, silent }).catch(() => {});
+    if (c?.moreafter) void this.pages.newest(key);
   }
 
   /** Sends a message that failed once more, under the `mid` it had: it cannot come twice. */
-  retry(key: Key, { mid, msg }: Line): void {
-    this.#session.client.chat(model.targetOf(key), msg, mid).catch(() => {});
+  retry(key: Key, { mid, msg, reply, silent, files }: Line): void {
+    this.#account.client.chat(model.targetOf(key), msg, { mid, reply, silent, files: files?.map((file) => file.id) }).catch(() => {});
   }
 
   discard(key: Key, { mid }: Line): void {
-    if (mid !== undefined) this.#session.discard(key, mid);
+    if (mid !== undefined) this.#account.discard(key, mid);
   }
 
-  /** The user is typing. */
-  typing(key: Key): void {
-    const { key: told, at } = this.#toldTyping;
-    if (key === told && Date.now() - at < TELL_TYPING) return;
-    this.#toldTyping = { key, at: Date.now() };
-    this.#session.client.signal(model.targetOf(key), "typing");
+  /** What is being written is an answer to a message, or another text for it; undefined: neither. */
+  write(key: Key, writing: Conversation["writing"]): void {
+    this.#store.amend(key, (c) => ({ ...c, writing }));
   }
 
   get #visible(): boolean {
     return document.visibilityState === "visible";
   }
 
-  /** The user sees the open conversation. */
-  #saw(): void {
-    const { open } = this.#store.state;
-    if (open) this.#store.amend(open, (c) => ({ ...c, unread: 0, read: Math.max(c.read, c.last?.messageid ?? 0) }));
-  }
-
-  /** Undefined: it cannot be had now. */
-  async #history(key: Key, page: { limit: number; before?: number }): Promise<{ messages: ChatMessage[]; more: boolean } | undefined> {
-    const { client } = this.#session;
-    for (let attempt = 0; attempt < 3; attempt++) {
-      try {
-        const answer = await client.history(model.targetOf(key), page);
-        return client === this.#session.client ? answer : undefined;
-      } catch (error) {
-        if (!(error instanceof NatterError) || error.retry === undefined) return undefined;
-        await pause(error.retry);
-      }
+  /** More is known of what the user has read. */
+  #known(): void {
+    if (!this.#looked && this.overview.complete) {
+      this.#looked = true;
+      void findMentions(this.#store, this.#account.client);
     }
-    return undefined;
-  }
-
-  /** What the list shows of conversations that this browser does not know yet, or not any more. One after the other: it is not urgent. */
-  async #loadPreviews(all: boolean): Promise<void> {
-    const { client } = this.#session;
-    const session = client.session;
-    const unknown = sorted(this.#store.state.conversations).filter((c) => all || c.last === undefined).slice(0, PREVIEWS);
-    for (const [i, { key }] of unknown.entries()) {
-      if (i >= AT_ONCE) await pause(PREVIEW_PAUSE);
-      if (!all && this.#store.conversation(key)?.last) continue;
-      const page = await this.#history(key, { limit: 1 });
-      if (client.session !== session || client.state.state !== "online") return;
-      const line = page?.messages.map(model.lineOf)[0];
-      // What waits in the inbox comes as a message, and is unread; the rest was seen by another client.
-      if (line) this.#store.amend(key, (c) => ({ ...model.withStored(c, line), read: c.unread === 0 ? line.messageid : c.read }));
+    if (this.#stale) this.#show(this.#stale);
+    const held = this.#held.filter(({ key }) => this.overview.knows(key));
+    this.#held = this.#held.filter(({ key }) => !this.overview.knows(key));
+    for (const { key, line, speaks } of held) {
+      const c = this.#store.conversation(key);
+      if (c && line.messageid > c.read) this.came(c, line, { seen: false, speaks });
     }
   }
 
-  async #refreshLists(): Promise<void> {
-    const lists = await this.#session.client.contacts().catch(() => undefined);
-    if (lists) this.#session.lists(lists);
+  /** Whether the server can be asked, and it is known what for. */
+  #askable(key: Key): boolean {
+    return this.#store.state.connection.state === "online" && this.overview.knows(key);
   }
 
-  #stopsTyping(key: Key, id: number): void {
-    const typists = this.#store.state.typing.get(key);
-    if (typists) this.#setTyping(key, typists.filter((typist) => typist.id !== id));
-  }
-
-  #setTyping(key: Key, typists: { id: number; until: number }[]): void {
-    const typing = new Map(this.#store.state.typing);
-    if (typists.length > 0) typing.set(key, typists);
-    else typing.delete(key);
-    this.#store.update({ typing });
-  }
-
-  #forgetLateTypists(): void {
-    const now = Date.now();
-    for (const [key, typists] of this.#store.state.typing) {
-      const still = typists.filter((typist) => typist.until > now);
-      if (still.length < typists.length) this.#setTyping(key, still);
+  /** Brings what is to be read, as soon as it is known where that begins. */
+  #show(key: Key): void {
+    const c = this.#store.conversation(key);
+    if (!c || key !== this.#store.state.open) return;
+    if (!this.#askable(key) && (c.kept || !this.overview.knows(key))) {
+      const { connection } = this.#store.state;
+      const history = c.history === "loaded" ? "loaded" : connection.state === "closed" || connection.state === "offline" ? "failed" : "loading";
+      return this.#store.amend(key, (c) => ({ ...c, history }));
     }
-    const next = Math.min(...[...this.#store.state.typing.values()].flat().map((typist) => typist.until));
-    this.#forgetTyping = next === Infinity ? undefined : setTimeout(() => this.#forgetLateTypists(), next - now);
+    this.#stale = undefined;
+    // A message of long ago that the user was at when the connection was lost.
+    if (c.moreafter && !c.kept) return;
+    const { lines, more, moreafter, kept, read, unread } = c;
+    const reaches = unread <= FEW_NEW || !kept && lines.length > 0 && lines.at(-1)!.messageid > read;
+    const begun = lines.length > 0 && !moreafter && (!more || lines[0].messageid <= read + 1) && reaches;
+    this.#store.amend(key, (c) => {
+      const opened = c.divider === undefined && c.unread > 0 ? { ...c, divider: c.read } : c;
+      return unread > 0 && !begun ? withoutLines(opened) : opened;
+    });
+    void (unread > 0 && !begun ? this.pages.around(key, read + 1) : this.pages.newest(key));
   }
 }
 
 /** The user turns to something else. */
 function leave(c: Conversation): Conversation {
+  const left = { ...c, divider: undefined, target: undefined, writing: c.writing?.what === "reply" ? c.writing : undefined };
+  // What is here may not be the newest, or not be so any more.
+  if (c.moreafter || c.kept) return asKept(left);
   const long = c.lines.length > KEPT;
-  return { ...c, divider: undefined, lines: long ? c.lines.slice(-KEPT) : c.lines, more: c.more || long };
+  return { ...left, lines: long ? c.lines.slice(-KEPT) : c.lines, more: c.more || long };
 }

@@ -1,6 +1,8 @@
-/** A round with initials, in a colour of its own. */
+/** A round with the user's picture, or with initials in a colour of their own. */
 import type { JSX } from "preact";
+import { addressOf } from "../format.ts";
 import { t } from "../i18n.ts";
+import { useProfile } from "./use_profile.ts";
 
 /** Colours in the style sheet. */
 const COLOURS = 10;
@@ -13,10 +15,12 @@ export function Avatar({ id, name, group, presence, size }: {
   presence?: "online" | "offline" | undefined;
   size?: "small" | "large" | undefined;
 }): JSX.Element {
+  const picture = useProfile(group ? undefined : id)?.avatar;
   const colour = (id * 7 + (group ? 3 : 0)) % COLOURS;
   return (
     // The initials are a picture: as text they would count as what a button says.
     <span class={`avatar colour-${colour} ${group ? "group" : ""} ${size ?? ""}`} aria-hidden="true" data-initials={initials(name)}>
+      {picture !== undefined && <img src={addressOf(picture)} alt="" loading="lazy" draggable={false} />}
       {presence === "online" && <span class="presence" title={t.online} />}
     </span>
   );

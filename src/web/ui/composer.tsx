@@ -1,40 +1,75 @@
-/** Where messages are written. Enter sends, Shift+Enter begins a new line; on a phone Enter does. What is not sent stays when the page is closed. */
+/**
+ * Where messages are written: new ones, answers, other texts for one's own. Enter sends, Shift+Enter begins a new line; on a phone Enter does. Arrow up in the empty
+ * field edits one's last message. Beside the button for sending, or in its menu, is how to send without a sound. What is not sent stays when the page is closed.
+ */
 import type { JSX, TargetedKeyboardEvent } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Members } from "../../client/natter_client.ts";
 import { t } from "../i18n.ts";
-import { isGroup, type Key } from "../state/model.ts";
+import { mayEdit } from "../state/deeds.ts";
+import type { Conversation } from "../state/model.ts";
 import { readDraft, writeDraft } from "../state/storage.ts";
+import { AttachButton, Attached, useAttaching } from "./attaching.tsx";
 import { useParts } from "./context.ts";
+import { isComposing } from "./conversation_list.tsx";
 import { Icon } from "./icons.tsx";
+import { type Anchor, anchorOf, Menu } from "./menu.tsx";
+import { useMentioning } from "./mentioning.tsx";
+import { useRequest } from "./use_request.ts";
+import { Writing } from "./writing.tsx";
 
 /** A text of nothing but these shows nothing. */
-const UNSEEN = /^[\s\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\u2800]*$/u;
+const ALL_UNSEEN = /^[\s\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\u2800]*$/u;
 
 /** What a message's line holds beside its text (bytes), at most. */
-const ENVELOPE = 200;
+const CHAT_ENVELOPE = 200;
 
-export function Composer({ conversation, name, me, maxLine, closed }: {
-  conversation: Key;
+export function Composer({ conversation, name, me, members, maxLine, files, closed }: {
+  conversation: Conversation;
   name: string;
   me: number;
+  /** Of the group, as far as they are known. */
+  members: Members | undefined;
   /** Bytes. */
   maxLine: number;
+  /** The server takes them. */
+  files: boolean;
   /** There is no session, and none will come by itself. */
   closed: boolean;
 }): JSX.Element {
-  const { talk } = useParts();
-  const [text, setText] = useState(() => readDraft(me, conversation));
+  const { store, talk } = useParts();
+  const { busy, error, run, forget } = useRequest();
+  const { key, writing } = conversation;
+  const edited = writing?.what === "edit" ? writing.line : undefined;
+  const [text, setText] = useState(() => readDraft(me, key));
   const ref = useRef<HTMLTextAreaElement>(null);
   const bytes = bytesOf(text);
   // In characters, about: nobody counts bytes.
-  const tooMany = Math.ceil((bytes + ENVELOPE - maxLine) * text.length / Math.max(1, bytes));
+  const tooMany = Math.ceil((bytes + CHAT_ENVELOPE - maxLine) * text.length / Math.max(1, bytes));
   const byKeyboard = matchMedia("(pointer: fine)").matches;
+  const form = useRef<HTMLFormElement>(null);
+  const [menu, setMenu] = useState<Anchor>();
+  const able = files && !closed && !edited;
+  const attaching = useAttaching(me, key, able, form);
+  const uploads = edited ? [] : attaching.uploads;
+  const unready = uploads.some(({ state }) => state !== "done");
+  const impossible = clean(text) === "" && uploads.length === 0 || unready || tooMany > 0 || closed || busy;
 
   useLayoutEffect(() => {
     const field = ref.current!;
     // On a phone the keyboard would cover what the user came to read.
     if (byKeyboard) field.focus();
   }, []);
+  const before = useRef(edited);
+  useLayoutEffect(() => {
+    if (edited?.messageid !== before.current?.messageid) setText(edited ? edited.msg : readDraft(me, key));
+    before.current = edited;
+    forget();
+    if (!writing) return;
+    const field = ref.current!;
+    field.focus();
+    field.setSelectionRange(field.value.length, field.value.length);
+  }, [writing?.what, writing?.line.messageid]);
   useLayoutEffect(() => {
     const field = ref.current!, form = field.form!;
     // Meanwhile the form stays as high as it is: what is above would take the room, and scroll.
@@ -44,28 +79,54 @@ export function Composer({ conversation, name, me, maxLine, closed }: {
     form.style.minHeight = "";
   }, [text]);
 
+  const stop = () => talk.write(key, undefined);
   const change = (value: string) => {
     setText(value);
-    writeDraft(me, conversation, value);
-    if (value.trim() !== "" && (isGroup(conversation) || conversation !== `u${me}`)) talk.typing(conversation);
+    if (edited) return;
+    writeDraft(me, key, value);
+    if (value.trim() !== "" && key !== `u${me}`) talk.typing.tell(key);
   };
-  const send = () => {
+  const mentioning = useMentioning(ref, conversation, me, members, change);
+  const send = (silent = false) => {
     const message = clean(text);
-    if (message === "" || tooMany > 0 || closed) return;
-    talk.send(conversation, message);
-    setText("");
-    writeDraft(me, conversation, "");
+    if (impossible) return;
     if (byKeyboard) ref.current!.focus();
+    if (edited) {
+      void run(async () => {
+        if (message !== edited.msg) await talk.deeds.edit(key, edited, message);
+        stop();
+      });
+      return;
+    }
+    talk.send(key, message, { files: uploads.length > 0 ? attaching.take() : undefined, silent });
+    setText("");
+    writeDraft(me, key, "");
+  };
+  const ways = (event: MouseEvent) => {
+    event.preventDefault();
+    setMenu(anchorOf(event, event.currentTarget as Element));
   };
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLTextAreaElement>) => {
     // While characters are being composed, Enter takes one of them.
-    if (event.key !== "Enter" || !byKeyboard || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (isComposing(event) || mentioning.onKeyDown(event)) return;
+    if (event.key === "Escape" && writing) {
+      event.stopPropagation();
+      stop();
+    } else if (event.key === "ArrowUp" && text === "" && !writing) {
+      const line = conversation.lines.findLast((line) => mayEdit(store.state, line));
+      if (!line) return;
+      talk.write(key, { what: "edit", line });
+    } else if (event.key === "Enter" && byKeyboard && !event.shiftKey) {
+      send();
+    } else {
+      return;
+    }
     event.preventDefault();
-    send();
   };
 
   return (
     <form
+      ref={form}
       class="composer"
       onSubmit={(event) => {
         event.preventDefault();
@@ -73,37 +134,79 @@ export function Composer({ conversation, name, me, maxLine, closed }: {
       }}
     >
       {tooMany > 0 && <p class="error" role="alert">{t.tooLong(tooMany)}</p>}
+      {error && <p class="error" role="alert">{error}</p>}
+      {writing && <Writing writing={writing} me={me} stop={stop} />}
+      {uploads.length > 0 && <Attached me={me} conversation={key} list={uploads} />}
+      {mentioning.list}
       <textarea
         ref={ref}
         rows={1}
         dir="auto"
         value={text}
-        aria-label={t.write(name)}
+        aria-label={edited ? t.editing : t.write(name)}
         placeholder={t.writePlaceholder}
         enterkeyhint={byKeyboard ? "send" : "enter"}
         disabled={closed}
-        onInput={(event) => change(event.currentTarget.value)}
+        {...mentioning.attributes}
+        onInput={(event) => {
+          change(event.currentTarget.value);
+          mentioning.look();
+        }}
         onKeyDown={onKeyDown}
+        onKeyUp={mentioning.look}
+        onClick={mentioning.look}
+        onBlur={mentioning.close}
+        onPaste={(event) => {
+          const { files, types } = event.clipboardData!;
+          // Of a piece of a document there is a picture too: its text is meant.
+          if (!able || files.length === 0 || types.includes("text/plain")) return;
+          event.preventDefault();
+          attaching.add([...files]);
+        }}
       />
+      {/* Behind the field: one step back from there is the newest message. */}
+      {files && <AttachButton add={attaching.add} disabled={!able} />}
       <button
         type="submit"
         class="round primary"
-        aria-label={t.send}
-        title={t.send}
-        disabled={clean(text) === "" || tooMany > 0 || closed}
+        aria-label={edited ? t.save : t.send}
+        title={edited ? t.save : t.send}
+        disabled={impossible}
+        onContextMenu={edited ? undefined : ways}
         // The field keeps the focus, and a phone its keyboard.
         onPointerDown={(event) => event.preventDefault()}
         onMouseDown={(event) => event.preventDefault()}
       >
-        <Icon name="send" />
+        <Icon name={edited ? "check" : "send"} />
       </button>
+      {!edited && (
+        <button
+          type="button"
+          class="ways"
+          aria-haspopup="menu"
+          aria-label={t.waysToSend}
+          title={t.waysToSend}
+          disabled={impossible}
+          onClick={ways}
+        >
+          <Icon name="up" />
+        </button>
+      )}
+      {menu && (
+        <Menu
+          label={t.waysToSend}
+          anchor={menu}
+          items={[{ text: t.sendSilently, icon: "muted", act: () => send(true) }]}
+          close={() => setMenu(undefined)}
+        />
+      )}
     </form>
   );
 }
 
 /** As the server takes it: without U+0000, without halves of characters; and without blank lines around it. What shows nothing is nothing. */
 function clean(text: string): string {
-  return UNSEEN.test(text) ? "" : text.replaceAll("\0", "").toWellFormed().replace(/^\s*\n|\s+$/g, "");
+  return ALL_UNSEEN.test(text) ? "" : text.replaceAll("\0", "").toWellFormed().replace(/^\s*\n|\s+$/g, "");
 }
 
 /** How many bytes it takes in a line. Short texts are not worth the counting. */

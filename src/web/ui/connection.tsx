@@ -10,7 +10,7 @@ const SLOW = 3000;
 
 /** `above` an open conversation it is for phones, which do not show the list then. */
 export function Connection({ connection, above }: { connection: ConnectionState; above?: boolean }): JSX.Element {
-  const { session } = useParts();
+  const { account } = useParts();
   const slow = useSlow(connection);
   const { text, button, takeover } = describe(connection, slow);
   // The box is always there: a screen reader tells only what changes in what it knows.
@@ -20,7 +20,7 @@ export function Connection({ connection, above }: { connection: ConnectionState;
         {connection.state === "online" ? <span class="hidden">{t.onlineAgain}</span> : text}
       </span>
       {connection.state === "offline" && <Countdown until={connection.until} />}
-      {button && <button type="button" class="link" onClick={() => void session.reconnect(takeover)}>{button}</button>}
+      {button && <button type="button" class="link" onClick={() => void account.reconnect(takeover)}>{button}</button>}
     </div>
   );
 }

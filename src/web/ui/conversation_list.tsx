@@ -1,27 +1,41 @@
 /** All conversations, the last that moved first. */
 import type { JSX, TargetedKeyboardEvent } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { shortTime } from "../format.ts";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { countOf, explain, gist, shortTime } from "../format.ts";
 import { t } from "../i18n.ts";
-import { type Conversation, isGroup, type Key, newestOf, numberOf } from "../state/model.ts";
+import { type Conversation, isGroup, isMuted, type Key, newestOf, numberOf } from "../state/model.ts";
 import { sorted, type State } from "../state/store.ts";
 import { Avatar } from "./avatar.tsx";
 import { Connection } from "./connection.tsx";
-import { useParts } from "./context.ts";
+import { NARROW, useParts } from "./context.ts";
 import { presenceText, typingText } from "./conversation.tsx";
+import { DoorNotes } from "./door_notes.tsx";
+import { FoundMessages } from "./found.tsx";
 import { Icon } from "./icons.tsx";
+import { keepingItems } from "./keeping.tsx";
 import { memo } from "./memo.ts";
+import { type Anchor, anchorOf, Menu } from "./menu.tsx";
 import { useRequest } from "./use_request.ts";
 
 export function ConversationList({ state }: { state: State }): JSX.Element {
   const { store, route, talk } = useParts();
   const [search, setSearch] = useState("");
   const field = useRef<HTMLInputElement>(null);
-  const { me, conversations, open } = state;
-  const all = sorted(conversations);
+  const [menu, setMenu] = useState<{ conversation: Conversation; anchor: Anchor }>();
+  const [unfolded, setUnfolded] = useState(false);
+  const { me, conversations, listed, open, within } = state;
+  // Of who is not in the list yet nobody knows where: those come when all is known.
+  const all = sorted(conversations).filter((c) => listed || newestOf(c) !== undefined);
   const wanted = search.trim().toLowerCase();
-  const shown = wanted === "" ? all : all.filter((c) => nameOf(c, me.id).toLowerCase().includes(wanted));
-  const alone = useNarrow() && open === undefined;
+  const archived = wanted === "" ? all.filter((c) => c.archived) : [];
+  const present = wanted === "" ? all.filter((c) => !c.archived) : all.filter((c) => nameOf(c, me.id).toLowerCase().includes(wanted));
+  const shown = unfolded ? [...present, ...archived] : present;
+  const narrow = useNarrow(), alone = narrow && open === undefined;
+  // Whoever wants to search in a conversation begins to type.
+  useEffect(() => {
+    if (within !== undefined && (alone || !narrow)) field.current!.focus();
+  }, [within, alone]);
+  const reachable = shown.find((c) => c.key === open) ?? shown[0];
   useShortcuts(field, shown.map((c) => c.key), open);
 
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLElement>) => {
@@ -31,9 +45,40 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
     if (step === undefined || isComposing(event)) return;
     if (event.target === field.current && event.key !== "ArrowDown") return;
     event.preventDefault();
-    const buttons = [...event.currentTarget.querySelectorAll<HTMLElement>("li > button")];
+    const buttons = [...event.currentTarget.querySelectorAll<HTMLElement>(".list li > button")];
     const at = buttons.indexOf(document.activeElement as HTMLElement);
     buttons[Math.max(0, Math.min(buttons.length - 1, at + step))]?.focus();
+  };
+
+  const keep = (key: Key, what: Partial<Conversation>) => talk.overview.keep(key, what).catch((error) => store.complain(explain(error)));
+  const called = (key: Key) => {
+    const c = conversations.get(key);
+    return c ? nameOf(c, me.id) : isGroup(key) ? `#${numberOf(key)}` : talk.names.of(numberOf(key));
+  };
+  const openItem = useCallback((key: Key) => route.open(key), [route]);
+  const openMenu = useCallback((conversation: Conversation, event: MouseEvent) => {
+    event.preventDefault();
+    setMenu({ conversation, anchor: anchorOf(event, event.currentTarget as Element) });
+  }, []);
+  const item = (c: Conversation) => {
+    const friend = isGroup(c.key) || state.connection.state !== "online" ? undefined : state.friends.get(numberOf(c.key));
+    const typists = state.typing.get(c.key);
+    return (
+      <Item
+        key={c.key}
+        conversation={c}
+        me={me.id}
+        name={nameOf(c, me.id)}
+        presence={friend?.state}
+        about={friend ? presenceText(friend) : isGroup(c.key) ? t.members(state.groups.get(numberOf(c.key))?.count ?? 1) : ""}
+        typing={typists && typingText(typists, isGroup(c.key) ? talk.names : undefined)}
+        muted={isMuted(c)}
+        current={c.key === open}
+        reachable={c === reachable}
+        open={openItem}
+        menu={openMenu}
+      />
+    );
   };
 
   return (
@@ -50,9 +95,13 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
             ref={field}
             type="search"
             value={search}
-            placeholder={t.search}
+            placeholder={within === undefined ? t.search : t.searchIn(called(within))}
             aria-label={t.search}
-            onInput={(event) => setSearch(event.currentTarget.value)}
+            onInput={(event) => {
+              setSearch(event.currentTarget.value);
+              if (event.currentTarget.value === "") store.update({ within: undefined });
+            }}
+            onBlur={() => search === "" && store.update({ within: undefined })}
             onKeyDown={(event) => {
               if (event.key !== "Enter" || shown.length === 0 || isComposing(event)) return;
               setSearch("");
@@ -71,35 +120,30 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
         </button>
       </header>
       <Connection connection={state.connection} />
-      {all.length === 0 && state.connection.state === "online" && <Empty state={state} />}
-      {all.length > 0 && shown.length === 0 && <NotFound key={search.trim()} name={search.trim()} found={() => setSearch("")} />}
+      <DoorNotes state={state} />
+      {all.length === 0 && listed && state.connection.state === "online" && <Empty state={state} />}
+      {all.length > 0 && wanted !== "" && shown.length === 0 && <NotFound key={search.trim()} name={search.trim()} found={() => setSearch("")} />}
       <ul class="list">
-        {shown.map((c, i) => {
-          const friend = isGroup(c.key) || state.connection.state !== "online" ? undefined : state.friends.get(numberOf(c.key));
-          const typists = state.typing.get(c.key);
-          return (
-            <Item
-              key={c.key}
-              conversation={c}
-              me={me.id}
-              name={nameOf(c, me.id)}
-              presence={friend?.state}
-              about={friend ? presenceText(friend) : isGroup(c.key) ? t.members(state.groups.get(numberOf(c.key))?.count ?? 1) : ""}
-              typing={typists && typingText(typists, isGroup(c.key) ? talk.names : undefined)}
-              current={c.key === open}
-              reachable={open !== undefined && shown.some((other) => other.key === open) ? c.key === open : i === 0}
-              open={route.open.bind(route)}
-            />
-          );
-        })}
+        {present.map(item)}
+        {wanted !== "" && <FoundMessages text={search.trim()} state={state} nameOf={called} />}
+        {archived.length > 0 && <Archived archived={archived} unfolded={unfolded} turn={() => setUnfolded(!unfolded)} />}
+        {unfolded && archived.map(item)}
       </ul>
+      {menu && (
+        <Menu
+          label={nameOf(menu.conversation, me.id)}
+          anchor={menu.anchor}
+          items={keepingItems(menu.conversation, (what) => void keep(menu.conversation.key, what))}
+          close={() => setMenu(undefined)}
+        />
+      )}
     </section>
   );
 }
 
-/** Whether the screen has room for the list or a conversation, not for both (as chat.css has it). */
+/** Whether the screen has room for the list or a conversation, not for both. */
 function useNarrow(): boolean {
-  const query = useMemo(() => matchMedia("(max-width: 699px)"), []);
+  const query = useMemo(() => matchMedia(NARROW), []);
   const [narrow, setNarrow] = useState(query.matches);
   useEffect(() => {
     const change = () => setNarrow(query.matches);
@@ -125,11 +169,13 @@ interface ItemProps {
   current: boolean;
   /** By Tab: one of the list is, the others by arrows. */
   reachable: boolean;
+  muted: boolean;
   open: (key: Key) => void;
+  menu: (conversation: Conversation, event: MouseEvent) => void;
 }
 
-const Item = memo(({ conversation, me, name, presence, about, typing, current, reachable, open }: ItemProps): JSX.Element => {
-  const { key, unread } = conversation;
+const Item = memo(({ conversation, me, name, presence, about, typing, muted, current, reachable, open, menu }: ItemProps): JSX.Element => {
+  const { key, unread, pinned, mentions } = conversation;
   const newest = newestOf(conversation);
   const group = isGroup(key);
   const failed = conversation.own.length > 0 && newest === conversation.own.at(-1) && conversation.own.at(-1)!.state === "failed";
@@ -142,28 +188,62 @@ const Item = memo(({ conversation, me, name, presence, about, typing, current, r
         aria-current={current ? "true" : undefined}
         tabIndex={reachable ? 0 : -1}
         onClick={() => open(key)}
+        onContextMenu={(event) => menu(conversation, event)}
       >
         <Avatar id={numberOf(key)} name={name} group={group} presence={presence} />
         <span class="item-text">
           <span class="item-top">
             <bdi class="item-name">{name}</bdi>
             {presence === "online" && <span class="hidden">, {t.online}</span>}
+            {muted && <Sign name="muted" text={t.muted} />}
+            {pinned && <Sign name="pin" text={t.pinned} />}
             {newest && <time>{shortTime(newest.ts)}</time>}
           </span>
           <span class="item-bottom">
             {typing ? <span class="item-last typing">{typing}</span> : (
               <span class="item-last" dir="auto">
                 {failed && <span class="danger">{`${t.failed}: `}</span>}
-                {newest ? `${key === `u${me}` ? "" : from}${newest.msg.slice(0, 160)}` : about}
+                {newest ? `${key === `u${me}` ? "" : from}${gist(newest).slice(0, 160)}` : about}
               </span>
             )}
-            {unread > 0 && <span class="badge" aria-label={t.unread(unread)}>{unread > 999 ? "999+" : unread}</span>}
+            {mentions.length > 0 && (
+              <span class="badge" title={t.mentioned}>
+                <span aria-hidden="true">@</span>
+                <span class="hidden">, {t.mentioned},</span>
+              </span>
+            )}
+            {unread > 0 && <span class={`badge ${muted ? "faint" : ""}`} aria-label={t.unread(unread)}>{countOf(unread)}</span>}
           </span>
         </span>
       </button>
     </li>
   );
 });
+
+function Sign({ name, text }: { name: "muted" | "pin"; text: string }): JSX.Element {
+  return (
+    <span class="sign" title={text}>
+      <Icon name={name} />
+      <span class="hidden">, {text}</span>
+    </span>
+  );
+}
+
+/** What stands apart: folded, until it is wanted. */
+function Archived({ archived, unfolded, turn }: { archived: Conversation[]; unfolded: boolean; turn(): void }): JSX.Element {
+  const unread = archived.filter((c) => c.unread > 0).length;
+  return (
+    <li>
+      <button type="button" class="item archived" aria-expanded={unfolded} onClick={turn}>
+        <Icon name="archive" />
+        <span class="item-name">{t.archived}</span>
+        {unread > 0
+          ? <span class="badge faint" aria-label={t.unreadConversations(unread)}>{unread}</span>
+          : <span class="fine">{archived.length}</span>}
+      </button>
+    </li>
+  );
+}
 
 /** Nobody in the list is called so; somebody on the server may be. */
 function NotFound({ name, found }: { name: string; found: () => void }): JSX.Element {

@@ -1,13 +1,14 @@
 /** Who is in the conversation, and what can be done about it. */
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
 import { t } from "../i18n.ts";
 import { type Conversation, isGroup, numberOf } from "../state/model.ts";
 import type { State } from "../state/store.ts";
-import { Avatar } from "./avatar.tsx";
 import { useParts } from "./context.ts";
-import { isOnline, presenceText } from "./conversation.tsx";
+import { presenceText } from "./conversation.tsx";
 import { Dialog } from "./dialog.tsx";
+import { GroupDetails } from "./group_details.tsx";
+import { Head } from "./head.tsx";
+import { Keeping } from "./keeping.tsx";
 import { useRequest } from "./use_request.ts";
 
 export function DetailsDialog({ conversation, state }: { conversation: Conversation; state: State }): JSX.Element {
@@ -20,20 +21,8 @@ export function DetailsDialog({ conversation, state }: { conversation: Conversat
   );
 }
 
-function Head({ id, name, group, line }: { id: number; name: string; group: boolean; line: string }): JSX.Element {
-  return (
-    <div class="head">
-      <Avatar id={id} name={name} group={group} size="large" />
-      <p class="head-name">
-        <bdi>{name}</bdi>
-      </p>
-      <p class="fine">{line}</p>
-      <p class="fine">{t.number} #{id}</p>
-    </div>
-  );
-}
-
-function PersonDetails({ conversation: { key, name }, state: { friends, blocked, me } }: { conversation: Conversation; state: State }): JSX.Element {
+function PersonDetails({ conversation, state: { friends, blocked, me } }: { conversation: Conversation; state: State }): JSX.Element {
+  const { key, name } = conversation;
   const { people, store } = useParts();
   const { busy, error, run } = useRequest();
   const id = numberOf(key);
@@ -46,6 +35,7 @@ function PersonDetails({ conversation: { key, name }, state: { friends, blocked,
   return (
     <>
       <Head id={id} name={name} group={false} line={presence} />
+      <Keeping conversation={conversation} />
       {error && <p class="error" role="alert">{error}</p>}
       <footer>
         {friend
@@ -54,50 +44,6 @@ function PersonDetails({ conversation: { key, name }, state: { friends, blocked,
         {blocked.has(id)
           ? <button type="button" class="quiet" disabled={busy} onClick={act(() => people.unblock(id))}>{t.unblock}</button>
           : <button type="button" class="quiet danger" disabled={busy} onClick={() => store.update({ dialog: "block" })}>{t.block}</button>}
-      </footer>
-    </>
-  );
-}
-
-function GroupDetails({ conversation: { key, name }, state }: { conversation: Conversation; state: State }): JSX.Element {
-  const { people, store, route } = useParts();
-  const { busy, error, run } = useRequest();
-  const id = numberOf(key);
-  const known = state.members.get(id);
-  // As it is now, whatever was seen before. If that fails, the list is an older one.
-  useEffect(() => void people.loadMembers(id).catch(() => {}), []);
-  const members = (known?.members ?? []).map((user) => ({ ...user, online: isOnline(state, user) }));
-  members.sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name));
-  const write = (user: { id: number; name: string }) => route.open(people.write(user.id, user.name));
-  return (
-    <>
-      <Head id={id} name={name} group line={known?.groupdesc ?? ""} />
-      <h3>
-        {t.membersTitle} <span class="fine">{known?.count ?? state.groups.get(id)?.count}</span>
-      </h3>
-      {!known && <p class="fine">{t.loading}</p>}
-      <ul class="members">
-        {members.map((user) => (
-          <li key={user.id}>
-            <button type="button" class="item" onClick={() => write(user)}>
-              <Avatar id={user.id} name={user.name} size="small" presence={user.online ? "online" : "offline"} />
-              <bdi class="item-name">{user.name}</bdi>
-              <span class="fine">
-                {[user.id === state.me.id ? t.you : "", user.role === "normal" ? "" : t[user.role]].filter((text) => text !== "").join(", ")}
-              </span>
-              {user.online && <span class="hidden">{t.online}</span>}
-            </button>
-          </li>
-        ))}
-      </ul>
-      {known?.more && (
-        <button type="button" class="link" disabled={busy} onClick={() => void run(() => people.loadMembers(id, true))}>
-          {t.moreMembers(known.count - members.length)}
-        </button>
-      )}
-      {error && <p class="error" role="alert">{error}</p>}
-      <footer>
-        <button type="button" class="quiet danger" onClick={() => store.update({ dialog: "leave" })}>{t.leaveGroup}</button>
       </footer>
     </>
   );

@@ -36,7 +36,8 @@ export function Dialog({ title, children }: { title: string; children: Component
 /** One of a few choices, as a row of buttons. */
 export function Choice<T extends string>({ label, value, options, choose }: {
   label: string;
-  value: T;
+  /** Which one it is; undefined: not known yet. */
+  value: T | undefined;
   options: [T, string][];
   choose: (value: T) => void;
 }): JSX.Element {

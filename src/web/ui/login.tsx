@@ -1,6 +1,7 @@
 /** Logging in, and making an account. */
 import type { JSX } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { invitation, registration } from "../door.ts";
 import { chooseLanguage, type Language, language, t } from "../i18n.ts";
 import { byNameOrNumber } from "../state/people.ts";
 import type { State } from "../state/store.ts";
@@ -14,12 +15,15 @@ const MAX_NAME = 50, MAX_PASSWORD = 256;
 const MIN_PASSWORD = 8;
 
 export function Login({ state }: { state: State }): JSX.Element {
-  const { session } = useParts();
+  const { account } = useParts();
   const { busy, error, run, forget } = useRequest();
-  const [fresh, setFresh] = useState(false);
+  const [fresh, setFresh] = useState(invitation !== "");
+  const [door, setDoor] = useState<"open" | "invite" | "closed">();
+  const [code, setCode] = useState(invitation);
   const [name, setName] = useState(state.me.name);
   const [password, setPassword] = useState("");
   const form = useRef<HTMLFormElement>(null);
+  useEffect(() => void registration().then(setDoor), []);
   useLayoutEffect(() => {
     // On a phone the keyboard would cover what this is.
     if (matchMedia("(pointer: fine)").matches) form.current!.querySelectorAll("input")[name === "" ? 0 : 1].focus();
@@ -28,13 +32,14 @@ export function Login({ state }: { state: State }): JSX.Element {
   const submit = (event: Event) => {
     event.preventDefault();
     if (fresh && isShort(password)) return;
-    void (fresh ? run(() => session.register(name.trim(), password), { 1: t.nameTaken }) : logIn());
+    const invite = door === "invite" ? code.trim() : undefined;
+    void (fresh ? run(() => account.register(name.trim(), password, invite), { 1: t.nameTaken, 27: t.notInvited }) : logIn());
   };
   const turn = () => {
     setFresh(!fresh);
     forget();
   };
-  const logIn = (takeover = false) => run(() => byNameOrNumber(name.trim(), (who) => session.logIn({ ...who, password, takeover })), { 2: t.inUse });
+  const logIn = (takeover = false) => run(() => byNameOrNumber(name.trim(), (who) => account.logIn({ ...who, password, takeover })), { 2: t.inUse });
 
   return (
     <main class="entrance">
@@ -59,12 +64,29 @@ export function Login({ state }: { state: State }): JSX.Element {
         </label>
         <Password label={t.password} autocomplete={fresh ? "new-password" : "current-password"} value={password} change={setPassword} />
         {fresh && <p class={isShort(password) && password !== "" ? "error" : "fine"}>{t.passwordHint}</p>}
+        {fresh && door === "invite" && (
+          <label>
+            <span>{t.invitation}</span>
+            <input
+              name="invitation"
+              autocomplete="off"
+              autocapitalize="none"
+              spellcheck={false}
+              required
+              value={code}
+              onInput={(event) => setCode(event.currentTarget.value)}
+            />
+            <small>{t.invitationHint}</small>
+          </label>
+        )}
         {error && <p class="error" role="alert">{error}</p>}
         {error === t.inUse && <button type="button" class="quiet wide" disabled={busy} onClick={() => void logIn(true)}>{t.useHere}</button>}
         <button type="submit" class="primary wide" disabled={busy}>{fresh ? t.register : t.logIn}</button>
-        <p class="switch">
-          {fresh ? t.haveAccount : t.newHere} <button type="button" class="link" onClick={turn}>{fresh ? t.logIn : t.register}</button>
-        </p>
+        {door === "closed" && !fresh ? <p class="switch">{t.noRegistration}</p> : (
+          <p class="switch">
+            {fresh ? t.haveAccount : t.newHere} <button type="button" class="link" onClick={turn}>{fresh ? t.logIn : t.register}</button>
+          </p>
+        )}
       </form>
       <LanguageSwitch />
     </main>

@@ -2,18 +2,23 @@
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Device } from "../../client/natter_client.ts";
+import { inviteLink } from "../door.ts";
 import { ago } from "../format.ts";
 import { chooseLanguage, language, t } from "../i18n.ts";
 import type { State } from "../state/store.ts";
 import { chooseTheme, type Theme, theme } from "../theme.ts";
 import { Avatar } from "./avatar.tsx";
 import { useParts } from "./context.ts";
+import { ExportData } from "./export_data.tsx";
 import { Choice, Dialog } from "./dialog.tsx";
 import { isShort, LANGUAGES, Password } from "./login.tsx";
+import { PictureSettings } from "./picture_settings.tsx";
+import { ProfileSettings } from "./profile_settings.tsx";
+import { PushSettings } from "./push_settings.tsx";
 import { useRequest } from "./use_request.ts";
 
 export function SettingsDialog({ state: { me, devices } }: { state: State }): JSX.Element {
-  const { store, redraw, notify } = useParts();
+  const { store, account, redraw, notify, webPush } = useParts();
   const [, again] = useState(0);
   const themes: [Theme, string][] = [["system", t.themes.system], ["light", t.themes.light], ["dark", t.themes.dark]];
   return (
@@ -25,6 +30,8 @@ export function SettingsDialog({ state: { me, devices } }: { state: State }): JS
         </p>
         <p class="fine">{t.profile(me.id)}</p>
       </div>
+      {account.client.session?.features.includes("files") && <PictureSettings id={me.id} />}
+      <ProfileSettings id={me.id} />
       <h3>{t.language}</h3>
       <Choice
         label={t.language}
@@ -58,12 +65,45 @@ export function SettingsDialog({ state: { me, devices } }: { state: State }): JS
           }}
         />
       )}
+      {notify.state !== "denied" && webPush.possible && <PushSettings />}
+      <h3>{t.sound}</h3>
+      <Choice
+        label={t.sound}
+        value={notify.sound.on ? "on" : "off"}
+        options={[["off", t.notificationsOff], ["on", t.notificationsOn]]}
+        choose={(chosen) => {
+          notify.sound.on = chosen === "on";
+          notify.sound.ring();
+          again((n) => n + 1);
+        }}
+      />
+      <p class="fine">{t.soundHint}</p>
+      {account.client.session?.features.includes("invites") && <Invite />}
       <Devices devices={devices} />
       <ChangePassword name={me.name} />
+      <ExportData />
+      <DeleteAccount name={me.name} />
       <footer>
         <button type="button" class="quiet danger" onClick={() => store.update({ dialog: "logout" })}>{t.logOut}</button>
       </footer>
     </Dialog>
+  );
+}
+
+function Invite(): JSX.Element {
+  const { account } = useParts();
+  const { busy, error, run } = useRequest();
+  const [link, setLink] = useState("");
+  return (
+    <>
+      <h3>{t.inviteTitle}</h3>
+      {error && <p class="error" role="alert">{error}</p>}
+      {link !== "" && <input readOnly aria-label={t.inviteTitle} value={link} onFocus={(event) => event.currentTarget.select()} />}
+      <p class="fine">{t.inviteText}</p>
+      <button type="button" class="quiet" disabled={busy} onClick={() => void run(async () => setLink(inviteLink(await account.client.invite())))}>
+        {t.invite}
+      </button>
+    </>
   );
 }
 
@@ -155,8 +195,44 @@ function ChangePassword({ name }: { name: string }): JSX.Element {
   );
 }
 
+function DeleteAccount({ name }: { name: string }): JSX.Element {
+  const { account } = useParts();
+  const { busy, error, run } = useRequest();
+  const [open, setOpen] = useState(false);
+  const [password, setPassword] = useState("");
+  const [messages, setMessages] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+  useLayoutEffect(() => {
+    if (open) form.current!.querySelectorAll("input")[1].focus();
+  }, [open]);
+  const submit = (event: Event) => {
+    event.preventDefault();
+    void run(() => account.deleteAccount(password, messages), { 1: t.wrongPassword });
+  };
+  return (
+    <>
+      <h3>{t.deleteAccount}</h3>
+      {open
+        ? (
+          <form ref={form} onSubmit={submit}>
+            <input class="hidden" name="username" autocomplete="username" value={name} readOnly tabIndex={-1} aria-hidden="true" />
+            <p>{t.deleteAccountText}</p>
+            <Password label={t.password} autocomplete="current-password" value={password} change={setPassword} />
+            <label class="tick">
+              <input type="checkbox" checked={messages} onChange={(event) => setMessages(event.currentTarget.checked)} />
+              <span>{t.deleteMessages}</span>
+            </label>
+            {error && <p class="error" role="alert">{error}</p>}
+            <button type="submit" class="quiet danger" disabled={busy || password === ""}>{t.deleteForGood}</button>
+          </form>
+        )
+        : <button type="button" class="quiet danger" onClick={() => setOpen(true)}>{t.deleteAccount}</button>}
+    </>
+  );
+}
+
 export function LogOutDialog({ state }: { state: State }): JSX.Element {
-  const { session, store } = useParts();
+  const { account, store } = useParts();
   const unsent = [...state.conversations.values()].reduce((sum, { own }) => sum + own.length, 0);
   return (
     <Dialog title={t.logOutTitle}>
@@ -164,7 +240,7 @@ export function LogOutDialog({ state }: { state: State }): JSX.Element {
       <p>{t.logOutText}</p>
       <footer>
         <button type="button" class="quiet" onClick={() => store.update({ dialog: undefined })}>{t.cancel}</button>
-        <button type="button" class="primary" onClick={() => void session.logOut()}>{t.logOut}</button>
+        <button type="button" class="primary" onClick={() => void account.logOut()}>{t.logOut}</button>
       </footer>
     </Dialog>
   );

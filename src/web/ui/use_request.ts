@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { explain } from "../format.ts";
 
-export interface UseRequest {
+interface UseRequest {
   busy: boolean;
   error: string;
   /** The error was about something else than what is shown now. */
@@ -11,7 +11,8 @@ export interface UseRequest {
   run(what: () => Promise<unknown>, particular?: Record<number, string>): Promise<boolean>;
 }
 
-export function useRequest(): UseRequest {
+/** @param say what a failure is called, for the user */
+export function useRequest(say: (failure: unknown, particular?: Record<number, string>) => string = explain): UseRequest {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState("");
   const run: UseRequest["run"] = async (what, particular) => {
@@ -22,7 +23,7 @@ export function useRequest(): UseRequest {
       await what();
       return true;
     } catch (failure) {
-      setError(explain(failure, particular));
+      setError(say(failure, particular));
       return false;
     } finally {
       setBusy(false);

@@ -1,0 +1,49 @@
+/**
+ * What is done to messages at a terminal. A message is named by its number, as `/last` shows it (`#12`); without one it is the last one that this can be done to:
+ * one's own to change or delete, another's to answer or to react to.
+ */
+import type { ChatMessage, NatterClient, Target } from "../natter_client.ts";
+import { CommandError, type DeedName } from "./commands.ts";
+import { patiently } from "../patiently.ts";
+
+/** How far back the last one is looked for. */
+const LOOKED_BACK = 100;
+
+/** What is to be done: to which message, and what was typed behind its number. */
+export interface Deed {
+  /** The message's number. */
+  messageid: number;
+  /** The new text, the answer or the emoji. */
+  text: string;
+}
+
+/** What a line behind `/edit`, `/delete`, `/react` or `/reply` says. Throws {@linkcode CommandError}. */
+export async function deedOf(client: NatterClient, name: DeedName, of: Target | undefined, typed: string): Promise<Deed> {
+  if (!of) throw new CommandError("in which conversation? /to NAME or /group NAME says it");
+  const [, number, rest] = /^(?:#(\d{1,15})(?:\s+|$))?(.*)$/s.exec(typed)!;
+  const text = rest.trim();
+  if ((text === "") !== (name === "delete")) {
+    throw new CommandError(name === "delete" ? "wanted: /delete [#N]" : `wanted: /${name} [#N] ${WANTED[name]}`);
+  }
+  return { messageid: number === undefined ? (await lastOf(client, of, name === "edit" || name === "delete")).messageid : Number(number), text };
+}
+
+const WANTED = { edit: "TEXT", react: "EMOJI", reply: "TEXT" };
+
+async function lastOf(client: NatterClient, of: Target, own: boolean): Promise<ChatMessage> {
+  const { messages } = await patiently(() => client.history(of, { limit: LOOKED_BACK }));
+  const found = messages.findLast(({ id, deleted }) => !deleted && (id === client.session?.id) === own);
+  if (!found) {
+    throw new CommandError(`${own ? "you have" : "nobody else has"} written nothing here lately; #N names a message, /last shows the numbers`);
+  }
+  return found;
+}
+
+/** Puts an emoji to a message, or takes it away again if it is there. @returns whether it is there now */
+export async function toggle(client: NatterClient, of: Target, { messageid, text }: Deed): Promise<boolean> {
+  const { messages } = await patiently(() => client.history(of, { around: messageid, limit: 1 }));
+  const { reactions = [] } = messages.find((message) => message.messageid === messageid) ?? {};
+  const off = reactions.some(({ emoji, mine }) => emoji === text && mine);
+  await patiently(() => client.react(messageid, text, { off }));
+  return !off;
+}

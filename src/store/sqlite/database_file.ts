@@ -1,0 +1,119 @@
+/**
+ * The database's file as the file system has it, at which SQLite does not look again once it is open.
+ *
+ * 1. A file with several names (hard links) is refused: SQLite's log stands beside the name that was used, so each name has a log of its own, and who comes
+ *    by one knows nothing of what stands in the other's.
+ * 2. Whoever serves the file holds two locks, which the death of the process frees. `<file>.lock` stands beside the file itself, wherever a symbolic link to it
+ *    is, and says who holds it. On Linux the file is locked as well: renamed, or mounted elsewhere, it is still the same one. (There such a lock and SQLite's
+ *    own do not see each other; elsewhere they do.) An operator's command opens the file without these locks.
+ * 3. The locked descriptor of the file is closed after SQLite's: closing one drops all locks of this process that SQLite has on that file.
+ * 4. What is at the paths must be what is open: else the next start finds another file, or no log, and nothing that is committed from then on. The database
+ *    looks after each commit, before it tells of it, and every 3 s (`renew`).
+ */
+import { StoreRefused } from "../store.ts";
+
+/** What must fit onto a disk that was full before it counts as writable again (bytes). */
+const ROOM = 1024 * 1024;
+
+/** One database file and its log. */
+export class DatabaseFile {
+  /** As it was given. */
+  readonly path: string;
+  /** Where the file itself is. */
+  #real = "";
+  #identity = "";
+  #logIdentity = "";
+  #beside: Deno.FsFile | undefined;
+  #locked: Deno.FsFile | undefined;
+
+  /** Before SQLite opens it. Throws {@linkcode StoreRefused} if it has several names. */
+  constructor(path: string) {
+    this.path = path;
+    let names: number | null = null;
+    try {
+      names = Deno.statSync(path).nlink;
+    } catch {
+      // There is none yet, or SQLite will say what is wrong.
+    }
+    if (names !== null && names > 1) {
+      throw new StoreRefused(
+        `the database ${path} has ${names} names (hard links), each with a log of its own: remove all but the one that was used`,
+      );
+    }
+  }
+
+  /** SQLite has opened it, and calls it `real`. @returns its log, for syncing */
+  opened(real: string): Deno.FsFile {
+    this.#real = real;
+    const log = Deno.openSync(`${real}-wal`, { read: true, write: true });
+    this.#identity = identityOf(Deno.statSync(this.path));
+    this.#logIdentity = identityOf(log.statSync());
+    return log;
+  }
+
+  /** What is not where it was, as one clear line; undefined: all is. */
+  moved(): string | undefined {
+    if (identityAt(this.path) !== this.#identity) return `the database ${this.path} was moved, removed or replaced while natter had it open`;
+    if (identityAt(`${this.#real}-wal`) !== this.#logIdentity) {
+      return `the log of the database (${this.#real}-wal) was moved, removed or replaced while natter had it open`;
+    }
+  }
+
+  /** Writes a file of {@linkcode ROOM} beside it, and removes it. Throws if there is no room. */
+  tryRoom(): void {
+    const path = `${this.#real}.room`;
+    try {
+      Deno.writeFileSync(path, new Uint8Array(ROOM));
+    } finally {
+      Deno.removeSync(path);
+    }
+  }
+
+  /** Locks it for the one who serves it. Throws {@linkcode StoreRefused} if another does. */
+  lock(): void {
+    const beside = Deno.openSync(`${this.#real}.lock`, { create: true, read: true, write: true });
+    if (!beside.tryLockSync(true)) {
+      beside.close();
+      const pid = Deno.readTextFileSync(`${this.#real}.lock`).trim();
+      throw new StoreRefused(`the database ${this.path} is in use by another natter (process ${pid})`);
+    }
+    this.#beside = beside;
+    beside.truncateSync();
+    beside.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+    if (Deno.build.os !== "linux") return;
+    this.#locked = Deno.openSync(this.#real);
+    if (this.#locked.tryLockSync(true)) return;
+    this.unlock();
+    throw new StoreRefused(
+      `the database ${this.path} is in use by another natter, which has it under another name (or it is not on a local disk, as natter's log must be)`,
+    );
+  }
+
+  /** Another may serve it. */
+  unlock(): void {
+    // Closing is not enough: a program that is being started by this one has the files open until it runs.
+    this.#beside?.unlockSync();
+    this.#beside?.close();
+    this.#beside = undefined;
+    this.#locked?.unlockSync();
+  }
+
+  /** After SQLite has closed it. */
+  close(): void {
+    this.unlock();
+    this.#locked?.close();
+    this.#locked = undefined;
+  }
+}
+
+function identityOf({ dev, ino }: Deno.FileInfo): string {
+  return `${dev} ${ino}`;
+}
+
+function identityAt(path: string): string | undefined {
+  try {
+    return identityOf(Deno.statSync(path));
+  } catch {
+    return undefined;
+  }
+}

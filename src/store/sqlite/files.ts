@@ -1,0 +1,100 @@
+import { type FileId, type FileStore, type FileTold, PICTURES, sizeKept, type StoredFile, toldOf } from "../files.ts";
+import type { UserId } from "../store.ts";
+import { COMMIT_COST, type Database } from "./database.ts";
+
+/** The part of the store that is files. */
+export function fileStore(db: Database): FileStore {
+  return {
+    kept: (userId) => db.read(() => db.row<[number]>("SELECT bytes FROM kept WHERE userid = ?", userId)?.[0] ?? 0),
+
+    reservePlace: (place, at) => db.write(() => void db.run("INSERT INTO gone (place, at) VALUES (?, ?)", place, at)),
+
+    addFile({ owner, hash, name, type, size, width, height, place, urlkey, created }, quota) {
+      const keep = `INSERT INTO kept (userid, bytes) SELECT ?1, ?2 WHERE ?2 <= ?3
+        ON CONFLICT (userid) DO UPDATE SET bytes = bytes + ?2 WHERE bytes + ?2 <= ?3`;
+      const insert = `INSERT INTO file (owner, hash, name, type, size, width, height, place, urlkey, created, used)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`;
+      return db.write(() => {
+        if (db.run(keep, owner, sizeKept(size), quota) === 0) return "FULL";
+        const [shared] = db.row<[string]>("SELECT place FROM file WHERE hash = ? LIMIT 1", hash) ?? [];
+        if (shared === undefined) db.run("DELETE FROM gone WHERE place = ?", place);
+        const id = db.insert(insert, owner, hash, name, type, size, width, height, shared ?? place, urlkey, created)!;
+        return { id, place: shared ?? place };
+      });
+    },
+
+    findFile(urlkey) {
+      type Row = [FileId, string, string, number, number | null, number | null, string, string];
+      return db.read((): StoredFile | undefined => {
+        const row = db.row<Row>("SELECT id, name, type, size, width, height, hash, place FROM file WHERE urlkey = ?", urlkey);
+        if (!row) return undefined;
+        const [id, name, type, size, width, height, hash, place] = row;
+        return { id, name, type, size, width, height, hash, place };
+      });
+    },
+
+    expireFiles(before, limit) {
+      return db.write(() => {
+        const ids = db.rows<[FileId]>("SELECT id FROM file WHERE used = 0 AND created < ? LIMIT ?", before, limit).flat();
+        removeFiles(db, ids);
+        return ids.length;
+      }, COMMIT_COST);
+    },
+
+    gonePlaces(now, limit) {
+      return db.write(() => {
+        db.run("DELETE FROM gone WHERE at <= ? AND EXISTS (SELECT 1 FROM file WHERE file.place = gone.place)", now);
+        return db.rows<[string]>("SELECT place FROM gone WHERE at <= ? LIMIT ?", now, limit).flat();
+      }, COMMIT_COST);
+    },
+
+    forgetPlaces: (places) => db.write(() => places.forEach((place) => db.run("DELETE FROM gone WHERE place = ?", place)), places.length),
+  };
+}
+
+/** What is told of these files, if all of them are there, are the owner's, and nothing has used them. In `write`. */
+export function unusedFiles(db: Database, owner: UserId, ids: readonly FileId[]): FileTold[] | undefined {
+  type Row = [id: FileId, name: string, type: string, size: number, width: number | null, height: number | null, urlkey: string];
+  const sql = "SELECT id, name, type, size, width, height, urlkey FROM file WHERE id = ? AND owner = ? AND used = 0";
+  const told: FileTold[] = [];
+  for (const wanted of ids) {
+    const row = db.row<Row>(sql, wanted, owner);
+    if (!row) return undefined;
+    const [id, name, type, size, width, height, urlkey] = row;
+    told.push(toldOf({ id, name, type, size, width, height, urlkey }));
+  }
+  return told;
+}
+
+/** A message has these files from now on. In `write`. */
+export function useFiles(db: Database, messageid: number, files: readonly FileTold[]): void {
+  for (const { id } of files) db.run("UPDATE file SET used = 1, messageid = ? WHERE id = ?", messageid, id);
+}
+
+/** Makes a picture of the user's own theirs, or none (null). @returns whether it is one, and nothing has used it. In `write`. */
+export function setAvatar(db: Database, userId: UserId, avatar: FileId | null): boolean {
+  const [old] = db.row<[FileId | null]>("SELECT avatar FROM user WHERE id = ? AND deleted = 0", userId) ?? [avatar];
+  if (old === avatar) return true;
+  if (avatar !== null) {
+    const sql = `UPDATE file SET used = 1 WHERE id = ? AND owner = ? AND used = 0 AND type IN (${PICTURES.map(() => "?").join()})`;
+    if (db.run(sql, avatar, userId, ...PICTURES) === 0) return false;
+  }
+  db.run("UPDATE user SET avatar = ? WHERE id = ?", avatar, userId);
+  if (old !== null) removeFiles(db, [old]);
+  return true;
+}
+
+/** The files of a message go. In `write`. */
+export function removeFilesOf(db: Database, messageid: number): void {
+  removeFiles(db, db.rows<[FileId]>("SELECT id FROM file WHERE messageid = ?", messageid).flat());
+}
+
+/** The rows of these files go; their bytes follow. Only in `write`. */
+export function removeFiles(db: Database, ids: FileId[]): void {
+  for (const id of ids) {
+    const [owner, size, place] = db.row<[UserId, number, string]>("SELECT owner, size, place FROM file WHERE id = ?", id)!;
+    db.run("INSERT INTO gone (place, at) VALUES (?, 0) ON CONFLICT (place) DO UPDATE SET at = 0", place);
+    db.run("DELETE FROM file WHERE id = ?", id);
+    db.run("UPDATE kept SET bytes = bytes - ? WHERE userid = ?", sizeKept(size), owner);
+  }
+}

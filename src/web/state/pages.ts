@@ -1,0 +1,116 @@
+/** What was said, by pages: the newest, those around a message, and on from there in both directions. */
+import type { History } from "../../client/natter_client.ts";
+import { lineAt, type Page, withAround, withFiles, withNewer, withNewest, withOlder, withQuoted } from "./lines.ts";
+import { type Conversation, type Key, lineOf, lineOfEvent, moment, targetOf } from "./model.ts";
+import { patiently } from "../../client/patiently.ts";
+import type { Account } from "./account.ts";
+import type { Store } from "./store.ts";
+
+/** Messages of a page. */
+const MESSAGES_OF_PAGE = 50;
+
+export class Pages {
+  readonly #store: Store;
+  readonly #account: Account;
+  /** Messages that are being asked for, since one that is shown answers them. */
+  readonly #quotes = new Set<string>();
+  /** Answered messages that could not be had. */
+  readonly #missed: [Key, number][] = [];
+
+  constructor(store: Store, account: Account) {
+    this.#store = store;
+    this.#account = account;
+  }
+
+  /** Brings the newest messages. */
+  async newest(key: Key): Promise<void> {
+    await this.#begin(key, {}, withNewest);
+  }
+
+  /** Brings the messages around one, unless they are here, and that one to the screen. */
+  async to(key: Key, messageid: number): Promise<void> {
+    const c = this.#store.conversation(key);
+    if (!c) return;
+    if (!c.lines.some((line) => line.messageid === messageid)) await this.around(key, messageid);
+    this.#store.amend(key, (c) => ({ ...c, target: { messageid } }));
+  }
+
+  /** Brings the messages around one. */
+  async around(key: Key, messageid: number): Promise<void> {
+    await this.#begin(key, { around: messageid }, withAround);
+  }
+
+  /** Brings what was said before. */
+  async older(key: Key): Promise<void> {
+    const c = this.#store.conversation(key);
+    if (!c || !c.more || c.older === "loading" || c.history !== "loaded" || c.lines.length === 0) return;
+    const before = c.lines[0].messageid;
+    this.#store.amend(key, (c) => ({ ...c, older: "loading" }));
+    const page = await this.#page(key, { limit: MESSAGES_OF_PAGE, before });
+    this.#store.amend(key, (c) => {
+      // It may have been left and opened anew meanwhile.
+      if (c.lines[0]?.messageid !== before) return { ...c, older: "idle" };
+      // Not again by itself: without a connection that would not end.
+      return page ? withOlder(c, page) : { ...c, older: "failed" };
+    });
+  }
+
+  /** Brings what was said after that, if the newest messages are not here. */
+  async newer(key: Key): Promise<void> {
+    const c = this.#store.conversation(key);
+    if (!c || !c.moreafter || c.newer === "loading" || c.history !== "loaded" || c.lines.length === 0) return;
+    const after = c.lines.at(-1)!.messageid;
+    this.#store.amend(key, (c) => ({ ...c, newer: "loading" }));
+    const page = await this.#page(key, { limit: MESSAGES_OF_PAGE, after });
+    this.#store.amend(key, (c) => {
+      if (c.lines.at(-1)?.messageid !== after || !c.moreafter) return { ...c, newer: "idle" };
+      return page ? withNewer(c, page) : { ...c, newer: "failed" };
+    });
+  }
+
+  /** Brings a message that is answered by one that is shown, if it is not here. */
+  async quote(key: Key, messageid: number): Promise<void> {
+    const c = this.#store.conversation(key);
+    const name = `${key} ${messageid}`;
+    if (!c || lineAt(c, messageid) || c.quoted.has(messageid) || this.#quotes.has(name)) return;
+    this.#quotes.add(name);
+    const page = await this.#page(key, { limit: 2, around: messageid });
+    this.#quotes.delete(name);
+    if (page) this.#store.amend(key, (c) => withQuoted(c, messageid, page.lines.find((line) => line.messageid === messageid) ?? null));
+    else this.#missed.push([key, messageid]);
+  }
+
+  /** There is a connection again: what could not be asked without one is asked now. */
+  entered(): void {
+    for (const [key, messageid] of this.#missed.splice(0)) void this.quote(key, messageid);
+  }
+
+  /** Asks where the files of a message are: the answer to sending it does not tell. */
+  async files(key: Key, messageid: number): Promise<void> {
+    const page = await this.#page(key, { limit: 2, around: messageid });
+    const told = page?.lines.find((line) => line.messageid === messageid);
+    if (told) this.#store.amend(key, (c) => withFiles(c, messageid, told.files));
+  }
+
+  /** A page in place of what is here. */
+  async #begin(key: Key, where: { around?: number }, how: (c: Conversation, page: Page) => Conversation): Promise<void> {
+    this.#store.amend(key, (c) => c.history === "loaded" ? c : { ...c, history: "loading" });
+    const page = await this.#page(key, { limit: MESSAGES_OF_PAGE, ...where });
+    this.#store.amend(key, (c) => page ? how(c, page) : c.history === "loaded" ? c : { ...c, history: "failed" });
+  }
+
+  /** Undefined: it cannot be had now. */
+  async #page(key: Key, which: { limit: number; before?: number; after?: number; around?: number }): Promise<Page | undefined> {
+    const { client } = this.#account;
+    const asked = moment();
+    let answer: History;
+    try {
+      answer = await patiently(() => client.history(targetOf(key), which));
+    } catch {
+      return undefined;
+    }
+    if (client !== this.#account.client) return undefined;
+    const lines = [...answer.messages.map(lineOf), ...answer.events.map(lineOfEvent)].sort((a, b) => a.messageid - b.messageid);
+    return { lines, more: answer.more, moreafter: answer.moreafter, asked };
+  }
+}

@@ -1,0 +1,103 @@
+/** Files on their way up, for messages that are not sent yet. They stay when another conversation is opened, and go with the page. */
+import { FileRefused, type Uploaded } from "../../client/files.ts";
+import { ConnectionLost, type FileTold } from "../../client/natter_client.ts";
+import type { Key } from "./model.ts";
+import type { Account } from "./account.ts";
+
+/** Most files of a message. */
+export const MAX_FILES = 10;
+
+export interface Upload {
+  /** Its own on this page. */
+  id: number;
+  file: File;
+  state: "going" | "done" | "failed";
+  /** How much has gone, of 1. */
+  part: number;
+  error?: unknown;
+  uploaded?: Uploaded;
+}
+
+/** What was uploaded by this page: the answer to a message tells nothing of its files. */
+const known = new Map<number, Uploaded>();
+
+/** Files of one's own message before the server has told their addresses: `url` is empty. */
+export function withoutAddresses(ids: readonly number[] | undefined): FileTold[] | undefined {
+  return ids?.map((id) => ({ ...known.get(id) ?? { id, name: "", type: "", size: 0 }, url: "" }));
+}
+
+export class Uploads {
+  /** Something is another. */
+  changed: () => void = () => {};
+  readonly #account: Account;
+  readonly #all = new Map<string, readonly Upload[]>();
+  readonly #requests = new Map<number, XMLHttpRequest>();
+  #last = 0;
+
+  constructor(account: Account) {
+    this.#account = account;
+  }
+
+  /** Those for the next message of `me` there. */
+  of(me: number, key: Key): readonly Upload[] {
+    return this.#all.get(`${me} ${key}`) ?? [];
+  }
+
+  /** Begins. @returns whether there was room for all */
+  add(me: number, key: Key, files: readonly File[]): boolean {
+    const here = this.of(me, key);
+    const added = files.slice(0, MAX_FILES - here.length).map((file): Upload => ({ id: ++this.#last, file, state: "going", part: 0 }));
+    this.#set(me, key, [...here, ...added]);
+    for (const upload of added) this.#begin(me, key, upload);
+    return added.length === files.length;
+  }
+
+  again(me: number, key: Key, upload: Upload): void {
+    this.#change(me, key, upload.id, { state: "going", part: 0 });
+    this.#begin(me, key, upload);
+  }
+
+  /** Gives one up. What is on the server already goes by itself, since no message has it. */
+  remove(me: number, key: Key, { id }: Upload): void {
+    this.#set(me, key, this.of(me, key).filter((other) => other.id !== id));
+    this.#requests.get(id)?.abort();
+    this.#requests.delete(id);
+  }
+
+  /** They go with a message. */
+  take(me: number, key: Key): number[] {
+    const ids = this.of(me, key).map(({ uploaded }) => uploaded!.id);
+    this.#set(me, key, []);
+    return ids;
+  }
+
+  /** By XMLHttpRequest: `fetch` tells nothing of how much has gone. */
+  #begin(me: number, key: Key, { id, file }: Upload): void {
+    const request = new XMLHttpRequest();
+    this.#requests.set(id, request);
+    request.open("POST", new URL(`files?name=${encodeURIComponent(file.name.toWellFormed())}`, document.baseURI));
+    request.setRequestHeader("authorization", `Bearer ${this.#account.client.session?.token ?? ""}`);
+    request.upload.onprogress = ({ loaded, total }) => this.#change(me, key, id, { part: total > 0 ? loaded / total : 0 });
+    const ended = (how: Partial<Upload>) => {
+      this.#requests.delete(id);
+      this.#change(me, key, id, how);
+    };
+    request.onerror = () => ended({ state: "failed", error: new ConnectionLost("unreachable") });
+    request.onload = () => {
+      if (request.status !== 201) return ended({ state: "failed", error: new FileRefused(request.status, request.responseText) });
+      const uploaded: Uploaded = JSON.parse(request.responseText);
+      known.set(uploaded.id, uploaded);
+      ended({ state: "done", part: 1, uploaded });
+    };
+    request.send(file);
+  }
+
+  #change(me: number, key: Key, id: number, how: Partial<Upload>): void {
+    this.#set(me, key, this.of(me, key).map((upload) => upload.id === id ? { ...upload, ...how } : upload));
+  }
+
+  #set(me: number, key: Key, uploads: readonly Upload[]): void {
+    this.#all.set(`${me} ${key}`, uploads);
+    this.changed();
+  }
+}

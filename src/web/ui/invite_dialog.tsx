@@ -1,0 +1,100 @@
+/** Letting others into a group: by name, and by links. */
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { groupLink } from "../door.ts";
+import { t } from "../i18n.ts";
+import { type Conversation, numberOf } from "../state/model.ts";
+import { useParts } from "./context.ts";
+import { Choice, Dialog } from "./dialog.tsx";
+import { useRequest } from "./use_request.ts";
+
+const USES = ["1", "10", "100", "1000"] as const;
+const DAYS = ["1", "7", "30"] as const;
+
+/** Rejects where the browser has no clipboard for the page, too. */
+async function copyText(text: string): Promise<void> {
+  await navigator.clipboard.writeText(text);
+}
+
+export function InviteDialog({ conversation: { key } }: { conversation: Conversation }): JSX.Element {
+  const groupid = numberOf(key);
+  return (
+    <Dialog title={t.inviteToGroup}>
+      <ByName groupid={groupid} />
+      <ByLink groupid={groupid} />
+    </Dialog>
+  );
+}
+
+function ByName({ groupid }: { groupid: number }): JSX.Element {
+  const { groups } = useParts();
+  const { busy, error, run } = useRequest();
+  const [name, setName] = useState("");
+  const [invited, setInvited] = useState("");
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const wanted = name.trim();
+    setInvited("");
+    if (!await run(() => groups.invite(groupid, wanted), { 23: t.notTaken })) return;
+    setInvited(wanted);
+    setName("");
+  };
+  return (
+    <form onSubmit={submit}>
+      <label>
+        <span>{t.nameOrNumber}</span>
+        <input autofocus required dir="auto" spellcheck={false} maxLength={50} value={name} onInput={(event) => setName(event.currentTarget.value)} />
+        <small>{t.inviteHint}</small>
+      </label>
+      {error && <p class="error" role="alert">{error}</p>}
+      <div role="status">{invited !== "" && <p class="fine">{t.invited(invited)}</p>}</div>
+      <button type="submit" class="quiet" disabled={busy || name.trim() === ""}>{t.inviteNamed}</button>
+    </form>
+  );
+}
+
+function ByLink({ groupid }: { groupid: number }): JSX.Element {
+  const { groups, store } = useParts();
+  const { busy, error, run } = useRequest();
+  const [uses, setUses] = useState<typeof USES[number]>("1");
+  const [days, setDays] = useState<typeof DAYS[number]>("7");
+  const [link, setLink] = useState("");
+  const [said, setSaid] = useState("");
+  const show = (link: string, said: string) => {
+    setLink(link);
+    setSaid(said);
+  };
+  const make = () => run(async () => show(groupLink(await groups.code(groupid, Number(uses), Number(days))), ""));
+  const end = () =>
+    run(async () => {
+      await groups.revoke(groupid);
+      show("", t.linksEnded);
+    });
+  // The browser refuses where the page did not come over HTTPS.
+  const copy = () => void copyText(link).then(() => setSaid(t.linkCopied), () => store.complain(t.unknownError));
+  return (
+    <>
+      <h3>{t.inviteByLink}</h3>
+      <p class="fine">{t.linkUses}</p>
+      <Choice label={t.linkUses} value={uses} options={USES.map((count) => [count, count])} choose={setUses} />
+      <p class="fine">{t.linkDays}</p>
+      <Choice label={t.linkDays} value={days} options={DAYS.map((count) => [count, count])} choose={setDays} />
+      {link !== "" && (
+        <label>
+          <span>{t.groupLink}</span>
+          <span class="with-button">
+            <input readOnly value={link} onFocus={(event) => event.currentTarget.select()} />
+            <button type="button" class="quiet" onClick={copy}>{t.copyLink}</button>
+          </span>
+          <small>{t.linkHint}</small>
+        </label>
+      )}
+      {error && <p class="error" role="alert">{error}</p>}
+      <div role="status">{said !== "" && <p class="fine">{said}</p>}</div>
+      <footer>
+        <button type="button" class="quiet danger" disabled={busy} onClick={() => void end()}>{t.endLinks}</button>
+        <button type="button" class="primary" disabled={busy} onClick={() => void make()}>{t.makeLink}</button>
+      </footer>
+    </>
+  );
+}

@@ -1,0 +1,57 @@
+/** What one says of oneself. */
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import type { Profile } from "../../client/natter_client.ts";
+import { t } from "../i18n.ts";
+import { useParts } from "./context.ts";
+import { Choice } from "./dialog.tsx";
+import { useRequest } from "./use_request.ts";
+
+/** In characters, as the server has it. */
+const MAX_ABOUT = 200;
+
+export function ProfileSettings({ id }: { id: number }): JSX.Element {
+  const { account, talk } = useParts();
+  const { busy, error, run } = useRequest();
+  const [profile, setProfile] = useState<Profile>();
+  const [about, setAbout] = useState("");
+  const show = (fresh: Profile) => {
+    setProfile(fresh);
+    setAbout(fresh.about);
+    talk.names.again(id);
+  };
+  useEffect(() => void run(async () => show(await account.client.profile())), []);
+  const save = (event: Event) => {
+    event.preventDefault();
+    void run(async () => show(await account.client.profile({ about: about.trim() })));
+  };
+  return (
+    <>
+      <h3>{t.aboutYou}</h3>
+      {error && <p class="error" role="alert">{error}</p>}
+      <form onSubmit={save}>
+        <label>
+          <span>{t.aboutHint}</span>
+          <input
+            dir="auto"
+            maxLength={MAX_ABOUT}
+            disabled={!profile}
+            value={about}
+            onInput={(event) => setAbout(event.currentTarget.value)}
+          />
+        </label>
+        {profile && about.trim() !== profile.about && <button type="submit" class="quiet" disabled={busy}>{t.save}</button>}
+      </form>
+      <h3>{t.receipts}</h3>
+      <p class="fine">{t.receiptsHint}</p>
+      {profile && (
+        <Choice
+          label={t.receipts}
+          value={profile.receipts ? "on" : "off"}
+          options={[["on", t.notificationsOn], ["off", t.notificationsOff]]}
+          choose={(chosen) => void run(async () => show(await account.client.profile({ receipts: chosen === "on" })))}
+        />
+      )}
+    </>
+  );
+}

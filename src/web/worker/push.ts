@@ -1,0 +1,52 @@
+/**
+ * Says who wrote while the page was closed.
+ *
+ * 1. What the server pushes (18.5 of the protocol) is shown whatever is in it: browsers take a subscription away whose pushes show nothing.
+ * 2. One notification for each conversation, the newest; a click opens it, in the page that is there or in a new one.
+ */
+import { worker } from "./scope.ts";
+
+/** What the server says. */
+interface Pushed {
+  id?: number;
+  name?: string;
+  groupid?: number;
+  groupname?: string;
+  msg?: string;
+}
+
+/** Shows what is pushed, and opens what is clicked on. */
+export function sayWhoWrote(): void {
+  worker.addEventListener("push", (event) => event.waitUntil(say(event.data)));
+  worker.addEventListener("notificationclick", (event) => {
+    event.notification.close();
+    event.waitUntil(open(event.notification.tag));
+  });
+}
+
+async function say(data: PushMessageData | null): Promise<void> {
+  let pushed: Pushed = {};
+  try {
+    pushed = data?.json() ?? {};
+  } catch {
+    // Then it says that there is something.
+  }
+  const { id, name = "", groupid, groupname, msg = "" } = pushed;
+  const inGroup = groupid !== undefined;
+  // The worker has no language of its own but the browser's.
+  const something = navigator.language.startsWith("zh") ? "新消息" : "New message";
+  await worker.registration.showNotification((inGroup ? groupname : name) || something, {
+    body: (inGroup && name !== "" ? `${name}: ` : "") + (msg || something),
+    icon: "icon-192.png",
+    tag: inGroup ? `g${groupid}` : id === undefined ? "" : `u${id}`,
+  });
+}
+
+/** The page, with that conversation. */
+async function open(key: string): Promise<void> {
+  const url = `${worker.registration.scope}${key === "" ? "" : `#${key}`}`;
+  const [page] = await worker.clients.matchAll({ type: "window" });
+  if (!page) return void await worker.clients.openWindow(url);
+  await page.focus();
+  page.postMessage({ open: key });
+}

@@ -1,0 +1,65 @@
+// What comes at once: many who have been away log in, and a group whose size nobody knows yet is written to. No turn of the event loop above 20 ms.
+
+import { assert, assertEquals } from "@std/assert";
+import type { Append } from "../src/store/store.ts";
+import { StoreWatch } from "./support/around_store.ts";
+import { databaseTest } from "./support/databases.ts";
+import { makeUsers, startServer, type TestUser } from "./support/server.ts";
+import { Turns } from "./support/turns.ts";
+
+/** No turn of the loop is longer (ms). What else a machine does only makes one longer, so the shortest of the longest counts. */
+const TURN = 20, ROUNDS = 4, MOST_ROUNDS = 16;
+const WAITERS = 14, WAITING = 1500, MEMBERS = 1000;
+
+databaseTest(`costs: ${WAITERS} with ${WAITING} waiting messages each log in at once: no turn above ${TURN} ms`, async (db) => {
+  await using server = await startServer(db, { limits: "off" });
+  const [sender, ...users] = await makeUsers(db, 1 + WAITERS) as [TestUser, ...TestUser[]];
+  const store = await db.open();
+  for (const { id } of users) {
+    const batch = Array.from({ length: 100 }, (_, i) => ({ sender: sender.id, toid: id, msg: "how do you do? ".repeat(5), ts: i }));
+    for (let i = 0; i < WAITING; i += 100) await store.append(batch);
+  }
+  await store.close();
+  /** Takes all of it, and looks into nothing: what a client does is not the server's. */
+  const takeAll = async ({ id, token }: TestUser) => {
+    using conn = await Deno.connect({ port: server.port });
+    await conn.write(new TextEncoder().encode(JSON.stringify({ msgid: 1, id, token, proto: 3, takeover: true }) + "\n"));
+    const buffer = new Uint8Array(65_536);
+    for (let lines = 0; lines < 1 + WAITING;) {
+      // It is read in the turns that are measured: as little as can be is done with it.
+      const read = buffer.subarray(0, await conn.read(buffer) ?? 0);
+      for (let at = read.indexOf(10); at >= 0; at = read.indexOf(10, at + 1)) lines++;
+    }
+  };
+  const longest: number[] = [];
+  // The server is warm after some; then one that is short is enough.
+  for (let i = 0; i < MOST_ROUNDS && (i < ROUNDS || Math.min(...longest) >= TURN); i++) {
+    const turns = new Turns();
+    await Promise.all(users.map(takeAll));
+    longest.push(turns.stop());
+  }
+  assert(Math.min(...longest) < TURN, `turns of ${longest.map((turn) => turn.toFixed(1))} ms`);
+});
+
+databaseTest("costs: a group's first message after a start ends its batch, the next ones weigh what the group is", async (db) => {
+  const watch = new StoreWatch();
+  await using server = await startServer(db, { limits: "off" }, { store: watch.wrap });
+  const users: TestUser[] = [];
+  for (let i = 0; i < MEMBERS; i += 200) users.push(...await makeUsers(db, 200, `member${i}_`));
+  const [me] = users as [TestUser, ...TestUser[]];
+  await using client = await server.client(me);
+  const { groupid } = await client.request({ msgid: 8, groupname: "large", groupdesc: "" }) as { groupid: number };
+  await db.query(`insert into groupuser (groupid, userid, grouprole, joined) select ${groupid}, id, 'normal', 1 from user where id <> ${me.id}`);
+  await db.query(`update allgroup set count = ${MEMBERS} where id = ${groupid}`);
+  const batches: number[] = [];
+  watch.around = (call) => {
+    if (call.name === "append") batches.push((call.args[0] as Append[]).length);
+    return call.run();
+  };
+  const COUNT = 12;
+  client.sendBytes(Array.from({ length: COUNT }, (_, i) => JSON.stringify({ msgid: 10, groupid, msg: "to all", ref: i }) + "\n").join(""));
+  for (let i = 0; i < COUNT; i++) assertEquals((await client.next((m) => m.ref === i)).errno, 0);
+  const most = db.kind === "sqlite" ? 1 : 8;
+  assertEquals(batches[0], 1);
+  assert(batches.every((count) => count <= most), `batches of ${batches}`);
+});

@@ -1,0 +1,97 @@
+// Files on the page: attached by the field and by dropping, taken out again, sent, seen with their room reserved, opened, and offered for saving.
+
+import { assert, assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { crc32, deflateSync } from "node:zlib";
+import { pageTest } from "./support/browser.ts";
+
+/** A grey picture that a browser can draw. */
+function picture(width: number, height: number): Buffer {
+  const chunk = (type: string, data: Uint8Array) => {
+    const body = Buffer.concat([Buffer.from(type), data]), frame = Buffer.alloc(8);
+    frame.writeUInt32BE(data.length, 0);
+    frame.writeUInt32BE(crc32(body), 4);
+    return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
+  };
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(width, 0);
+  head.writeUInt32BE(height, 4);
+  head[8] = 8;
+  const data = deflateSync(Buffer.alloc((width + 1) * height, 120));
+  return Buffer.concat([Buffer.from("89504e470d0a1a0a", "hex"), chunk("IHDR", head), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))]);
+}
+
+const folder = await Deno.makeTempDir({ prefix: "natter_page_files_" });
+
+pageTest("files: chosen and dropped, one taken out, sent without a text; the other one sees, opens and saves them", async (t) => {
+  const [alice, bob] = [await t.person(), await t.person({ viewport: { width: 360, height: 700 } })];
+  await alice.register("alice");
+  await bob.register("bob");
+  await alice.begin("A person", "bob");
+  const attached = alice.page.getByRole("list", { name: "Attached files" }).getByRole("listitem");
+  await alice.page.locator(".composer input[type=file]").setInputFiles([
+    { name: "wide.png", mimeType: "image/png", buffer: picture(1600, 800) },
+    { name: "wrong.txt", mimeType: "text/plain", buffer: Buffer.from("not this one") },
+    { name: "list.txt", mimeType: "text/plain", buffer: Buffer.from("bread\nmilk\n") },
+  ]);
+  await alice.page.evaluate(
+    `{
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob("${picture(40, 20).toString("base64")}"), (c) => c.charCodeAt(0))], "small.png"));
+      document.querySelector(".messages").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    }`,
+  );
+  await attached.filter({ hasText: "small.png" }).waitFor();
+  assertEquals(await attached.count(), 4);
+  await alice.button("Remove wrong.txt").click();
+  assertEquals(await attached.locator(".file-name").allTextContents(), ["wide.png", "list.txt", "small.png"]);
+  // Playwright waits until it can be pressed: that is when all are up.
+  await alice.page.locator(".composer button[type=submit]").click();
+  await attached.first().waitFor({ state: "detached" });
+  await alice.item("bob").getByText("You: Photo").waitFor();
+
+  await bob.item("alice").getByText("Photo").waitFor();
+  await bob.open("alice");
+  for (const person of [alice, bob]) {
+    const wide = person.button("Open picture wide.png").locator("img");
+    await wide.waitFor();
+    assertEquals([await wide.getAttribute("width"), await wide.getAttribute("height")], ["320", "160"]);
+    const small = person.button("Open picture small.png").locator("img");
+    assertEquals(await small.getAttribute("width"), "40");
+    await person.page.waitForFunction(`[...document.querySelectorAll(".picture img")].every((img) => img.naturalWidth > 0)`);
+    const box = await wide.boundingBox();
+    assert(box && Math.abs(box.width - 2 * box.height) < 2, JSON.stringify(box));
+    assertEquals(await person.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+  }
+  assertEquals(await bob.page.locator(".message").getByText("wrong.txt").count(), 0);
+
+  await bob.button("Open picture wide.png").click();
+  const dialog = bob.page.getByRole("dialog", { name: "wide.png" });
+  await dialog.getByRole("img", { name: "wide.png" }).waitFor();
+  await dialog.getByRole("link", { name: "Save wide.png" }).waitFor();
+  await bob.page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+
+  const saving = bob.page.waitForEvent("download");
+  await bob.page.getByRole("link", { name: "Save list.txt" }).click();
+  const download = await saving;
+  assertEquals([download.suggestedFilename(), await Deno.readTextFile(await download.path())], ["list.txt", "bread\nmilk\n"]);
+
+  await bob.page.reload();
+  await bob.button("Open picture wide.png").waitFor();
+
+  // The operator has lost the bytes: it is said so, in place of the picture and when a file is to be saved.
+  for await (const { name } of Deno.readDir(folder)) await Deno.remove(`${folder}/${name}`, { recursive: true });
+  const lost = bob.page.locator(".file", { hasText: "This file is not on the server any more." });
+  await bob.page.getByRole("link", { name: "Save list.txt" }).click();
+  await lost.filter({ hasText: "list.txt" }).waitFor();
+  await bob.page.reload();
+  await lost.filter({ hasText: "wide.png" }).waitFor();
+  await lost.filter({ hasText: "small.png" }).waitFor();
+  assertEquals(await bob.page.getByRole("button", { name: /^Open picture/ }).count(), 0);
+  // The browser says so too.
+  const refused = /status of 404/;
+  assertEquals(bob.complaints.splice(0).filter((complaint) => !refused.test(complaint)), []);
+}, ["--files", folder]);
+
+Deno.test("page: the files' folder goes", () => Deno.remove(folder, { recursive: true }));

@@ -1,0 +1,97 @@
+// Coming in where an invitation is wanted, by the page.
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { pageTest } from "./support/browser.ts";
+import { run } from "./support/program.ts";
+
+pageTest("an invitation: a link of another's, once; without one, a field for the code", async (t) => {
+  const { stdout } = await run(["invite", "--database", t.db.url]);
+  const alice = await t.person();
+  await alice.button("Create account").click();
+  // What the server says of itself has come.
+  const field = alice.page.locator("input[name=invitation]");
+  await field.fill("nonsense");
+  await alice.logIn("alice", "a password", "Create account");
+  await alice.page.getByRole("alert").getByText("This invitation is not valid, or not any more.").waitFor();
+  await field.fill(stdout.trim());
+  await alice.logIn("alice", "a password", "Create account");
+  await alice.online();
+
+  await alice.page.locator(".sidebar > header .profile").click();
+  await alice.button("Make a link").click();
+  const link = await alice.page.getByLabel("Invite somebody").inputValue();
+  assertMatch(link, /^http:.*#invite=[A-Za-z0-9_-]{22}$/);
+
+  const bob = await t.person();
+  await bob.page.goto("about:blank");
+  await bob.page.goto(link);
+  // The code goes from the address.
+  await bob.page.locator("input[name=invitation]").waitFor();
+  assertEquals(await bob.page.evaluate("location.hash"), "");
+  await bob.logIn("bob", "a password", "Create account");
+  await bob.online();
+}, ["--registration", "invite", "--invites", "members"]);
+
+pageTest("where nobody may register, nobody is asked to", async (t) => {
+  const alice = await t.person();
+  await alice.page.getByText("New accounts are made by whoever runs this server.").waitFor();
+  assertEquals(await alice.button("Create account").count(), 0);
+}, ["--registration", "closed"]);
+
+pageTest("an account is deleted for good, and its name is free", async (t) => {
+  const alice = await t.person();
+  await alice.register("alice");
+  await alice.button("Settings").click();
+  await alice.button("Delete account").click();
+  await alice.page.locator("form input[type=password]").fill("not this one");
+  await alice.button("Delete for good").click();
+  await alice.page.getByRole("alert").getByText("wrong").waitFor();
+  await alice.page.locator("form input[type=password]").fill("a password");
+  await alice.button("Delete for good").click();
+  await alice.page.locator("input[name=username]:not(.hidden)").waitFor();
+  await alice.logIn("alice");
+  await alice.page.getByRole("alert").waitFor();
+  await alice.register("alice");
+});
+
+pageTest("what one says of oneself is kept, and what others say can be reported", async (t) => {
+  const [alice, bob] = [await t.person(), await t.person()];
+  await alice.register("alice");
+  await bob.register("bob");
+  await alice.button("Settings").click();
+  const about = alice.page.getByLabel("What others read beside your name");
+  await about.fill("I paint roses");
+  await alice.button("Save").click();
+  await alice.page.getByRole("group", { name: "Read marks" }).getByRole("button", { name: "Off" }).click();
+  await alice.page.getByRole("group", { name: "Read marks" }).locator("[aria-pressed=true]").getByText("Off").waitFor();
+  assertEquals(await t.db.query("select about, receipts from user where name = 'alice'"), [{ about: "I paint roses", receipts: 0 }]);
+  await alice.page.keyboard.press("Escape");
+  await bob.begin("A person", "alice");
+  await bob.send("buy roses, cheap");
+  await alice.open("bob");
+  await alice.sees("buy roses, cheap");
+  await alice.message("buy roses, cheap").hover();
+  await alice.message("buy roses, cheap").locator(".more").click();
+  await alice.page.getByRole("menuitem", { name: "Report" }).click();
+  const dialog = alice.page.getByRole("dialog");
+  await dialog.getByLabel("What is wrong with it?").fill("advertising");
+  await dialog.getByRole("button", { name: "Report" }).click();
+  await dialog.waitFor({ state: "detached" });
+  assertEquals(await t.db.query("select reason, msg from report"), [{ reason: "advertising", msg: "buy roses, cheap" }]);
+});
+
+pageTest("what the server keeps of oneself is saved, three times in an hour", async (t) => {
+  const alice = await t.person();
+  await alice.register("alice");
+  await alice.page.locator(".sidebar > header .profile").click();
+  for (let i = 0; i < 3; i++) {
+    const [saving] = await Promise.all([alice.page.waitForEvent("download"), alice.button("Export my data").click()]);
+    assertEquals(saving.suggestedFilename(), "natter-export.jsonl");
+    const lines = (await Deno.readTextFile(await saving.path())).trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertEquals([lines[0].what, lines[0].name, lines.at(-1).what], ["user", "alice", "end"]);
+    await alice.page.getByText("Saved.").waitFor();
+  }
+  await alice.button("Export my data").click();
+  await alice.page.getByText("You may export your data three times in an hour.").waitFor();
+  assertMatch(alice.complaints.splice(0).join(), /^Failed to load resource: the server responded with a status of 429/);
+}, ["--limits", "on"]);

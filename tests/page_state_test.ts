@@ -1,0 +1,142 @@
+// What the page's store makes of events and pages, in whatever order and however often they come: what was deleted stays so, the latest text wins.
+
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import type { Conversation as Talk } from "../src/client/natter_client.ts";
+import { withAround, withDeletion, withEdit, withNewer, withNewest, withOlder, withReactions, withStored } from "../src/web/state/lines.ts";
+import { withHeard, withRead, withTalk, withWritten } from "../src/web/state/marks.ts";
+import { type Conversation, type Line, moment, newConversation, rowsOf } from "../src/web/state/model.ts";
+
+const ME = 1, BOB = 2;
+
+function line(messageid: number, more: Partial<Line> = {}): Line {
+  return { messageid, id: BOB, name: "bob", msg: `text ${messageid}`, ts: messageid * 1000, state: "stored", ...more };
+}
+
+function lines(from: number, to: number): Line[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => line(from + i));
+}
+
+/** What was done to message 1, 2 or 3: edited at a time, or deleted. */
+type Deed = { messageid: number; edited?: number };
+
+function apply(c: Conversation, { messageid, edited }: Deed): Conversation {
+  return edited === undefined ? withDeletion(c, messageid) : withEdit(c, messageid, `edit ${edited}`, edited);
+}
+
+/** The message as it is after all of it. */
+function after(messageid: number, deeds: readonly Deed[]): Line {
+  const own = deeds.filter((deed) => deed.messageid === messageid);
+  const edited = Math.max(0, ...own.map((deed) => deed.edited ?? 0));
+  if (own.some((deed) => deed.edited === undefined)) return line(messageid, { msg: "", deleted: true });
+  return edited === 0 ? line(messageid) : line(messageid, { msg: `edit ${edited}`, edited });
+}
+
+const shown = (c: Conversation) => c.lines.map(({ messageid, msg, edited, deleted }) => [messageid, msg, deleted ? undefined : edited, deleted]);
+
+Deno.test("page: edits and deletions in any order, twice, between pages that are older or newer: the same in the end", () => {
+  const deed = fc.record({ messageid: fc.integer({ min: 1, max: 4 }), edited: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined }) });
+  fc.assert(
+    fc.property(fc.array(deed, { maxLength: 12 }), fc.nat(), fc.nat(), (deeds, seed, known) => {
+      const before = deeds.slice(0, known % (deeds.length + 1));
+      const shuffled = [...deeds, ...deeds].toSorted((a, b) => ((deeds.indexOf(a) + 1) * seed) % 7 - ((deeds.indexOf(b) + 1) * seed) % 7);
+      const page = { lines: [1, 2, 3].map((id) => after(id, before)), more: false, asked: moment() };
+      let c = withNewest(newConversation("u2", "bob"), page);
+      for (const [i, deed] of shuffled.entries()) {
+        c = apply(c, deed);
+        // A page that was asked for long ago may come late.
+        if (i % 3 === 0) c = withNewest(c, page);
+      }
+      const expected = [1, 2, 3].map((id) => after(id, deeds)).map((
+        { messageid, msg, edited, deleted },
+      ) => [messageid, msg, deleted ? undefined : edited, deleted]);
+      assertEquals(shown(c), expected);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("page: reactions: one's own stay marked; a page that was asked for before does not undo what came since", () => {
+  const asked = moment();
+  let c = withNewest(newConversation("u2", "bob"), { lines: [line(1, { reactions: [{ emoji: "👍", count: 1, mine: true }] })], more: false, asked });
+  const late = { lines: c.lines, more: false, asked: moment() };
+  c = withReactions(c, 1, [{ emoji: "👍", count: 2 }]);
+  assertEquals(c.lines[0].reactions, [{ emoji: "👍", count: 2, mine: true }]);
+  c = withReactions(c, 1, [{ emoji: "👍", count: 1 }, { emoji: "🎉", count: 1 }], ["👍", false]);
+  const now = [{ emoji: "👍", count: 1 }, { emoji: "🎉", count: 1 }];
+  assertEquals(c.lines[0].reactions, now);
+  assertEquals(withNewest(c, late).lines[0].reactions, now);
+  assertEquals(withNewest(c, { ...late, asked: moment() }).lines[0].reactions, [{ emoji: "👍", count: 1, mine: true }]);
+  assertEquals(withReactions(c, 7, now).lines, c.lines, "what is unknown changes nothing");
+});
+
+Deno.test("page: pages make one run of messages without a gap, whichever way they are turned", () => {
+  const asked = moment();
+  let c = withNewest(newConversation("u2", "bob"), { lines: lines(91, 100), more: true, asked });
+  // To an old message, and on from there: what comes meanwhile is behind a gap.
+  c = withAround(c, { lines: lines(41, 50), more: true, moreafter: true, asked });
+  c = withStored(c, line(101));
+  assertEquals([c.lines.length, c.last?.messageid], [10, 101]);
+  c = withOlder(c, { lines: lines(31, 40), more: false, asked });
+  for (const [from, to] of [[51, 80], [81, 101]]) c = withNewer(c, { lines: lines(from, to), more: to < 101, asked });
+  assertEquals(c.lines.map(({ messageid }) => messageid), lines(31, 101).map(({ messageid }) => messageid));
+  c = withStored(c, line(102));
+  assertEquals(c.lines.at(-1)?.messageid, 102);
+  // Back to the newest over a gap: what was here goes.
+  c = withAround(c, { lines: lines(1, 20), more: false, moreafter: true, asked });
+  c = withNewest(c, { lines: lines(93, 102), more: true, asked });
+  assertEquals([c.lines[0].messageid, c.lines.length, c.moreafter, c.more], [93, 10, false, true]);
+});
+
+Deno.test("page: unread is counted as the server does, from what it said and what came since", () => {
+  const talk = (last: number, read: number, unread: number): Talk => ({
+    toid: BOB,
+    name: "bob",
+    last: { messageid: last, id: BOB, name: "bob", msg: "", time: "", ts: last },
+    read,
+    unread,
+  });
+  let c = withTalk(newConversation("u2", "bob"), talk(10, 7, 3), []);
+  assertEquals([c.unread, c.read], [3, 7]);
+  // What the list counted comes by the log as well; what is new counts once.
+  for (const id of [9, 10, 11, 11]) c = withHeard(c, line(id), false);
+  assertEquals(c.unread, 4);
+  // A list that was asked for before 11 and 12 came, and one that knows them.
+  c = withHeard(c, line(12), false);
+  const came = [11, 12].map((messageid) => ({ messageid, mine: false }));
+  assertEquals(withTalk(c, talk(10, 7, 3), came).unread, 5);
+  assertEquals(withTalk(c, talk(12, 7, 5), came).unread, 5);
+  // Read here a moment ago, which the list does not know.
+  const read = withRead(c, 12, ME);
+  assertEquals([read.unread, withTalk(read, talk(12, 7, 5), []).unread, withRead(read, 3, ME).read], [0, 0, 12]);
+  // Part of it: what was on the screen.
+  const open = withNewest(c, { lines: [...lines(5, 11), line(12, { deleted: true })], more: true, asked: moment() });
+  assertEquals([withRead(open, 9, ME).unread, withRead(open, 11, ME).unread], [2, 0]);
+  // Who writes has read.
+  assertEquals([withWritten(c, line(13, { id: ME })).unread, withWritten(c, line(13, { id: ME })).read], [0, 13]);
+  // The line stands above the first that is new, if it is here.
+  const rows = rowsOf({ ...open, divider: 7 }).map((row) => row.kind === "message" ? row.line.messageid : row.kind);
+  assertEquals(rows.slice(rows.indexOf("divider")), ["divider", 8, 9, 10, 11, 12]);
+  assert(!rowsOf({ ...open, divider: 2 }).some((row) => row.kind === "divider"), "above what is not here");
+});
+
+Deno.test("page: of what was kept stays what the server's page has, and what came behind it", () => {
+  const asked = moment();
+  const kept = (c: Conversation) => ({ ...c, kept: true, more: true });
+  const numbers = (c: Conversation) => c.lines.map(({ messageid }) => messageid);
+  // 3 went without a word, 4 and 5 were deleted and edited: one is told again, one is not; 11 came since.
+  let c = kept({ ...newConversation("u2", "bob"), lines: lines(1, 10) });
+  c = withStored(withDeletion(c, 4), line(11));
+  const page = { lines: [line(2), line(4, { msg: "", deleted: true }), line(5, { msg: "other", edited: 9 }), ...lines(6, 10)], more: true, asked };
+  const fresh = withNewest(c, page);
+  assertEquals([numbers(fresh), fresh.kept, fresh.more, fresh.history], [[2, 4, 5, 6, 7, 8, 9, 10, 11], false, true, "loaded"]);
+  assertEquals([fresh.lines[1].deleted, fresh.lines[2].msg], [true, "other"]);
+  assert(fresh.lines[3] === c.lines[5], "what is as it was is not drawn again");
+  // Far behind what is new, of the midst of it, and where there is nothing any more.
+  assertEquals(numbers(withNewest(c, { lines: lines(80, 99), more: true, asked })), numbers({ ...c, lines: lines(80, 99) }));
+  assertEquals(numbers(withNewest({ ...c, moreafter: true }, { lines: lines(8, 14), more: true, asked })), [8, 9, 10, 11, 12, 13, 14]);
+  assertEquals(numbers(withNewest(c, { lines: [], more: false, asked })), []);
+  // What comes while nobody looks is the beginning of it; it does not count as all there is.
+  c = withStored(withStored(newConversation("u2", "bob"), line(20)), line(21));
+  assertEquals([numbers(c), c.kept, c.more, c.history], [[20, 21], true, true, "unknown"]);
+});

@@ -1,0 +1,284 @@
+// Web Push: who has closed the page is told of a message, once, and nobody else; by a push service of the test's own, which decrypts.
+
+import { assert, assertEquals } from "@std/assert";
+import { fromBase64 } from "../src/push/encryption.ts";
+import { assertErrno } from "./support/chat.ts";
+import { databaseTest, type TestDatabase } from "./support/databases.ts";
+import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
+import { clusterTest, startNode } from "./support/nodes.ts";
+import { type Browser, PushService, trusting } from "./support/push_service.ts";
+import type { Message, RawClient } from "./support/raw_client.ts";
+import { eventually, makeUsers, startServer, type TestServer } from "./support/server.ts";
+
+const SETTINGS = { limits: "off", push: "any" };
+
+async function ok(client: RawClient, request: { msgid: number; [field: string]: unknown }): Promise<Message> {
+  const answer = await client.request(request);
+  assertErrno(answer, 0, `${JSON.stringify(request)}: ${JSON.stringify(answer)}`);
+  return answer;
+}
+
+/** The device subscribes, and is closed. */
+async function subscribe(server: TestServer, device: TestDevice, { endpoint, keys }: Browser, fields: object = {}): Promise<string> {
+  const { client } = await loginDevice(server, device);
+  const { key } = await ok(client, { msgid: 48, endpoint, keys, ...fields });
+  await client.close();
+  return String(key);
+}
+
+/** Resolves when this server has looked up and sent all that there is. */
+async function settled(db: TestDatabase, server: TestServer, sender: RawClient, service: PushService): Promise<void> {
+  // What was stored before is looked up no later than this, and what is for one device goes one after the other.
+  const [witness] = await makeDevices(server, 1) as [TestDevice];
+  const name = `witness-${crypto.randomUUID()}`;
+  await subscribe(server, witness, await service.browser(name));
+  assertEquals((await db.query(`select count(*) as n from push where userid = ${witness.user.id}`)).map(({ n }) => Number(n)), [1]);
+  await ok(sender, { msgid: 6, toid: witness.user.id, msg: "x" });
+  await service.read(1, name);
+}
+
+databaseTest(
+  "push: a device without a session is told who wrote where, encrypted and signed by the one key; with the text if it asked for it",
+  async (db) => {
+    await using service = new PushService();
+    await using server = await startServer(db, SETTINGS, trusting);
+    const [ann] = await makeUsers(db, 1);
+    const [phone, tablet] = await makeDevices(server, 2) as [TestDevice, TestDevice];
+    const key = await subscribe(server, phone, await service.browser("phone"));
+    assertEquals(await subscribe(server, tablet, await service.browser("tablet"), { text: true }), key);
+    assertEquals(fromBase64(key).length, 65);
+    await using a = await server.client(ann!, { proto: 3 });
+    const toid = phone.user.id;
+    const { messageid, ts } = await ok(a, { msgid: 6, toid, msg: "𠀋".repeat(500) });
+    const about = { to: toid, id: ann!.id, name: ann!.name, messageid, ts };
+    assertEquals(await service.read(1, "phone"), [about]);
+    assertEquals(await service.read(1, "tablet"), [{ ...about, msg: "𠀋".repeat(300) }]);
+    for (const { headers, key: by } of service.pushed) {
+      assertEquals(by, key);
+      assertEquals(["content-encoding", "ttl", "urgency"].map((name) => headers.get(name)), ["aes128gcm", "86400", "high"]);
+      assert(/^[\w-]{24}$/.test(headers.get("topic")!), "a topic that says nothing");
+    }
+    // How long a text is cannot be seen.
+    const { groupid } = await ok(a, { msgid: 8, groupname: "a", groupdesc: "" });
+    const { client } = await loginDevice(server, phone);
+    await ok(client, { msgid: 9, groupid });
+    await client.close();
+    const said = await ok(a, { msgid: 10, groupid, msg: "to all" });
+    const [, second] = await service.read(2, "phone");
+    assertEquals(second, { to: toid, id: ann!.id, name: ann!.name, groupid, groupname: "a", messageid: said.messageid, ts: said.ts });
+    const [one, other] = service.pushed.filter(({ name }) => name === "phone");
+    assertEquals(one!.length, other!.length);
+    assert(one!.headers.get("topic") !== other!.headers.get("topic"), "one topic for each conversation");
+  },
+);
+
+databaseTest("push: not who is here, who muted, who blocks, what is silent, what was read or deleted, one's own; nor who logged out", async (db) => {
+  await using service = new PushService();
+  await using server = await startServer(db, SETTINGS, { ...trusting, times: { gone: 600 } });
+  const [ann] = await makeUsers(db, 1);
+  await using a = await server.client(ann!, { proto: 3 });
+  const [phone, laptop] = await makeDevices(server, 2) as [TestDevice, TestDevice];
+  const toid = phone.user.id;
+  await subscribe(server, phone, await service.browser("phone"));
+  const { client: here } = await loginDevice(server, laptop);
+  await using l = here;
+  const browser = await service.browser("laptop");
+  await ok(l, { msgid: 48, endpoint: browser.endpoint, keys: browser.keys });
+  const said = async (fields: object, to: object = { msgid: 6, toid }) => await ok(a, { ...to, ...fields } as { msgid: number });
+  const { groupid } = await ok(a, { msgid: 8, groupname: "g", groupdesc: "" });
+  const inGroup = { msgid: 10, groupid };
+  await ok(l, { msgid: 9, groupid });
+
+  await said({ msg: "silent", silent: true });
+  await ok(l, { msgid: 45, toid: ann!.id });
+  await said({ msg: "muted" });
+  await settled(db, server, a, service);
+  await ok(l, { msgid: 45, toid: ann!.id, until: 0 });
+  await ok(l, { msgid: 23, userid: ann!.id });
+  await said({ msg: "blocked, in the group" }, inGroup);
+  await settled(db, server, a, service);
+  await ok(l, { msgid: 24, userid: ann!.id });
+  await ok(l, { msgid: 6, toid: ann!.id, msg: "one's own" });
+  await ok(l, { msgid: 6, toid, msg: "a note" });
+  await ok(l, { msgid: 10, groupid, msg: "one's own, to all" });
+  await settled(db, server, a, service);
+  assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)), []);
+
+  // The laptop is here, and confirms: it is told nothing, the phone is.
+  const { messageid } = await said({ msg: "news" });
+  const got = await l.next((m) => m.msg === "news");
+  l.send({ msgid: 12, seq: got.seq! });
+  assertEquals((await service.read(1, "phone")).map((push) => push.messageid), [messageid]);
+  await eventually(
+    async () => (await db.query(`select count(*) as n from device where userid = ${toid} and confirmed_seq >= ${got.seq}`))[0]?.n == 1,
+    "confirmed",
+  );
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  assertEquals(service.pushed.filter(({ name }) => name === "laptop"), []);
+
+  // Off, and logged out.
+  const { client: p } = await loginDevice(server, phone);
+  assertEquals(Object.keys(await ok(p, { msgid: 48 })).includes("endpoint"), true);
+  await ok(p, { msgid: 48, off: true });
+  assertEquals(Object.keys(await ok(p, { msgid: 48 })).includes("endpoint"), false);
+  await p.close();
+  await ok(l, { msgid: 3 });
+  await said({ msg: "nobody" });
+  await settled(db, server, a, service);
+  assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)).length, 1);
+});
+
+databaseTest("push: what a device had not confirmed when its session was lost is pushed when the loss is known", async (db) => {
+  await using service = new PushService();
+  await using server = await startServer(db, { ...SETTINGS, heartbeat: 0.3 }, { ...trusting, times: { gone: 1500 } });
+  const [ann] = await makeUsers(db, 1);
+  await using a = await server.client(ann!, { proto: 3 });
+  a.answerPings();
+  const [phone] = await makeDevices(server, 1) as [TestDevice];
+  const browser = await service.browser("phone");
+  // It says nothing any more: its heartbeat tells.
+  const { client } = await loginDevice(server, phone);
+  await using _ = client;
+  await ok(client, { msgid: 48, endpoint: browser.endpoint, keys: browser.keys });
+  const { messageid } = await ok(a, { msgid: 6, toid: phone.user.id, msg: "are you there?" });
+  assertEquals((await service.read(1)).map((push) => push.messageid), [messageid]);
+});
+
+databaseTest("push: a subscription goes with its device, by whatever way that goes, and is taken over by who has the endpoint", async (db) => {
+  await using service = new PushService();
+  await using server = await startServer(db, SETTINGS, trusting);
+  const left = async () => (await db.query("select userid, device from push order by userid, device")).map(({ userid, device }) => [userid, device]);
+  const devices = await makeDevices(server, 5) as [TestDevice, TestDevice, TestDevice, TestDevice, TestDevice];
+  const [one, two, three, four, five] = devices;
+  const id = one.user.id;
+  for (const device of devices) await subscribe(server, device, await service.browser(`d${device.id}`));
+  assertEquals((await left()).length, 5);
+  const [stranger] = await makeDevices(server, 1) as [TestDevice];
+  await subscribe(server, stranger, await service.browser("d1"));
+  assertEquals(await left(), [[id, two.id], [id, three.id], [id, four.id], [id, five.id], [stranger.user.id, 1]]);
+  const { client: second } = await loginDevice(server, two);
+  await ok(second, { msgid: 3 });
+  assertEquals(await left(), [[id, three.id], [id, four.id], [id, five.id], [stranger.user.id, 1]]);
+  const { client } = await loginDevice(server, three);
+  await ok(client, { msgid: 34, device: four.id });
+  assertEquals(await left(), [[id, three.id], [id, five.id], [stranger.user.id, 1]]);
+  await ok(client, { msgid: 22, old: "secret", new: "another" });
+  assertEquals(await left(), [[id, three.id], [stranger.user.id, 1]]);
+  await ok(client, { msgid: 44, password: "another" });
+  assertEquals(await left(), [[stranger.user.id, 1]]);
+  await Promise.all([second, client].map((one) => one.close()));
+});
+
+databaseTest("push: what is no endpoint is refused, and device 0, which nobody has alone, has none", async (db) => {
+  await using service = new PushService();
+  await using server = await startServer(db, { limits: "off" });
+  const [device] = await makeDevices(server, 1) as [TestDevice];
+  const { client } = await loginDevice(server, device);
+  await using c = client;
+  const { keys } = await service.browser("x");
+  const good = "https://push.example.org/x";
+  const urls = [
+    "http://push.example.org/",
+    "https://a:b@push.example.org/",
+    "https://localhost/",
+    "https://127.1/",
+    "https://10.0.0.1/",
+    "https://[::1]/",
+  ];
+  for (const endpoint of [...urls, "https://[::ffff:a00:1]/", "https://db.internal/", "x", `${good}${"x".repeat(1000)}`]) {
+    assertErrno(await c.request({ msgid: 48, endpoint, keys }), 13, endpoint);
+  }
+  for (const wrong of [{}, { ...keys, auth: "x" }, { ...keys, p256dh: "B" + "A".repeat(86) }]) {
+    assertErrno(await c.request({ msgid: 48, endpoint: good, keys: wrong }), 13, JSON.stringify(wrong));
+  }
+  assertErrno(await c.request({ msgid: 48, endpoint: good }), 13);
+  assertEquals((await ok(c, { msgid: 48, endpoint: good, keys })).endpoint, good);
+  const [bob] = await makeUsers(db, 1);
+  await using b = await server.client(bob!, { proto: 3 });
+  assertErrno(await b.request({ msgid: 48 }), 28);
+});
+
+databaseTest("push: a server that pushes nothing says so", async (db) => {
+  await using server = await startServer(db, { limits: "off", push: "off" });
+  const [device] = await makeDevices(server, 1) as [TestDevice];
+  const { client, ack } = await loginDevice(server, device);
+  await using c = client;
+  assertEquals((ack.features as string[]).includes("push"), false);
+  assertErrno(await c.request({ msgid: 48 }), 22);
+  assertEquals(await db.query("select * from push_key"), []);
+});
+
+databaseTest("push: 410 removes the subscription; what fails otherwise is tried again; what is dead or slow keeps nobody waiting", async (db) => {
+  await using service = new PushService();
+  await using server = await startServer(db, { ...SETTINGS, http: "127.0.0.1:0" }, { push: { ...trusting.push, timeout: 1500, retry: 300 } });
+  const [ann] = await makeUsers(db, 1);
+  await using a = await server.client(ann!, { proto: 3 });
+  const devices = await makeDevices(server, 13);
+  const hung = Promise.withResolvers<number>();
+  // Nothing listens, and what listens says nothing.
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const conn of silent) accepted.push(conn);
+  })();
+  for (const [i, device] of devices.entries()) {
+    const browser = await service.browser(`d${i}`);
+    if (i < 5) service.answers.set(`d${i}`, hung.promise);
+    if (i === 5) service.answers.set("d5", 410);
+    if (i === 6) service.answers.set("d6", 503);
+    if (i === 7) browser.endpoint = "https://localhost:1/x";
+    if (i === 8) browser.endpoint = `https://localhost:${silent.addr.port}/x`;
+    await subscribe(server, device, browser);
+  }
+  const begun = performance.now();
+  await ok(a, { msgid: 6, toid: devices[0]!.user.id, msg: "hello" });
+  await service.read(4, "d9", "d10", "d11", "d12");
+  assert(performance.now() - begun < 1500, "before anything has timed out");
+  await eventually(async () => (await db.query("select count(*) as n from push"))[0]!.n == 12, "the one that is gone");
+  service.answers.delete("d6");
+  assertEquals((await service.read(1, "d6")).length, 1);
+  const metrics = async () => await (await fetch(`http://127.0.0.1:${server.server.addresses.http!.port}/metrics`)).text();
+  await eventually(async () => /natter_pushes_total\{result="failed"\} ([89]|\d\d)\n/.test(await metrics()), "five hung, one refused, two dead");
+  const body = await metrics();
+  assert(/natter_pushes_total\{result="sent"\} [5-9]\n/.test(body) && /natter_pushes_total\{result="gone"\} 1\n/.test(body), body);
+  hung.resolve(201);
+  for (let i = 0; i < 5; i++) service.answers.delete(`d${i}`);
+  assert((await service.read(5, ...[0, 1, 2, 3, 4].map((i) => `d${i}`))).length >= 5);
+  silent.close();
+  await accepting.catch(() => {});
+  for (const conn of accepted) conn.close();
+});
+
+clusterTest("push: on two nodes a message is pushed once, by the one key, wherever it was said and the device was", async (db) => {
+  await using service = new PushService();
+  const overrides = { ...trusting, times: { subscriptions: 50 } };
+  await using a = await startNode(db, "a", overrides, SETTINGS);
+  await using b = await startNode(db, "b", overrides, SETTINGS);
+  const [ann, bob] = await makeUsers(db, 2);
+  await using onA = await a.client(ann!, { proto: 3 });
+  await using onB = await b.client(bob!, { proto: 3 });
+  const [phone] = await makeDevices(b, 1) as [TestDevice];
+  const key = await subscribe(b, phone, await service.browser("phone"));
+  const toid = phone.user.id;
+  // The other node learns of it within its interval.
+  const said = new Set<unknown>();
+  await eventually(async () => {
+    said.add((await ok(onA, { msgid: 6, toid, msg: "x" })).messageid);
+    return service.pushed.length > 0;
+  }, "node a has heard of it");
+  for (let i = 0; i < 5; i++) {
+    const [from, one] = i % 2 ? [onA, ann] : [onB, bob];
+    const { groupid } = await ok(from!, { msgid: 8, groupname: `g${i}`, groupdesc: "" });
+    const { client } = await loginDevice(i % 2 ? b : a, phone);
+    await ok(client, { msgid: 9, groupid });
+    await client.close();
+    const { messageid } = await ok(from!, { msgid: 10, groupid, msg: one!.name });
+    await eventually(() => service.pushed.some(({ text }) => JSON.parse(text).messageid === messageid), `message ${messageid}`);
+  }
+  await settled(db, a, onA, service);
+  await settled(db, b, onB, service);
+  const pushed = service.pushed.filter(({ name }) => name === "phone");
+  assertEquals([...new Set(pushed.map((one) => one.key))], [key]);
+  const ids = pushed.map(({ text }) => JSON.parse(text).messageid);
+  assertEquals(ids.length, new Set(ids).size, "each once");
+});

@@ -1,0 +1,7 @@
+// What holds for users with one device holds for users with three: the same tests, in which two other devices of each user, one that reads and one that is frozen, come and
+// go with the one that the test looks at. Those that wait most of the time.
+
+import { withThreeDevices } from "./support/companions.ts";
+
+withThreeDevices();
+for (const suite of ["database_outage", "pulled_cable", "node_death", "takeover"]) await import(`./${suite}_test.ts`);
