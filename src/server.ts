@@ -256,7 +256,7 @@ class NatterServer implements Server {
     const signals = new Signals({ store, table, router, ties, limits });
     const changes = this.#changes = new Changes({ store, router, table, ties, signals, pushes });
     const groupNews = this.#groupNews = new GroupNews({ router, changes, counters, limits });
-    const reading = new Reading({ store, router, table, pushes, changes });
+    const reading = new Reading({ store, router, table, pushes, changes, limits });
     const deeds = new Deeds({ store, router, counters, limits, quota });
     const remote = new RemoteHolders(store, router);
     const fenced = () => this.#node.renewSoon();

@@ -1,15 +1,27 @@
-// What comes at once: many who have been away log in, and a group whose size nobody knows yet is written to. No turn of the event loop above 20 ms.
+// What there may be much of: many who have been away log in, somebody has thousands of conversations, or came late into a group in which much had been said, and a group
+// whose size nobody knows yet is written to. No turn of the event loop above 20 ms.
 
 import { assert, assertEquals } from "@std/assert";
 import type { Append } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
-import { databaseTest } from "./support/databases.ts";
-import { makeUsers, startServer, type TestUser } from "./support/server.ts";
+import { databaseTest, testDatabase } from "./support/databases.ts";
+import { eventually, makeUsers, startServer, type TestUser } from "./support/server.ts";
 import { Turns } from "./support/turns.ts";
 
 /** No turn of the loop is longer (ms). What else a machine does only makes one longer, so the shortest of the longest counts. */
 const TURN = 20, ROUNDS = 4, MOST_ROUNDS = 16;
-const WAITERS = 14, WAITING = 1500, MEMBERS = 1000;
+const WAITERS = 14, WAITING = 1500, MEMBERS = 1000, TALKS = 20_000, EARLIER = 60_000;
+
+/** The server is warm after some rounds; then one that is short is enough. */
+async function assertShort(round: () => Promise<unknown>): Promise<void> {
+  const longest: number[] = [];
+  for (let i = 0; i < MOST_ROUNDS && (i < ROUNDS || Math.min(...longest) >= TURN); i++) {
+    const turns = new Turns();
+    await round();
+    longest.push(turns.stop());
+  }
+  assert(Math.min(...longest) < TURN, `turns of ${longest.map((turn) => turn.toFixed(1))} ms`);
+}
 
 databaseTest(`costs: ${WAITERS} with ${WAITING} waiting messages each log in at once: no turn above ${TURN} ms`, async (db) => {
   await using server = await startServer(db, { limits: "off" });
@@ -31,14 +43,48 @@ databaseTest(`costs: ${WAITERS} with ${WAITING} waiting messages each log in at 
       for (let at = read.indexOf(10); at >= 0; at = read.indexOf(10, at + 1)) lines++;
     }
   };
-  const longest: number[] = [];
-  // The server is warm after some; then one that is short is enough.
-  for (let i = 0; i < MOST_ROUNDS && (i < ROUNDS || Math.min(...longest) >= TURN); i++) {
-    const turns = new Turns();
-    await Promise.all(users.map(takeAll));
-    longest.push(turns.stop());
+  await assertShort(() => Promise.all(users.map(takeAll)));
+});
+
+Deno.test(`costs: the list of ${TALKS} conversations: no turn above ${TURN} ms [sqlite]`, async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { limits: "off" });
+  const [me] = await makeUsers(db, 1) as [TestUser];
+  const store = await db.open();
+  for (let i = 0; i < TALKS; i += 500) {
+    const others = await Promise.all(Array.from({ length: 500 }, (_, k) => store.createUser(`other${i + k}`, `other${i + k}`, "none")));
+    await store.append(others.map((other) => ({ sender: other!, toid: me.id, msg: "how do you do?", ts: i })));
   }
-  assert(Math.min(...longest) < TURN, `turns of ${longest.map((turn) => turn.toFixed(1))} ms`);
+  await store.close();
+  await using client = await server.client(me, { proto: 3 });
+  await assertShort(async () => {
+    const { conversations } = await client.request({ msgid: 31, limit: 100 }) as unknown as { conversations: object[] };
+    assertEquals(conversations.length, 100);
+  });
+});
+
+Deno.test(`costs: a search by who came after ${EARLIER} messages: no turn above ${TURN} ms [sqlite]`, async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { limits: "off" });
+  const [me, late] = await makeUsers(db, 2) as [TestUser, TestUser];
+  const store = await db.open();
+  const { groupid } = await store.createGroup(me.id, "late", "late", "", true) as { groupid: number };
+  const say = (count: number) =>
+    store.append(Array.from({ length: count }, (_, i) => ({ sender: me.id, groupid, msg: `how do you do? ${i}`, ts: i })));
+  for (let i = 0; i < EARLIER; i += 1000) await say(1000);
+  await db.query(
+    `insert into groupuser (groupid, userid, grouprole, joined, sees) select ${groupid}, ${late.id}, 'normal', 1, max(id) + 1 from message`,
+  );
+  await say(1);
+  await eventually(async () => (await store.index()).behind === 0, "the index is there", 60_000);
+  await store.close();
+  await using client = await server.client(late, { proto: 3 });
+  for (const where of [{ groupid }, {}]) {
+    await assertShort(async () => {
+      const { messages } = await client.request({ msgid: 43, text: "do you", ...where }) as unknown as { messages: { msg: string }[] };
+      assertEquals(messages.map(({ msg }) => msg), ["how do you do? 0"]);
+    });
+  }
 });
 
 databaseTest("costs: a group's first message after a start ends its batch, the next ones weigh what the group is", async (db) => {

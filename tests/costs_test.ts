@@ -20,7 +20,7 @@ const ROUNDS = 4;
 /** And, where none of them was short enough, how often at most: on a machine that does much else. */
 const MOST_ROUNDS = 16;
 
-const FRIENDS = 500, GROUPS = 500, MEMBERS = 2000, ONLINE = 400, WAITING = 1000;
+const FRIENDS = 500, GROUPS = 500, INVITED = 50, MEMBERS = 2000, ONLINE = 400, WAITING = 1000;
 const LINE = 65_536;
 /** As long as a name may be, in characters of four bytes. */
 const long = (text: string) => "𠀋".repeat(50 - text.length) + text;
@@ -185,6 +185,12 @@ async function build(db: TestDatabase, server: TestServer): Promise<World> {
   const join = (groups: readonly number[], users: readonly TestUser[]) =>
     db.query(`insert into groupuser (groupid, userid, grouprole, joined) select allgroup.id, user.id, 'normal', user.id + 1 from allgroup, user
       where allgroup.id in (${groups}) and user.id in (${users.map(({ id }) => id)})`);
+  for (let i = 0; i < INVITED; i++) {
+    const name = long(`invited${i}`), inviter = named[1000 + i]!;
+    const { groupid } = await store.createGroup(inviter.id, name, name, "") as { groupid: number };
+    const columns = "groupid, userid, inviter, uses, expires";
+    await db.query(`insert into invite (${columns}) values (${groupid}, ${me.id}, ${inviter.id}, 1, ${Date.now() + 86_400_000})`);
+  }
   await join([large.groupid], named.filter(({ id }) => id !== founder.id));
   await inParts(named.slice(3, 3 + FRIENDS), ({ id }) => store.addFriend(me.id, { id }));
   await inParts(named.slice(3 + FRIENDS, 3 + 2 * FRIENDS), ({ id }) => store.block(me.id, id, 1));

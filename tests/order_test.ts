@@ -1,6 +1,8 @@
 // The order of messages, and of their answers.
 
 import { assertEquals } from "@std/assert";
+import { StoreWatch } from "./support/around_store.ts";
+import { CapturedLog } from "./support/captured_log.ts";
 import { databaseTest } from "./support/databases.ts";
 import { makeUsers, startServer, type TestUser } from "./support/server.ts";
 
@@ -54,4 +56,26 @@ databaseTest("order: CHAT and GROUP_CHAT are answered in the order they came, th
   const answers = [];
   for (let i = 0; i < lines.length; i++) answers.push(await sender.next((m) => m.msgid === 11));
   assertEquals(answers.map((a) => [a.ref, a.errno]), [[0, 0], [1, 13], [2, 16], [3, 0], [4, 16], [5, 13], [6, 17], [7, 0]]);
+});
+
+databaseTest("order: a reading of the log that fails, for whatever reason, is tried again; nothing is lost or comes twice", async (db) => {
+  await using log = await CapturedLog.start();
+  const watch = new StoreWatch();
+  await using s = await startServer(db, { limits: "off" }, { store: watch.wrap });
+  const [ada, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
+  await using sender = await s.client(ada);
+  for (let i = 0; i < 4; i++) await sender.request({ msgid: 6, toid: bob.id, msg: `m${i}` });
+  let failures = 0;
+  watch.around = async (call) => {
+    if (call.name === "log" && failures++ === 0) throw new TypeError("a defect");
+    return await call.run();
+  };
+  await using receiver = await s.client(bob, { proto: 3 });
+  for (let i = 0; i < 4; i++) {
+    const { seq, msg } = await receiver.next((m) => m.msgid === 6);
+    assertEquals([seq, msg], [i + 1, `m${i}`]);
+  }
+  assertEquals((await receiver.request({ msgid: 13, ref: "last" })).msgid, 14);
+  assertEquals(receiver.backlog.filter((m) => m.msgid === 6), []);
+  assertEquals(log.records.filter((r) => r.level === "error").length, 1);
 });

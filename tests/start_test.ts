@@ -87,12 +87,15 @@ Deno.test("start: as a task, without deno on the PATH; arguments are handed on; 
   assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
 });
 
-Deno.test("start: a port in use is named", async () => {
+Deno.test("start: a port in use is named, and the setting that says it", async () => {
   await using folder = await temporary();
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const address = `127.0.0.1:${taken.addr.port}`;
-  for (const args of [["--listen", address, "--http", "off"], ["--listen", "127.0.0.1:0", "--http", address]]) {
-    assertEquals(await refused(1, args, { cwd: folder.path }), `cannot listen on ${address}: another program listens there already`);
+  for (const flag of ["--listen", "--http", "--metrics", "--tls-listen", "--https"]) {
+    const [cert, key] = ["cert", "key"].map((part) => new URL(`./support/localhost_${part}.pem`, import.meta.url).pathname) as [string, string];
+    const tls = ["--tls-cert", cert, "--tls-key", key];
+    const args = ["--listen", "127.0.0.1:0", "--http", "off", ...flag.includes("tls") || flag === "--https" ? tls : [], flag, address];
+    assertEquals(await refused(1, args, { cwd: folder.path }), `${flag}: cannot listen on ${address}: another program listens there already`);
   }
 });
 

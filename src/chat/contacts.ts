@@ -44,11 +44,8 @@ export class Contacts {
     const { store, lists, news } = this.parts;
     const { friends, groups, blocked, invited } = await store.lists(session.userId);
     news.listed(session, friends);
-    return {
-      friends,
-      groups: await lists.groups(session, groups, friends),
-      ...(session.dialect === 3 ? { blocked, invited: lists.invited(invited) } : {}),
-    };
+    const shown = await lists.groups(session, groups, friends);
+    return { friends, groups: shown, ...(session.dialect === 3 ? { blocked, invited: lists.invited(invited, friends, shown, blocked) } : {}) };
   }
 
   /** BLOCK: nothing more from that one, on any device. Throws {@linkcode Refusal}. */

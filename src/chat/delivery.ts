@@ -23,7 +23,7 @@ import type { Confirmation } from "./confirmation.ts";
 
 /** What is read from a log at once: entries, and bytes of text. */
 const PAGE_ROWS = 200, PAGE_BYTES = 256 * 1024;
-/** Until the next try when the database is away (ms). */
+/** Until the next try when the log could not be read (ms). */
 const READ_AGAIN_MS = 1000;
 
 /** Where a session stands in the log of its user. */
@@ -77,7 +77,7 @@ export class Delivery {
     this.#read(session, place);
   }
 
-  /** Tries no more what the database did not give. */
+  /** Tries no more what could not be read. */
   close(): void {
     for (const timer of this.#retries) clearTimeout(timer);
   }
@@ -125,14 +125,13 @@ export class Delivery {
         if (session.departed || connection.ending) return;
         if (entries[0]?.seq !== cursor + 1) return this.#tooSlow(session);
         for (const entry of entries) {
-          cursor = entry.seq;
-          this.#send(session, cursor, entryHead(entry, this.#url), entry.id === userId && entry.toid !== userId);
+          this.#send(session, entry.seq, entryHead(entry, this.#url), entry.id === userId && entry.toid !== userId);
+          place.cursor = cursor = entry.seq;
         }
-        place.cursor = cursor;
       }
     } catch (error) {
-      if (error instanceof StoreUnavailable) this.#later(session, place);
-      else log.error("reading a log failed", { user: userId, error });
+      if (!(error instanceof StoreUnavailable)) log.error("reading a log failed", { user: userId, error });
+      this.#later(session, place);
     } finally {
       place.reading = false;
     }

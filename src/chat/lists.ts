@@ -62,10 +62,13 @@ export class Lists {
     return shown;
   }
 
-  /** The invitations that hold. */
-  invited(invited: readonly Invitation[]): Invitation[] {
+  /** The invitations that hold, as many as an answer has room for beside the rest of it. */
+  invited(invited: readonly Invitation[], ...rest: object[]): Invitation[] {
     const now = Date.now();
-    return invited.filter(({ until }) => until > now);
+    const held = invited.filter(({ until }) => until > now);
+    if (held.length === 0) return held;
+    let room = ANSWER_BYTES - LISTS_ENVELOPE - sizeOf(rest, 1);
+    return held.filter((invitation) => (room -= sizeOf(invitation, 1) + 1) >= 0);
   }
 
   /** The friends, with what a classic client knows of them. */

@@ -6,6 +6,8 @@
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
+import { listCost } from "../ops/costs.ts";
+import type { Limits } from "../ops/limits.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { Conversation, Store, Talk, TalkSettings } from "../store/store.ts";
 import { chatMessage } from "../wire/encode.ts";
@@ -32,7 +34,7 @@ export class Reading {
   readonly #waiting = new WeakMap<Session, Map<string, Mark>>();
 
   /** Joins its parts. */
-  constructor(private readonly parts: { store: Store; router: Router; table: ConnectionTable; pushes: Pushes; changes: Changes }) {}
+  constructor(private readonly parts: { store: Store; router: Router; table: ConnectionTable; pushes: Pushes; changes: Changes; limits: Limits }) {}
 
   /** READ: up to where the user has read now. Throws {@linkcode Refusal}. */
   async read(session: Session, request: Request<typeof Msg.READ>): Promise<{ read: number }> {
@@ -66,7 +68,8 @@ export class Reading {
   async conversations({ userId }: Session, request: Request<typeof Msg.CONVERSATIONS>): Promise<{ conversations: object[]; more: boolean }> {
     const { before, beforegroup, limit } = request;
     const after = before !== undefined ? { messageid: before } : beforegroup !== undefined ? { groupid: beforegroup } : undefined;
-    const { talks, more } = await this.parts.store.talks(userId, limit, after);
+    const { talks, more, count } = await this.parts.store.talks(userId, limit, after);
+    this.parts.limits.charge(userId, listCost(count));
     const now = Date.now();
     const conversations: object[] = [];
     let room = ANSWER_BYTES - TALKS_ENVELOPE;

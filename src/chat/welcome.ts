@@ -78,7 +78,7 @@ export class Welcome {
       friends,
       groups: shown,
       blocked,
-      invited: lists.invited(invited),
+      invited: lists.invited(invited, friends, shown, blocked),
       token: token!.text,
       heartbeat,
       limits,

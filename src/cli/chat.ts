@@ -20,7 +20,9 @@ export async function chat(args: string[]): Promise<number> {
       const server = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
       return await interactive({ connect, server, who, colours: !Deno.noColor });
     }
-    if (!who.peer) throw new ConfigError("without a terminal, --name or --id is wanted");
+    if (!who.peer) {
+      throw new ConfigError("without a terminal, --name or --id is wanted, and the password in NATTER_PASSWORD or as the first line of the input");
+    }
     // A terminal whose output goes elsewhere: the password is still not shown.
     const asked = who.password ?? (Deno.stdin.isTerminal() ? await readPassword("Password: ") : undefined);
     const lines = stdinLines();

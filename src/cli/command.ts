@@ -68,8 +68,9 @@ function ownFlags(args: string[], own: string[]): { flags: Record<string, string
 /** A new password, asked for on the terminal or read from stdin, and hashed. Throws {@linkcode CommandError}. */
 export async function newPassword(prompt: string): Promise<string> {
   const password = await readPassword(prompt);
+  if (password === "") throw new CommandError("no password: it is asked for on a terminal, or is the first line of the input");
   const bytes = new TextEncoder().encode(password).length;
-  if (bytes < 1 || bytes > MAX_PASSWORD) throw new CommandError(`a password has 1 to ${MAX_PASSWORD} bytes`);
+  if (bytes > MAX_PASSWORD) throw new CommandError(`a password has 1 to ${MAX_PASSWORD} bytes`);
   return await new Passwords().hash(password);
 }
 

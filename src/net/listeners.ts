@@ -4,7 +4,7 @@ import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";
 import type { CertificateWatch } from "./certificate_watch.ts";
-import { addressOf, listen } from "./listen.ts";
+import { addressOf, listen, ListenError } from "./listen.ts";
 import type { Http, HttpOptions, Served } from "./http.ts";
 import type { LineHandler } from "./line_handler.ts";
 import type { TcpListener } from "./tcp.ts";
@@ -79,7 +79,7 @@ export class Listeners {
   /** Opens all listeners; who comes by TCP waits in the kernel's queue until {@linkcode accept}. Throws {@linkcode ListenError}; then none is open. */
   static async open({ config, certificate, handler, answering, limits }: ListenersParts): Promise<Listeners> {
     const { tlsListen, http, https, metrics, allowOrigin, trustedProxy, maxConnections, loginTimeout } = config;
-    const bound = listen(config.listen);
+    const bound = await opening("listen", () => listen(config.listen));
     const web: Listeners["web"] = {};
     let tls: TlsListener | undefined;
     try {
@@ -99,13 +99,13 @@ export class Listeners {
             });
           },
         };
-        if (http) web.http = await Http.listen(http, undefined, options, served);
-        if (https) web.https = await Http.listen(https, certificate, options, served);
-        if (metrics) web.metrics = await Http.listen(metrics, undefined, options, { answer: answering.metrics });
+        if (http) web.http = await opening("http", () => Http.listen(http, undefined, options, served));
+        if (https) web.https = await opening("https", () => Http.listen(https, certificate, options, served));
+        if (metrics) web.metrics = await opening("metrics", () => Http.listen(metrics, undefined, options, { answer: answering.metrics }));
       }
       if (tlsListen && certificate) {
         const { TlsListener } = await import("./tls.ts");
-        tls = await TlsListener.listen(tlsListen, certificate, config, handler);
+        tls = await opening("tls-listen", () => TlsListener.listen(tlsListen, certificate, config, handler));
       }
       const watch = certificate && new (await import("./certificate_watch.ts")).CertificateWatch(certificate);
       return new Listeners(config, handler, bound, tls, web, watch);
@@ -150,5 +150,15 @@ export class Listeners {
   async close(): Promise<void> {
     this.watch?.close();
     await Promise.all([this.web.http?.close(), this.web.https?.close(), this.web.metrics?.close()]);
+  }
+}
+
+/** A {@linkcode ListenError} says which setting it is about. */
+async function opening<T>(flag: string, open: () => T | Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof ListenError) error.message = `--${flag}: ${error.message}`;
+    throw error;
   }
 }

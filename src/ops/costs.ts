@@ -15,6 +15,9 @@ const RECEIVERS = 100, SENT = 1_048_576;
 /** Words that are taken out of the index cost a unit more for so many: they are taken out of the file, 0.1 ms each. */
 const UNINDEXED = 25;
 
+/** A list of conversations costs a unit more for so many that there are: the newest text of each is looked up. */
+const LISTED = 200;
+
 /** A search: an index is read, and texts are looked through. A list of conversations: what is unread is counted in each. */
 export const SEARCH_COST = 5, CONVERSATIONS_COST = 5;
 
@@ -31,6 +34,11 @@ export function answerCost(length: number): number {
 /** What it costs to pass so many characters on to so many, beside the request. One receiver is nothing. */
 export function fanOutCost(receivers: number, length: number): number {
   return receivers <= 1 ? 0 : receivers / RECEIVERS + receivers * length / SENT;
+}
+
+/** What it costs to find the newest of so many conversations, beside the request. */
+export function listCost(count: number): number {
+  return Math.floor(count / LISTED);
 }
 
 /** What it costs to take so many words out of the index. */

@@ -18,6 +18,8 @@ import { visibleTo } from "./visible.ts";
 
 /** How many unread messages are counted, and how far down somebody's own newest message is looked for. */
 const MOST_UNREAD = 100;
+/** How many conversations of two are listed at once: some milliseconds to read. */
+const LISTED_AT_ONCE = 1000;
 /** How many texts are looked at first: most often one's own is among them. */
 const FIRST_LOOK = 10;
 /** What of the last text is read (characters). */
@@ -118,21 +120,27 @@ interface Counted {
   settled: boolean;
 }
 
-/** The statements that give all that the user has, with their newest texts. */
-function listing(userId: UserId): string[] {
-  const me = numbers([userId]);
-  const kept = "t.toid, t.groupid, t.upto, t.muted, t.pinned, t.archived";
-  const newest = (where: string) => `(SELECT m.id FROM message m WHERE ${where} AND m.deleted = 0 ORDER BY m.id DESC LIMIT 1) AS newest`;
-  return [
-    `SELECT ${kept}, o.upto AS peerupto, p.name, ${newest("m.lo = LEAST(t.userid, t.toid) AND m.hi = GREATEST(t.userid, t.toid) AND m.kind = 0")} ` +
+const KEPT = "t.toid, t.groupid, t.upto, t.muted, t.pinned, t.archived";
+
+function newestText(where: string): string {
+  return `(SELECT m.id FROM message m WHERE ${where} AND m.deleted = 0 ORDER BY m.id DESC LIMIT 1) AS newest`;
+}
+
+/** The statement that gives the user's conversations of two with those whose numbers are higher, with their newest texts, by these numbers. */
+function listingPeers(userId: UserId, above: UserId): string {
+  const between = "m.lo = LEAST(t.userid, t.toid) AND m.hi = GREATEST(t.userid, t.toid) AND m.kind = 0";
+  return `SELECT ${KEPT}, o.upto AS peerupto, p.name, ${newestText(between)} ` +
     "FROM talk t STRAIGHT_JOIN user p ON p.id = t.toid LEFT JOIN talk o ON o.userid = t.toid AND o.toid = t.userid AND o.groupid = 0 " +
-    `WHERE t.userid = ${me} AND t.toid > 0`,
-    `SELECT ${kept}, NULL AS peerupto, g.groupname AS name, ${
-      newest(`m.groupid = t.groupid AND m.id >= gu.sees AND ${visibleTo(userId)}`)
-    } FROM talk t ` +
+    `WHERE t.userid = ${numbers([userId])} AND t.toid > ${numbers([above])} ORDER BY t.toid LIMIT ${numbers([LISTED_AT_ONCE])}`;
+}
+
+/** The statement that gives the user's groups, with their newest texts. */
+function listingGroups(userId: UserId): string {
+  return `SELECT ${KEPT}, NULL AS peerupto, g.groupname AS name, ${
+    newestText(`m.groupid = t.groupid AND m.id >= gu.sees AND ${visibleTo(userId)}`)
+  } FROM talk t ` +
     "STRAIGHT_JOIN groupuser gu ON gu.groupid = t.groupid AND gu.userid = t.userid STRAIGHT_JOIN allgroup g ON g.id = t.groupid " +
-    `WHERE t.userid = ${me} AND t.toid = 0`,
-  ];
+    `WHERE t.userid = ${numbers([userId])} AND t.toid = 0`;
 }
 
 /** The statement that gives up to so many of the newest texts of each of these conversations, down to where those in it have read. */
@@ -190,18 +198,29 @@ export function talks(db: Pool): Pick<Store, "read" | "talks" | "keep"> {
     };
   }
 
+  /** All that the user has, with their newest texts. */
+  async function listed(userId: UserId): Promise<TalkRow[]> {
+    const [groups, peers] = await db.readAll([listingGroups(userId), listingPeers(userId, 0)]) as [TalkRow[], TalkRow[]];
+    const rows = [...peers, ...groups];
+    for (let some = peers; some.length === LISTED_AT_ONCE;) {
+      [some] = await db.readAll([listingPeers(userId, some.at(-1)!.toid)]) as [TalkRow[]];
+      rows.push(...some);
+    }
+    return rows;
+  }
+
   return {
     read,
 
     async talks(userId, limit, after) {
-      const rows = (await db.readAll(listing(userId))).flat() as TalkRow[];
+      const rows = await listed(userId);
       const all = rows.map((row): Listed => ({
         of: row.toid === 0 ? { groupid: row.groupid } : { toid: row.toid },
         row,
         newest: row.newest ?? 0,
       }));
       const { page, more } = pageOf(all, limit, after);
-      if (page.length === 0) return { talks: [], more };
+      if (page.length === 0) return { talks: [], more, count: all.length };
       const newest = page.flatMap(({ newest }) => newest === 0 ? [] : newest);
       const peers = page.flatMap(({ of }) => of.toid ?? []);
       const few = page.map((talk, n) => ({ talk, n }));
@@ -219,7 +238,7 @@ export function talks(db: Pool): Pick<Store, "read" | "talks" | "keep"> {
       }
       const texts = new Map(last.map((row) => [row.id, row]));
       const known = new Set(told.map(({ id }) => id));
-      return { talks: page.map((talk, n) => shown(talk, counted.get(n)!, texts.get(talk.newest), known)), more };
+      return { talks: page.map((talk, n) => shown(talk, counted.get(n)!, texts.get(talk.newest), known)), more, count: all.length };
     },
 
     async keep(userId, of, settings) {

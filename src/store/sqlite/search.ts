@@ -5,33 +5,59 @@
  */
 import { type Query, VERSION } from "../../search/tokenizer.ts";
 import { collect } from "../collect.ts";
-import type { GroupId, Search, Store, UserId } from "../store.ts";
+import type { GroupId, Search, Store, StoredMessage, UserId } from "../store.ts";
 import type { Database } from "./database.ts";
 import { MESSAGE_COLUMNS, type MessageRow, stored } from "./message_row.ts";
 import { conversationOf, type SearchIndex } from "./search_index.ts";
 import { visibleTo } from "./visible.ts";
 
+/** Words that stand for conversations, and from which message on the asker sees them. */
+interface Place {
+  scope: string;
+  sees: number;
+}
+
 /** The part of the store that looks for things. */
 export function searchStore(db: Database, index: SearchIndex): Pick<Store, "search" | "index" | "reindex"> {
-  function find(search: Search, before: number | undefined, limit: number) {
-    const { userId, of, from, query } = search;
-    // It is being emptied.
-    if (db.row("SELECT 1 FROM search_mark WHERE version >= ?", VERSION) === undefined) return [];
-    const scope = of === undefined
-      ? `(${[`u_${userId}`, ...db.rows<[GroupId]>("SELECT groupid FROM groupuser WHERE userid = ?", userId).map(([id]) => `g_${id}`)].join(" OR ")})`
-      : "peer" in of
-      ? conversationOf(userId, of.peer)
-      : `g_${of.groupid}`;
+  /** False: it is being emptied. */
+  function ready(): boolean {
+    return db.row("SELECT 1 FROM search_mark WHERE version >= ?", VERSION) !== undefined;
+  }
+
+  /**
+   * Where is looked, each by itself: a group whose messages the asker sees from some number on is read down to that number, and not through all that was said before.
+   */
+  function places({ userId, of }: Search): Place[] {
+    if (of && "peer" in of) return [{ scope: conversationOf(userId, of.peer), sees: 0 }];
+    const groups = db.rows<[GroupId, number]>("SELECT groupid, sees FROM groupuser WHERE userid = ?", userId).map(([id, sees]) => ({
+      id,
+      scope: `g_${id}`,
+      sees,
+    }));
+    if (of) return groups.filter(({ id }) => id === of.groupid);
+    const whole = groups.filter(({ sees }) => sees === 0).map(({ scope }) => scope);
+    return [{ scope: `(${[`u_${userId}`, ...whole].join(" OR ")})`, sees: 0 }, ...groups.filter(({ sees }) => sees > 0)];
+  }
+
+  function find({ userId, from, query }: Search, { scope }: Place, least: number, before: number | undefined, limit: number): StoredMessage[] {
     const sql = `SELECT ${MESSAGE_COLUMNS} FROM search CROSS JOIN message m ON m.id = search.rowid CROSS JOIN user s ON s.id = m.sender
-      WHERE search MATCH ?1 AND search.rowid < ?2 AND ${visibleTo("?3")} AND m.deleted = 0
-      ORDER BY search.rowid DESC LIMIT ?4`;
-    return db.rows<MessageRow>(sql, expression(query, scope, from), before ?? Number.MAX_SAFE_INTEGER, userId, limit).map(stored);
+      WHERE search MATCH ?1 AND search.rowid < ?2 AND search.rowid >= ?3 AND ${visibleTo("?4")} AND m.deleted = 0
+      ORDER BY search.rowid DESC LIMIT ?5`;
+    return db.rows<MessageRow>(sql, expression(query, scope, from), before ?? Number.MAX_SAFE_INTEGER, least, userId, limit).map(stored);
   }
 
   return {
     async search(search, limit) {
-      if (search.query.empty) return [];
-      return await collect((before, count) => db.read(() => find(search, before, count)), search.query, search.before, limit);
+      const { query, before } = search;
+      if (query.empty) return [];
+      let found: StoredMessage[] = [];
+      for (const place of await db.read(() => ready() ? places(search) : [])) {
+        // Of what is older than a whole page nothing is told.
+        const least = Math.max(place.sees, (found[limit - 1]?.messageid ?? 0) + 1);
+        const some = await collect((below, count) => db.read(() => ready() ? find(search, place, least, below, count) : []), query, before, limit);
+        found = [...found, ...some].sort((a, b) => b.messageid - a.messageid).slice(0, limit);
+      }
+      return found;
     },
     index: () => index.step(),
     reindex: () => db.write(() => void db.run("UPDATE search_mark SET version = 0")),

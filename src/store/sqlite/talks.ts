@@ -18,6 +18,8 @@ import { IN_TAIL } from "./tail.ts";
 const MOST_UNREAD = 100;
 /** How many conversations are looked into at once: some milliseconds. */
 const TALKS_AT_ONCE = 25;
+/** How many newest texts are looked up at once: some milliseconds. */
+const LISTED_AT_ONCE = 250;
 /** How many pairs are remembered. */
 const MOST_PAIRS = 100_000;
 
@@ -73,13 +75,13 @@ export interface Listed {
   newest: number;
 }
 
-/** What the user ?1 keeps of each conversation, and its newest text that was not deleted and does not stand in the tail. */
+/** What the user ?1 keeps of the conversations behind that with ?2 and ?3, and their newest texts that were not deleted and do not stand in the tail. */
 const TALKS = `SELECT t.toid, t.groupid, t.upto, t.muted, t.pinned, t.archived, iif(t.groupid = 0,
     (SELECT m.id FROM conversation c CROSS JOIN message m ON m.id = c.messageid
       WHERE c.low = min(?1, t.toid) AND c.high = max(?1, t.toid) AND m.deleted = 0 ORDER BY c.messageid DESC LIMIT 1),
     (SELECT id FROM message WHERE groupid = t.groupid AND kind = 0 AND deleted = 0
       AND id >= (SELECT sees FROM groupuser g WHERE g.groupid = t.groupid AND g.userid = ?1) ORDER BY id DESC LIMIT 1))
-  FROM talk t WHERE t.userid = ?1`;
+  FROM talk t WHERE t.userid = ?1 AND (t.toid, t.groupid) > (?2, ?3) ORDER BY t.toid, t.groupid LIMIT ${LISTED_AT_ONCE}`;
 
 /** The name of a group, for who is in it. */
 const GROUPNAME = "SELECT a.groupname FROM allgroup a JOIN groupuser g ON g.groupid = a.id WHERE a.id = ? AND g.userid = ?";
@@ -101,7 +103,18 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
   }
 
   /** All that the user has, with their newest texts. */
-  function listed(userId: UserId): Listed[] {
+  async function listed(userId: UserId): Promise<Listed[]> {
+    const all: Listed[] = [];
+    for (let some: Listed[] = [], more = true; more; more = some.length === LISTED_AT_ONCE) {
+      const last = some.at(-1)?.of;
+      some = await db.read(() => behind(userId, last?.toid ?? 0, last?.groupid ?? 0));
+      all.push(...some);
+    }
+    return all;
+  }
+
+  /** Those behind that one, which stand in the order of their keys. */
+  function behind(userId: UserId, toid: UserId, groupid: GroupId): Listed[] {
     const tails = new Map<UserId, TextRow[]>();
     for (const [peer, id, own, deleted] of db.iterate<[UserId, number, number, number]>(IN_TAIL, userId)) {
       const row: TextRow = [id, own === 1 ? userId : peer, deleted];
@@ -109,7 +122,7 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
       if (known) known.push(row);
       else tails.set(peer, [row]);
     }
-    return db.rows<TalkRow>(TALKS, userId).map(([toid, groupid, upto, muted, pinned, archived, filed]) => {
+    return db.rows<TalkRow>(TALKS, userId, toid, groupid).map(([toid, groupid, upto, muted, pinned, archived, filed]) => {
       const of: Conversation = groupid === 0 ? { toid } : { groupid };
       const tail = (groupid === 0 ? tails.get(toid) : undefined) ?? [];
       const newest = tail.find(([, , deleted]) => deleted === 0)?.[0] ?? filed ?? 0;
@@ -191,12 +204,13 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
     },
 
     async talks(userId, limit, after) {
-      const { page, more } = pageOf(await db.read(() => listed(userId)), limit, after);
+      const all = await listed(userId);
+      const { page, more } = pageOf(all, limit, after);
       const talks: Talk[] = [];
       for (let i = 0; i < page.length; i += TALKS_AT_ONCE) {
         talks.push(...await db.read(() => page.slice(i, i + TALKS_AT_ONCE).flatMap((talk) => shown(userId, talk) ?? [])));
       }
-      return { talks, more };
+      return { talks, more, count: all.length };
     },
 
     keep(userId, of, settings) {
