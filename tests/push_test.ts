@@ -128,6 +128,43 @@ databaseTest("push: not who is here, who muted, who blocks, what is silent, what
   assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)).length, 1);
 });
 
+databaseTest("push: in a muted group what speaks to the user by name, as the page tells of it; nothing of what is archived", async (db) => {
+  await using service = new PushService();
+  await using server = await startServer(db, SETTINGS, trusting);
+  const [ann] = await makeUsers(db, 1);
+  await using a = await server.client(ann!, { proto: 3 });
+  const [phone] = await makeDevices(server, 1) as [TestDevice];
+  const { id: toid, name } = phone.user;
+  await subscribe(server, phone, await service.browser("phone"));
+  const { groupid } = await ok(a, { msgid: 8, groupname: "g", groupdesc: "" });
+  const keeps = async (...requests: ({ msgid: number } & Record<string, unknown>)[]) => {
+    const { client } = await loginDevice(server, phone);
+    for (const request of requests) await ok(client, request);
+    await client.close();
+  };
+  const says = async (msg: string, fields: object = {}) => (await ok(a, { msgid: 10, groupid, msg, ...fields })).messageid;
+
+  await keeps({ msgid: 9, groupid }, { msgid: 45, groupid }, { msgid: 45, toid: ann!.id });
+  await ok(a, { msgid: 6, toid, msg: `@${name}, between two` });
+  await says("nobody");
+  await says(`mail to me@${name}.example, or @${name}2`);
+  await says(`\`@${name}\``);
+  await says(`@${name}, at night`, { silent: true });
+  await settled(db, server, a, service);
+  const spoken = [await says(`and you, @${name.toUpperCase()}?`)];
+  assertEquals((await service.read(1, "phone")).map((push) => push.messageid), spoken);
+  spoken.push(await says(`${"x ".repeat(10_000)}你好@${name}`));
+  assertEquals((await service.read(2, "phone")).map((push) => push.messageid), spoken);
+
+  await keeps({ msgid: 23, userid: ann!.id });
+  await says(`@${name}, blocked`);
+  await settled(db, server, a, service);
+  await keeps({ msgid: 24, userid: ann!.id }, { msgid: 45, groupid, until: 0, archived: true });
+  await says(`@${name}, archived`);
+  await settled(db, server, a, service);
+  assertEquals(service.pushed.filter((one) => one.name === "phone").length, 2);
+});
+
 databaseTest("push: what a device had not confirmed when its session was lost is pushed when the loss is known", async (db) => {
   await using service = new PushService();
   await using server = await startServer(db, { ...SETTINGS, heartbeat: 0.3 }, { ...trusting, times: { gone: 1500 } });

@@ -4,7 +4,11 @@
  * 1. A subscription is a device's, and goes with the device. Device 0, which all share that know nothing of devices, has none.
  * 2. An endpoint is one browser's: who subscribes with one that another device had has taken it over.
  * 3. Whom a message is pushed to is looked up behind its commit, all at once for many messages (`pushTargets`).
+ * 4. Who has muted a group is told of what speaks to them by name (`isMentioned`). SQL chooses what has an `@` at all, each text is read once, and the rest is found
+ *    in as many turns as it takes: messages may be long, and groups large.
  */
+import { inTurns } from "../async/loop.ts";
+import { isMentioned } from "../search/mentions.ts";
 import type { DeviceId, GroupId, SessionKey, UserId } from "./store.ts";
 
 /** Where a device's push service takes what is for it, and by what that is encrypted (RFC 8291), in base64url. */
@@ -80,10 +84,39 @@ export interface PushStore {
   pushed(after: number, limit: number): Promise<{ id: number; userId: UserId }[]>;
   /**
    * The devices that have a subscription, have not confirmed these messages, and are to be told of them at `now` (ms): the message is there, the account is open, the
-   * user has not read it, did not mute the conversation, does not block the sender, and is in the group. At most {@linkcode MOST_LOOKED_UP} messages.
+   * user has not read it, did not archive the conversation, nor mute it (unless it is a group, and the message speaks to them by name), does not block the sender,
+   * and is in the group. At most {@linkcode MOST_LOOKED_UP} messages.
    */
   pushTargets(asked: readonly PushAsked[], now: number): Promise<PushTarget[]>;
 }
 
 /** So many entries of logs are asked for at once. */
 export const MOST_LOOKED_UP = 200;
+
+/** A device that may be to be told. `muted`: if the message speaks to the user, whose name this is; null: anyway. */
+export interface MaybeTarget {
+  /** The device, and the message. */
+  target: PushTarget;
+  /** The user's name, where the group is muted. */
+  muted: string | null;
+}
+
+/** Those of whose messages muted groups may tell. */
+export function mutedMessages(maybe: readonly MaybeTarget[]): number[] {
+  return [...new Set(maybe.filter(({ muted }) => muted !== null).map(({ target }) => target.messageid))];
+}
+
+/** Those that are to be told (rule 4). `texts`: what the messages say, by number. */
+export async function spokenTo(maybe: readonly MaybeTarget[], texts: ReadonlyMap<number, string>): Promise<PushTarget[]> {
+  const told: PushTarget[] = [];
+  await inTurns((function* () {
+    for (const { target, muted } of maybe) {
+      if (muted === null) told.push(target);
+      else {
+        if (isMentioned(muted, texts.get(target.messageid) ?? "")) told.push(target);
+        yield;
+      }
+    }
+  })());
+  return told;
+}

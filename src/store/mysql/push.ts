@@ -1,10 +1,10 @@
 // Web Push. A row of `push` is written with its user's row locked, as the device's is that it belongs to.
 
 import { Buffer } from "node:buffer";
-import { PUSHED_TEXT, type PushStore, type PushTarget, type Subscription } from "../push.ts";
+import { type MaybeTarget, mutedMessages, PUSHED_TEXT, type PushStore, type PushTarget, spokenTo, type Subscription } from "../push.ts";
 import type { DeviceId, GroupId, UserId } from "../store.ts";
 import type { Pool } from "./pool.ts";
-import { literal, numbers, padded, tuple, valueTable } from "./sql.ts";
+import { literal, marks, numbers, padded, tuple, valueTable } from "./sql.ts";
 import type { Users } from "./users.ts";
 
 type Row = Omit<PushTarget, "text" | "online" | "groupid" | "groupname" | "msg"> & {
@@ -13,18 +13,20 @@ type Row = Omit<PushTarget, "text" | "online" | "groupid" | "groupname" | "msg">
   groupid: GroupId | null;
   groupname: string | null;
   msg: string | null;
+  muted: string | null;
 };
 
 const TARGETS = "SELECT p.userid AS userId, p.device, CONVERT(p.endpoint USING utf8mb4) AS endpoint, p.p256dh, p.auth, p.text, " +
   "d.session IS NOT NULL AS online, m.id AS messageid, a.seq, m.ts, m.sender, s.name, m.groupid, g.groupname, " +
-  `IF(p.text, LEFT(m.msg, ${PUSHED_TEXT}), NULL) AS msg ` +
+  `IF(p.text, LEFT(m.msg, ${PUSHED_TEXT}), NULL) AS msg, IF(t.muted > ?, u.name, NULL) AS muted ` +
   "FROM (asked) a STRAIGHT_JOIN push p FORCE INDEX (PRIMARY) ON p.userid = a.userid " +
   "STRAIGHT_JOIN device d FORCE INDEX (PRIMARY) ON d.userid = p.userid AND d.device = p.device " +
   "STRAIGHT_JOIN message m FORCE INDEX (PRIMARY) ON m.id = a.messageid " +
   "STRAIGHT_JOIN user u FORCE INDEX (PRIMARY) ON u.id = p.userid STRAIGHT_JOIN user s FORCE INDEX (PRIMARY) ON s.id = m.sender " +
   "LEFT JOIN allgroup g ON g.id = m.groupid " +
   "LEFT JOIN talk t ON t.userid = p.userid AND t.toid = IF(m.groupid IS NULL, m.sender, 0) AND t.groupid = COALESCE(m.groupid, 0) " +
-  "WHERE d.confirmed_seq < a.seq AND NOT m.deleted AND NOT u.closed AND COALESCE(t.muted, 0) <= ? AND COALESCE(t.upto, 0) < m.id " +
+  "WHERE d.confirmed_seq < a.seq AND NOT m.deleted AND NOT u.closed AND NOT COALESCE(t.archived, FALSE) AND COALESCE(t.upto, 0) < m.id " +
+  "AND (COALESCE(t.muted, 0) <= ? OR m.groupid IS NOT NULL AND LOCATE('@', m.msg) > 0) " +
   "AND (m.groupid IS NULL OR EXISTS (SELECT 1 FROM groupuser gu WHERE gu.groupid = m.groupid AND gu.userid = p.userid)) " +
   "AND NOT EXISTS (SELECT 1 FROM block b WHERE b.userid = p.userid AND b.blocked = m.sender)";
 
@@ -90,17 +92,27 @@ export function pushStore(db: Pool, users: Users): PushStore {
       if (asked.length === 0) return [];
       const list = padded(asked);
       const table = valueTable(list.length, { messageid: "SIGNED", userid: "SIGNED", seq: "SIGNED" });
-      const rows = await db.read<Row>(TARGETS.replace("asked", `SELECT DISTINCT * FROM (${table}) v`), [
+      const maybe = (await db.read<Row>(TARGETS.replace("asked", `SELECT DISTINCT * FROM (${table}) v`), [
+        now,
         ...list.flatMap(({ messageid, userId, seq }) => [messageid, userId, seq]),
         now,
-      ]);
-      return rows.map(({ text, online, groupid, groupname, msg, ...row }): PushTarget => ({
-        ...row,
-        text: text === 1,
-        online: online === 1,
-        ...groupid === null ? {} : { groupid, groupname: groupname! },
-        ...msg === null ? {} : { msg },
-      }));
+      ])).map(maybeOf);
+      const muted = mutedMessages(maybe);
+      if (muted.length === 0) return maybe.map(({ target }) => target);
+      const ids = padded(muted);
+      const rows = await db.read<{ id: number; msg: string }>(`SELECT id, msg FROM message WHERE id IN (${marks(ids.length)})`, ids);
+      return await spokenTo(maybe, new Map(rows.map(({ id, msg }) => [id, msg])));
     },
   };
+}
+
+function maybeOf({ text, online, groupid, groupname, msg, muted, ...row }: Row): MaybeTarget {
+  const target = {
+    ...row,
+    text: text === 1,
+    online: online === 1,
+    ...groupid === null ? {} : { groupid, groupname: groupname! },
+    ...msg === null ? {} : { msg },
+  };
+  return { target, muted };
 }
