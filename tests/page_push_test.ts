@@ -2,6 +2,7 @@
 // page's own means and by DevTools'; what the server sends, and that a browser can read it, is push_test's.
 
 import { assertEquals } from "@std/assert";
+import type { Page, Worker } from "playwright-core";
 import { pageTest } from "./support/browser.ts";
 import { eventually } from "./support/server.ts";
 
@@ -22,6 +23,100 @@ function standIn(endpoint: string): void {
     getSubscription: () => Promise.resolve(there),
   });
 }
+
+/** Wakes the worker of a page as a push service does it. */
+async function pusher(page: Page): Promise<(data: object | string) => Promise<unknown>> {
+  const devtools = await page.context().newCDPSession(page);
+  const registered = new Promise<string>((resolve) =>
+    devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations: [first] }) => first && resolve(first.registrationId))
+  );
+  await devtools.send("ServiceWorker.enable");
+  const registrationId = await registered;
+  return (data) =>
+    devtools.send("ServiceWorker.deliverPushMessage", {
+      origin: new URL(page.url()).origin,
+      registrationId,
+      data: typeof data === "string" ? data : JSON.stringify(data),
+    });
+}
+
+/** In the worker: no test can click on what the system shows. What only a real click may do is noted: which page came to the front, which was opened. */
+const CLICK = `async (tag) => {
+  const did = [];
+  WindowClient.prototype.focus = function () {
+    did.push("front " + this.url);
+    return Promise.reject(new DOMException("not by a click", "InvalidAccessError"));
+  };
+  Clients.prototype.openWindow = (url) => Promise.resolve(did.push("open " + url));
+  const shown = async () => (await registration.getNotifications()).filter((one) => one.tag === tag);
+  const event = new NotificationEvent("notificationclick", { notification: (await shown())[0] });
+  const waited = [];
+  Object.defineProperty(event, "waitUntil", { value: (what) => waited.push(what) });
+  dispatchEvent(event);
+  await Promise.allSettled(waited);
+  return [...did, ...(await shown()).map(() => "it is still shown")];
+}`;
+
+pageTest(
+  "a click on what was pushed opens the conversation: in the page that is there, also if it knows nothing of it yet, or in a new one",
+  async (t) => {
+    const alice = await t.person({ serviceWorkers: "allow", permissions: ["notifications"] });
+    await alice.register("alice");
+    const bob = await t.person();
+    await bob.register("bob");
+    await bob.begin("A person", "alice");
+    await bob.send("hello");
+    await alice.item("bob").waitFor();
+    await alice.page.evaluate("navigator.serviceWorker.ready");
+    const [worker] = alice.context.serviceWorkers() as [Worker];
+    const push = await pusher(alice.page);
+    const shown = () => worker.evaluate<string[]>("registration.getNotifications().then((all) => all.map(({ title, tag }) => `${tag} ${title}`))");
+    const pushed = async (id: number, name: string) => {
+      await push({ to: 1, id, name, messageid: 5, ts: 1 });
+      await eventually(async () => (await shown()).includes(`u${id} ${name}`), "the notification");
+    };
+    const click = (tag: string) => worker.evaluate<string[]>(`(${CLICK})("${tag}")`);
+    const { url } = t.server;
+
+    // A file in a tab of its own, in front of the page, which is none; and browsers may refuse to bring the page to the front.
+    const file = await alice.context.newPage();
+    await file.goto(`${url}icon-192.png`);
+    await file.bringToFront();
+    await pushed(2, "bob");
+    assertEquals(await click("u2"), [`front ${url}`]);
+    await alice.page.getByRole("main", { name: "bob" }).waitFor();
+    await file.close();
+
+    // The page slept while a stranger wrote.
+    const carol = await t.person();
+    await carol.register("carol");
+    await carol.begin("A person", "alice");
+    await pushed(3, "carol");
+    assertEquals(await click("u3"), [`front ${url}`]);
+    await carol.send("do you know me?");
+    await alice.page.getByRole("main", { name: "carol" }).waitFor();
+    assertEquals(new URL(alice.page.url()).hash, "#u3");
+
+    // Whoever comes to the page by another way has seen what was pushed.
+    await pushed(2, "bob");
+    await alice.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    await eventually(async () => (await shown()).length === 0, "it is gone");
+
+    // In the language that was chosen in the page.
+    await alice.button("Settings").click();
+    await alice.page.getByRole("group", { name: "Language" }).getByRole("button", { name: "中文" }).click();
+    await push("what nobody can read");
+    await eventually(async () => (await shown()).includes(" 新消息"), "in Chinese");
+
+    await pushed(2, "bob");
+    await alice.page.close();
+    await eventually(() => worker.evaluate<boolean>("clients.matchAll({ includeUncontrolled: true }).then((all) => all.length === 0)"), "no page");
+    assertEquals(await click("u2"), [`open ${url}#u2`]);
+    const opened = await alice.context.newPage();
+    await opened.goto(`${url}#u2`);
+    await opened.getByRole("main", { name: "bob" }).waitFor();
+  },
+);
 
 pageTest("who closes the page may be told of messages, with or without what is said", async (t) => {
   const rows = () => t.db.query("select endpoint, text from push");
@@ -51,19 +146,7 @@ pageTest("who closes the page may be told of messages, with or without what is s
   await choice.getByRole("button", { name: "Who wrote", pressed: true }).waitFor();
   await alice.page.keyboard.press("Escape");
 
-  // The worker is woken as a push service does it.
-  const devtools = await alice.context.newCDPSession(alice.page);
-  const registered = new Promise<string>((resolve) =>
-    devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations: [first] }) => first && resolve(first.registrationId))
-  );
-  await devtools.send("ServiceWorker.enable");
-  const registrationId = await registered;
-  const push = (data: object | string) =>
-    devtools.send("ServiceWorker.deliverPushMessage", {
-      origin: new URL(t.server.url).origin,
-      registrationId,
-      data: typeof data === "string" ? data : JSON.stringify(data),
-    });
+  const push = await pusher(alice.page);
   const shown = () =>
     alice.page.evaluate<unknown>(
       "navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((all) => all.map(({ title, body, tag }) => [tag, title, body]).sort())",

@@ -1,9 +1,10 @@
 /** In which language the page speaks: the browser's, unless the user chose. */
+import { keepLanguage, type Language, preferredLanguage } from "./language.ts";
 import { readPreference, writePreference } from "./state/storage.ts";
 import { english, type Texts } from "./texts_en.ts";
 import { chinese } from "./texts_zh.ts";
 
-export type Language = "en" | "zh";
+export type { Language };
 
 /** The texts of the present language. */
 export let t: Texts = english;
@@ -13,13 +14,13 @@ export let language: Language = "en";
 /** As the user chose, or as the browser prefers. */
 export function initLanguage(): void {
   const chosen = readPreference("language");
-  const preferred = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag === "en" || tag === "zh");
-  use(chosen === "zh" || chosen === "en" ? chosen : preferred === "zh" ? "zh" : "en");
+  use(chosen === "zh" || chosen === "en" ? chosen : preferredLanguage());
 }
 
 /** The user chooses. Whoever shows texts has to do so anew. */
 export function chooseLanguage(chosen: Language): void {
   writePreference("language", chosen);
+  void keepLanguage(chosen);
   use(chosen);
 }
 

@@ -15,6 +15,8 @@ export class Route {
   readonly #talk: Talk;
   /** What the address asks for, until it is in the list. */
   #wanted = parseKey(location.hash.slice(1));
+  /** What is to be opened as soon as it is in the list. */
+  #sought: Key | undefined;
   /** null: the list. */
   #next: Key | null | undefined;
   /** The browser is on its way back from a dialog. */
@@ -34,6 +36,7 @@ export class Route {
       if (!shown && screen === "chat") this.#wanted ??= parseKey(location.hash.slice(1));
       shown = screen === "chat";
       if (!shown) return;
+      if (this.#sought && conversations.has(this.#sought)) return this.open(this.#sought);
       if (this.#wanted && conversations.has(this.#wanted)) {
         const key = this.#wanted;
         this.#wanted = undefined;
@@ -47,7 +50,7 @@ export class Route {
 
   /** Opens a conversation, and closes the dialog that stands before it. */
   open(key: Key): void {
-    this.#wanted = undefined;
+    this.#wanted = this.#sought = undefined;
     if (history.state === "dialog") {
       this.#next = key;
       return this.#leave();
@@ -55,6 +58,12 @@ export class Route {
     if (this.#store.state.open === undefined) history.pushState("in", "", `#${key}`);
     else this.#replace(`#${key}`);
     this.#talk.open(key);
+  }
+
+  /** Opens a conversation as soon as it is in the list: who wrote may be a stranger, of whom the page does not know yet. */
+  seek(key: Key): void {
+    if (this.#store.state.conversations.has(key)) this.open(key);
+    else this.#sought = key;
   }
 
   /** Back to the list. */

@@ -29,7 +29,11 @@ export class WebPush {
     // A notification was clicked on.
     navigator.serviceWorker?.addEventListener("message", ({ data }) => {
       const key = parseKey(String(data?.open));
-      if (key && store.state.conversations.has(key)) route.open(key);
+      if (key) route.seek(key);
+    });
+    // A phone had stopped the page, and goes on with it.
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && screen === "chat") void closeAll();
     });
   }
 

@@ -3,7 +3,9 @@
  *
  * 1. What the server pushes (18.5 of the protocol) is shown whatever is in it: browsers take a subscription away whose pushes show nothing.
  * 2. One notification for each conversation, the newest; a click opens it, in the page that is there or in a new one.
+ * 3. Browsers refuse to bring a page to the front at times: the conversation is opened in it all the same.
  */
+import { keptLanguage } from "../language.ts";
 import { worker } from "./scope.ts";
 
 /** What the server says. */
@@ -33,8 +35,7 @@ async function say(data: PushMessageData | null): Promise<void> {
   }
   const { id, name = "", groupid, groupname, msg = "" } = pushed;
   const inGroup = groupid !== undefined;
-  // The worker has no language of its own but the browser's.
-  const something = navigator.language.startsWith("zh") ? "新消息" : "New message";
+  const something = await keptLanguage() === "zh" ? "新消息" : "New message";
   await worker.registration.showNotification((inGroup ? groupname : name) || something, {
     body: (inGroup && name !== "" ? `${name}: ` : "") + (msg || something),
     icon: "icon-192.png",
@@ -44,9 +45,11 @@ async function say(data: PushMessageData | null): Promise<void> {
 
 /** The page, with that conversation. */
 async function open(key: string): Promise<void> {
-  const url = `${worker.registration.scope}${key === "" ? "" : `#${key}`}`;
-  const [page] = await worker.clients.matchAll({ type: "window" });
-  if (!page) return void await worker.clients.openWindow(url);
-  await page.focus();
+  const { scope } = worker.registration;
+  // A page that was loaded past the worker is one as well; a file that is open in a tab of its own is none.
+  const tabs = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const page = tabs.find(({ url }) => [scope, `${scope}index.html`].includes(url.split(/[?#]/)[0]!));
+  if (!page) return void await worker.clients.openWindow(`${scope}${key === "" ? "" : `#${key}`}`);
   page.postMessage({ open: key });
+  await page.focus();
 }
