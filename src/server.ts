@@ -126,6 +126,8 @@ export interface Overrides {
  */
 export async function start(config: Config, overrides: Overrides = {}, ready: (addresses: Addresses) => void = () => {}): Promise<Server> {
   const certificate = await readCertificate(config);
+  // A start that fails leaves no file where there was none. Where there is one, its server is named that has the file.
+  if (config.database.kind === "sqlite" && !await isThere(config.database.path)) Listeners.check(config);
   const opened = await openStore(config);
   const store = overrides.store?.(opened) ?? opened;
   let folder: Folder | undefined;
@@ -148,6 +150,10 @@ export async function start(config: Config, overrides: Overrides = {}, ready: (a
     throw error;
   }
   return server;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, (error) => !(error instanceof Deno.errors.NotFound));
 }
 
 /** Without Redis a node is alone on its bus. */
@@ -251,8 +257,8 @@ class NatterServer implements Server {
     const end = farewell.end.bind(farewell);
     const most = config.maxConnections;
     const strangers = new Strangers(Math.max(1, Math.floor(most * STRANGERS)), (connection) => farewell.cut(connection, "full"));
-    const delivery = this.#delivery = new Delivery({ store, table, confirmation, url: terms.url, tooSlow: (session) => end(session, "slow") });
-    const appender = this.#appender = new Appender({ store, router, counters, notifier, url: terms.url });
+    const delivery = this.#delivery = new Delivery({ store, table, confirmation, terms, tooSlow: (session) => end(session, "slow") });
+    const appender = this.#appender = new Appender({ store, router, counters, notifier, terms });
     const signals = new Signals({ store, table, router, ties, limits });
     const changes = this.#changes = new Changes({ store, router, table, ties, signals, pushes });
     const groupNews = this.#groupNews = new GroupNews({ router, changes, counters, limits });
@@ -294,7 +300,7 @@ class NatterServer implements Server {
       groups: new Groups({ store, lists, changes, news: groupNews, limits }),
       moderation: new Moderation({ store, news: groupNews, changes }),
       hooks: new Hooks({ store, limits }),
-      history: new History(store, terms.url),
+      history: new History(store, terms),
       deeds,
       profiles: new Profiles(store, changes),
       reports: new Reports(store, limits),
@@ -337,6 +343,7 @@ class NatterServer implements Server {
     const metrics = new Routes(metricsRoutes(() => monitoring.measure(), false));
     const answering: Answering = { page: (request) => page.answer(request), metrics: (request) => metrics.answer(request) };
     this.#listeners = await Listeners.open({ config: this.#config, certificate, handler: this.#connections, answering, limits: this.#limits });
+    this.#terms.listening(this.#listeners.addresses);
   }
 
   #fileRoutes(): Route[] {

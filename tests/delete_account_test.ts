@@ -97,7 +97,11 @@ databaseTest("DELETE_ACCOUNT: sessions, names, lists, memberships and what waits
     assertEquals((await stranger.login({ ...who, proto: 3 })).errno, 1);
   }
   for (const name of ["alice", "deleted", "D1"]) assertEquals((await bob.client.request({ msgid: 7, friendname: name })).errno, 16, name);
-  for (const request of [{ msgid: 6, toid: alice.id, msg: "?" }, { msgid: 7, friendid: alice.id }, { msgid: 23, userid: alice.id }]) {
+  const naming = [{ msgid: 6, toid: alice.id, msg: "?" }, { msgid: 21, toid: alice.id, msg: "?" }, { msgid: 7, friendid: alice.id }, {
+    msgid: 23,
+    userid: alice.id,
+  }];
+  for (const request of naming) {
     assertEquals((await bob.client.request(request)).errno, 16, JSON.stringify(request));
   }
   assertEquals((await bob.client.request({ msgid: 42, ids: [alice.id, bob.id] })).users, [{ id: bob.id, name: "bob" }]);

@@ -4,11 +4,11 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { NatterClient } from "../src/client/natter_client.ts";
 import { exportData } from "../src/client/files.ts";
 import { tcp } from "../src/client/tcp_transport.ts";
-import { PART_BYTES, PART_ROWS } from "../src/store/export.ts";
-import { StoreUnavailable } from "../src/store/store.ts";
+import { exportOf, PART_BYTES, PART_ROWS } from "../src/store/export.ts";
+import { type Store, StoreUnavailable } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { CapturedLog } from "./support/captured_log.ts";
-import { databaseTest, testDatabase } from "./support/databases.ts";
+import { addUsers, databaseTest, testDatabase } from "./support/databases.ts";
 import { FileServer } from "./support/files.ts";
 import { run } from "./support/program.ts";
 import { HttpClient } from "./support/http_client.ts";
@@ -242,4 +242,24 @@ databaseTest("export: only with a token, and not too often", async (db) => {
   assertEquals(often.status, 429);
   const after = Number(often.headers.get("retry-after"));
   assert(after > 600 && after <= 1200, String(after));
+});
+
+databaseTest("export: conversations that are gone between two looks into the database do not end the list of those behind them", async (db) => {
+  const store = await db.open();
+  const [ann] = await addUsers(store, "ann") as [number];
+  for (let i = 0; i < 101; i++) await store.createGroup(ann, `g${i}`, `g${i}`, "");
+  let pages = 0;
+  // As if all of the first page had been left while it was read.
+  const talks: Store["talks"] = async (...args) => {
+    const page = await store.talks(...args);
+    return pages++ === 0 ? { ...page, talks: [] } : page;
+  };
+  const account = (await store.findUser({ id: ann }))!;
+  const told: string[] = [];
+  for await (const record of exportOf(new Proxy(store, { get: (of, name) => name === "talks" ? talks : Reflect.get(of, name) }), account)) {
+    const { what, name } = record as { what: string; name: string };
+    if (what === "conversation") told.push(name);
+  }
+  assertEquals([pages, told], [2, ["g100"]]);
+  await store.close();
 });

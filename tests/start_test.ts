@@ -96,7 +96,16 @@ Deno.test("start: a port in use is named, and the setting that says it", async (
     const tls = ["--tls-cert", cert, "--tls-key", key];
     const args = ["--listen", "127.0.0.1:0", "--http", "off", ...flag.includes("tls") || flag === "--https" ? tls : [], flag, address];
     assertEquals(await refused(1, args, { cwd: folder.path }), `${flag}: cannot listen on ${address}: another program listens there already`);
+    assertEquals([...Deno.readDirSync(folder.path)], [], "nothing is left of it");
   }
+});
+
+databaseTest("start: with port 0 clients are told where the page is, by the port that was picked", async (db) => {
+  await using server = new Program(["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--database", db.url]);
+  const { tcp, http } = await server.ready();
+  const [user] = await makeUsers(db, 1);
+  await using client = await RawClient.connect(tcp);
+  assertEquals((await client.login({ id: user.id, token: user.token, proto: 3 })).url, `http://127.0.0.1:${http}`);
 });
 
 Deno.test("start: a database file that cannot be made or used is named", async () => {

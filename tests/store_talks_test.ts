@@ -34,7 +34,7 @@ const PLAIN = { muted: 0, pinned: false, archived: false };
 databaseTest("a list of conversations: newest first, with name, last text, unread ones and marks; groups without any text behind them", async (t) => {
   const store = await t.open();
   const [ada, bob, cy, dan] = await addUsers(store, "ada", "bob", "cy", "dan");
-  assertEquals(await store.talks(ada, 10), { talks: [], more: false, count: 0 });
+  assertEquals(await store.talks(ada, 10), { talks: [], next: undefined, count: 0 });
   const [pub, empty, other] = [await group(t, store, ada, bob), await group(t, store, bob, ada), await group(t, store, bob, ada)];
   await group(t, store, bob, cy);
   const [first, second] = [await say(store, bob, { toid: ada }, "1"), await say(store, bob, { toid: ada }, "2")];
@@ -65,14 +65,14 @@ databaseTest("a list of conversations: newest first, with name, last text, unrea
     behind(empty),
     behind(other),
   ];
-  assertEquals(await store.talks(ada, 10), { talks: all, more: false, count: 6 });
+  assertEquals(await store.talks(ada, 10), { talks: all, next: undefined, count: 6 });
   // In pages.
-  assertEquals(await store.talks(ada, 2), { talks: all.slice(0, 2), more: true, count: 6 });
-  assertEquals(await store.talks(ada, 2, { messageid: fourth }), { talks: all.slice(2, 4), more: true, count: 6 });
-  assertEquals(await store.talks(ada, 2, { messageid: second }), { talks: all.slice(4), more: false, count: 6 });
-  assertEquals(await store.talks(ada, 1, { messageid: first }), { talks: [all[4]], more: true, count: 6 });
-  assertEquals(await store.talks(ada, 9, { groupid: empty }), { talks: [all[5]], more: false, count: 6 });
-  assertEquals(await store.talks(ada, 9, { groupid: other }), { talks: [], more: false, count: 6 });
+  assertEquals(await store.talks(ada, 2), { talks: all.slice(0, 2), next: { messageid: fourth }, count: 6 });
+  assertEquals(await store.talks(ada, 2, { messageid: fourth }), { talks: all.slice(2, 4), next: { messageid: second }, count: 6 });
+  assertEquals(await store.talks(ada, 2, { messageid: second }), { talks: all.slice(4), next: undefined, count: 6 });
+  assertEquals(await store.talks(ada, 1, { messageid: first }), { talks: [all[4]], next: { groupid: empty }, count: 6 });
+  assertEquals(await store.talks(ada, 9, { groupid: empty }), { talks: [all[5]], next: undefined, count: 6 });
+  assertEquals(await store.talks(ada, 9, { groupid: other }), { talks: [], next: undefined, count: 6 });
   assertEquals(await talksOf(store, dan), []);
   // What is deleted neither counts nor holds a conversation where it is; one without any other text is not shown.
   await remove(store, bob, second);

@@ -16,6 +16,7 @@ import type { Notifier } from "../push/notifier.ts";
 import { type Append, type Appended, type GroupId, type Store, StoreUnavailable } from "../store/store.ts";
 import { entryHead } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
+import type { Terms } from "./terms.ts";
 
 /** Text in one transaction (characters). */
 const BATCH_SIZE = 1024 * 1024;
@@ -57,7 +58,7 @@ export class Appender {
   readonly #router: Router;
   readonly #counters: Counters;
   readonly #notifier: Notifier | undefined;
-  readonly #url: string;
+  readonly #terms: Pick<Terms, "url">;
   #waiting: Entry[] = [];
   /** By group: to how many its last message went. */
   readonly #receivers = new Map<GroupId, number>();
@@ -68,19 +69,19 @@ export class Appender {
   /** Resolved, and replaced, whenever a batch has been answered. */
   #batch = Promise.withResolvers<void>();
 
-  /** Nothing waits yet. @param parts `notifier` pushes to who is away, if anybody does; `url` is how this server is reached over HTTP */
-  constructor({ store, router, counters, notifier, url }: {
+  /** Nothing waits yet. @param parts `notifier` pushes to who is away, if anybody does; `terms.url` is how this server is reached over HTTP */
+  constructor({ store, router, counters, notifier, terms }: {
     store: Store;
     router: Router;
     counters: Counters;
     notifier: Notifier | undefined;
-    url: string;
+    terms: Pick<Terms, "url">;
   }) {
     this.#store = store;
     this.#router = router;
     this.#counters = counters;
     this.#notifier = notifier;
-    this.#url = url;
+    this.#terms = terms;
   }
 
   /**
@@ -208,7 +209,7 @@ export class Appender {
     const { messageid, receivers, repeated, files } = outcome!;
     if (!repeated) this.#counters.stored.add(append.groupid === undefined ? "chat" : "group_chat");
     if (receivers.length === 0) return;
-    const entry = entryHead({ ...append, messageid, id: author.userId, name: author.name, files }, this.#url);
+    const entry = entryHead({ ...append, messageid, id: author.userId, name: author.name, files }, this.#terms.url);
     this.#router.deliver(entry, append.toid === author.userId ? undefined : author.userId, receivers);
     if (!append.silent) this.#notifier?.stored({ messageid, sender: author.userId, receivers });
   }

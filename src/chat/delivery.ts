@@ -20,6 +20,7 @@ import type { ConnectionTable } from "../presence/connection_table.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
 import { type EntryHead, entryHead, entryLine } from "../wire/encode.ts";
 import type { Confirmation } from "./confirmation.ts";
+import type { Terms } from "./terms.ts";
 
 /** What is read from a log at once: entries, and bytes of text. */
 const PAGE_ROWS = 200, PAGE_BYTES = 256 * 1024;
@@ -41,19 +42,21 @@ export class Delivery {
   readonly #store: Store;
   readonly #table: ConnectionTable;
   readonly #confirmation: Confirmation;
-  readonly #url: string;
+  readonly #terms: Pick<Terms, "url">;
   readonly #tooSlow: (session: Session) => void;
   readonly #places = new WeakMap<Session, Place>();
   readonly #retries = new Set<ReturnType<typeof setTimeout>>();
   /** Messages put into outgoing queues. */
   delivered = 0;
 
-  /** `url` is how this server is reached over HTTP; `tooSlow` ends a session whose place was trimmed away. */
-  constructor(parts: { store: Store; table: ConnectionTable; confirmation: Confirmation; url: string; tooSlow: (session: Session) => void }) {
+  /** `terms.url` is how this server is reached over HTTP; `tooSlow` ends a session whose place was trimmed away. */
+  constructor(
+    parts: { store: Store; table: ConnectionTable; confirmation: Confirmation; terms: Pick<Terms, "url">; tooSlow: (session: Session) => void },
+  ) {
     this.#store = parts.store;
     this.#table = parts.table;
     this.#confirmation = parts.confirmation;
-    this.#url = parts.url;
+    this.#terms = parts.terms;
     this.#tooSlow = parts.tooSlow;
   }
 
@@ -125,7 +128,7 @@ export class Delivery {
         if (session.departed || connection.ending) return;
         if (entries[0]?.seq !== cursor + 1) return this.#tooSlow(session);
         for (const entry of entries) {
-          this.#send(session, entry.seq, entryHead(entry, this.#url), entry.id === userId && entry.toid !== userId);
+          this.#send(session, entry.seq, entryHead(entry, this.#terms.url), entry.id === userId && entry.toid !== userId);
           place.cursor = cursor = entry.seq;
         }
       }

@@ -6,6 +6,7 @@ import { Errno, Refusal } from "../wire/errors.ts";
 import type { Msg, Request } from "../wire/requests.ts";
 import { comparableName } from "../wire/names.ts";
 import { ANSWER_BYTES } from "./terms.ts";
+import type { Terms } from "./terms.ts";
 
 /** What stands in an answer beside its messages (bytes), at most. */
 const MESSAGES_ENVELOPE = 512;
@@ -25,12 +26,12 @@ export interface Page {
 /** Reads conversations. */
 export class History {
   readonly #store: Store;
-  readonly #url: string;
+  readonly #terms: Pick<Terms, "url">;
 
-  /** Joins it to the store. @param url how this server is reached over HTTP */
-  constructor(store: Store, url: string) {
+  /** Joins it to the store. @param terms `url` is how this server is reached over HTTP */
+  constructor(store: Store, terms: Pick<Terms, "url">) {
     this.#store = store;
-    this.#url = url;
+    this.#terms = terms;
   }
 
   /** HISTORY: a page, oldest first, that fits into an answer; for clients of 0.1 without what was deleted, and as they know messages. Throws {@linkcode Refusal}. */
@@ -38,7 +39,7 @@ export class History {
     const of = await this.#conversation(request);
     const page = await this.#store.history(userId, of, request, request.limit, ANSWER_BYTES, dialect === 3);
     if (typeof page === "string") throw new Refusal(Errno[page]);
-    return fitting(page, request, dialect === 3 ? chatMessage : (message) => oldChatMessage(message, this.#url));
+    return fitting(page, request, dialect === 3 ? chatMessage : (message) => oldChatMessage(message, this.#terms.url));
   }
 
   async #conversation({ toid, toname, groupid }: Request<typeof Msg.HISTORY>): Promise<Conversation> {

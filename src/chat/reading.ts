@@ -68,7 +68,7 @@ export class Reading {
   async conversations({ userId }: Session, request: Request<typeof Msg.CONVERSATIONS>): Promise<{ conversations: object[]; more: boolean }> {
     const { before, beforegroup, limit } = request;
     const after = before !== undefined ? { messageid: before } : beforegroup !== undefined ? { groupid: beforegroup } : undefined;
-    const { talks, more, count } = await this.parts.store.talks(userId, limit, after);
+    const { talks, next, count } = await this.parts.store.talks(userId, limit, after);
     this.parts.limits.charge(userId, listCost(count));
     const now = Date.now();
     const conversations: object[] = [];
@@ -79,7 +79,7 @@ export class Reading {
       if (room < 0) break;
       conversations.push(shown);
     }
-    return { conversations, more: more || conversations.length < talks.length };
+    return { conversations, more: next !== undefined || conversations.length < talks.length };
   }
 
   /** MUTE: nothing of it said, it mutes for ever. Throws {@linkcode Refusal}. */

@@ -4,6 +4,7 @@
  *
  * 1. In small steps with pauses between them, so that neither the event loop nor the database is kept from its work. A pass walks on: what must stay is looked
  *    at once.
+ *    Events of invitations by name, which are in no history, stay without `--keep-days`, as messages do: they are few, and count for who invites (`quota.ts`).
  * 2. Whether something is old is decided by {@linkcode TrustedTime}, not by the clock alone.
  */
 import { DAY_MS, type Pause } from "../async/pause.ts";

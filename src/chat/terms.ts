@@ -36,6 +36,9 @@ export interface TermsConfig {
   https: Address | undefined;
 }
 
+/** Where the page is. */
+export type Listening = { http?: Address | undefined; https?: Address | undefined };
+
 /** The terms on which a server talks. */
 export class Terms {
   /** Seconds of silence before a PING. */
@@ -50,8 +53,13 @@ export class Terms {
   readonly registration: Registration;
   /** Members may invite to the server. */
   readonly invites: boolean;
-  /** How it is reached over HTTP, without a slash at the end. */
-  readonly url: string;
+  /** How it is reached over HTTP, without a slash at the end; where nothing was said of it, with the port that was picked once it listens. */
+  get url(): string {
+    return this.#url;
+  }
+  #url: string;
+  /** `--url` said it. */
+  readonly #said: boolean;
   /** natter's version. */
   readonly version: string = deno.version;
 
@@ -63,8 +71,18 @@ export class Terms {
     this.limits = { line: maxLine, answer, group: maxGroup, devices: maxDevices, ...(file === undefined ? {} : { file }) };
     this.registration = registration;
     this.invites = registration === "invite" && invites === "members";
-    this.url = url ?? (https ? `https://${formatAddress(https)}` : http ? `http://${formatAddress(http)}` : "");
+    this.#said = url !== undefined;
+    this.#url = url ?? urlOf({ http, https });
     const offered = { devices: maxDevices > 0, push: push !== "off" && maxDevices > 0, directory, invites: this.invites, files: file !== undefined };
     this.features = Object.entries(offered).flatMap(([feature, there]) => there ? [feature] : []);
   }
+
+  /** It listens there now. */
+  listening(addresses: Listening): void {
+    if (!this.#said) this.#url = urlOf(addresses);
+  }
+}
+
+function urlOf({ http, https }: Listening): string {
+  return https ? `https://${formatAddress(https)}` : http ? `http://${formatAddress(http)}` : "";
 }

@@ -116,6 +116,18 @@ export class Listeners {
     }
   }
 
+  /** Throws {@linkcode ListenError} if somebody listens there already, or nobody can. */
+  static check(config: Config): void {
+    for (const flag of ["listen", "tls-listen", "http", "https", "metrics"] as const) {
+      const address = config[flag === "tls-listen" ? "tlsListen" : flag];
+      try {
+        if (address) listen(address).close();
+      } catch (error) {
+        throw named(flag, error);
+      }
+    }
+  }
+
   /** Accepts TCP connections from now on. What serves them is loaded here. */
   async accept(): Promise<void> {
     const { TcpListener } = await import("./tcp.ts");
@@ -158,7 +170,11 @@ async function opening<T>(flag: string, open: () => T | Promise<T>): Promise<T> 
   try {
     return await open();
   } catch (error) {
-    if (error instanceof ListenError) error.message = `--${flag}: ${error.message}`;
-    throw error;
+    throw named(flag, error);
   }
+}
+
+function named(flag: string, error: unknown): unknown {
+  if (error instanceof ListenError) error.message = `--${flag}: ${error.message}`;
+  return error;
 }

@@ -3,7 +3,12 @@
 /** How often something was, by one label. */
 export class Counter {
   /** How often, by label. */
-  readonly values = new Map<string, number>();
+  readonly values: Map<string, number>;
+
+  /** `labels` are told from the start, as 0: a rate sees the first of each. */
+  constructor(...labels: string[]) {
+    this.values = new Map(labels.map((label) => [label, 0]));
+  }
 
   /** Counts `count` more under this label. */
   add(label: string, count = 1): void {
@@ -43,7 +48,7 @@ export class Counters {
   /** Stored messages, and what was done to some and happened in groups, by kind: `chat`, `group_chat`, `edit`, `delete`, `react`, `group_event`. */
   readonly stored: Counter = new Counter();
   /** Web Push, by result: `sent`, `failed` (also if it is tried again), `dropped` (too many, too old, or a newer one took its place), `gone` (a subscription is no more). */
-  readonly pushes: Counter = new Counter();
+  readonly pushes: Counter = new Counter("sent", "failed", "dropped", "gone");
   /** Messages per commit. */
   readonly commitMessages: Histogram = new Histogram([1, 2, 5, 10, 20, 50, 100, 200, 500]);
   /** Seconds per commit. */

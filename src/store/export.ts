@@ -140,12 +140,11 @@ export async function* exportOf(store: Store, { id, name, closed }: Account, res
 }
 
 async function* conversations(store: Store, id: UserId, rest: () => Promise<void>): AsyncGenerator<object> {
-  for (let after: TalksPlace | undefined, more = true; more;) {
+  let after: TalksPlace | undefined;
+  do {
     await rest();
-    const page = await store.talks(id, EXPORTED_AT_ONCE, after);
-    for (const { last: _, unread: __, ...talk } of page.talks) yield { what: "conversation", ...talk };
-    const end = page.talks.at(-1);
-    after = end?.last ? { messageid: end.last.messageid } : end?.groupid === undefined ? undefined : { groupid: end.groupid };
-    more = page.more && after !== undefined;
-  }
+    const { talks, next } = await store.talks(id, EXPORTED_AT_ONCE, after);
+    for (const { last: _, unread: __, ...talk } of talks) yield { what: "conversation", ...talk };
+    after = next;
+  } while (after);
 }

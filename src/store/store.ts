@@ -329,8 +329,11 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
   dropDeeds(after: number, limit: number): Promise<{ dropped: number; next: number | undefined }>;
   /** Marks a conversation as read up to `messageid`, at most to its newest message. It never goes back. */
   read(userId: UserId, of: Conversation, messageid: number): Promise<Read | "NO_USER" | "NO_GROUP" | "NOT_MEMBER">;
-  /** The user's conversations, those with the newest texts first; behind them the groups without any, by number. `count`: how many were looked at for that. */
-  talks(userId: UserId, limit: number, after?: TalksPlace): Promise<{ talks: Talk[]; more: boolean; count: number }>;
+  /**
+   * The user's conversations, those with the newest texts first; behind them the groups without any, by number. `next`: where to go on, also if what
+   * stood there was left meanwhile; undefined: there are no more. `count`: how many were looked at for that.
+   */
+  talks(userId: UserId, limit: number, after?: TalksPlace): Promise<{ talks: Talk[]; next: TalksPlace | undefined; count: number }>;
   /** Changes what the user keeps of a conversation. */
   keep(userId: UserId, of: Conversation, settings: Partial<TalkSettings>): Promise<"OK" | "NO_USER" | "NO_GROUP" | "NOT_MEMBER">;
   /**

@@ -219,8 +219,8 @@ export function talks(db: Pool): Pick<Store, "read" | "talks" | "keep"> {
         row,
         newest: row.newest ?? 0,
       }));
-      const { page, more } = pageOf(all, limit, after);
-      if (page.length === 0) return { talks: [], more, count: all.length };
+      const { page, next } = pageOf(all, limit, after);
+      if (page.length === 0) return { talks: [], next, count: all.length };
       const newest = page.flatMap(({ newest }) => newest === 0 ? [] : newest);
       const peers = page.flatMap(({ of }) => of.toid ?? []);
       const few = page.map((talk, n) => ({ talk, n }));
@@ -238,7 +238,7 @@ export function talks(db: Pool): Pick<Store, "read" | "talks" | "keep"> {
       }
       const texts = new Map(last.map((row) => [row.id, row]));
       const known = new Set(told.map(({ id }) => id));
-      return { talks: page.map((talk, n) => shown(talk, counted.get(n)!, texts.get(talk.newest), known)), more, count: all.length };
+      return { talks: page.map((talk, n) => shown(talk, counted.get(n)!, texts.get(talk.newest), known)), next, count: all.length };
     },
 
     async keep(userId, of, settings) {

@@ -205,12 +205,12 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
 
     async talks(userId, limit, after) {
       const all = await listed(userId);
-      const { page, more } = pageOf(all, limit, after);
+      const { page, next } = pageOf(all, limit, after);
       const talks: Talk[] = [];
       for (let i = 0; i < page.length; i += TALKS_AT_ONCE) {
         talks.push(...await db.read(() => page.slice(i, i + TALKS_AT_ONCE).flatMap((talk) => shown(userId, talk) ?? [])));
       }
-      return { talks, more, count: all.length };
+      return { talks, next, count: all.length };
     },
 
     keep(userId, of, settings) {
