@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionLost, NatterClient, type NatterClientOptions, NatterError } from "../src/client/natter_client.ts";
 import { tcp } from "../src/client/tcp_transport.ts";
 import { event } from "./support/client_events.ts";
-import { databaseTest } from "./support/databases.ts";
+import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
 import { startProxy } from "./support/proxy.ts";
 import { eventually, makeUsers, spawnServer, startServer } from "./support/server.ts";
 
@@ -158,7 +158,7 @@ databaseTest("client and server: an answer that is lost on its way makes no seco
   assertEquals(received, Array.from({ length: 10 }, (_, i) => `${i}`));
 });
 
-databaseTest("client and server: a server that stops says so, and its clients come back; a server gone silent is noticed", async (db) => {
+waitingDatabaseTest("client and server: a server that stops says so, and its clients come back; a server gone silent is noticed", async (db) => {
   let server = await startServer(db);
   const [alice] = await makeUsers(db, 1);
   await using client = clientOf(() => server.port);

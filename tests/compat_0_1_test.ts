@@ -5,7 +5,7 @@ import { assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { checks, conformance } from "./compat_0_1/conformance/main.ts";
 import { parseTarget } from "./compat_0_1/conformance/target.ts";
-import { databaseTest } from "./support/databases.ts";
+import { waitingDatabaseTest } from "./support/databases.ts";
 import { testExamples } from "./support/examples.ts";
 import { startServer } from "./support/server.ts";
 import { play, transcriptsOf } from "./support/transcript.ts";
@@ -32,7 +32,7 @@ const departedTranscripts: Record<number, string> = { 327: EVENTS };
 
 const folder = new URL("./compat_0_1/", import.meta.url);
 
-databaseTest("0.1: its conformance suite holds, but for what is said here", async (db) => {
+waitingDatabaseTest("0.1: its conformance suite holds, but for what is said here", async (db) => {
   await using server = await startServer(db, { http: "127.0.0.1:0", limits: "off", heartbeat: 2 });
   const { tcp, http } = server.server.addresses;
   const said: string[] = [];

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { databaseTest, type TestDatabase } from "./support/databases.ts";
+import { type TestDatabase, waitingDatabaseTest } from "./support/databases.ts";
 import { startProxy } from "./support/proxy.ts";
 import { countOnline, eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
 
@@ -43,7 +43,7 @@ async function outageOf(db: TestDatabase): Promise<Outage> {
   };
 }
 
-databaseTest(
+waitingDatabaseTest(
   `outage: ${GONE} go and ${STAYING} stay while the database is away; logins get 19 with retry; 5 s after its return all is right`,
   async (db) => {
     await (await startServer(db)).server.close();

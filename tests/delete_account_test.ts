@@ -1,7 +1,7 @@
 // Deleting an account: what is the user's alone goes, what others have stays whole.
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { databaseTest, type TestDatabase } from "./support/databases.ts";
+import { databaseTest, type TestDatabase, waitingDatabaseTest } from "./support/databases.ts";
 import { FileServer } from "./support/files.ts";
 import { run } from "./support/program.ts";
 import type { RawClient } from "./support/raw_client.ts";
@@ -182,7 +182,7 @@ databaseTest("deleting an account goes on at the next start, whenever the server
   assertEquals(await db.query("select id from message where msg like 'hers%'"), []);
 });
 
-databaseTest("natter deluser, beside a running server", async (db) => {
+waitingDatabaseTest("natter deluser, beside a running server", async (db) => {
   await using server = await start(db);
   const alice = await enter(server, "alice");
   const { code, stdout, stderr } = await run(["deluser", "alice", "--database", db.url]);

@@ -2,7 +2,7 @@
 // missed something. What nobody has handled is never trimmed.
 
 import { assert, assertEquals } from "@std/assert";
-import { databaseTest, type TestDatabase } from "./support/databases.ts";
+import { databaseTest, type TestDatabase, waitingDatabaseTest } from "./support/databases.ts";
 import { loginDevice, makeDevices } from "./support/devices.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, startServer } from "./support/server.ts";
@@ -67,7 +67,7 @@ databaseTest("devices: what nobody has handled stays, and then the sender is tol
   }
 });
 
-databaseTest("devices: a reader whose place is trimmed away under it is sent away, and comes back to the right place", async (db) => {
+waitingDatabaseTest("devices: a reader whose place is trimmed away under it is sent away, and comes back to the right place", async (db) => {
   await using server = await startServer(db, { "max-inbox": MOST, limits: "off", "send-queue": 1024 });
   const [frozen, here] = await makeDevices(server, 2);
   const [other] = await makeDevices(server, 1);

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { StoreWatch } from "./support/around_store.ts";
-import { databaseTest } from "./support/databases.ts";
+import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, residentMemory, spawnServer, startServer, stateOf, type TestUser } from "./support/server.ts";
 
@@ -74,7 +74,7 @@ databaseTest(
   },
 );
 
-databaseTest("fast sender: while nothing can be stored it is not read, nor taken for silent, and its account is in use", async (db) => {
+waitingDatabaseTest("fast sender: while nothing can be stored it is not read, nor taken for silent, and its account is in use", async (db) => {
   const HEARTBEAT = 300;
   const watch = new StoreWatch();
   await using s = await startServer(db, { limits: "off", heartbeat: HEARTBEAT / 1000 }, { store: watch.wrap });

@@ -1,7 +1,7 @@
 // Logins that meet: of one user at the same moment, on one connection, while another is alive. Those that die: login_death_test.ts.
 
 import { assert, assertEquals } from "@std/assert";
-import { databaseTest } from "./support/databases.ts";
+import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { countOnline, eventually, makeUsers, setHolder, startServer, stateOf, type TestServer, type TestUser } from "./support/server.ts";
 
@@ -110,7 +110,7 @@ databaseTest("login: a second one while the first is alive: errno 2, modern and 
   }));
 });
 
-databaseTest("login: a holder that says nothing is replaced, and told", async (db) => {
+waitingDatabaseTest("login: a holder that says nothing is replaced, and told", async (db) => {
   await using s = await startServer(db, { limits: "off" });
   const [user] = await makeUsers(db, 1);
   await using frozen = await s.client(user!);

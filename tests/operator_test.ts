@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { cheapPasswords } from "./support/cheap_passwords.ts";
-import { databaseTest, type TestDatabase, testDatabase } from "./support/databases.ts";
+import { databaseTest, type TestDatabase, testDatabase, waitingDatabaseTest } from "./support/databases.ts";
 import { cheapServer, type Ended, Program, run } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, stateOf } from "./support/server.ts";
@@ -22,7 +22,7 @@ async function done(db: TestDatabase, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-databaseTest("operator: users and kick", async (db) => {
+waitingDatabaseTest("operator: users and kick", async (db) => {
   const { server, port } = await serve(db);
   await using _server = server;
   // Listed in the order of their ids, which need not be the one in which they were asked for.
@@ -45,7 +45,7 @@ databaseTest("operator: users and kick", async (db) => {
   assertMatch((await natter(db, "kick", "nobody")).stderr, /^natter: there is no user nobody\n$/);
 });
 
-databaseTest("operator: devices, and kick of one of them", async (db) => {
+waitingDatabaseTest("operator: devices, and kick of one of them", async (db) => {
   const { server, port } = await serve(db);
   await using _server = server;
   const [alice] = await makeUsers(db, 1);
@@ -86,7 +86,7 @@ databaseTest("operator: restored gives the database a fresh epoch, which clients
   assert(await epoch() !== before);
 });
 
-databaseTest("operator: ban, unban and passwd", async (db) => {
+waitingDatabaseTest("operator: ban, unban and passwd", async (db) => {
   const { server, port } = await serve(db);
   await using _server = server;
   const login = async (fields: object) => {

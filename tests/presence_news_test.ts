@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { assertErrno, nothingElse } from "./support/chat.ts";
-import { databaseTest } from "./support/databases.ts";
+import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
 
@@ -15,7 +15,7 @@ async function news(client: RawClient, since: number) {
   return { message, after: performance.now() - since };
 }
 
-databaseTest("PRESENCE: told late, to those who have the user as a friend, and not when it was undone", async (db) => {
+waitingDatabaseTest("PRESENCE: told late, to those who have the user as a friend, and not when it was undone", async (db) => {
   await using s = await startServer(db, { "on-conflict": "replace" });
   const [ann, bob, cid, dan, eve, fay] = await makeUsers(db, 6);
   await using a = await s.client(ann);
@@ -51,7 +51,7 @@ databaseTest("PRESENCE: told late, to those who have the user as a friend, and n
   for (const client of [a, c, d, e, f]) await nothingElse(client);
 });
 
-databaseTest("PRESENCE: who looked at a change that was undone is told how things stand, and nobody else is", async (db) => {
+waitingDatabaseTest("PRESENCE: who looked at a change that was undone is told how things stand, and nobody else is", async (db) => {
   await using s = await startServer(db);
   const [ann, bob, cid, dan] = await makeUsers(db, 4);
   await using a = await s.client(ann);
@@ -76,7 +76,7 @@ databaseTest("PRESENCE: who looked at a change that was undone is told how thing
   for (const client of [a, d]) await nothingElse(client);
 });
 
-databaseTest("PRESENCE: a client that takes nothing for a while is told later, the newest only", async (db) => {
+waitingDatabaseTest("PRESENCE: a client that takes nothing for a while is told later, the newest only", async (db) => {
   await using s = await startServer(db, { limits: "off", "send-queue": 1024 }, { times: { news: 100 } });
   const [ann, bob, cid] = await makeUsers(db, 3);
   await using a = (await s.client(ann)).answerPings();

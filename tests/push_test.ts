@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromBase64 } from "../src/push/encryption.ts";
 import { assertErrno } from "./support/chat.ts";
-import { databaseTest, type TestDatabase } from "./support/databases.ts";
+import { databaseTest, type TestDatabase, waitingDatabaseTest } from "./support/databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import { clusterTest, startNode } from "./support/nodes.ts";
 import { type Browser, PushService, trusting } from "./support/push_service.ts";
@@ -72,61 +72,64 @@ databaseTest(
   },
 );
 
-databaseTest("push: not who is here, who muted, who blocks, what is silent, what was read or deleted, one's own; nor who logged out", async (db) => {
-  await using service = new PushService();
-  await using server = await startServer(db, SETTINGS, { ...trusting, times: { gone: 600 } });
-  const [ann] = await makeUsers(db, 1);
-  await using a = await server.client(ann!, { proto: 3 });
-  const [phone, laptop] = await makeDevices(server, 2) as [TestDevice, TestDevice];
-  const toid = phone.user.id;
-  await subscribe(server, phone, await service.browser("phone"));
-  const { client: here } = await loginDevice(server, laptop);
-  await using l = here;
-  const browser = await service.browser("laptop");
-  await ok(l, { msgid: 48, endpoint: browser.endpoint, keys: browser.keys });
-  const said = async (fields: object, to: object = { msgid: 6, toid }) => await ok(a, { ...to, ...fields } as { msgid: number });
-  const { groupid } = await ok(a, { msgid: 8, groupname: "g", groupdesc: "" });
-  const inGroup = { msgid: 10, groupid };
-  await ok(l, { msgid: 9, groupid });
+waitingDatabaseTest(
+  "push: not who is here, who muted, who blocks, what is silent, what was read or deleted, one's own; nor who logged out",
+  async (db) => {
+    await using service = new PushService();
+    await using server = await startServer(db, SETTINGS, { ...trusting, times: { gone: 600 } });
+    const [ann] = await makeUsers(db, 1);
+    await using a = await server.client(ann!, { proto: 3 });
+    const [phone, laptop] = await makeDevices(server, 2) as [TestDevice, TestDevice];
+    const toid = phone.user.id;
+    await subscribe(server, phone, await service.browser("phone"));
+    const { client: here } = await loginDevice(server, laptop);
+    await using l = here;
+    const browser = await service.browser("laptop");
+    await ok(l, { msgid: 48, endpoint: browser.endpoint, keys: browser.keys });
+    const said = async (fields: object, to: object = { msgid: 6, toid }) => await ok(a, { ...to, ...fields } as { msgid: number });
+    const { groupid } = await ok(a, { msgid: 8, groupname: "g", groupdesc: "" });
+    const inGroup = { msgid: 10, groupid };
+    await ok(l, { msgid: 9, groupid });
 
-  await said({ msg: "silent", silent: true });
-  await ok(l, { msgid: 45, toid: ann!.id });
-  await said({ msg: "muted" });
-  await settled(db, server, a, service);
-  await ok(l, { msgid: 45, toid: ann!.id, until: 0 });
-  await ok(l, { msgid: 23, userid: ann!.id });
-  await said({ msg: "blocked, in the group" }, inGroup);
-  await settled(db, server, a, service);
-  await ok(l, { msgid: 24, userid: ann!.id });
-  await ok(l, { msgid: 6, toid: ann!.id, msg: "one's own" });
-  await ok(l, { msgid: 6, toid, msg: "a note" });
-  await ok(l, { msgid: 10, groupid, msg: "one's own, to all" });
-  await settled(db, server, a, service);
-  assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)), []);
+    await said({ msg: "silent", silent: true });
+    await ok(l, { msgid: 45, toid: ann!.id });
+    await said({ msg: "muted" });
+    await settled(db, server, a, service);
+    await ok(l, { msgid: 45, toid: ann!.id, until: 0 });
+    await ok(l, { msgid: 23, userid: ann!.id });
+    await said({ msg: "blocked, in the group" }, inGroup);
+    await settled(db, server, a, service);
+    await ok(l, { msgid: 24, userid: ann!.id });
+    await ok(l, { msgid: 6, toid: ann!.id, msg: "one's own" });
+    await ok(l, { msgid: 6, toid, msg: "a note" });
+    await ok(l, { msgid: 10, groupid, msg: "one's own, to all" });
+    await settled(db, server, a, service);
+    assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)), []);
 
-  // The laptop is here, and confirms: it is told nothing, the phone is.
-  const { messageid } = await said({ msg: "news" });
-  const got = await l.next((m) => m.msg === "news");
-  l.send({ msgid: 12, seq: got.seq! });
-  assertEquals((await service.read(1, "phone")).map((push) => push.messageid), [messageid]);
-  await eventually(
-    async () => (await db.query(`select count(*) as n from device where userid = ${toid} and confirmed_seq >= ${got.seq}`))[0]?.n == 1,
-    "confirmed",
-  );
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  assertEquals(service.pushed.filter(({ name }) => name === "laptop"), []);
+    // The laptop is here, and confirms: it is told nothing, the phone is.
+    const { messageid } = await said({ msg: "news" });
+    const got = await l.next((m) => m.msg === "news");
+    l.send({ msgid: 12, seq: got.seq! });
+    assertEquals((await service.read(1, "phone")).map((push) => push.messageid), [messageid]);
+    await eventually(
+      async () => (await db.query(`select count(*) as n from device where userid = ${toid} and confirmed_seq >= ${got.seq}`))[0]?.n == 1,
+      "confirmed",
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    assertEquals(service.pushed.filter(({ name }) => name === "laptop"), []);
 
-  // Off, and logged out.
-  const { client: p } = await loginDevice(server, phone);
-  assertEquals(Object.keys(await ok(p, { msgid: 48 })).includes("endpoint"), true);
-  await ok(p, { msgid: 48, off: true });
-  assertEquals(Object.keys(await ok(p, { msgid: 48 })).includes("endpoint"), false);
-  await p.close();
-  await ok(l, { msgid: 3 });
-  await said({ msg: "nobody" });
-  await settled(db, server, a, service);
-  assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)).length, 1);
-});
+    // Off, and logged out.
+    const { client: p } = await loginDevice(server, phone);
+    assertEquals(Object.keys(await ok(p, { msgid: 48 })).includes("endpoint"), true);
+    await ok(p, { msgid: 48, off: true });
+    assertEquals(Object.keys(await ok(p, { msgid: 48 })).includes("endpoint"), false);
+    await p.close();
+    await ok(l, { msgid: 3 });
+    await said({ msg: "nobody" });
+    await settled(db, server, a, service);
+    assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)).length, 1);
+  },
+);
 
 databaseTest("push: in a muted group what speaks to the user by name, as the page tells of it; nothing of what is archived", async (db) => {
   await using service = new PushService();
@@ -165,7 +168,7 @@ databaseTest("push: in a muted group what speaks to the user by name, as the pag
   assertEquals(service.pushed.filter((one) => one.name === "phone").length, 2);
 });
 
-databaseTest("push: what a device had not confirmed when its session was lost is pushed when the loss is known", async (db) => {
+waitingDatabaseTest("push: what a device had not confirmed when its session was lost is pushed when the loss is known", async (db) => {
   await using service = new PushService();
   await using server = await startServer(db, { ...SETTINGS, heartbeat: 0.3 }, { ...trusting, times: { gone: 1500 } });
   const [ann] = await makeUsers(db, 1);
@@ -245,46 +248,49 @@ databaseTest("push: a server that pushes nothing says so", async (db) => {
   assertEquals(await db.query("select * from push_key"), []);
 });
 
-databaseTest("push: 410 removes the subscription; what fails otherwise is tried again; what is dead or slow keeps nobody waiting", async (db) => {
-  await using service = new PushService();
-  await using server = await startServer(db, { ...SETTINGS, http: "127.0.0.1:0" }, { push: { ...trusting.push, timeout: 1500, retry: 300 } });
-  const [ann] = await makeUsers(db, 1);
-  await using a = await server.client(ann!, { proto: 3 });
-  const devices = await makeDevices(server, 13);
-  const hung = Promise.withResolvers<number>();
-  // Nothing listens, and what listens says nothing.
-  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const accepted: Deno.Conn[] = [];
-  const accepting = (async () => {
-    for await (const conn of silent) accepted.push(conn);
-  })();
-  for (const [i, device] of devices.entries()) {
-    const browser = await service.browser(`d${i}`);
-    if (i < 5) service.answers.set(`d${i}`, hung.promise);
-    if (i === 5) service.answers.set("d5", 410);
-    if (i === 6) service.answers.set("d6", 503);
-    if (i === 7) browser.endpoint = "https://localhost:1/x";
-    if (i === 8) browser.endpoint = `https://localhost:${silent.addr.port}/x`;
-    await subscribe(server, device, browser);
-  }
-  const begun = performance.now();
-  await ok(a, { msgid: 6, toid: devices[0]!.user.id, msg: "hello" });
-  await service.read(4, "d9", "d10", "d11", "d12");
-  assert(performance.now() - begun < 1500, "before anything has timed out");
-  await eventually(async () => (await db.query("select count(*) as n from push"))[0]!.n == 12, "the one that is gone");
-  service.answers.delete("d6");
-  assertEquals((await service.read(1, "d6")).length, 1);
-  const metrics = async () => await (await fetch(`http://127.0.0.1:${server.server.addresses.http!.port}/metrics`)).text();
-  await eventually(async () => /natter_pushes_total\{result="failed"\} ([89]|\d\d)\n/.test(await metrics()), "five hung, one refused, two dead");
-  const body = await metrics();
-  assert(/natter_pushes_total\{result="sent"\} [5-9]\n/.test(body) && /natter_pushes_total\{result="gone"\} 1\n/.test(body), body);
-  hung.resolve(201);
-  for (let i = 0; i < 5; i++) service.answers.delete(`d${i}`);
-  assert((await service.read(5, ...[0, 1, 2, 3, 4].map((i) => `d${i}`))).length >= 5);
-  silent.close();
-  await accepting.catch(() => {});
-  for (const conn of accepted) conn.close();
-});
+waitingDatabaseTest(
+  "push: 410 removes the subscription; what fails otherwise is tried again; what is dead or slow keeps nobody waiting",
+  async (db) => {
+    await using service = new PushService();
+    await using server = await startServer(db, { ...SETTINGS, http: "127.0.0.1:0" }, { push: { ...trusting.push, timeout: 1500, retry: 300 } });
+    const [ann] = await makeUsers(db, 1);
+    await using a = await server.client(ann!, { proto: 3 });
+    const devices = await makeDevices(server, 13);
+    const hung = Promise.withResolvers<number>();
+    // Nothing listens, and what listens says nothing.
+    const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const accepted: Deno.Conn[] = [];
+    const accepting = (async () => {
+      for await (const conn of silent) accepted.push(conn);
+    })();
+    for (const [i, device] of devices.entries()) {
+      const browser = await service.browser(`d${i}`);
+      if (i < 5) service.answers.set(`d${i}`, hung.promise);
+      if (i === 5) service.answers.set("d5", 410);
+      if (i === 6) service.answers.set("d6", 503);
+      if (i === 7) browser.endpoint = "https://localhost:1/x";
+      if (i === 8) browser.endpoint = `https://localhost:${silent.addr.port}/x`;
+      await subscribe(server, device, browser);
+    }
+    const begun = performance.now();
+    await ok(a, { msgid: 6, toid: devices[0]!.user.id, msg: "hello" });
+    await service.read(4, "d9", "d10", "d11", "d12");
+    assert(performance.now() - begun < 1500, "before anything has timed out");
+    await eventually(async () => (await db.query("select count(*) as n from push"))[0]!.n == 12, "the one that is gone");
+    service.answers.delete("d6");
+    assertEquals((await service.read(1, "d6")).length, 1);
+    const metrics = async () => await (await fetch(`http://127.0.0.1:${server.server.addresses.http!.port}/metrics`)).text();
+    await eventually(async () => /natter_pushes_total\{result="failed"\} ([89]|\d\d)\n/.test(await metrics()), "five hung, one refused, two dead");
+    const body = await metrics();
+    assert(/natter_pushes_total\{result="sent"\} [5-9]\n/.test(body) && /natter_pushes_total\{result="gone"\} 1\n/.test(body), body);
+    hung.resolve(201);
+    for (let i = 0; i < 5; i++) service.answers.delete(`d${i}`);
+    assert((await service.read(5, ...[0, 1, 2, 3, 4].map((i) => `d${i}`))).length >= 5);
+    silent.close();
+    await accepting.catch(() => {});
+    for (const conn of accepted) conn.close();
+  },
+);
 
 clusterTest("push: on two nodes a message is pushed once, by the one key, wherever it was said and the device was", async (db) => {
   await using service = new PushService();

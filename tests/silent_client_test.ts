@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { clockAhead } from "./support/clock.ts";
-import { databaseTest } from "./support/databases.ts";
+import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
 import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
@@ -22,7 +22,7 @@ async function loginThrough(port: number, { id, token }: TestUser, fields: objec
   return client.answerPings();
 }
 
-databaseTest(
+waitingDatabaseTest(
   "silent: offline after two heartbeats, friends know 2 s later; at any moment of that time the user is in again within 2 s",
   async (db) => {
     await using s = await startServer(db, { heartbeat: HEARTBEAT / 1000 });

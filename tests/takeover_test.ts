@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { type Release, type Store, StoreUnavailable } from "../src/store/store.ts";
 import { type StoreCall, StoreWatch } from "./support/around_store.ts";
 import { threeDevices } from "./support/companions.ts";
-import { databaseTest, type TestDatabase } from "./support/databases.ts";
+import { databaseTest, type TestDatabase, waitingDatabaseTest } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestServer, type TestUser } from "./support/server.ts";
 
@@ -89,46 +89,42 @@ async function play(s: TestServer, watch: StoreWatch, user: TestUser, { step, wh
   await assertIn(s.db, user, client, what);
 }
 
-databaseTest(`takeover: the old connection dies at every step of the new login, in ${orders().length} orders`, async (db) => {
-  for (const mode of MODES) {
-    const watch = new StoreWatch();
-    await using s = await startServer(db, { "on-conflict": mode }, { store: watch.wrap });
-    const mine = orders().filter((order) => order.mode === mode);
-    const users = await makeUsers(db, mine.length, mode);
-    for (const [i, order] of mine.entries()) {
-      const { step, when, way, release } = order;
-      await play(s, watch, users[i]!, order, `${mode}: ${way} ${when} ${step}, release ${release}`);
-    }
+waitingDatabaseTest(`takeover: the old connection dies at every step of the new login, in ${orders().length} orders`, async (db, mode) => {
+  const watch = new StoreWatch();
+  await using s = await startServer(db, { "on-conflict": mode }, { store: watch.wrap });
+  const mine = orders().filter((order) => order.mode === mode);
+  const users = await makeUsers(db, mine.length, mode);
+  for (const [i, order] of mine.entries()) {
+    const { step, when, way, release } = order;
+    await play(s, watch, users[i]!, order, `${mode}: ${way} ${when} ${step}, release ${release}`);
   }
-});
+}, MODES);
 
-databaseTest("takeover: the release of a dead session comes when its users are back long since", async (db) => {
-  for (const mode of MODES) {
-    const watch = new StoreWatch();
-    await using s = await startServer(db, { "on-conflict": mode }, { store: watch.wrap });
-    const users = await makeUsers(db, 10, mode);
-    const old = await Promise.all(users.map((user) => s.client(user)));
-    const made = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
-    watch.around = async (call) => {
-      const result = await call.run();
-      if (call.name === "release") {
-        made.resolve();
-        await open.promise;
-      }
-      return result;
-    };
-    // The first half's is made, and its result not known; so the second half's is not made at all.
-    await Promise.all(old.slice(0, 5).map((client) => client.rst()));
-    await made.promise;
-    await Promise.all(old.slice(5).map((client) => client.rst()));
-    const begun = performance.now();
-    const clients = await Promise.all(users.map((user) => s.client(user)));
-    assert(performance.now() - begun <= RETURN, `the logins took ${performance.now() - begun} ms`);
-    open.resolve();
-    await watch.quiet();
-    for (const [i, client] of clients.entries()) await assertIn(db, users[i]!, client, `${mode}: user ${i}`);
-  }
-});
+waitingDatabaseTest("takeover: the release of a dead session comes when its users are back long since", async (db, mode) => {
+  const watch = new StoreWatch();
+  await using s = await startServer(db, { "on-conflict": mode }, { store: watch.wrap });
+  const users = await makeUsers(db, 10, mode);
+  const old = await Promise.all(users.map((user) => s.client(user)));
+  const made = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
+  watch.around = async (call) => {
+    const result = await call.run();
+    if (call.name === "release") {
+      made.resolve();
+      await open.promise;
+    }
+    return result;
+  };
+  // The first half's is made, and its result not known; so the second half's is not made at all.
+  await Promise.all(old.slice(0, 5).map((client) => client.rst()));
+  await made.promise;
+  await Promise.all(old.slice(5).map((client) => client.rst()));
+  const begun = performance.now();
+  const clients = await Promise.all(users.map((user) => s.client(user)));
+  assert(performance.now() - begun <= RETURN, `the logins took ${performance.now() - begun} ms`);
+  open.resolve();
+  await watch.quiet();
+  for (const [i, client] of clients.entries()) await assertIn(db, users[i]!, client, `${mode}: user ${i}`);
+}, MODES);
 
 databaseTest("takeover: who is being probed dies, and the login goes on at once", async (db) => {
   await using s = await startServer(db);

@@ -80,6 +80,39 @@ export function databaseTest(name: string, fn: (t: TestDatabase) => Promise<void
   }
 }
 
+/**
+ * As {@linkcode databaseTest}, for what waits more than it works: one test, whose steps run at the same time. There is one for each kind of database and each
+ * of `parts`, with a database of its own.
+ */
+export function waitingDatabaseTest<P = undefined>(
+  name: string,
+  fn: (t: TestDatabase, part: P) => Promise<void>,
+  parts: readonly P[] = [undefined as P],
+): void {
+  dropSpareAtEnd();
+  const usable = variants.filter(({ ignore }) => !ignore);
+  const steps = usable.flatMap((variant) =>
+    parts.map((part) => [part === undefined ? variant.name : `${variant.name}, ${part}`, async () => {
+      await using t = await emptyDatabase(variant.kind, variant.nodes);
+      await fn(t, part);
+    }])
+  );
+  waitingTests(`${name} [${(usable.length > 0 ? usable : variants).map((variant) => variant.name).join(" and ")}]`, Object.fromEntries(steps));
+}
+
+/** Registers one test whose steps run at the same time: for what waits more than it works. */
+export function waitingTests(name: string, steps: Record<string, () => Promise<void>>): void {
+  Deno.test({
+    name,
+    ignore: Object.keys(steps).length === 0,
+    fn: async (t) => {
+      // What one leaves open shows when all are done.
+      const alone = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
+      await Promise.all(Object.entries(steps).map(([name, fn]) => t.step({ name, fn, ...alone })));
+    },
+  });
+}
+
 /** Users of these names, whose keys are the same names and whose password is "secret" in the clear; their ids rise. */
 export async function addUsers(store: Store, ...names: string[]): Promise<UserId[]> {
   const ids: UserId[] = [];
