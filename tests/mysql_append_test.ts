@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Append, type Store, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers } from "./support/databases.ts";
-import { type Admin, countCommands, type MysqlTest, mysqlTest } from "./support/mysql.ts";
+import { type Admin, countCommands, type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
 import type { Chunk } from "./support/proxy.ts";
 import { addDevice, group, logOf, release } from "./support/stores.ts";
 
@@ -55,23 +55,6 @@ mysqlTest("a COMMIT that never arrived: stored once, and answered", async (t) =>
   await assertStoredOnce(store, bob, batch, await store.append(batch));
   assertEquals(cut, 3);
   assertEquals(await admin.query("SELECT COUNT(*) AS n FROM message"), [{ n: 20 }]);
-});
-
-mysqlTest("a COMMIT that is still under way is waited for", async (t) => {
-  const { store, admin, ada, bob } = await two(t);
-  const arriving = Promise.withResolvers<"pass">();
-  let held = false;
-  t.proxy.inspect = (chunk) => {
-    if (held || !sends(chunk, "COMMIT")) return "pass";
-    held = true;
-    return arriving.promise;
-  };
-  // The statement's deadline passes while the COMMIT is held; the question comes on another connection, and waits for the row's lock.
-  const batch = batchOf(ada, bob, 3);
-  const appending = store.append(batch);
-  await admin.lockWaits(1);
-  arriving.resolve("pass");
-  await assertStoredOnce(store, bob, batch, await appending);
 });
 
 mysqlTest("a COMMIT of unknown outcome while the database stays away: unavailable; the same mid tells later", async (t) => {
@@ -209,17 +192,35 @@ mysqlTest("a deadlock is tried again", async (t) => {
   assert(await admin.deadlock() !== undefined);
 });
 
-mysqlTest("a lock wait that runs out is tried again", async (t) => {
-  const { store, admin, ada, bob } = await two(t);
-  await admin.query("START TRANSACTION");
-  await admin.query(`SELECT id FROM user WHERE id = ${bob} FOR UPDATE`);
-  const calls = [store.append(batchOf(ada, bob, 1)), store.setClosed(bob, true)];
-  await admin.lockWaits(2);
-  // Longer than the 3 s of a lock wait.
-  await admin.query("DO SLEEP(4)");
-  await admin.query("COMMIT");
-  await Promise.all(calls);
-  assertEquals((await logOf(store, bob, 0, 10, 100)).length, 1);
+waitingMysqlTests("what waits for deadlines", {
+  "a COMMIT that is still under way is waited for": async (t) => {
+    const { store, admin, ada, bob } = await two(t);
+    const arriving = Promise.withResolvers<"pass">();
+    let held = false;
+    t.proxy.inspect = (chunk) => {
+      if (held || !sends(chunk, "COMMIT")) return "pass";
+      held = true;
+      return arriving.promise;
+    };
+    // The statement's deadline passes while the COMMIT is held; the question comes on another connection, and waits for the row's lock.
+    const batch = batchOf(ada, bob, 3);
+    const appending = store.append(batch);
+    await admin.lockWaits(1);
+    arriving.resolve("pass");
+    await assertStoredOnce(store, bob, batch, await appending);
+  },
+  "a lock wait that runs out is tried again": async (t) => {
+    const { store, admin, ada, bob } = await two(t);
+    await admin.query("START TRANSACTION");
+    await admin.query(`SELECT id FROM user WHERE id = ${bob} FOR UPDATE`);
+    const calls = [store.append(batchOf(ada, bob, 1)), store.setClosed(bob, true)];
+    await admin.lockWaits(2);
+    // Longer than the 3 s of a lock wait.
+    await admin.query("DO SLEEP(4)");
+    await admin.query("COMMIT");
+    await Promise.all(calls);
+    assertEquals((await logOf(store, bob, 0, 10, 100)).length, 1);
+  },
 });
 
 mysqlTest("who left a group before the append had its lock gets nothing of it", async (t) => {

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type Store, StoreRefused } from "../src/store/store.ts";
 import { CapturedLog } from "./support/captured_log.ts";
-import { type Admin, mysqlTest } from "./support/mysql.ts";
+import { type Admin, newMysqlTest } from "./support/mysql.ts";
 import { addDevice, logOf, one, tryClaim } from "./support/stores.ts";
 
 const fixture = await Deno.readTextFile(new URL("fixtures/mysql_0_1.sql", import.meta.url));
@@ -42,7 +42,7 @@ async function shape(admin: Admin): Promise<Row[]> {
   ];
 }
 
-mysqlTest("the tables of 0.1 become those of a new database", async (t) => {
+newMysqlTest("the tables of 0.1 become those of a new database", async (t) => {
   const admin = await t.admin();
   await t.open();
   const fresh = await shape(admin);
@@ -56,7 +56,7 @@ mysqlTest("the tables of 0.1 become those of a new database", async (t) => {
   assertEquals([done, ...more], ["the database has this version's tables"]);
 });
 
-mysqlTest("what 0.1 left comes along: who was online, what waits, tokens, friends, blocks, groups, bans", async (t) => {
+newMysqlTest("what 0.1 left comes along: who was online, what waits, tokens, friends, blocks, groups, bans", async (t) => {
   const admin = await t.admin();
   await load(admin);
   const before = await content(admin);
@@ -149,7 +149,7 @@ mysqlTest("what 0.1 left comes along: who was online, what waits, tokens, friend
   assertEquals((await store.epoch()).length > 8, true);
 });
 
-mysqlTest("while a node of 0.1 has its lease, its database is refused, untouched; behind it, it is not", async (t) => {
+newMysqlTest("while a node of 0.1 has its lease, its database is refused, untouched; behind it, it is not", async (t) => {
   const admin = await t.admin();
   await load(admin);
   await admin.query("UPDATE node SET lease_until = UTC_TIMESTAMP(3) + INTERVAL 10 SECOND");
@@ -163,7 +163,7 @@ mysqlTest("while a node of 0.1 has its lease, its database is refused, untouched
   assert(typeof await store.epoch() === "string");
 });
 
-mysqlTest("a migration that is killed behind every one of its statements, one after the other, comes to the same end", async (t) => {
+newMysqlTest("a migration that is killed behind every one of its statements, one after the other, comes to the same end", async (t) => {
   const admin = await t.admin();
   await load(admin);
   // Else the hour of the migration stands in `block`.
@@ -192,7 +192,7 @@ mysqlTest("a migration that is killed behind every one of its statements, one af
   assertEquals(await admin.query("SELECT COUNT(*) AS n FROM epoch"), [{ n: 1 }]);
 });
 
-mysqlTest("old names have what they look like, the oldest of those that look the same", async (t) => {
+newMysqlTest("old names have what they look like, the oldest of those that look the same", async (t) => {
   const admin = await t.admin();
   await load(admin);
   const [{ before }] = await admin.query("SELECT COUNT(*) AS `before` FROM user");

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers } from "./support/databases.ts";
-import { type Admin, hold, type MysqlTest, mysqlTest } from "./support/mysql.ts";
+import { type Admin, hold, type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
 import { addDevice, claim, release, tryClaim } from "./support/stores.ts";
 
 const text = new TextDecoder("latin1");
@@ -192,21 +192,6 @@ mysqlTest("a claim that slipped in beside a reaping is kept by its node, or swep
   }
 });
 
-mysqlTest("claims of one moment: each has its own answer, and only the user whose row is locked waits", async (t) => {
-  const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
-  await claim(b, bob, "b1");
-  await admin.query("START TRANSACTION");
-  await admin.query(`SELECT id FROM user WHERE id = ${cy} FOR UPDATE`);
-  let late = false;
-  const ask = (userId: number, session: string) => a.claim({ userId, session, proof: { version: 1 }, device: 0, address: "", at: 1 });
-  const locked = ask(cy, "a3").finally(() => late = true);
-  const [nobody, free, held] = await Promise.all([ask(cy + 1000, "a4"), ask(ada, "a1"), ask(bob, "a2")]);
-  assertEquals([nobody, free.result, held], [{ result: "refused", errno: "INVALID" }, "claimed", { result: "held", session: "b1", node: "b" }]);
-  assertEquals([late, await a.renew()], [false, true]);
-  await admin.query("COMMIT");
-  assertEquals((await locked).result, "claimed");
-});
-
 mysqlTest("a claim that has looked is the one that gets the device: another node's waits, and hears who holds it", async (t) => {
   const { b, users: [ada], admin } = await twoNodes(t);
   const a = await t.openProxied();
@@ -306,46 +291,61 @@ mysqlTest("the connection that holds the name is killed: the name is taken again
   assertEquals(await a.holder(ada, 0), { session: "a1", node: "a" });
 });
 
-mysqlTest("another process took the name meanwhile: renewing and rejoining are refused", async (t) => {
-  const { a, users: [ada], admin } = await twoNodes(t);
-  await claim(a, ada, "a1");
-  await admin.killAll();
-  const second = await t.open();
-  assertEquals(await second.join("a"), 1);
-  assertEquals(await tryClaim(a, ada, "a2"), { result: "fenced" });
-  await Promise.all([assertRejects(() => a.renew(), StoreRefused), assertRejects(() => a.rejoin([]), StoreRefused)]);
-  await claim(second, ada, "s1");
-});
-
-mysqlTest("a cable that was cut, twice: the name is taken again although the database still sees the old connections", async (t) => {
-  const a = await t.openProxied();
-  await a.join("a");
-  const [ada] = await addUsers(a, "ada");
-  await claim(a, ada, "a1");
-  await a.renew();
-  const seen = new Set<number>();
-  const cut = new Set<number>();
-  const end = Promise.withResolvers<"drop">();
-  let locking = 0;
-  t.proxy.inspect = ({ connection, direction, data }) => {
-    // What the client sends there is held, its end too: the database cannot know.
-    if (cut.has(connection)) return direction === "up" ? end.promise : "drop";
-    seen.add(connection);
-    // The next connection is cut when it has asked for the name, before it hears that it has it.
-    if (cut.size > 0 && direction === "up" && data.length > 0) {
-      if (connection === locking) cut.add(connection);
-      else if (locking === 0 && text.decode(data).includes("GET_LOCK")) locking = connection;
-    }
-    return "pass";
-  };
-  await a.renew();
-  for (const connection of seen) cut.add(connection);
-  await assertRejects(() => a.renew(), StoreUnavailable);
-  await assertRejects(() => a.renew(), StoreUnavailable);
-  assertEquals(await a.renew(), true);
-  assert(cut.has(locking));
-  assertEquals(await a.holder(ada, 0), { session: "a1", node: "a" });
-  end.resolve("drop");
+waitingMysqlTests("what waits for names and locks", {
+  "claims of one moment: each has its own answer, and only the user whose row is locked waits": async (t) => {
+    const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
+    await claim(b, bob, "b1");
+    await admin.query("START TRANSACTION");
+    await admin.query(`SELECT id FROM user WHERE id = ${cy} FOR UPDATE`);
+    let late = false;
+    const ask = (userId: number, session: string) => a.claim({ userId, session, proof: { version: 1 }, device: 0, address: "", at: 1 });
+    const locked = ask(cy, "a3").finally(() => late = true);
+    const [nobody, free, held] = await Promise.all([ask(cy + 1000, "a4"), ask(ada, "a1"), ask(bob, "a2")]);
+    assertEquals([nobody, free.result, held], [{ result: "refused", errno: "INVALID" }, "claimed", { result: "held", session: "b1", node: "b" }]);
+    assertEquals([late, await a.renew()], [false, true]);
+    await admin.query("COMMIT");
+    assertEquals((await locked).result, "claimed");
+  },
+  "another process took the name meanwhile: renewing and rejoining are refused": async (t) => {
+    const { a, users: [ada], admin } = await twoNodes(t);
+    await claim(a, ada, "a1");
+    await admin.killAll();
+    const second = await t.open();
+    assertEquals(await second.join("a"), 1);
+    assertEquals(await tryClaim(a, ada, "a2"), { result: "fenced" });
+    await Promise.all([assertRejects(() => a.renew(), StoreRefused), assertRejects(() => a.rejoin([]), StoreRefused)]);
+    await claim(second, ada, "s1");
+  },
+  "a cable that was cut, twice: the name is taken again although the database still sees the old connections": async (t) => {
+    const a = await t.openProxied();
+    await a.join("a");
+    const [ada] = await addUsers(a, "ada");
+    await claim(a, ada, "a1");
+    await a.renew();
+    const seen = new Set<number>();
+    const cut = new Set<number>();
+    const end = Promise.withResolvers<"drop">();
+    let locking = 0;
+    t.proxy.inspect = ({ connection, direction, data }) => {
+      // What the client sends there is held, its end too: the database cannot know.
+      if (cut.has(connection)) return direction === "up" ? end.promise : "drop";
+      seen.add(connection);
+      // The next connection is cut when it has asked for the name, before it hears that it has it.
+      if (cut.size > 0 && direction === "up" && data.length > 0) {
+        if (connection === locking) cut.add(connection);
+        else if (locking === 0 && text.decode(data).includes("GET_LOCK")) locking = connection;
+      }
+      return "pass";
+    };
+    await a.renew();
+    for (const connection of seen) cut.add(connection);
+    await assertRejects(() => a.renew(), StoreUnavailable);
+    await assertRejects(() => a.renew(), StoreUnavailable);
+    assertEquals(await a.renew(), true);
+    assert(cut.has(locking));
+    assertEquals(await a.holder(ada, 0), { session: "a1", node: "a" });
+    end.resolve("drop");
+  },
 });
 
 mysqlTest("a claim whose link broke before it wrote changed nothing, and none waits for it", async (t) => {

@@ -8,7 +8,7 @@ import { Pool } from "../src/store/mysql/pool.ts";
 import { insertPieces, literal, numbers, padded } from "../src/store/mysql/sql.ts";
 import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers } from "./support/databases.ts";
-import { mysqlTest } from "./support/mysql.ts";
+import { newMysqlTest } from "./support/mysql.ts";
 import { startProxy } from "./support/proxy.ts";
 import { logOf } from "./support/stores.ts";
 
@@ -43,7 +43,7 @@ Deno.test("a server that nobody reaches is unavailable, and named", async () => 
   assertStringIncludes(await refusal(`mysql://root:sesame@127.0.0.1:${port}/natter`, StoreUnavailable), `127.0.0.1:${port}`);
 });
 
-mysqlTest("a database that does not exist is created", async (t) => {
+newMysqlTest("a database that does not exist is created", async (t) => {
   const url = new URL(t.database.url);
   url.pathname += "%60new";
   await using admin = await t.admin();
@@ -56,7 +56,7 @@ mysqlTest("a database that does not exist is created", async (t) => {
   await admin.query(`DROP DATABASE \`${decodeURIComponent(url.pathname.slice(1)).replace("`", "``")}\``);
 });
 
-mysqlTest("who may not log in, or may not create the database, is refused in one line without the password", async (t) => {
+newMysqlTest("who may not log in, or may not create the database, is refused in one line without the password", async (t) => {
   await using admin = await t.admin();
   const url = new URL(t.database.url);
   const user = `natter_${crypto.randomUUID().slice(0, 8)}`;
@@ -74,7 +74,7 @@ mysqlTest("who may not log in, or may not create the database, is refused in one
   }
 });
 
-mysqlTest("the course's tables are refused, untouched", async (t) => {
+newMysqlTest("the course's tables are refused, untouched", async (t) => {
   await using admin = await t.admin();
   await admin.query(
     "CREATE TABLE User (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50) NOT NULL UNIQUE, password VARCHAR(50), state ENUM('online','offline'))",
@@ -84,14 +84,14 @@ mysqlTest("the course's tables are refused, untouched", async (t) => {
   assertEquals((await admin.query("SHOW TABLES")).length, 2);
 });
 
-mysqlTest("a newer schema is refused", async (t) => {
+newMysqlTest("a newer schema is refused", async (t) => {
   await t.open();
   await using admin = await t.admin();
   await admin.query("UPDATE schema_version SET version = 99");
   assertStringIncludes((await assertRejects(() => t.open(), StoreRefused)).message, "99");
 });
 
-mysqlTest("a schema that was interrupted is completed, and several processes may open an empty database at once", async (t) => {
+newMysqlTest("a schema that was interrupted is completed, and several processes may open an empty database at once", async (t) => {
   await using admin = await t.admin();
   await Promise.all([t.open(), t.open(), t.open()]);
   assertEquals(await admin.query("SELECT version FROM schema_version"), [{ version: 1 + MIGRATIONS.length }]);
@@ -126,7 +126,7 @@ Deno.test("nothing but integers is written into a statement", () => {
   assertThrows(() => literal(0.5), TypeError);
 });
 
-mysqlTest("text that is written into a statement comes out as it was, whatever is in it", async (t) => {
+newMysqlTest("text that is written into a statement comes out as it was, whatever is in it", async (t) => {
   await using admin = await t.admin();
   for (const text of ["", "'", "\\", "'; DROP TABLE user; --", "\0\n\x1a", "张三 👩‍🚀", "ÿ"]) {
     const [row] = await admin.query(
@@ -136,7 +136,7 @@ mysqlTest("text that is written into a statement comes out as it was, whatever i
   }
 });
 
-mysqlTest("connections that die while they are idle are no error of reads and transactions", async (t) => {
+newMysqlTest("connections that die while they are idle are no error of reads and transactions", async (t) => {
   const store = await t.openProxied();
   const [ada, bob] = await addUsers(store, "ada", "bob");
   await store.join("a");
@@ -165,7 +165,7 @@ mysqlTest("connections that die while they are idle are no error of reads and tr
   await assertRejects(() => store.removeFriend(ada, bob), StoreUnavailable);
 });
 
-mysqlTest("killed connections are replaced", async (t) => {
+newMysqlTest("killed connections are replaced", async (t) => {
   const store = await t.open();
   const [ada, bob] = await addUsers(store, "ada", "bob");
   await using admin = await t.admin();
@@ -177,7 +177,7 @@ mysqlTest("killed connections are replaced", async (t) => {
   }
 });
 
-mysqlTest("a database that accepts and never answers hangs nobody", async (t) => {
+newMysqlTest("a database that accepts and never answers hangs nobody", async (t) => {
   const store = await t.openProxied();
   const [ada, bob] = await addUsers(store, "ada", "bob");
   await store.join("a");
@@ -204,7 +204,7 @@ mysqlTest("a database that accepts and never answers hangs nobody", async (t) =>
   assertEquals(await store.renew(), true);
 });
 
-mysqlTest("an attempt to connect that fails refuses nobody who came after it had begun", async (t) => {
+newMysqlTest("an attempt to connect that fails refuses nobody who came after it had begun", async (t) => {
   const url = new URL(t.database.url);
   const target = { host: "127.0.0.1", port: t.proxy.port, user: "root", password: url.password, database: url.pathname.slice(1), ssl: false };
   const pool = new Pool(await import("mysql2"), target);
@@ -242,7 +242,7 @@ mysqlTest("an attempt to connect that fails refuses nobody who came after it had
   await pool.close();
 });
 
-mysqlTest("closing ends what is under way", async (t) => {
+newMysqlTest("closing ends what is under way", async (t) => {
   const store = await t.openProxied();
   await store.join("a");
   await store.ping();
@@ -253,7 +253,7 @@ mysqlTest("closing ends what is under way", async (t) => {
   t.proxy.thaw();
 });
 
-mysqlTest(
+newMysqlTest(
   "with ssl=true a server without TLS, or without a valid certificate, is refused, and so is an address, which no certificate can be checked against",
   async (t) => {
     const url = new URL(t.database.url);

@@ -3,7 +3,7 @@
 import { createConnection } from "mysql2/promise";
 import { openMysql } from "../../src/store/mysql.ts";
 import type { Store, StoreLimits } from "../../src/store/store.ts";
-import { hasMysql, type TestDatabase, testDatabase } from "./databases.ts";
+import { dropSpareAtEnd, emptyDatabase, hasMysql, type TestDatabase, testDatabase, waitingTests } from "./databases.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 
 /** A connection past the store. */
@@ -71,17 +71,34 @@ export function countCommands(proxy: Proxy): { commands: number } {
   return count;
 }
 
-/** Registers a test on a fresh MySQL database. */
+const usable = hasMysql || Deno.env.get("NATTER_TEST_REQUIRE") === "all";
+
+/** Registers a test on an empty MySQL database, whose tables may be there. */
 export function mysqlTest(name: string, fn: (t: MysqlTest) => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: !hasMysql && Deno.env.get("NATTER_TEST_REQUIRE") !== "all",
-    fn: async () => {
-      await using database = await testDatabase("mysql");
-      await using t = await mysqlTestOn(database);
-      await fn(t);
-    },
-  });
+  dropSpareAtEnd();
+  register(name, fn, () => emptyDatabase("mysql"));
+}
+
+/** Registers a test on a new MySQL database, without tables. */
+export function newMysqlTest(name: string, fn: (t: MysqlTest) => Promise<void>): void {
+  register(name, fn, () => testDatabase("mysql"));
+}
+
+/** Registers one test whose steps, each on an empty database of its own, run at the same time: for what waits more than it works. */
+export function waitingMysqlTests(name: string, steps: Record<string, (t: MysqlTest) => Promise<void>>): void {
+  dropSpareAtEnd();
+  const each = Object.entries(steps).map(([name, fn]) => [name, usable ? () => run(fn, () => emptyDatabase("mysql")) : undefined]);
+  waitingTests(name, Object.fromEntries(each));
+}
+
+function register(name: string, fn: (t: MysqlTest) => Promise<void>, make: () => Promise<TestDatabase>): void {
+  Deno.test({ name, ignore: !usable, fn: () => run(fn, make) });
+}
+
+async function run(fn: (t: MysqlTest) => Promise<void>, make: () => Promise<TestDatabase>): Promise<void> {
+  await using database = await make();
+  await using t = await mysqlTestOn(database);
+  await fn(t);
 }
 
 async function mysqlTestOn(database: TestDatabase): Promise<MysqlTest> {
