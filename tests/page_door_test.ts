@@ -48,7 +48,8 @@ pageTest("an account is deleted for good, and its name is free", async (t) => {
   await alice.page.getByRole("alert").getByText("wrong").waitFor();
   await alice.page.locator("form input[type=password]").fill("a password");
   await alice.button("Delete for good").click();
-  await alice.page.locator("input[name=username]:not(.hidden)").waitFor();
+  await alice.page.getByRole("status").getByText("Your account is deleted.").waitFor();
+  assertEquals(await alice.page.locator("input[name=username]:not(.hidden)").inputValue(), "");
   await alice.logIn("alice");
   await alice.page.getByRole("alert").waitFor();
   await alice.register("alice");

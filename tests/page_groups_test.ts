@@ -50,6 +50,7 @@ pageTest("a private group: by link and by name; roles, settings, removal, ban", 
   const bob = await t.person();
   await bob.page.goto("about:blank");
   await bob.page.goto(link);
+  await bob.page.getByRole("status").getByText("You opened a link to a group").waitFor();
   await bob.register("bob");
   assertEquals(await bob.page.evaluate("location.hash"), "");
   const question = bob.page.getByRole("dialog", { name: "Join the group?" });

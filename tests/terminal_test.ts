@@ -282,3 +282,18 @@ test("the README's session is one", async () => {
   assertEquals(await terminal.ended(), 0);
   assertEquals(terminal.screen.rows.map(masked).filter((row) => row !== ""), rows);
 });
+
+test("a group by a code: whoever makes one is told what others do with it, and they do so", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "bob");
+  await using alice = await chat(server.port, "alice");
+  await using bob = await chat(server.port, "bob");
+  await enter(alice, "/private den");
+  await alice.see("* the group den (1) is there; /group den talks to it");
+  await enter(alice, "/group den");
+  await alice.type("/invite\r");
+  const row = await alice.see(/^\* one may join within 7 days, by \/join [\w-]{22}$/);
+  await enter(bob, alice.screen.rows[row]!.slice(-"/join ".length - 22));
+  await bob.see(/^\* .*den \(1\)/);
+});

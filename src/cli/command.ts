@@ -29,7 +29,7 @@ export async function command(args: string[], expected: string[], work: Work, ow
     const config = parseConfig(rest, (name) => Deno.env.get(name), positionals);
     const needed = expected.filter((name) => !name.startsWith("["));
     if (positionals.length < needed.length || positionals.length > expected.length) {
-      throw new ConfigError(`wanted: ${expected.join(" ") || "no arguments"} (and flags)`);
+      throw new ConfigError(`wanted: ${expected.join(" ") || "no arguments"} (and flags); natter --help says more`);
     }
     if (config.database.kind === "sqlite" && !await exists(config.database.path)) {
       throw new CommandError(`there is no database ${config.database.path}`);

@@ -5,17 +5,18 @@ import type { Store } from "./state/store.ts";
 /** Before `Route`, which knows nothing of such addresses. */
 export function followLinks(store: Store): void {
   let waiting = takeGroupCode();
+  if (waiting !== undefined) store.update({ linked: true });
   const look = () => {
     const { screen, connection, dialog } = store.state;
     if (waiting === undefined || screen !== "chat" || connection.state !== "online" || dialog) return;
     const code = waiting;
     waiting = undefined;
-    store.update({ code, dialog: "join" });
+    store.update({ code, dialog: "join", linked: false });
   };
   store.subscribe(look);
   addEventListener("popstate", () => {
     waiting = takeGroupCode() ?? waiting;
-    // When all have heard of the address.
-    setTimeout(look);
+    // When all have heard of the address; whoever is logged in is asked then.
+    setTimeout(() => store.update({ linked: waiting !== undefined }));
   });
 }

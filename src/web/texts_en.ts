@@ -27,6 +27,8 @@ export const english = {
   inviteText: "Makes a link by which one person can create an account here within 7 days.",
   invite: "Make a link",
   loginEnded: "Your session has ended. Please log in again.",
+  accountDeleted: "Your account is deleted.",
+  linkWaits: "You opened a link to a group: log in, or create an account, to join it.",
   elsewhereTitle: "natter is open in another tab",
   elsewhereText: "An account is used in one tab at a time. You can go on in this one: the other tab will pause, and nothing is lost.",
   useHere: "Use it here",

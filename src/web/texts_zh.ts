@@ -25,6 +25,8 @@ export const chinese: Texts = {
   inviteText: "生成一个链接，一个人可在 7 天内用它注册账号。",
   invite: "生成链接",
   loginEnded: "登录已失效，请重新登录。",
+  accountDeleted: "你的账号已删除。",
+  linkWaits: "你打开了一个群链接：登录或创建账号后即可加入。",
   elsewhereTitle: "natter 已在另一个标签页中打开",
   elsewhereText: "一个账号同一时间只在一个标签页中使用。你可以在这里继续：另一个标签页会暂停，不会丢失任何内容。",
   useHere: "在这里使用",

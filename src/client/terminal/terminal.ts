@@ -268,6 +268,7 @@ export class Terminal {
         const to = this.#target;
         if (!to) throw new CommandError("to whom? /to NAME or /group NAME says it");
         const { id, name } = await sendFile(client.session, rest.trim());
+        view.note(`${label(name)} is uploaded`);
         return this.#send(to, "", { files: [id] }, label(name));
       }
       case "save": {
@@ -316,7 +317,9 @@ export class Terminal {
       case "role": {
         if (!this.#target || !("groupid" in this.#target)) throw new CommandError("in which group? /group NAME says it");
         const said = await moderate(client, command.name, this.#target.groupid, rest, (typed) => this.#directory.userId(typed));
-        return command.name === "invite" && rest === "" ? view.table([["code", said]]) : view.note(said);
+        if (command.name !== "invite" || rest !== "") return view.note(said);
+        view.table([["code", said]]);
+        return view.note(`one may join within 7 days, by /join ${said}`);
       }
       case "devices":
       case "signout":

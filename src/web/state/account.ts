@@ -118,13 +118,17 @@ export class Account {
   /** Ends the account, and forgets in this browser what was said. Rejects as {@linkcode Account.logIn} does. */
   async deleteAccount(password: string, messages: boolean): Promise<void> {
     await this.#client.deleteAccount(password, { messages });
-    await this.logOut();
+    await this.#leave({ notice: "deleted", me: { id: 0, name: "" } });
   }
 
   /** Ends the session, and forgets in this browser what was said. */
   async logOut(): Promise<void> {
-    const { id, name } = this.#store.state.me;
-    this.#clear({ screen: "login", notice: undefined, me: { id: 0, name } });
+    await this.#leave({ notice: undefined, me: { id: 0, name: this.#store.state.me.name } });
+  }
+
+  async #leave(instead: Pick<State, "notice" | "me">): Promise<void> {
+    const { id } = this.#store.state.me;
+    this.#clear({ screen: "login", ...instead });
     storage.forget(id);
     void this.#kept.forget();
     this.#tabs.active = false;

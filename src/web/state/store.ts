@@ -11,8 +11,8 @@ export interface Typist {
 export interface State {
   /** `starting`: it is not known yet. `elsewhere`: another tab of this browser has the account. */
   screen: "starting" | "login" | "elsewhere" | "chat";
-  /** Why the login form is shown, if the user did not ask for it. */
-  notice?: "refused" | undefined;
+  /** Why the login form is shown, if it was not logging out. */
+  notice?: "refused" | "deleted" | undefined;
   connection: ConnectionState;
   me: { id: number; name: string };
   conversations: ReadonlyMap<Key, Conversation>;
@@ -30,6 +30,8 @@ export interface State {
   removed: readonly GroupEvent[];
   /** The code of a link to a group that the page was opened by. */
   code?: string | undefined;
+  /** Whether such a link waits for somebody to log in. */
+  linked?: boolean | undefined;
   /** Names of users, as far as they are known. */
   names: ReadonlyMap<number, string>;
   blocked: ReadonlySet<number>;

@@ -47,7 +47,8 @@ export function Login({ state }: { state: State }): JSX.Element {
         <Logo />
         <h1>natter</h1>
         <p class="tagline">{t.tagline}</p>
-        {state.notice === "refused" && <p class="note" role="status">{t.loginEnded}</p>}
+        {state.notice && <p class="note" role="status">{state.notice === "deleted" ? t.accountDeleted : t.loginEnded}</p>}
+        {state.linked && <p class="note" role="status">{t.linkWaits}</p>}
         <label>
           <span>{fresh ? t.name : t.nameOrNumber}</span>
           <input
