@@ -6,11 +6,21 @@
  * 1. A tab is active from the moment it begins to log in until it has closed its client. Only the active tab writes what is kept.
  * 2. A tab that opens asks whether another is active, and becomes active only if none answers. Of several that ask at the same moment, as when a browser
  *    brings back its windows, the one with the lowest number answers the others.
- * 3. A tab takes over by asking the active one to stop, and waits until that has closed its client, so that the server finds the account free.
+ * 3. Whoever is active, or about to be, has the browser's lock, where there are locks (not over plain HTTP): a tab that gets it need not wait for answers. Who has not
+ *    got it asks all the same: the one that has it may hang.
+ * 4. A tab takes over by asking the active one to stop, and waits until that has closed its client, so that the server finds the account free.
  */
 
 /** How long an answer is waited for (ms): from a tab in the background it takes longer. */
 const ANSWER_AFTER = 250, STOP = 3000;
+
+const LOCK = "natter";
+
+/** The browser's locks; by the types of Deno, which tests are checked by, there are none. */
+interface Locks {
+  request(name: string, options: { ifAvailable?: boolean; steal?: boolean }, use: (lock: object | null) => unknown): Promise<unknown>;
+  query(): Promise<{ held: { name: string }[] }>;
+}
 
 /** A question has its number, so that its answer is taken by nobody else. */
 type Word = "here" | "stop" | "stopped" | { anyone: number } | { taken: number };
@@ -23,6 +33,8 @@ export class Tabs {
   /** The number of this tab's question, while it waits for answers and means to become active. */
   #question: number | undefined;
   #heard: ((word: Word) => void) | undefined;
+  /** Gives the lock back. */
+  #unlock: (() => void) | undefined;
 
   /**
    * @param stop Closes the client: another tab takes over. Resolves when it is closed.
@@ -36,6 +48,7 @@ export class Tabs {
 
   /** Whether another tab is active, or about to be. `eager`: this one becomes active at once if there is none. */
   async anyone(eager: boolean): Promise<boolean> {
+    if (this.#locks && await this.#nobody(this.#locks, eager)) return false;
     const number = Math.random();
     if (eager) this.#question = number;
     this.#say({ anyone: number });
@@ -61,6 +74,39 @@ export class Tabs {
   set active(active: boolean) {
     if (this.#active !== active) this.#say(active ? "here" : "stopped");
     this.#active = active;
+    if (active && !this.#unlock) void this.#lock({ steal: true });
+    if (active) return;
+    this.#unlock?.();
+    this.#unlock = undefined;
+  }
+
+  /** Whether the lock says that no other tab is active; false: it does not know. `eager`: this one has it then. */
+  async #nobody(locks: Locks, eager: boolean): Promise<boolean> {
+    if (eager) return await this.#lock({ ifAvailable: true });
+    const known = await locks.query().catch(() => undefined);
+    return known?.held.every(({ name }) => name !== LOCK) ?? false;
+  }
+
+  /** Whether this tab has got the lock. */
+  #lock(options: { ifAvailable?: boolean; steal?: boolean }): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (!this.#locks) return resolve(false);
+      const use = (lock: object | null) => {
+        resolve(lock !== null);
+        // Not active any more, before the browser has answered.
+        if (options.steal && !this.#active) return;
+        return lock && new Promise<void>((unlock) => this.#unlock = unlock);
+      };
+      // Another tab has taken it away, or the browser gives this page none.
+      this.#locks.request(LOCK, options, use).catch(() => {
+        this.#unlock = undefined;
+        resolve(false);
+      });
+    });
+  }
+
+  get #locks(): Locks | undefined {
+    return (navigator as { locks?: Locks }).locks;
   }
 
   async #hear(word: Word): Promise<void> {
