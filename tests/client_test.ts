@@ -368,3 +368,16 @@ Deno.test("client: waits longer and longer, in full jitter, but not after a good
   for (const errno of [1, 13, 25]) assertEquals(fresh().delay(new NatterError(errno, ""), 0), undefined);
   assertEquals(fresh().delay(new NatterError(15, "", 77), 0), 77);
 });
+
+Deno.test("client: a server that knows no devices is one clear error", async () => {
+  const wire = new FakeWire();
+  const client = clientOf(wire);
+  const login = client.login({ name: "alice", password: "pw" });
+  const connection = await wire.accept();
+  const request = await connection.next(Msg.LOGIN);
+  connection.answer(request, { msgid: Msg.LOGIN_ACK, id: 1, name: "alice", token: "t", heartbeat: 10, inbox: { confirmed: 0, last: 0 } });
+  const error = await login.catch((error: NatterError) => error) as NatterError;
+  assertEquals([error.errno, error.errmsg], [13, "the server is older than this client"]);
+  await connection.closed;
+  assertEquals(client.state.state, "closed");
+});

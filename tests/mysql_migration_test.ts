@@ -154,7 +154,9 @@ newMysqlTest("while a node of 0.1 has its lease, its database is refused, untouc
   await load(admin);
   await admin.query("UPDATE node SET lease_until = UTC_TIMESTAMP(3) + INTERVAL 10 SECOND");
   const [tables, rows] = [await shape(admin), await content(admin)];
+  await using log = await CapturedLog.start();
   const { message } = await assertRejects(() => t.open(), StoreRefused);
+  assertEquals(log.records.map(({ message }) => message.join("")), [], "nothing was begun");
   assertStringIncludes(message, '"n1"');
   assertEquals(message.split("\n").length, 1);
   assertEquals([await shape(admin), await content(admin)], [tables, rows]);

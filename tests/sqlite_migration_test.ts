@@ -4,6 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import type { Store } from "../src/store/store.ts";
 import { type TestDatabase, testDatabase } from "./support/databases.ts";
+import { run } from "./support/program.ts";
 import { spawnServer } from "./support/server.ts";
 import { addDevice, claim, confirm, history, logOf, place, stored } from "./support/stores.ts";
 
@@ -236,4 +237,32 @@ Deno.test("old names have what they look like, the oldest of those that look the
   assertEquals(await t.query("select count(*) as n from look where kind = 'user'"), [{ n: before + 1 }]);
   assertEquals(await t.query("select count(*) as n from look where kind = 'group'"), await t.query("select count(*) as n from allgroup"));
   assertEquals(await store.createUser("Scope", "scopе", "x", "scope"), undefined);
+});
+
+Deno.test("while an older natter serves its file, it is refused, untouched, by server and commands alike; behind it, it is not", async () => {
+  await using t = await testDatabase("sqlite");
+  put(t);
+  const path = t.url.slice("sqlite:".length);
+  const version = () => {
+    const db = new DatabaseSync(path);
+    const { user_version } = db.prepare("PRAGMA user_version").get()!;
+    db.close();
+    return user_version;
+  };
+  const before = version();
+  const older = Deno.openSync(`${path}.lock`, { create: true, write: true });
+  older.lockSync(true);
+  older.writeSync(new TextEncoder().encode("4711\n"));
+  for (const args of [["users"], ["--listen", "127.0.0.1:0", "--http", "off"]]) {
+    const { code, stdout, stderr } = await run([...args, "--database", t.url]);
+    assertEquals([code, stdout, stderr], [
+      1,
+      "",
+      `natter: the database ${path} is in use by another natter (process 4711), of an older version: stop that one first\n`,
+    ]);
+    assertEquals(version(), before);
+  }
+  older.close();
+  assertEquals((await run(["users", "--database", t.url])).code, 0);
+  assert(version() !== before);
 });

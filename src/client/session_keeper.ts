@@ -134,7 +134,7 @@ export class SessionKeeper {
     try {
       const standing = link = await Link.open(connect, push, timeout, attempt.signal);
       const reply = await link.request({ msgid: Msg.LOGIN, proto: 3, ...credentials }, timeout, (reply) => {
-        if (reply.errno || stop.aborted) return;
+        if (reply.errno || stop.aborted || reply.device === undefined) return;
         const ack = reply as unknown as LoginAck;
         open = true;
         loggedIn(ack);
@@ -142,7 +142,9 @@ export class SessionKeeper {
         this.#set({ state: "online" });
         this.#parts.opened(standing, ack);
       });
-      return NatterError.of(reply) ?? await link.ended;
+      // 0.1 knows no devices, and what this client asks.
+      const older = () => new NatterError(13, "the server is older than this client");
+      return NatterError.of(reply) ?? (open || stop.aborted ? await link.ended : older());
     } catch (error) {
       return error as ConnectionLost;
     } finally {

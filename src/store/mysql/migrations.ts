@@ -18,13 +18,16 @@ export const MIGRATIONS: ((link: Link) => Promise<void>)[] = [devices, search, d
 /** A statement that changes a table takes as long as the table is large. */
 const CHANGE_MS = 3_600_000;
 
+/** Before version 2. Throws {@linkcode StoreRefused} while a node of 0.1 has its lease. */
+export async function refuseBeside01(link: Link): Promise<void> {
+  const alive = await link.rows<{ name: string }>("SELECT name FROM node WHERE lease_until > UTC_TIMESTAMP(3)");
+  if (alive.length === 0) return;
+  const names = alive.map(({ name }) => `"${name}"`).join(", ");
+  throw new StoreRefused(`natter 0.1 still runs on this database (node ${names}): stop all of its nodes, then start this version`);
+}
+
 /** Version 2: several devices of a user. What the row of `user` said of the one session is device 0's. Who has never logged in has no device yet. */
 async function devices(link: Link): Promise<void> {
-  const alive = await link.rows<{ name: string }>("SELECT name FROM node WHERE lease_until > UTC_TIMESTAMP(3)");
-  if (alive.length > 0) {
-    const names = alive.map(({ name }) => `"${name}"`).join(", ");
-    throw new StoreRefused(`natter 0.1 still runs on this database (node ${names}): stop all of its nodes, then start this version`);
-  }
   const change = async (sql: string) => void await link.change(sql, [], CHANGE_MS);
 
   if (!await hasColumn(link, "user", "trimmed_seq")) {

@@ -4,7 +4,7 @@ import { migrating } from "../migrating.ts";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 import { type DriverError, isLost, reason } from "./errors.ts";
 import { type Driver, Link, type Target } from "./link.ts";
-import { MIGRATIONS } from "./migrations.ts";
+import { MIGRATIONS, refuseBeside01 } from "./migrations.ts";
 import { newEpoch } from "./operators.ts";
 
 const NEWEST_VERSION = 1 + MIGRATIONS.length;
@@ -87,6 +87,7 @@ async function applySchema(link: Link, database: string): Promise<void> {
     for (const sql of await newestSchema()) await link.command(sql);
     await begun(link, NEWEST_VERSION);
   } else if (version < NEWEST_VERSION) {
+    if (version === 1) await refuseBeside01(link);
     await migrating(version, NEWEST_VERSION, async () => {
       for (let next = version + 1; next <= NEWEST_VERSION; next++) {
         await MIGRATIONS[next - 2](link);

@@ -5,7 +5,8 @@
  *    by one knows nothing of what stands in the other's.
  * 2. Whoever serves the file holds two locks, which the death of the process frees. `<file>.lock` stands beside the file itself, wherever a symbolic link to it
  *    is, and says who holds it. On Linux the file is locked as well: renamed, or mounted elsewhere, it is still the same one. (There such a lock and SQLite's
- *    own do not see each other; elsewhere they do.) An operator's command opens the file without these locks.
+ *    own do not see each other; elsewhere they do.) An operator's command opens the file without these locks, unless it brings it to newer tables: an older
+ *    natter that serves it could not go on.
  * 3. The locked descriptor of the file is closed after SQLite's: closing one drops all locks of this process that SQLite has on that file.
  * 4. What is at the paths must be what is open: else the next start finds another file, or no log, and nothing that is committed from then on. The database
  *    looks after each commit, before it tells of it, and every 3 s (`renew`).
@@ -69,8 +70,9 @@ export class DatabaseFile {
     }
   }
 
-  /** Locks it for the one who serves it. Throws {@linkcode StoreRefused} if another does. */
-  lock(): void {
+  /** Locks it for the one who serves it, or brings it to newer tables. Throws {@linkcode StoreRefused} if another has it. @param real as in `opened` */
+  lock(real = this.#real): void {
+    this.#real = real;
     const beside = Deno.openSync(`${this.#real}.lock`, { create: true, read: true, write: true });
     if (!beside.tryLockSync(true)) {
       beside.close();
@@ -81,7 +83,7 @@ export class DatabaseFile {
     beside.truncateSync();
     beside.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
     if (Deno.build.os !== "linux") return;
-    this.#locked = Deno.openSync(this.#real);
+    this.#locked ??= Deno.openSync(this.#real);
     if (this.#locked.tryLockSync(true)) return;
     this.unlock();
     throw new StoreRefused(

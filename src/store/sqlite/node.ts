@@ -3,7 +3,7 @@
 // Rules:
 //
 // 1. Whoever serves the file holds its locks (`database_file.ts`) from `join` to `leave`; the death of the process frees them. An operator's command opens the file
-//    without them.
+//    without them, if it has the newest tables.
 // 2. So all sessions that the rows name are those of one node, and whoever is online is there.
 // 3. There is no lease: while the locks are held, nobody else can claim a session, and whoever has not joined claims none.
 

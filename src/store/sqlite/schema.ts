@@ -413,13 +413,23 @@ const MIGRATIONS: (string | ((db: Database) => Promise<void>))[] = [
 
 /**
  * Brings the file to the newest version, in one transaction.
- * Throws {@linkcode StoreRefused}, the file untouched, if it holds another program's tables or a newer version.
+ * Throws {@linkcode StoreRefused}, the file untouched, if it holds another program's tables or a newer version, or is an older one's that somebody serves.
  */
 export async function migrate(db: Database, path: string): Promise<void> {
   const found = check(db, path);
   if (found === MIGRATIONS.length) return;
-  if (found === 0) await apply(db, path);
-  else await migrating(found, MIGRATIONS.length, () => apply(db, path));
+  if (found === 0) return await apply(db, path);
+  const [, , real] = db.row<[number, string, string]>("PRAGMA database_list")!;
+  try {
+    db.file.lock(real);
+  } catch (error) {
+    throw error instanceof StoreRefused ? new StoreRefused(`${error.message}, of an older version: stop that one first`) : error;
+  }
+  try {
+    await migrating(found, MIGRATIONS.length, () => apply(db, path));
+  } finally {
+    db.file.unlock();
+  }
 }
 
 async function apply(db: Database, path: string): Promise<void> {
