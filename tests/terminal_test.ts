@@ -297,3 +297,23 @@ test("a group by a code: whoever makes one is told what others do with it, and t
   await enter(bob, alice.screen.rows[row]!.slice(-"/join ".length - 22));
   await bob.see(/^\* .*den \(1\)/);
 });
+
+test("an invitation that came while nobody was there is told once, a later one as it comes", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "bob");
+  await using alice = await chat(server.port, "alice");
+  for (const name of ["den", "cave"]) await enter(alice, `/private ${name}`);
+  await enter(alice, "/group den");
+  await enter(alice, "/invite bob");
+  await enter(alice, "hello");
+  await using bob = new Terminal(["chat", `127.0.0.1:${server.port}`, "--name", "bob"], { NATTER_PASSWORD: PASSWORD });
+  await bob.see(/^\* logged in as bob/);
+  await enter(alice, "chat:2:the last of the log");
+  await bob.see(/alice: the last of the log$/);
+  const told = () => bob.screen.rows.filter((row) => row.includes("/join 1 joins it"));
+  assertEquals(told().length, 1, bob.screen.rows.join("\n"));
+  await enter(alice, "/group cave");
+  await enter(alice, "/invite bob");
+  await bob.see(/you were invited by alice; \/join 2 joins it/);
+});

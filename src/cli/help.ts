@@ -35,6 +35,7 @@ export function help(): string {
     "",
     "natter chat takes --name NAME or --id N (else it asks), --register to make the account NAME first, --invite CODE to do so by an invitation, --tls,",
     "and --ca FILE for an authority (PEM) to be believed beside the usual ones. The password is asked for, or NATTER_PASSWORD, or the first line of a pipe.",
+    "It tells of what comes while it runs; being told while away (Web Push) is a matter of the page.",
     "",
     "A user is named by number or by name. The operator's commands take --database, and work with a running server.",
     "",

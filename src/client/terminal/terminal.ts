@@ -63,6 +63,8 @@ export class Terminal {
   #target: Target | undefined;
   #lastWriter: Target | undefined;
   #wasOffline = false;
+  /** Up to where the log has nothing but invitations that the login has told of. */
+  #invitedUpTo = 0;
 
   /** The client is about to log in. */
   constructor(client: NatterClient, view: View, askPassword: AskPassword) {
@@ -74,7 +76,9 @@ export class Terminal {
     client.on("login", (ack) => {
       this.people.met(ack.id, ack.name);
       this.people.refresh(ack);
-      if (!this.#wasOffline) { for (const { groupid, groupname, byname } of ack.invited) view.note(invitedInWords(groupid, groupname, byname)); }
+      if (this.#wasOffline) return;
+      this.#invitedUpTo = ack.inbox.last;
+      for (const { groupid, groupname, byname } of ack.invited) view.note(invitedInWords(groupid, groupname, byname));
     });
     client.on("message", (message) => this.#arrived(message));
     client.on("edit", (edit) => {
@@ -92,6 +96,8 @@ export class Terminal {
     client.on("group", (event) => {
       this.lastSeq = event.seq;
       this.people.met(event.id, event.name);
+      // The login has told of it; or it is withdrawn, or taken, since.
+      if (event.what === "invited" && event.id === client.session?.id && event.seq <= this.#invitedUpTo) return;
       view.note(inWords(event, client.session?.id));
     });
     client.on("anew", () => view.note("not all that was written meanwhile is shown here; /history has it"));
