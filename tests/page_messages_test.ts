@@ -57,19 +57,6 @@ pageTest("edited, deleted, reacted to, answered: the same in two browsers of one
   await field.press("Escape");
   assertEquals(await field.inputValue(), "");
   assertEquals(await desk.page.getByRole("main", { name: "bob" }).count(), 1);
-  await field.fill("half a sen");
-  await choose(desk, "Meet at five?", "Edit");
-  assertEquals(await field.inputValue(), "Meet at five?");
-  await field.fill("Meet at six?");
-  await field.press("Enter");
-  for (const person of all) {
-    await person.sees("Meet at six?");
-    assertMatch(await person.message("Meet at six?").locator(".meta").innerText(), /^edited/);
-    assertEquals(await person.texts(), ["Meet at six?", "Bring the map", "A secret"]);
-  }
-  // What was being written before is there again.
-  assertEquals(await field.inputValue(), "half a sen");
-  await field.fill("");
 
   // Deleted: asked before, a stone after; the list shows what was said before it.
   await choose(desk, "A secret", "Delete");
@@ -80,10 +67,26 @@ pageTest("edited, deleted, reacted to, answered: the same in two browsers of one
   await dialog.getByRole("button", { name: "Delete" }).click();
   for (const person of all) {
     await person.page.locator(".stone", { hasText: "This message was deleted." }).waitFor();
-    assertEquals(await person.texts(), ["Meet at six?", "Bring the map"]);
+    assertEquals(await person.texts(), ["Meet at five?", "Bring the map"]);
     await person.page.locator(".item-last", { hasText: "Bring the map" }).waitFor();
     await eventually(async () => !(await person.page.evaluate<string>("JSON.stringify(localStorage)")).includes("secret"), "gone from the browser");
   }
+
+  // After the list was looked at, where somebody who writes is told of for a while.
+  await field.fill("half a sen");
+  await choose(desk, "Meet at five?", "Edit");
+  assertEquals(await field.inputValue(), "Meet at five?");
+  await field.fill("Meet at six?");
+  await field.press("Enter");
+  for (const person of all) {
+    await person.sees("Meet at six?");
+    assertMatch(await person.message("Meet at six?").locator(".meta").innerText(), /^edited/);
+    assertEquals(await person.texts(), ["Meet at six?", "Bring the map"]);
+  }
+  // What was being written before is there again.
+  assertEquals(await field.inputValue(), "half a sen");
+  await field.fill("");
+
   // Nobody deletes or edits what another has said to them.
   const items = await menu(bob, "Meet at six?");
   assertEquals(await items.getByRole("menuitem").allInnerTexts(), ["", "Reply", "Copy text", "Report"]);
