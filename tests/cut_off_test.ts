@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { StoreWatch } from "./support/around_store.ts";
 import { assertErrno, chats, nothingElse } from "./support/chat.ts";
 import type { TestDatabase } from "./support/databases.ts";
-import { clusterTest, proxied, startNode } from "./support/nodes.ts";
+import { proxied, startNode, waitingClusterTests } from "./support/nodes.ts";
 import type { Proxy } from "./support/proxy.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { redisUrl } from "./support/redis.ts";
@@ -28,8 +28,8 @@ interface Cut {
 }
 
 /** Node a by way of proxies, node b straight. */
-function cutTest(name: string, fn: (t: Cut) => Promise<void>): void {
-  clusterTest(name, async (db) => {
+function cut(fn: (t: Cut) => Promise<void>): (db: TestDatabase) => Promise<void> {
+  return async (db) => {
     const toRedis = await proxied(redisUrl), toMysql = await proxied(db.url);
     await using redis = toRedis.proxy, mysql = toMysql.proxy;
     const watch = new StoreWatch();
@@ -44,7 +44,7 @@ function cutTest(name: string, fn: (t: Cut) => Promise<void>): void {
     await fn(t);
     await byBus(t);
     for (const client of [ann, bob, cid]) await nothingElse(client);
-  });
+  };
 }
 
 /** Resolves when messages go both ways by the bus: pushed, without a look into the log. */
@@ -103,56 +103,56 @@ async function refused({ a, ann, users }: Cut): Promise<void> {
   await client.close();
 }
 
-cutTest("cut off from Redis: messages come by way of the inbox, both ways; a user who is on that node stays there", async (t) => {
-  broken(t.redis, true);
-  await Promise.all([talk(t.ann, t.bob, t.users[1]), talk(t.bob, t.ann, t.users[0])]);
-  await allWell(t);
-  // Nobody can ask whether Ann is alive, but her node is: it holds its name.
-  const { client, errno } = await tryLogin(t.b, t.users[0]);
-  assertEquals(errno, 2);
-  await client.close();
-  broken(t.redis, false);
-});
-
-cutTest("cut off from MySQL: errors with retry there, everything on the other node; then the same with Redis", async (t) => {
-  broken(t.mysql, true);
-  await refused(t);
-  await allWell(t);
-  // Ann's node answers for her.
-  const { client, errno } = await tryLogin(t.b, t.users[0]);
-  assertEquals(errno, 2);
-  await client.close();
-  // What is stored elsewhere meanwhile is pushed all the same.
-  await talk(t.bob, t.ann, t.users[0]);
-  broken(t.mysql, false);
-  await eventually(async () => (await t.ann.request({ msgid: 6, toid: t.users[1].id, msg: "back" })).errno === 0, "the database is back");
-  await chats(t.bob, 1);
-  broken(t.redis, true);
-  await talk(t.ann, t.bob, t.users[1]);
-  broken(t.redis, false);
-});
-
-cutTest("cut off from both: errors with retry there; a user of that node is let in elsewhere at once, the others stay", async (t) => {
-  await using dan = await t.a.client(t.users[3]);
-  for (const proxy of [t.redis, t.mysql]) broken(proxy, true);
-  assertErrno(await t.ann.request({ msgid: 6, toid: t.users[1].id, msg: "lost" }), 19);
-  await talk(t.bob, t.cid, t.users[2]);
-  let moved: RawClient | undefined;
-  const took = await eventually(async () => {
-    const { client, errno } = await tryLogin(t.b, t.users[3]);
-    if (errno === 0) moved = client;
-    else await client.close();
-    return errno === 0;
-  }, "Dan is let in");
-  assert(took < 5000, `long before the lease is over: ${took} ms`);
-  await talk(t.bob, moved!, t.users[3]);
-  for (const proxy of [t.redis, t.mysql]) broken(proxy, false);
-  await eventually(async () => {
-    const { errno } = await t.ann.request({ msgid: 6, toid: t.users[1].id, msg: "back" });
-    return errno === 0;
-  }, "the database is back");
-  await chats(t.bob, 1, 8000);
-  // Dan's first session finds out that it is over.
-  assertEquals((await dan.next((m) => m.msgid === 20, 8000)).reason, "replaced");
-  await moved!.close();
+waitingClusterTests("cut off", {
+  "from Redis: messages come by way of the inbox, both ways; a user who is on that node stays there": cut(async (t) => {
+    broken(t.redis, true);
+    await Promise.all([talk(t.ann, t.bob, t.users[1]), talk(t.bob, t.ann, t.users[0])]);
+    await allWell(t);
+    // Nobody can ask whether Ann is alive, but her node is: it holds its name.
+    const { client, errno } = await tryLogin(t.b, t.users[0]);
+    assertEquals(errno, 2);
+    await client.close();
+    broken(t.redis, false);
+  }),
+  "from MySQL: errors with retry there, everything on the other node; then the same with Redis": cut(async (t) => {
+    broken(t.mysql, true);
+    await refused(t);
+    await allWell(t);
+    // Ann's node answers for her.
+    const { client, errno } = await tryLogin(t.b, t.users[0]);
+    assertEquals(errno, 2);
+    await client.close();
+    // What is stored elsewhere meanwhile is pushed all the same.
+    await talk(t.bob, t.ann, t.users[0]);
+    broken(t.mysql, false);
+    await eventually(async () => (await t.ann.request({ msgid: 6, toid: t.users[1].id, msg: "back" })).errno === 0, "the database is back");
+    await chats(t.bob, 1);
+    broken(t.redis, true);
+    await talk(t.ann, t.bob, t.users[1]);
+    broken(t.redis, false);
+  }),
+  "from both: errors with retry there; a user of that node is let in elsewhere at once, the others stay": cut(async (t) => {
+    await using dan = await t.a.client(t.users[3]);
+    for (const proxy of [t.redis, t.mysql]) broken(proxy, true);
+    assertErrno(await t.ann.request({ msgid: 6, toid: t.users[1].id, msg: "lost" }), 19);
+    await talk(t.bob, t.cid, t.users[2]);
+    let moved: RawClient | undefined;
+    const took = await eventually(async () => {
+      const { client, errno } = await tryLogin(t.b, t.users[3]);
+      if (errno === 0) moved = client;
+      else await client.close();
+      return errno === 0;
+    }, "Dan is let in");
+    assert(took < 5000, `long before the lease is over: ${took} ms`);
+    await talk(t.bob, moved!, t.users[3]);
+    for (const proxy of [t.redis, t.mysql]) broken(proxy, false);
+    await eventually(async () => {
+      const { errno } = await t.ann.request({ msgid: 6, toid: t.users[1].id, msg: "back" });
+      return errno === 0;
+    }, "the database is back");
+    await chats(t.bob, 1, 8000);
+    // Dan's first session finds out that it is over.
+    assertEquals((await dan.next((m) => m.msgid === 20, 8000)).reason, "replaced");
+    await moved!.close();
+  }),
 });

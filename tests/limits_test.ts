@@ -69,7 +69,7 @@ Deno.test("limits: who goes on beyond them is read no further for a while, and a
     ['{"msgid":1,"id":1,"token":"x"}', 2000],
     ["", 40_000],
   ];
-  for (const [i, [line, count]] of floods.entries()) {
+  await Promise.all(floods.map(async ([line, count], i) => {
     await using client = await server.client(users[i]);
     const begun = performance.now();
     client.sendBytes(`${line}\n`.repeat(count));
@@ -80,7 +80,7 @@ Deno.test("limits: who goes on beyond them is read no further for a while, and a
     assertEquals(client.backlog.filter((m) => m.errno === 15).length, i === 0 ? 100 + 48 + 1 : 0, line);
     assertEquals((await bystander.request({ msgid: 13 })).msgid, 14);
     await eventually(async () => await stateOf(db, users[i].id) === "offline", "offline");
-  }
+  }));
 });
 
 Deno.test("limits: who has rested begins anew", async () => {

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { cheapPasswords } from "./support/cheap_passwords.ts";
-import { databaseTest, type TestDatabase, testDatabase, waitingDatabaseTest } from "./support/databases.ts";
+import { databaseTest, type TestDatabase, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import { cheapServer, type Ended, Program, run } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, stateOf } from "./support/server.ts";
@@ -22,55 +22,6 @@ async function done(db: TestDatabase, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-waitingDatabaseTest("operator: users and kick", async (db) => {
-  const { server, port } = await serve(db);
-  await using _server = server;
-  // Listed in the order of their ids, which need not be the one in which they were asked for.
-  const [alice, bob] = (await makeUsers(db, 2)).toSorted((a, b) => a.id - b.id);
-  await using client = await RawClient.connect(port);
-  assertEquals((await client.login({ id: alice.id, token: alice.token, proto: 2 })).errno, 0);
-  const [head, first, second, ...more] = (await done(db, "users")).trimEnd().split("\n").map((line) => line.split("\t"));
-  assertEquals(head, ["id", "name", "state", "node", "since"]);
-  assertEquals(first.slice(0, 4), [String(alice.id), alice.name, "online", "here"]);
-  assertMatch(first[4], /^\d{4}-\d\d-\d\dT/);
-  assertEquals([second, more], [[String(bob.id), bob.name, "offline", "-", "never"], []]);
-
-  assertStringIncludes(await done(db, "kick", alice.name), "will be cut");
-  const goodbye = await client.next((m) => m.msgid === 20, 3000);
-  assertEquals([goodbye.reason, goodbye.retry], ["kicked", undefined]);
-  await client.closed;
-  await eventually(async () => await stateOf(db, alice.id) === "offline", "the database says so");
-  const again = await natter(db, "kick", String(alice.id));
-  assertEquals([again.code, again.stderr], [1, `natter: ${alice.name} (${alice.id}) is not online\n`]);
-  assertMatch((await natter(db, "kick", "nobody")).stderr, /^natter: there is no user nobody\n$/);
-});
-
-waitingDatabaseTest("operator: devices, and kick of one of them", async (db) => {
-  const { server, port } = await serve(db);
-  await using _server = server;
-  const [alice] = await makeUsers(db, 1);
-  const passwords = cheapPasswords();
-  await db.query(`update user set password = '${await passwords.hash("secret")}' where id = ${alice.id}`);
-  const clients = await Promise.all(["phone", "laptop"].map(() => RawClient.connect(port)));
-  for (const [i, device] of ["phone", "laptop"].entries()) {
-    assertEquals((await clients[i]!.login({ id: alice.id, password: "secret", proto: 3, device })).errno, 0);
-  }
-  const [head, ...rows] = (await done(db, "devices", alice.name)).trimEnd().split("\n").map((line) => line.split("\t"));
-  assertEquals(head, ["device", "name", "state", "since", "address"]);
-  assertEquals(rows.map(([id, name, state, , address]) => [id, name, state, address]), [
-    ["0", "-", "offline", "-"],
-    ["1", "phone", "online", "127.0.0.1"],
-    ["2", "laptop", "online", "127.0.0.1"],
-  ]);
-  assertStringIncludes(await done(db, "kick", alice.name, "1"), "device 1");
-  assertEquals((await clients[0]!.next((m) => m.msgid === 20, 4000)).reason, "kicked");
-  await clients[0]!.closed;
-  assertEquals((await clients[1]!.request({ msgid: 13 })).msgid, 14);
-  await eventually(async () => (await natter(db, "kick", alice.name, "1")).code === 1, "it is not there any more");
-  assertEquals((await natter(db, "kick", alice.name, "phone")).code, 1);
-  for (const client of clients) await client.close();
-});
-
 databaseTest("operator: restored gives the database a fresh epoch, which clients see", async (db) => {
   const { server, port } = await serve(db);
   await using _server = server;
@@ -86,31 +37,80 @@ databaseTest("operator: restored gives the database a fresh epoch, which clients
   assert(await epoch() !== before);
 });
 
-waitingDatabaseTest("operator: ban, unban and passwd", async (db) => {
-  const { server, port } = await serve(db);
-  await using _server = server;
-  const login = async (fields: object) => {
+waitingDatabaseTests("operator: beside a running server", {
+  "users and kick": async (db) => {
+    const { server, port } = await serve(db);
+    await using _server = server;
+    // Listed in the order of their ids, which need not be the one in which they were asked for.
+    const [alice, bob] = (await makeUsers(db, 2)).toSorted((a, b) => a.id - b.id);
     await using client = await RawClient.connect(port);
-    return await client.request({ msgid: 1, proto: 2, ...fields }, 10_000);
-  };
-  await using client = await RawClient.connect(port);
-  const { id } = await client.request({ msgid: 4, name: "alice", password: "first" }, 10_000);
-  const { token } = await client.request({ msgid: 1, id, password: "first", proto: 2 }, 10_000);
-  await done(db, "ban", "alice");
-  assertEquals((await client.next((m) => m.msgid === 20, 3000)).reason, "kicked");
-  assertEquals((await login({ id, password: "wrong" })).errno, 1, "nobody else learns that it is closed");
-  assertEquals((await login({ id, password: "first" })).errno, 25);
-  assertEquals((await login({ id, token })).errno, 25);
-  assertStringIncludes(await done(db, "users"), "offline, closed");
+    assertEquals((await client.login({ id: alice.id, token: alice.token, proto: 2 })).errno, 0);
+    const [head, first, second, ...more] = (await done(db, "users")).trimEnd().split("\n").map((line) => line.split("\t"));
+    assertEquals(head, ["id", "name", "state", "node", "since"]);
+    assertEquals(first.slice(0, 4), [String(alice.id), alice.name, "online", "here"]);
+    assertMatch(first[4], /^\d{4}-\d\d-\d\dT/);
+    assertEquals([second, more], [[String(bob.id), bob.name, "offline", "-", "never"], []]);
 
-  await done(db, "unban", String(id));
-  const back = await login({ id, password: "first" });
-  assertEquals(back.errno, 0);
-  assertEquals(await passwd(db, "alice", "second\n"), 0);
-  assertEquals((await login({ id, password: "first" })).errno, 1);
-  assertEquals((await login({ id, token: back.token })).errno, 1);
-  assertEquals((await login({ id, password: "second" })).errno, 0);
-  assertEquals(await passwd(db, "alice", "\n"), 1, "no empty password");
+    assertStringIncludes(await done(db, "kick", alice.name), "will be cut");
+    const goodbye = await client.next((m) => m.msgid === 20, 3000);
+    assertEquals([goodbye.reason, goodbye.retry], ["kicked", undefined]);
+    await client.closed;
+    await eventually(async () => await stateOf(db, alice.id) === "offline", "the database says so");
+    const again = await natter(db, "kick", String(alice.id));
+    assertEquals([again.code, again.stderr], [1, `natter: ${alice.name} (${alice.id}) is not online\n`]);
+    assertMatch((await natter(db, "kick", "nobody")).stderr, /^natter: there is no user nobody\n$/);
+  },
+  "devices, and kick of one of them": async (db) => {
+    const { server, port } = await serve(db);
+    await using _server = server;
+    const [alice] = await makeUsers(db, 1);
+    const passwords = cheapPasswords();
+    await db.query(`update user set password = '${await passwords.hash("secret")}' where id = ${alice.id}`);
+    const clients = await Promise.all(["phone", "laptop"].map(() => RawClient.connect(port)));
+    for (const [i, device] of ["phone", "laptop"].entries()) {
+      assertEquals((await clients[i]!.login({ id: alice.id, password: "secret", proto: 3, device })).errno, 0);
+    }
+    const [head, ...rows] = (await done(db, "devices", alice.name)).trimEnd().split("\n").map((line) => line.split("\t"));
+    assertEquals(head, ["device", "name", "state", "since", "address"]);
+    assertEquals(rows.map(([id, name, state, , address]) => [id, name, state, address]), [
+      ["0", "-", "offline", "-"],
+      ["1", "phone", "online", "127.0.0.1"],
+      ["2", "laptop", "online", "127.0.0.1"],
+    ]);
+    assertStringIncludes(await done(db, "kick", alice.name, "1"), "device 1");
+    assertEquals((await clients[0]!.next((m) => m.msgid === 20, 4000)).reason, "kicked");
+    await clients[0]!.closed;
+    assertEquals((await clients[1]!.request({ msgid: 13 })).msgid, 14);
+    await eventually(async () => (await natter(db, "kick", alice.name, "1")).code === 1, "it is not there any more");
+    assertEquals((await natter(db, "kick", alice.name, "phone")).code, 1);
+    for (const client of clients) await client.close();
+  },
+  "ban, unban and passwd": async (db) => {
+    const { server, port } = await serve(db);
+    await using _server = server;
+    const login = async (fields: object) => {
+      await using client = await RawClient.connect(port);
+      return await client.request({ msgid: 1, proto: 2, ...fields }, 10_000);
+    };
+    await using client = await RawClient.connect(port);
+    const { id } = await client.request({ msgid: 4, name: "alice", password: "first" }, 10_000);
+    const { token } = await client.request({ msgid: 1, id, password: "first", proto: 2 }, 10_000);
+    await done(db, "ban", "alice");
+    assertEquals((await client.next((m) => m.msgid === 20, 3000)).reason, "kicked");
+    assertEquals((await login({ id, password: "wrong" })).errno, 1, "nobody else learns that it is closed");
+    assertEquals((await login({ id, password: "first" })).errno, 25);
+    assertEquals((await login({ id, token })).errno, 25);
+    assertStringIncludes(await done(db, "users"), "offline, closed");
+
+    await done(db, "unban", String(id));
+    const back = await login({ id, password: "first" });
+    assertEquals(back.errno, 0);
+    assertEquals(await passwd(db, "alice", "second\n"), 0);
+    assertEquals((await login({ id, password: "first" })).errno, 1);
+    assertEquals((await login({ id, token: back.token })).errno, 1);
+    assertEquals((await login({ id, password: "second" })).errno, 0);
+    assertEquals(await passwd(db, "alice", "\n"), 1, "no empty password");
+  },
 });
 
 /** `natter passwd` with this on its stdin. @returns the exit code */

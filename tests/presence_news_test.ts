@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { assertErrno, nothingElse } from "./support/chat.ts";
-import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
+import { databaseTest, waitingDatabaseTests } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
 
@@ -15,92 +15,92 @@ async function news(client: RawClient, since: number) {
   return { message, after: performance.now() - since };
 }
 
-waitingDatabaseTest("PRESENCE: told late, to those who have the user as a friend, and not when it was undone", async (db) => {
-  await using s = await startServer(db, { "on-conflict": "replace" });
-  const [ann, bob, cid, dan, eve, fay] = await makeUsers(db, 6);
-  await using a = await s.client(ann);
-  await using c = await s.client(cid);
-  await using d = await s.client(dan, {});
-  await using e = await s.client(eve);
-  await using f = await s.client(fay);
-  for (const watcher of [a, d, e, f]) await watcher.request({ msgid: 7, friendid: bob.id });
-  // Eve blocks Bob, Bob blocks Fay: neither hears of him. Cid has not got him as a friend, Dan is classic.
-  await e.request({ msgid: 23, userid: bob.id });
+waitingDatabaseTests("PRESENCE", {
+  "told late, to those who have the user as a friend, and not when it was undone": async (db) => {
+    await using s = await startServer(db, { "on-conflict": "replace" });
+    const [ann, bob, cid, dan, eve, fay] = await makeUsers(db, 6);
+    await using a = await s.client(ann);
+    await using c = await s.client(cid);
+    await using d = await s.client(dan, {});
+    await using e = await s.client(eve);
+    await using f = await s.client(fay);
+    for (const watcher of [a, d, e, f]) await watcher.request({ msgid: 7, friendid: bob.id });
+    // Eve blocks Bob, Bob blocks Fay: neither hears of him. Cid has not got him as a friend, Dan is classic.
+    await e.request({ msgid: 23, userid: bob.id });
 
-  let since = performance.now();
-  const b = await s.client(bob);
-  await b.request({ msgid: 23, userid: fay.id });
-  // Bob has nobody as a friend, but of him is told.
-  const came = await news(a, since);
-  assertEquals(came.message, { msgid: 15, id: bob.id, state: "online", lastseen: came.message.lastseen });
-  // 2 to 3 s; what the machine adds is its own affair.
-  assert(came.after >= 2000 && came.after < 3500, `online told after ${came.after} ms`);
+    let since = performance.now();
+    const b = await s.client(bob);
+    await b.request({ msgid: 23, userid: fay.id });
+    // Bob has nobody as a friend, but of him is told.
+    const came = await news(a, since);
+    assertEquals(came.message, { msgid: 15, id: bob.id, state: "online", lastseen: came.message.lastseen });
+    // 2 to 3 s; what the machine adds is its own affair.
+    assert(came.after >= 2000 && came.after < 3500, `online told after ${came.after} ms`);
 
-  // A takeover, and a reconnect within two seconds: nobody sees anything. What is told next is the end.
-  await using b2 = await s.client(bob);
-  assertEquals(await b.closed, "fin");
-  await b2.close();
-  await using b3 = await s.client(bob);
-  since = performance.now();
-  const at = Date.now();
-  await b3.rst();
-  const went = await news(a, since);
-  assertEquals(went.message, { msgid: 15, id: bob.id, state: "offline", lastseen: went.message.lastseen });
-  assert(Math.abs((went.message.lastseen as number) - at) < 1500, "lastseen is when it was");
-  assert(went.after >= 500 && went.after < 3500, `offline told after ${went.after} ms`);
-  for (const client of [a, c, d, e, f]) await nothingElse(client);
-});
-
-waitingDatabaseTest("PRESENCE: who looked at a change that was undone is told how things stand, and nobody else is", async (db) => {
-  await using s = await startServer(db);
-  const [ann, bob, cid, dan] = await makeUsers(db, 4);
-  await using a = await s.client(ann);
-  await using d = await s.client(dan);
-  const look = async (client: RawClient) => {
-    const friends = await Promise.all(
-      [bob, cid].map(async ({ id }) => (await client.request({ msgid: 7, friendid: id })).friend as { state: string }),
-    );
-    return friends.map(({ state }) => state);
-  };
-  const b = await s.client(bob);
-  assertEquals(await look(a), ["online", "offline"]);
-  // Bob goes, Cid comes, Dan looks, and both think better of it.
-  await b.close();
-  const c = await s.client(cid);
-  await eventually(async () => await stateOf(db, bob.id) === "offline", "bob is offline");
-  assertEquals(await look(d), ["offline", "online"]);
-  await using _ = await s.client(bob);
-  await c.close();
-  const told = [await d.next((m) => m.msgid === 15, PATIENCE), await d.next((m) => m.msgid === 15, PATIENCE)];
-  assertEquals(new Map(told.map((m) => [m.id, m.state])), new Map([[bob.id, "online"], [cid.id, "offline"]]));
-  for (const client of [a, d]) await nothingElse(client);
-});
-
-waitingDatabaseTest("PRESENCE: a client that takes nothing for a while is told later, the newest only", async (db) => {
-  await using s = await startServer(db, { limits: "off", "send-queue": 1024 }, { times: { news: 100 } });
-  const [ann, bob, cid] = await makeUsers(db, 3);
-  await using a = (await s.client(ann)).answerPings();
-  for (const { id } of [bob, cid]) await a.request({ msgid: 7, friendid: id });
-  await using sender = await s.client(cid);
-  await a.next((m) => m.msgid === 15 && m.id === cid.id);
-  // Until more waits than the kernel takes.
-  a.pause();
-  const msg = "x".repeat(60_000);
-  for (let i = 0; i < 200; i++) await sender.request({ msgid: 6, toid: ann.id, msg });
-  const b = await s.client(bob);
-  await eventually(async () => await stateOf(db, bob.id) === "online", "bob is there");
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  await b.close();
-  await eventually(async () => await stateOf(db, bob.id) === "offline", "bob is gone");
-  await using again = await s.client(bob);
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  assertEquals(a.backlog.filter((m) => m.msgid === 15), []);
-  a.resume();
-  const news = await a.next((m) => m.msgid === 15, 30_000);
-  assertEquals([news.id, news.state, typeof news.lastseen], [bob.id, "online", "number"]);
-  await eventually(() => a.backlog.filter((m) => m.msgid === 6).length === 200, "all messages", 30_000);
-  assertEquals(a.backlog.filter((m) => m.msgid === 15), []);
-  assertEquals((await again.request({ msgid: 13 })).msgid, 14);
+    // A takeover, and a reconnect within two seconds: nobody sees anything. What is told next is the end.
+    await using b2 = await s.client(bob);
+    assertEquals(await b.closed, "fin");
+    await b2.close();
+    await using b3 = await s.client(bob);
+    since = performance.now();
+    const at = Date.now();
+    await b3.rst();
+    const went = await news(a, since);
+    assertEquals(went.message, { msgid: 15, id: bob.id, state: "offline", lastseen: went.message.lastseen });
+    assert(Math.abs((went.message.lastseen as number) - at) < 1500, "lastseen is when it was");
+    assert(went.after >= 500 && went.after < 3500, `offline told after ${went.after} ms`);
+    for (const client of [a, c, d, e, f]) await nothingElse(client);
+  },
+  "who looked at a change that was undone is told how things stand, and nobody else is": async (db) => {
+    await using s = await startServer(db);
+    const [ann, bob, cid, dan] = await makeUsers(db, 4);
+    await using a = await s.client(ann);
+    await using d = await s.client(dan);
+    const look = async (client: RawClient) => {
+      const friends = await Promise.all(
+        [bob, cid].map(async ({ id }) => (await client.request({ msgid: 7, friendid: id })).friend as { state: string }),
+      );
+      return friends.map(({ state }) => state);
+    };
+    const b = await s.client(bob);
+    assertEquals(await look(a), ["online", "offline"]);
+    // Bob goes, Cid comes, Dan looks, and both think better of it.
+    await b.close();
+    const c = await s.client(cid);
+    await eventually(async () => await stateOf(db, bob.id) === "offline", "bob is offline");
+    assertEquals(await look(d), ["offline", "online"]);
+    await using _ = await s.client(bob);
+    await c.close();
+    const told = [await d.next((m) => m.msgid === 15, PATIENCE), await d.next((m) => m.msgid === 15, PATIENCE)];
+    assertEquals(new Map(told.map((m) => [m.id, m.state])), new Map([[bob.id, "online"], [cid.id, "offline"]]));
+    for (const client of [a, d]) await nothingElse(client);
+  },
+  "a client that takes nothing for a while is told later, the newest only": async (db) => {
+    await using s = await startServer(db, { limits: "off", "send-queue": 1024 }, { times: { news: 100 } });
+    const [ann, bob, cid] = await makeUsers(db, 3);
+    await using a = (await s.client(ann)).answerPings();
+    for (const { id } of [bob, cid]) await a.request({ msgid: 7, friendid: id });
+    await using sender = await s.client(cid);
+    await a.next((m) => m.msgid === 15 && m.id === cid.id);
+    // Until more waits than the kernel takes.
+    a.pause();
+    const msg = "x".repeat(60_000);
+    for (let i = 0; i < 200; i++) await sender.request({ msgid: 6, toid: ann.id, msg });
+    const b = await s.client(bob);
+    await eventually(async () => await stateOf(db, bob.id) === "online", "bob is there");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await b.close();
+    await eventually(async () => await stateOf(db, bob.id) === "offline", "bob is gone");
+    await using again = await s.client(bob);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assertEquals(a.backlog.filter((m) => m.msgid === 15), []);
+    a.resume();
+    const news = await a.next((m) => m.msgid === 15, 30_000);
+    assertEquals([news.id, news.state, typeof news.lastseen], [bob.id, "online", "number"]);
+    await eventually(() => a.backlog.filter((m) => m.msgid === 6).length === 200, "all messages", 30_000);
+    assertEquals(a.backlog.filter((m) => m.msgid === 15), []);
+    assertEquals((await again.request({ msgid: 13 })).msgid, 14);
+  },
 });
 
 databaseTest("PRESENCE: who lifts a block is told who went meanwhile, and not what the other one hides", async (db) => {

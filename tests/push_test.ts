@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromBase64 } from "../src/push/encryption.ts";
 import { assertErrno } from "./support/chat.ts";
-import { databaseTest, type TestDatabase, waitingDatabaseTest } from "./support/databases.ts";
+import { databaseTest, type TestDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import { clusterTest, startNode } from "./support/nodes.ts";
 import { type Browser, PushService, trusting } from "./support/push_service.ts";
@@ -72,65 +72,6 @@ databaseTest(
   },
 );
 
-waitingDatabaseTest(
-  "push: not who is here, who muted, who blocks, what is silent, what was read or deleted, one's own; nor who logged out",
-  async (db) => {
-    await using service = new PushService();
-    await using server = await startServer(db, SETTINGS, { ...trusting, times: { gone: 600 } });
-    const [ann] = await makeUsers(db, 1);
-    await using a = await server.client(ann!, { proto: 3 });
-    const [phone, laptop] = await makeDevices(server, 2) as [TestDevice, TestDevice];
-    const toid = phone.user.id;
-    await subscribe(server, phone, await service.browser("phone"));
-    const { client: here } = await loginDevice(server, laptop);
-    await using l = here;
-    const browser = await service.browser("laptop");
-    await ok(l, { msgid: 48, endpoint: browser.endpoint, keys: browser.keys });
-    const said = async (fields: object, to: object = { msgid: 6, toid }) => await ok(a, { ...to, ...fields } as { msgid: number });
-    const { groupid } = await ok(a, { msgid: 8, groupname: "g", groupdesc: "" });
-    const inGroup = { msgid: 10, groupid };
-    await ok(l, { msgid: 9, groupid });
-
-    await said({ msg: "silent", silent: true });
-    await ok(l, { msgid: 45, toid: ann!.id });
-    await said({ msg: "muted" });
-    await settled(db, server, a, service);
-    await ok(l, { msgid: 45, toid: ann!.id, until: 0 });
-    await ok(l, { msgid: 23, userid: ann!.id });
-    await said({ msg: "blocked, in the group" }, inGroup);
-    await settled(db, server, a, service);
-    await ok(l, { msgid: 24, userid: ann!.id });
-    await ok(l, { msgid: 6, toid: ann!.id, msg: "one's own" });
-    await ok(l, { msgid: 6, toid, msg: "a note" });
-    await ok(l, { msgid: 10, groupid, msg: "one's own, to all" });
-    await settled(db, server, a, service);
-    assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)), []);
-
-    // The laptop is here, and confirms: it is told nothing, the phone is.
-    const { messageid } = await said({ msg: "news" });
-    const got = await l.next((m) => m.msg === "news");
-    l.send({ msgid: 12, seq: got.seq! });
-    assertEquals((await service.read(1, "phone")).map((push) => push.messageid), [messageid]);
-    await eventually(
-      async () => (await db.query(`select count(*) as n from device where userid = ${toid} and confirmed_seq >= ${got.seq}`))[0]?.n == 1,
-      "confirmed",
-    );
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    assertEquals(service.pushed.filter(({ name }) => name === "laptop"), []);
-
-    // Off, and logged out.
-    const { client: p } = await loginDevice(server, phone);
-    assertEquals(Object.keys(await ok(p, { msgid: 48 })).includes("endpoint"), true);
-    await ok(p, { msgid: 48, off: true });
-    assertEquals(Object.keys(await ok(p, { msgid: 48 })).includes("endpoint"), false);
-    await p.close();
-    await ok(l, { msgid: 3 });
-    await said({ msg: "nobody" });
-    await settled(db, server, a, service);
-    assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)).length, 1);
-  },
-);
-
 databaseTest("push: in a muted group what speaks to the user by name, as the page tells of it; nothing of what is archived", async (db) => {
   await using service = new PushService();
   await using server = await startServer(db, SETTINGS, trusting);
@@ -166,22 +107,6 @@ databaseTest("push: in a muted group what speaks to the user by name, as the pag
   await says(`@${name}, archived`);
   await settled(db, server, a, service);
   assertEquals(service.pushed.filter((one) => one.name === "phone").length, 2);
-});
-
-waitingDatabaseTest("push: what a device had not confirmed when its session was lost is pushed when the loss is known", async (db) => {
-  await using service = new PushService();
-  await using server = await startServer(db, { ...SETTINGS, heartbeat: 0.3 }, { ...trusting, times: { gone: 1500 } });
-  const [ann] = await makeUsers(db, 1);
-  await using a = await server.client(ann!, { proto: 3 });
-  a.answerPings();
-  const [phone] = await makeDevices(server, 1) as [TestDevice];
-  const browser = await service.browser("phone");
-  // It says nothing any more: its heartbeat tells.
-  const { client } = await loginDevice(server, phone);
-  await using _ = client;
-  await ok(client, { msgid: 48, endpoint: browser.endpoint, keys: browser.keys });
-  const { messageid } = await ok(a, { msgid: 6, toid: phone.user.id, msg: "are you there?" });
-  assertEquals((await service.read(1)).map((push) => push.messageid), [messageid]);
 });
 
 databaseTest("push: a subscription goes with its device, by whatever way that goes, and is taken over by who has the endpoint", async (db) => {
@@ -248,9 +173,78 @@ databaseTest("push: a server that pushes nothing says so", async (db) => {
   assertEquals(await db.query("select * from push_key"), []);
 });
 
-waitingDatabaseTest(
-  "push: 410 removes the subscription; what fails otherwise is tried again; what is dead or slow keeps nobody waiting",
-  async (db) => {
+waitingDatabaseTests("push: what takes its time", {
+  "not who is here, who muted, who blocks, what is silent, what was read or deleted, one's own; nor who logged out": async (db) => {
+    await using service = new PushService();
+    await using server = await startServer(db, SETTINGS, { ...trusting, times: { gone: 600 } });
+    const [ann] = await makeUsers(db, 1);
+    await using a = await server.client(ann!, { proto: 3 });
+    const [phone, laptop] = await makeDevices(server, 2) as [TestDevice, TestDevice];
+    const toid = phone.user.id;
+    await subscribe(server, phone, await service.browser("phone"));
+    const { client: here } = await loginDevice(server, laptop);
+    await using l = here;
+    const browser = await service.browser("laptop");
+    await ok(l, { msgid: 48, endpoint: browser.endpoint, keys: browser.keys });
+    const said = async (fields: object, to: object = { msgid: 6, toid }) => await ok(a, { ...to, ...fields } as { msgid: number });
+    const { groupid } = await ok(a, { msgid: 8, groupname: "g", groupdesc: "" });
+    const inGroup = { msgid: 10, groupid };
+    await ok(l, { msgid: 9, groupid });
+
+    await said({ msg: "silent", silent: true });
+    await ok(l, { msgid: 45, toid: ann!.id });
+    await said({ msg: "muted" });
+    await settled(db, server, a, service);
+    await ok(l, { msgid: 45, toid: ann!.id, until: 0 });
+    await ok(l, { msgid: 23, userid: ann!.id });
+    await said({ msg: "blocked, in the group" }, inGroup);
+    await settled(db, server, a, service);
+    await ok(l, { msgid: 24, userid: ann!.id });
+    await ok(l, { msgid: 6, toid: ann!.id, msg: "one's own" });
+    await ok(l, { msgid: 6, toid, msg: "a note" });
+    await ok(l, { msgid: 10, groupid, msg: "one's own, to all" });
+    await settled(db, server, a, service);
+    assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)), []);
+
+    // The laptop is here, and confirms: it is told nothing, the phone is.
+    const { messageid } = await said({ msg: "news" });
+    const got = await l.next((m) => m.msg === "news");
+    l.send({ msgid: 12, seq: got.seq! });
+    assertEquals((await service.read(1, "phone")).map((push) => push.messageid), [messageid]);
+    await eventually(
+      async () => (await db.query(`select count(*) as n from device where userid = ${toid} and confirmed_seq >= ${got.seq}`))[0]?.n == 1,
+      "confirmed",
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    assertEquals(service.pushed.filter(({ name }) => name === "laptop"), []);
+
+    // Off, and logged out.
+    const { client: p } = await loginDevice(server, phone);
+    assertEquals(Object.keys(await ok(p, { msgid: 48 })).includes("endpoint"), true);
+    await ok(p, { msgid: 48, off: true });
+    assertEquals(Object.keys(await ok(p, { msgid: 48 })).includes("endpoint"), false);
+    await p.close();
+    await ok(l, { msgid: 3 });
+    await said({ msg: "nobody" });
+    await settled(db, server, a, service);
+    assertEquals(service.pushed.filter(({ name }) => ["phone", "laptop"].includes(name)).length, 1);
+  },
+  "what a device had not confirmed when its session was lost is pushed when the loss is known": async (db) => {
+    await using service = new PushService();
+    await using server = await startServer(db, { ...SETTINGS, heartbeat: 0.3 }, { ...trusting, times: { gone: 1500 } });
+    const [ann] = await makeUsers(db, 1);
+    await using a = await server.client(ann!, { proto: 3 });
+    a.answerPings();
+    const [phone] = await makeDevices(server, 1) as [TestDevice];
+    const browser = await service.browser("phone");
+    // It says nothing any more: its heartbeat tells.
+    const { client } = await loginDevice(server, phone);
+    await using _ = client;
+    await ok(client, { msgid: 48, endpoint: browser.endpoint, keys: browser.keys });
+    const { messageid } = await ok(a, { msgid: 6, toid: phone.user.id, msg: "are you there?" });
+    assertEquals((await service.read(1)).map((push) => push.messageid), [messageid]);
+  },
+  "410 removes the subscription; what fails otherwise is tried again; what is dead or slow keeps nobody waiting": async (db) => {
     await using service = new PushService();
     await using server = await startServer(db, { ...SETTINGS, http: "127.0.0.1:0" }, { push: { ...trusting.push, timeout: 1500, retry: 300 } });
     const [ann] = await makeUsers(db, 1);
@@ -290,7 +284,7 @@ waitingDatabaseTest(
     await accepting.catch(() => {});
     for (const conn of accepted) conn.close();
   },
-);
+});
 
 clusterTest("push: on two nodes a message is pushed once, by the one key, wherever it was said and the device was", async (db) => {
   await using service = new PushService();

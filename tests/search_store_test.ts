@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Query, VERSION } from "../src/search/tokenizer.ts";
 import type { Append, PrunePlace, Search, Store, StoredMessage } from "../src/store/store.ts";
-import { addUsers, databaseTest, type TestDatabase, testDatabase } from "./support/databases.ts";
+import { addUsers, type TestDatabase, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import { SEARCHES } from "./support/search_table.ts";
 import { eventually } from "./support/server.ts";
 
@@ -28,129 +28,127 @@ const texts = (messages: StoredMessage[]) => messages.map((m) => m.msg);
 const finding = (store: Store) => (userId: number, text: string, more: Partial<Search> = {}, limit = 100) =>
   store.search({ userId, query: new Query(text), ...more }, limit);
 
-databaseTest("search: what must be found is, and nothing that must not, in many languages", async (t) => {
-  await using store = await opened(t);
-  const [ada, bob] = await addUsers(store, "ada", "bob");
-  const all = [...new Set(Object.values(SEARCHES).flat().flatMap(([, found, not]) => [...found, ...not]))];
-  await append(store, all.map((msg, i) => ({ sender: i % 2 ? ada : bob, toid: i % 2 ? bob : ada, msg, ts: i })));
-  await indexed(store);
-  const find = finding(store);
-  let asked = 0;
-  for (const [query, found, not] of Object.values(SEARCHES).flat()) {
-    for (const more of [{}, { of: { peer: bob } }]) {
-      const has = new Set(texts(await find(ada, query, more, 500)));
-      for (const text of found) assert(has.has(text), `${query} must find ${text}`);
-      for (const text of not) assert(!has.has(text), `${query} must not find ${text}`);
-      asked++;
+waitingDatabaseTests("search in the store", {
+  "what must be found is, and nothing that must not, in many languages": async (t) => {
+    await using store = await opened(t);
+    const [ada, bob] = await addUsers(store, "ada", "bob");
+    const all = [...new Set(Object.values(SEARCHES).flat().flatMap(([, found, not]) => [...found, ...not]))];
+    await append(store, all.map((msg, i) => ({ sender: i % 2 ? ada : bob, toid: i % 2 ? bob : ada, msg, ts: i })));
+    await indexed(store);
+    const find = finding(store);
+    let asked = 0;
+    for (const [query, found, not] of Object.values(SEARCHES).flat()) {
+      for (const more of [{}, { of: { peer: bob } }]) {
+        const has = new Set(texts(await find(ada, query, more, 500)));
+        for (const text of found) assert(has.has(text), `${query} must find ${text}`);
+        for (const text of not) assert(!has.has(text), `${query} must not find ${text}`);
+        asked++;
+      }
     }
-  }
-  assert(asked >= 300);
-});
-
-databaseTest("search: newest first, by pages, by who said it, in one conversation or in all", async (t) => {
-  await using store = await opened(t);
-  const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
-  const group = await store.createGroup(bob, "g", "g", "");
-  assert(typeof group === "object");
-  const { groupid } = group;
-  await store.joinGroup(ada, { id: groupid }, 1);
-  const ids = await append(store, [
-    { sender: ada, toid: bob, msg: "apple one", ts: 1 },
-    { sender: bob, toid: ada, msg: "apple two", ts: 2 },
-    { sender: bob, groupid, msg: "apple three", ts: 3 },
-    { sender: cy, toid: ada, msg: "apple four", ts: 4 },
-    { sender: cy, toid: bob, msg: "apple five", ts: 5 },
-    { sender: ada, toid: ada, msg: "apple six", ts: 6 },
-    { sender: ada, groupid, msg: "apples seven", ts: 7 },
-  ]);
-  await indexed(store);
-  const find = finding(store);
-  const found = async (...args: Parameters<typeof find>) => texts(await find(...args)).map((text) => text.split(" ")[1]);
-  assertEquals(await found(ada, "apple"), ["seven", "six", "four", "three", "two", "one"]);
-  assertEquals(await found(ada, "apple "), ["seven", "six", "four", "three", "two", "one"]);
-  assertEquals(await found(ada, "two apple"), ["two"]);
-  assertEquals(await found(bob, "apple"), ["seven", "five", "three", "two", "one"]);
-  assertEquals(await found(cy, "apple"), ["five", "four"]);
-  assertEquals(await found(ada, "apple", { of: { peer: bob } }), ["two", "one"]);
-  assertEquals(await found(ada, "apple", { of: { peer: ada } }), ["six"]);
-  assertEquals(await found(ada, "apple", { of: { groupid } }), ["seven", "three"]);
-  assertEquals(await found(cy, "apple", { of: { groupid } }), [], "not a member");
-  assertEquals(await found(ada, "apple", { from: bob }), ["three", "two"]);
-  assertEquals(await found(ada, "apple", { from: bob, of: { groupid } }), ["three"]);
-  assertEquals(await found(ada, "apple", {}, 2), ["seven", "six"]);
-  assertEquals(await found(ada, "apple", { before: ids[5] }, 2), ["four", "three"]);
-  await store.leaveGroup(ada, groupid, 1);
-  assertEquals(await found(ada, "apple"), ["six", "four", "two", "one"], "left");
-  await store.joinGroup(ada, { id: groupid }, 1);
-  assertEquals(await found(ada, "apple", { of: { groupid } }), ["seven", "three"]);
-});
-
-databaseTest("search: what is pruned is not found, and leaves no word behind", async (t) => {
-  await using store = await opened(t);
-  const [ada, bob] = await addUsers(store, "ada", "bob");
-  await store.join("n1");
-  await append(store, [
-    { sender: ada, toid: bob, msg: "zanzibarold secretword 秘密", ts: 1 },
-    { sender: ada, toid: bob, msg: "zanzibarnew", ts: 100 },
-  ]);
-  await indexed(store);
-  const find = finding(store);
-  /** Whether the index itself has a word; the beginning of a token may be that of the one before it. */
-  const stands = async (word: string) => {
-    if (t.kind === "mysql") return (await t.query(`select 1 from word where token = 't_${word}'`)).length > 0;
-    const rows = await t.query("select block from search_data");
-    return rows.some(({ block }) => new TextDecoder("latin1").decode(block as Uint8Array).includes(word.slice(1)));
-  };
-  assertEquals(texts(await find(bob, "zanzibar")), ["zanzibarnew", "zanzibarold secretword 秘密"]);
-  assert(await stands("secretword"));
-  await confirmAll(store, t, bob);
-  assertEquals((await store.prune(50, undefined, 100)).deleted, 1);
-  assertEquals(texts(await find(bob, "zanzibar")), ["zanzibarnew"]);
-  assert(!await stands("secretword") && await stands("zanzibarnew"));
-});
-
-databaseTest("search: stones and what happened in groups are pruned, and the index is whole", async (t) => {
-  await using store = await opened(t);
-  const [ada, bob] = await addUsers(store, "ada", "bob");
-  const { groupid } = await store.createGroup(ada, "g", "g", "") as { groupid: number };
-  await store.joinGroup(bob, { id: groupid }, 1);
-  const messages = Array.from({ length: 6 }, (_, i) => ({ sender: ada, toid: bob, msg: `needle n${i}`, ts: 1 }));
-  const ids = await append(store, [...messages, { sender: bob, groupid, msg: "needle in the group", ts: 1 }]);
-  await indexed(store);
-  for (const messageid of ids.slice(0, 3)) assertEquals((await store.act({ what: "delete", by: ada, messageid, at: 2 })).errno, "OK");
-  await indexed(store);
-  await t.query("delete from inbox");
-  let deleted = 0;
-  for (let place: PrunePlace | undefined, more = true; more;) {
-    const step = await store.prune(Date.now() + 1000, place, 2);
-    deleted += step.deleted;
-    place = step.next;
-    more = place !== undefined;
-  }
-  assert(deleted >= 8, `${deleted} are gone`);
-  await append(store, [{ sender: bob, toid: ada, msg: "needle again", ts: 3 }]);
-  await indexed(store);
-  assertEquals(texts(await finding(store)(ada, "needle")), ["needle again"]);
-  if (t.kind === "sqlite") await t.query("insert into search (search) values ('integrity-check')");
-});
-
-databaseTest("search: the index is built anew by reindex, and when the tokenizer's version rises; a newer one is left alone", async (t) => {
-  await using store = await opened(t);
-  const [ada, bob] = await addUsers(store, "ada", "bob");
-  await append(store, Array.from({ length: 250 }, (_, i) => ({ sender: ada, toid: bob, msg: `word${i} all`, ts: i })));
-  await indexed(store);
-  const find = finding(store);
-  assertEquals((await find(bob, "all", {}, 300)).length, 250);
-  await store.reindex();
-  await indexed(store);
-  assertEquals((await find(bob, "all", {}, 300)).length, 250);
-  await t.query("update search_mark set version = 0");
-  await indexed(store);
-  assertEquals((await find(bob, "word249")).length, 1);
-  assertEquals(Number((await t.query("select version from search_mark"))[0]!.version), VERSION);
-  await t.query(`update search_mark set version = ${VERSION + 1}, upto = 0`);
-  assertEquals(await store.index(), { behind: 0, more: false });
-  assertEquals((await find(bob, "word249")).length, 1);
+    assert(asked >= 300);
+  },
+  "newest first, by pages, by who said it, in one conversation or in all": async (t) => {
+    await using store = await opened(t);
+    const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
+    const group = await store.createGroup(bob, "g", "g", "");
+    assert(typeof group === "object");
+    const { groupid } = group;
+    await store.joinGroup(ada, { id: groupid }, 1);
+    const ids = await append(store, [
+      { sender: ada, toid: bob, msg: "apple one", ts: 1 },
+      { sender: bob, toid: ada, msg: "apple two", ts: 2 },
+      { sender: bob, groupid, msg: "apple three", ts: 3 },
+      { sender: cy, toid: ada, msg: "apple four", ts: 4 },
+      { sender: cy, toid: bob, msg: "apple five", ts: 5 },
+      { sender: ada, toid: ada, msg: "apple six", ts: 6 },
+      { sender: ada, groupid, msg: "apples seven", ts: 7 },
+    ]);
+    await indexed(store);
+    const find = finding(store);
+    const found = async (...args: Parameters<typeof find>) => texts(await find(...args)).map((text) => text.split(" ")[1]);
+    assertEquals(await found(ada, "apple"), ["seven", "six", "four", "three", "two", "one"]);
+    assertEquals(await found(ada, "apple "), ["seven", "six", "four", "three", "two", "one"]);
+    assertEquals(await found(ada, "two apple"), ["two"]);
+    assertEquals(await found(bob, "apple"), ["seven", "five", "three", "two", "one"]);
+    assertEquals(await found(cy, "apple"), ["five", "four"]);
+    assertEquals(await found(ada, "apple", { of: { peer: bob } }), ["two", "one"]);
+    assertEquals(await found(ada, "apple", { of: { peer: ada } }), ["six"]);
+    assertEquals(await found(ada, "apple", { of: { groupid } }), ["seven", "three"]);
+    assertEquals(await found(cy, "apple", { of: { groupid } }), [], "not a member");
+    assertEquals(await found(ada, "apple", { from: bob }), ["three", "two"]);
+    assertEquals(await found(ada, "apple", { from: bob, of: { groupid } }), ["three"]);
+    assertEquals(await found(ada, "apple", {}, 2), ["seven", "six"]);
+    assertEquals(await found(ada, "apple", { before: ids[5] }, 2), ["four", "three"]);
+    await store.leaveGroup(ada, groupid, 1);
+    assertEquals(await found(ada, "apple"), ["six", "four", "two", "one"], "left");
+    await store.joinGroup(ada, { id: groupid }, 1);
+    assertEquals(await found(ada, "apple", { of: { groupid } }), ["seven", "three"]);
+  },
+  "what is pruned is not found, and leaves no word behind": async (t) => {
+    await using store = await opened(t);
+    const [ada, bob] = await addUsers(store, "ada", "bob");
+    await store.join("n1");
+    await append(store, [
+      { sender: ada, toid: bob, msg: "zanzibarold secretword 秘密", ts: 1 },
+      { sender: ada, toid: bob, msg: "zanzibarnew", ts: 100 },
+    ]);
+    await indexed(store);
+    const find = finding(store);
+    /** Whether the index itself has a word; the beginning of a token may be that of the one before it. */
+    const stands = async (word: string) => {
+      if (t.kind === "mysql") return (await t.query(`select 1 from word where token = 't_${word}'`)).length > 0;
+      const rows = await t.query("select block from search_data");
+      return rows.some(({ block }) => new TextDecoder("latin1").decode(block as Uint8Array).includes(word.slice(1)));
+    };
+    assertEquals(texts(await find(bob, "zanzibar")), ["zanzibarnew", "zanzibarold secretword 秘密"]);
+    assert(await stands("secretword"));
+    await confirmAll(store, t, bob);
+    assertEquals((await store.prune(50, undefined, 100)).deleted, 1);
+    assertEquals(texts(await find(bob, "zanzibar")), ["zanzibarnew"]);
+    assert(!await stands("secretword") && await stands("zanzibarnew"));
+  },
+  "stones and what happened in groups are pruned, and the index is whole": async (t) => {
+    await using store = await opened(t);
+    const [ada, bob] = await addUsers(store, "ada", "bob");
+    const { groupid } = await store.createGroup(ada, "g", "g", "") as { groupid: number };
+    await store.joinGroup(bob, { id: groupid }, 1);
+    const messages = Array.from({ length: 6 }, (_, i) => ({ sender: ada, toid: bob, msg: `needle n${i}`, ts: 1 }));
+    const ids = await append(store, [...messages, { sender: bob, groupid, msg: "needle in the group", ts: 1 }]);
+    await indexed(store);
+    for (const messageid of ids.slice(0, 3)) assertEquals((await store.act({ what: "delete", by: ada, messageid, at: 2 })).errno, "OK");
+    await indexed(store);
+    await t.query("delete from inbox");
+    let deleted = 0;
+    for (let place: PrunePlace | undefined, more = true; more;) {
+      const step = await store.prune(Date.now() + 1000, place, 2);
+      deleted += step.deleted;
+      place = step.next;
+      more = place !== undefined;
+    }
+    assert(deleted >= 8, `${deleted} are gone`);
+    await append(store, [{ sender: bob, toid: ada, msg: "needle again", ts: 3 }]);
+    await indexed(store);
+    assertEquals(texts(await finding(store)(ada, "needle")), ["needle again"]);
+    if (t.kind === "sqlite") await t.query("insert into search (search) values ('integrity-check')");
+  },
+  "the index is built anew by reindex, and when the tokenizer's version rises; a newer one is left alone": async (t) => {
+    await using store = await opened(t);
+    const [ada, bob] = await addUsers(store, "ada", "bob");
+    await append(store, Array.from({ length: 250 }, (_, i) => ({ sender: ada, toid: bob, msg: `word${i} all`, ts: i })));
+    await indexed(store);
+    const find = finding(store);
+    assertEquals((await find(bob, "all", {}, 300)).length, 250);
+    await store.reindex();
+    await indexed(store);
+    assertEquals((await find(bob, "all", {}, 300)).length, 250);
+    await t.query("update search_mark set version = 0");
+    await indexed(store);
+    assertEquals((await find(bob, "word249")).length, 1);
+    assertEquals(Number((await t.query("select version from search_mark"))[0]!.version), VERSION);
+    await t.query(`update search_mark set version = ${VERSION + 1}, upto = 0`);
+    assertEquals(await store.index(), { behind: 0, more: false });
+    assertEquals((await find(bob, "word249")).length, 1);
+  },
 });
 
 Deno.test({

@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { StoreWatch } from "./support/around_store.ts";
 import { assertErrno, chats, nothingElse, upTo } from "./support/chat.ts";
-import { clusterTest, startNode } from "./support/nodes.ts";
+import { clusterTest, startNode, waitingClusterTests } from "./support/nodes.ts";
 import { eventually, makeUsers } from "./support/server.ts";
 
 /** No pass of reconciling but the first one, when the bus is joined. */
@@ -48,9 +48,35 @@ clusterTest("two nodes: messages, group messages and signals are pushed to the o
   for (const client of [onA, onB, alsoOnB]) await nothingElse(client);
 });
 
-clusterTest(
-  "two nodes: the holder's node is asked: who answers stays, who does not is replaced there and told; friends see nothing of it",
-  async (db) => {
+clusterTest("two nodes: a session that is taken over on its way from its claim to the table ends when it is there", async (db) => {
+  const watch = new StoreWatch();
+  const claimed = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
+  await using a = await startNode(db, "a", { times: TIMES, store: watch.wrap }, { "on-conflict": "replace" });
+  await using b = await startNode(db, "b", { times: TIMES }, { "on-conflict": "replace" });
+  const [user, other] = await makeUsers(db, 2);
+  await using witness = await a.client(other);
+  watch.around = async (call) => {
+    const result = await call.run();
+    if (call.name !== "claim") return result;
+    claimed.resolve();
+    await open.promise;
+    return result;
+  };
+  await using first = await a.connect();
+  first.send({ msgid: 1, id: user.id, token: user.token, proto: 2 });
+  await claimed.promise;
+  await using second = await b.client(user);
+  // On the same way as the news of the takeover, and after it.
+  second.send({ msgid: 21, toid: other.id, msg: "there" });
+  await witness.next((m) => m.msgid === 21);
+  open.resolve();
+  const goodbye = await first.next((m) => m.msgid === 20);
+  assertEquals([goodbye.reason, await first.closed], ["replaced", "fin"]);
+  assertErrno(await second.request({ msgid: 17 }), 0);
+});
+
+waitingClusterTests("two nodes", {
+  "the holder's node is asked: who answers stays, who does not is replaced there and told; friends see nothing of it": async (db) => {
     await using a = await startNode(db, "a", { times: TIMES });
     await using b = await startNode(db, "b", { times: TIMES });
     const [alive, silent, friend] = await makeUsers(db, 3);
@@ -81,55 +107,27 @@ clusterTest(
     assertEquals(new Map(news.map((m) => [m.id, m.state])), new Map([[alive.id, "offline"], [silent.id, "offline"]]));
     await nothingElse(watcher);
   },
-);
-
-clusterTest("two nodes: a session that is taken over on its way from its claim to the table ends when it is there", async (db) => {
-  const watch = new StoreWatch();
-  const claimed = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
-  await using a = await startNode(db, "a", { times: TIMES, store: watch.wrap }, { "on-conflict": "replace" });
-  await using b = await startNode(db, "b", { times: TIMES }, { "on-conflict": "replace" });
-  const [user, other] = await makeUsers(db, 2);
-  await using witness = await a.client(other);
-  watch.around = async (call) => {
-    const result = await call.run();
-    if (call.name !== "claim") return result;
-    claimed.resolve();
-    await open.promise;
-    return result;
-  };
-  await using first = await a.connect();
-  first.send({ msgid: 1, id: user.id, token: user.token, proto: 2 });
-  await claimed.promise;
-  await using second = await b.client(user);
-  // On the same way as the news of the takeover, and after it.
-  second.send({ msgid: 21, toid: other.id, msg: "there" });
-  await witness.next((m) => m.msgid === 21);
-  open.resolve();
-  const goodbye = await first.next((m) => m.msgid === 20);
-  assertEquals([goodbye.reason, await first.closed], ["replaced", "fin"]);
-  assertErrno(await second.request({ msgid: 17 }), 0);
-});
-
-clusterTest("two nodes: PRESENCE from the other node; a move within 2 s is not told; a kick finds its user wherever it is", async (db) => {
-  await using a = await startNode(db, "a", { times: TIMES });
-  await using b = await startNode(db, "b", { times: TIMES });
-  const [user, friend] = await makeUsers(db, 2);
-  await using watcher = await a.client(friend);
-  await watcher.request({ msgid: 7, friendid: user.id });
-  const first = await b.client(user);
-  assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
-  await first.close();
-  const second = await a.client(user);
-  const third = async () => {
-    await second.close();
-    return await b.client(user);
-  };
-  await using last = await third();
-  // The moves have been looked at when their 2 s are over, and so has what follows them.
-  await new Promise((resolve) => setTimeout(resolve, 2600));
-  await nothingElse(watcher);
-  const store = await db.open();
-  assert(await store.kick(user.id));
-  assertEquals((await last.next((m) => m.msgid === 20)).reason, "kicked");
-  assertEquals((await watcher.next((m) => m.msgid === 15)).state, "offline");
+  "PRESENCE from the other node; a move within 2 s is not told; a kick finds its user wherever it is": async (db) => {
+    await using a = await startNode(db, "a", { times: TIMES });
+    await using b = await startNode(db, "b", { times: TIMES });
+    const [user, friend] = await makeUsers(db, 2);
+    await using watcher = await a.client(friend);
+    await watcher.request({ msgid: 7, friendid: user.id });
+    const first = await b.client(user);
+    assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
+    await first.close();
+    const second = await a.client(user);
+    const third = async () => {
+      await second.close();
+      return await b.client(user);
+    };
+    await using last = await third();
+    // The moves have been looked at when their 2 s are over, and so has what follows them.
+    await new Promise((resolve) => setTimeout(resolve, 2600));
+    await nothingElse(watcher);
+    const store = await db.open();
+    assert(await store.kick(user.id));
+    assertEquals((await last.next((m) => m.msgid === 20)).reason, "kicked");
+    assertEquals((await watcher.next((m) => m.msgid === 15)).state, "offline");
+  },
 });

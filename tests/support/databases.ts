@@ -102,6 +102,11 @@ export function waitingDatabaseTest<P = undefined>(
   waitingTests(`${name} [${variants.map((variant) => variant.name).join(" and ")}]`, Object.fromEntries(steps));
 }
 
+/** The same for several tests: there is one step for each of them and each kind of database. */
+export function waitingDatabaseTests(name: string, tests: Record<string, (t: TestDatabase) => Promise<void>>): void {
+  waitingDatabaseTest(name, (t, test) => tests[test]!(t), Object.keys(tests));
+}
+
 /** Registers one test whose steps run at the same time: for what waits more than it works. Those that are undefined are left out. */
 export function waitingTests(name: string, steps: Record<string, (() => Promise<void>) | undefined>): void {
   const all = Object.entries(steps);

@@ -1,24 +1,30 @@
 // Nodes of one cluster: a real MariaDB, a real Redis.
 
 import type { Overrides } from "../../src/server.ts";
-import { dropSpareAtEnd, emptyDatabase, hasMysql, type TestDatabase } from "./databases.ts";
+import { dropSpareAtEnd, emptyDatabase, hasMysql, type TestDatabase, waitingTests } from "./databases.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { listened, redisUrl, useRedis } from "./redis.ts";
 import { type ServerProcess, spawnServer, startServer, type TestServer } from "./server.ts";
 
 const REQUIRED = Deno.env.get("NATTER_TEST_REQUIRE") === "all";
 
+const usable = hasMysql && useRedis || REQUIRED;
+
 /** Registers a test on an empty MySQL database, with Redis beside it. */
 export function clusterTest(name: string, fn: (db: TestDatabase) => Promise<void>): void {
   dropSpareAtEnd();
-  Deno.test({
-    name,
-    ignore: !(hasMysql && useRedis) && !REQUIRED,
-    fn: async () => {
-      await using db = await emptyDatabase("mysql");
-      await fn(db);
-    },
-  });
+  Deno.test({ name, ignore: !usable, fn: () => run(fn) });
+}
+
+/** Registers one test whose steps, each on a database of its own, run at the same time: for what waits more than it works. */
+export function waitingClusterTests(name: string, tests: Record<string, (db: TestDatabase) => Promise<void>>): void {
+  dropSpareAtEnd();
+  waitingTests(name, Object.fromEntries(Object.entries(tests).map(([name, fn]) => [name, usable ? () => run(fn) : undefined])));
+}
+
+async function run(fn: (db: TestDatabase) => Promise<void>): Promise<void> {
+  await using db = await emptyDatabase("mysql");
+  await fn(db);
 }
 
 async function heard(db: TestDatabase, node: string): Promise<void> {
