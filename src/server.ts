@@ -306,7 +306,7 @@ class NatterServer implements Server {
       reports: new Reports(store, limits),
       pushSettings: new PushSettings({ store, notifier, any: config.push === "any" }),
       reading,
-      invitations: new Invitations({ store, news: groupNews, changes, limits, members: terms.invites }),
+      invitations: new Invitations({ store, news: groupNews, changes, limits, members: terms.invites, registration: terms.registration }),
       finder: new Finder(store),
       signals,
       confirmation,

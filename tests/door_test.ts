@@ -71,7 +71,9 @@ databaseTest("INVITE: members let in, a bounded number at a time, where the oper
   for (const settings of [{}, { registration: "invite" }, { invites: "members" }] as Record<string, string>[]) {
     await using server = await startServer(db, settings);
     await using client = await server.client(alice!, { proto: 3 });
-    assertEquals((await invite(client)).errno, 22, JSON.stringify(settings));
+    const { errno, errmsg } = await invite(client);
+    const why = settings.registration ? "members do not invite to this server" : "anybody may register here, without a code";
+    assertEquals([errno, errmsg], [22, why], JSON.stringify(settings));
   }
   await using server = await startServer(db, { registration: "invite", invites: "members", limits: "off" });
   await using client = await server.client(alice!, { proto: 3 });

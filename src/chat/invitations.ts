@@ -1,6 +1,7 @@
 /** Invitations to the server and to groups: INVITE, REVOKE. A code is told once, and kept as a hash. */
 import { DAY_MS } from "../async/pause.ts";
 import { hashCode, newCode } from "../auth/codes.ts";
+import type { Registration } from "../config/config.ts";
 import type { Session } from "../net/session.ts";
 import type { Limits } from "../ops/limits.ts";
 import { MAX_CODES, MAX_INVITED } from "../store/group_store.ts";
@@ -19,12 +20,19 @@ const INVITED_MS = 7 * DAY_MS;
 /** Makes codes by which others come in. */
 export class Invitations {
   /** Joins its parts. `members`: they may invite to the server, to which nobody else comes without (`--registration invite --invites members`). */
-  constructor(private readonly parts: { store: Store; news: GroupNews; changes: Changes; limits: Limits; members: boolean }) {}
+  constructor(
+    private readonly parts: { store: Store; news: GroupNews; changes: Changes; limits: Limits; members: boolean; registration: Registration },
+  ) {}
 
   /** INVITE: a code for the server or for a group, which is told this once; or somebody into a group. Throws {@linkcode Refusal}. */
   async invite(session: Session, { groupid, userid, uses, days }: Request<typeof Msg.INVITE>): Promise<{ code: string } | void> {
-    const { limits, members } = this.parts;
-    if (groupid === undefined && !members) throw new Refusal(Errno.NOT_YOURS, "members do not invite to this server");
+    const { limits, members, registration } = this.parts;
+    if (groupid === undefined && !members) {
+      throw new Refusal(
+        Errno.NOT_YOURS,
+        registration === "open" ? "anybody may register here, without a code" : "members do not invite to this server",
+      );
+    }
     const retry = limits.seldom("invite", session.userId);
     if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many invitations", { retry });
     if (groupid === undefined) return await this.#toServer(session.userId, uses, days);
