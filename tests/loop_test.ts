@@ -65,6 +65,35 @@ Deno.test("loop: what is handed over runs in its order, as much in a turn as the
   assert(most <= 2, `${most} in one turn: ${at}`);
 });
 
+Deno.test("loop: who is heard from meanwhile waits for no more than a few turns, however much is handed over", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [client, server] = await Promise.all([Deno.connect({ port: listener.addr.port }), listener.accept()]);
+  const echo = server.readable.pipeTo(server.writable);
+  let turns = 0;
+  let over = false;
+  const piece = () => {
+    work(SHARE_MS);
+    turns++;
+    if (!over) later(piece);
+  };
+  later(piece);
+  const took: number[] = [];
+  const buffer = new Uint8Array(16);
+  for (let i = 0; i < 10; i++) {
+    const before = turns;
+    await client.write(buffer);
+    await client.read(buffer);
+    took.push(turns - before);
+  }
+  over = true;
+  await laterTurn();
+  client.close();
+  await echo;
+  // There and back, each of which may be begun by one turn and be seen to after the next.
+  const middle = took.sort((a, b) => a - b)[5]!;
+  assert(middle <= 6, `turns: ${took}`);
+});
+
 Deno.test("loop: one connection's lines are handled in order, in as many turns as they take; another's line in between", async () => {
   const handled: string[] = [];
   const counter = turns();

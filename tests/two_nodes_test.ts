@@ -1,5 +1,5 @@
 // Two nodes over MySQL and Redis: what goes from one to the other goes at once, by the bus, and not only when somebody looks into the database.
-// What holds on one node is tried on two in suites_on_two_nodes_test.ts.
+// What holds on one node is tried on two in again_on_two_nodes_test.ts.
 
 import { assert, assertEquals } from "@std/assert";
 import { StoreWatch } from "./support/around_store.ts";
