@@ -30,7 +30,7 @@ import type { Signals } from "./chat/signals.ts";
 import type { Connection, Outgoing } from "./net/connection.ts";
 import type { Session } from "./net/session.ts";
 import type { Patience } from "./net/patience.ts";
-import { answerCost, CONVERSATIONS_COST, SEARCH_COST, textCost } from "./ops/costs.ts";
+import { answerCost, conversationsCost, SEARCH_COST, textCost } from "./ops/costs.ts";
 import type { Limits } from "./ops/limits.ts";
 import { log } from "./ops/log.ts";
 import { StoreUnavailable } from "./store/store.ts";
@@ -211,7 +211,7 @@ function commandsOf(h: Handlers): { [M in RequestId]: Command<M> } {
     [Msg.CONVERSATIONS]: {
       from: "session",
       answer: "always",
-      cost: () => CONVERSATIONS_COST,
+      cost: (r) => conversationsCost(r.limit),
       handle: (c, r) => h.reading.conversations(c.session, r),
     },
     [Msg.MEMBERS]: { from: "session", answer: "always", handle: (c, r) => h.groups.members(c.session, r) },

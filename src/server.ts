@@ -1,5 +1,6 @@
 /** Builds the parts of a server and joins them. */
 import { DAY_MS } from "./async/pause.ts";
+import { Doorbell } from "./async/doorbell.ts";
 import { within } from "./async/within.ts";
 import { Accounts } from "./auth/accounts.ts";
 import { Passwords } from "./auth/passwords.ts";
@@ -203,6 +204,7 @@ class NatterServer implements Server {
   #leavers: DeletedAccounts | undefined;
   readonly #changes: Changes;
   #closing: Promise<boolean> | undefined;
+  #doorbell: Doorbell | undefined;
 
   constructor(config: Config, store: Store, folder: Folder | undefined, overrides: Overrides) {
     const failed = Promise.withResolvers<never>();
@@ -364,6 +366,7 @@ class NatterServer implements Server {
     this.#sweeper = this.#folder && new Sweeper(this.#store, this.#folder, this.#time, this.#times.sweep);
     const { deeds } = this.#handlers;
     this.#leavers = new DeletedAccounts({ store: this.#store, changes: this.#changes, news: this.#groupNews, deeds }, this.#times.leavers);
+    this.#doorbell = await Doorbell.open().catch((error) => void log.warning("this machine does not connect to itself: one client may hold up others", { error }));
     const [{ Dispatcher }] = await Promise.all([import("./dispatcher.ts"), this.#listeners!.accept()]);
     const dispatcher = new Dispatcher(this.#handlers);
     this.#connections.begin((connection, line) => dispatcher.dispatch(connection, line));
@@ -410,6 +413,7 @@ class NatterServer implements Server {
     await this.#router.close();
     await this.#store.leave().catch((error) => log.warning("the lease was not given up", { error }));
     await this.#store.close();
+    this.#doorbell?.[Symbol.dispose]();
     return clean;
   }
 }

@@ -1,34 +1,50 @@
 /**
- * How much is done in one turn of the event loop. There is one loop, and whoever keeps it keeps everybody waiting.
+ * How much is done before everybody else is looked at. There is one event loop, and whoever keeps it keeps everybody waiting.
  *
- * 1. Who has much to do asks now and then whether the turn is `spent`, and hands what is left over to a `later` one. The share of a turn counts from the first
- *    who asks: what is small need not ask.
- * 2. Later means: when what has become readable meanwhile was seen to; in the order in which it was handed over; at least one piece in every turn.
- * 3. A loop that always has something to do looks at its sockets only in every 61st turn (tokio's `event_interval`): with `setImmediate` between the pieces everybody
- *    waited for 61 shares. So between two turns of pieces there is nothing to do for as long as another thread takes to answer: 20 to 60 us.
+ * 1. Who has much to do asks now and then whether the share is `spent`, and hands what is left over to a `later` turn. What is small need not ask.
+ * 2. Later means: when the sockets were looked at (`doorbell.ts`), and what has become readable meanwhile was seen to; in the order in which it was handed over; at
+ *    least one piece in every turn.
+ * 3. A share is what was done since the last look, in however many turns: from the first who asks in a turn to its end, and what `worked` says.
+ * 4. Who only writes or reads on (`laterFirst`) does not wait for those who compute.
  */
+import { lookAtSockets } from "./doorbell.ts";
 
-/** What may be done in one turn (ms), beside what is small. */
+/** What may be done between two looks at the sockets (ms), beside what is small. */
 export const SHARE_MS = 4;
 
-const NOTHING = new Uint8Array();
-const waiting: (() => void)[] = [];
+/** Pieces of work; and what takes no time of its own, and goes before them. */
+const waiting: (() => void)[] = [], first: (() => void)[] = [];
+/** What was done of the share in former turns (ms). */
+let used = 0;
 /** When the first one asked in this turn (performance.now); 0: nobody has. */
 let begun = 0;
 /** A turn of pieces is coming. */
 let coming = false;
 
-/** Whether this turn has had its share. */
+/** Whether the share is spent. */
 export function spent(): boolean {
+  if (used >= SHARE_MS) return true;
   const now = performance.now();
-  if (begun > 0) return now - begun >= SHARE_MS;
-  begin(now);
-  return false;
+  if (begun === 0) begin(now);
+  return used + now - begun >= SHARE_MS;
+}
+
+/** Something took so long (ms). @returns whether the share is spent: who could go on at once is to wait for a later turn */
+export function worked(ms: number): boolean {
+  // Else it counts as part of this turn.
+  if (begun === 0) used += ms;
+  return used >= SHARE_MS;
 }
 
 /** Calls this in a later turn. It must not throw. */
 export function later(work: () => void): void {
   waiting.push(work);
+  come();
+}
+
+/** Calls this in a later turn, before all that is work: who only writes or reads on does not wait for those who compute. It must not throw. */
+export function laterFirst(go: () => void): void {
+  first.push(go);
   come();
 }
 
@@ -46,27 +62,34 @@ export async function inTurns<T>(work: Iterator<void, T>): Promise<T> {
   }
 }
 
-/** The share counts from now on, to the end of this turn; if pieces wait, until theirs comes. */
+/** This turn counts, from now to its end. */
 function begin(now: number): void {
   begun = now;
   setImmediate(() => {
-    if (!coming) begun = 0;
+    used += performance.now() - begun;
+    begun = 0;
   });
 }
 
-/** The next turn of pieces comes when sockets were looked at. */
+/** The next turn of pieces comes. */
 function come(): void {
   if (coming) return;
   coming = true;
-  // The least that another thread does, without any permission. Then those who wait for the end of a turn have theirs, too.
-  void crypto.subtle.digest("SHA-256", NOTHING).then(() => setImmediate(turn));
+  void lookAtSockets().then(turn);
 }
 
 function turn(): void {
   coming = false;
-  begin(performance.now());
+  used = 0;
+  const now = performance.now();
+  if (begun === 0) begin(now);
+  else begun = now;
   // What is handed over meanwhile is for the turn after this one.
+  for (const go of first.splice(0)) go();
   let left = waiting.length;
-  do waiting.shift()!(); while (--left > 0 && performance.now() - begun < SHARE_MS);
+  while (left-- > 0) {
+    waiting.shift()!();
+    if (spent()) break;
+  }
   if (waiting.length > 0) come();
 }

@@ -17,7 +17,7 @@
  *    send RST, and the last line could be lost). `destroy` is the other one: at once.
  * 7. `closed` resolves exactly once, whoever ended it; `lost` is set from then on.
  */
-import { later, spent } from "../async/loop.ts";
+import { laterFirst, spent } from "../async/loop.ts";
 import { sharedNow } from "./clock.ts";
 import type { Session } from "./session.ts";
 
@@ -86,7 +86,7 @@ function flushFrom(connections: Connection[], first: number): void {
     written += connections[i]!.queued;
     connections[i]!.flush();
     if (writes < WRITES_OF_TURN && written < WRITTEN_OF_TURN) continue;
-    if (spent()) return later(() => flushFrom(connections, i + 1));
+    if (spent()) return laterFirst(() => flushFrom(connections, i + 1));
     writes = written = 0;
   }
 }

@@ -3,13 +3,14 @@
  *
  * 1. One line after the other: while the handler's promise is pending, the next line waits. Where it returns none, nothing is awaited: a chunk's lines are handled
  *    in the turn of the event loop that brought them.
- * 2. Who sends many at once does not have the event loop for long: when a turn is spent (`async/loop.ts`), the rest is handled in later ones.
+ * 2. Who sends many at once, or without a pause, does not have the event loop for long: when the share is spent (`async/loop.ts`), the rest is handled in later turns,
+ *    and the transport reads on in one.
  * 3. While a line is being handled reading goes on, so that a reset is noticed, but not without a bound: once `CHUNKS_AHEAD` chunks have come since the handler was
  *    last idle, `feed` returns a promise that the transport awaits before it reads on.
  * 4. While the connection is congested, no line is handled; once its end has begun, none at all.
  * 5. `fault` or `end` is called once, after the last line, unless the connection is ending by itself.
  */
-import { later, spent } from "../async/loop.ts";
+import { later, laterFirst, spent, worked } from "../async/loop.ts";
 import { type Fault, LineDecoder } from "../wire/lines.ts";
 import type { Connection } from "./connection.ts";
 
@@ -64,13 +65,16 @@ export class LineInput {
   /**
    * Takes the next bytes, which may be overwritten, and handles the lines that they end, as far as nothing is awaited.
    *
-   * @returns a promise to await before feeding more, if the handler is far behind; it never rejects
+   * @returns a promise to await before feeding more, if the handler is far behind or others are to be seen to; it never rejects
    */
   feed(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#over) return undefined;
+    const begun = performance.now();
     this.#lines.feed(chunk);
     this.#handle();
-    return this.#busy && ++this.#ahead > CHUNKS_AHEAD ? (this.#behind ??= Promise.withResolvers()).promise : undefined;
+    const spent = worked(performance.now() - begun);
+    if (this.#busy && ++this.#ahead > CHUNKS_AHEAD) return (this.#behind ??= Promise.withResolvers()).promise;
+    return spent ? new Promise(laterFirst) : undefined;
   }
 
   /** No more bytes will come. What stands unfinished counts for nothing. */

@@ -178,7 +178,7 @@ export class WebSockets {
     for (const line of text.split(/\r?\n|\0/)) {
       if (connection.ending) return;
       if (connection.congested) await connection.drained();
-      if (++handled % LINES_OF_TURN === 0 && spent()) await laterTurn();
+      if (handled++ % LINES_OF_TURN === 0 && spent()) await laterTurn();
       const busy = this.#handler.line(connection, line);
       if (busy) await busy;
     }

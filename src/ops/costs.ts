@@ -18,8 +18,8 @@ const UNINDEXED = 25;
 /** A list of conversations costs a unit more for so many that there are: the newest text of each is looked up. */
 const LISTED = 200;
 
-/** A search: an index is read, and texts are looked through. A list of conversations: what is unread is counted in each. */
-export const SEARCH_COST = 5, CONVERSATIONS_COST = 5;
+/** A search: an index is read, and texts are looked through. */
+export const SEARCH_COST = 5;
 
 /** A request with text that is stored (characters). */
 export function textCost(length: number): number {
@@ -34,6 +34,11 @@ export function answerCost(length: number): number {
 /** What it costs to pass so many characters on to so many, beside the request. One receiver is nothing. */
 export function fanOutCost(receivers: number, length: number): number {
   return receivers <= 1 ? 0 : receivers / RECEIVERS + receivers * length / SENT;
+}
+
+/** A list of up to so many conversations: what is unread is counted in each, and whom they are with is looked up. */
+export function conversationsCost(limit: number): number {
+  return 5 + limit / 10;
 }
 
 /** What it costs to find the newest of so many conversations, beside the request. */

@@ -29,7 +29,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
-import { later, spent } from "../../async/loop.ts";
+import { later, laterFirst, spent, worked } from "../../async/loop.ts";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 import { LOCK_TIMEOUT, Statements } from "./statements.ts";
 
@@ -54,7 +54,8 @@ const abandoned: DatabaseSync[] = [];
 
 export class Database extends Statements {
   #queue: Change[] = [];
-  #scheduled: object | undefined;
+  /** A commit is coming: resolves when it has come. */
+  #scheduled: Promise<void> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #erasing: ReturnType<typeof setTimeout> | undefined;
   #lockedSince: number | undefined;
@@ -228,16 +229,22 @@ export class Database extends Statements {
   }
 
   #schedule(): void {
-    if (this.#scheduled !== undefined || this.#retry !== undefined || this.#syncing || this.#queue.length === 0 || this.#closing) return;
-    this.#scheduled = setImmediate(() => {
-      this.#scheduled = undefined;
-      this.#commit();
-    });
+    if (this.#scheduled || this.#retry !== undefined || this.#syncing || this.#queue.length === 0 || this.#closing) return;
+    // Many in a row that wait for no disk would keep everybody waiting.
+    const come = worked(0) ? laterFirst : setImmediate;
+    this.#scheduled = new Promise((resolve) =>
+      come(() => {
+        this.#scheduled = undefined;
+        if (!this.#closing && this.#queue.length > 0) this.#commit();
+        resolve();
+      })
+    );
   }
 
   /** Commits what stands first in the queue. */
   #commit(): void {
     const batch = this.#take();
+    const begun = performance.now();
     this.#endSnapshot();
     try {
       this.prepare("BEGIN IMMEDIATE").run();
@@ -255,6 +262,7 @@ export class Database extends Statements {
       this.#failed(batch, batch[results.length], error);
       return;
     }
+    worked(performance.now() - begun);
     if (batch.every((change) => change.passing)) this.#settle(batch, results);
     else if (this.#closing) this.#syncNow(batch, results);
     else {
@@ -284,8 +292,6 @@ export class Database extends Statements {
 
   #refuseAll(reason: StoreUnavailable): void {
     this.#broken ??= reason;
-    clearImmediate(this.#scheduled);
-    this.#scheduled = undefined;
     for (const change of this.#queue.splice(0)) change.reject(this.#broken);
   }
 
@@ -359,11 +365,11 @@ export class Database extends Statements {
   }
 
   async #close(): Promise<void> {
-    clearImmediate(this.#scheduled);
     clearTimeout(this.#retry);
     clearTimeout(this.#erasing);
     if (this.#syncing) await this.#syncing;
     while (this.#queue.length > 0) this.#commit();
+    await this.#scheduled;
     this.#endSnapshot();
     this.#closed = true;
     this.#log?.close();
