@@ -30,6 +30,17 @@ pageTest("the focus is never nowhere; Back closes a dialog, not the conversation
   await alice.sees("by click");
   await hasFocus(alice, "Message to bob2");
 
+  // What is typed goes to the field, wherever the focus is, but for the other fields and what a key means there.
+  await alice.page.getByRole("log").focus();
+  await keyboard.type("a word");
+  await hasFocus(alice, "Message to bob2");
+  assertEquals(await alice.page.locator(".composer textarea").inputValue(), "a word");
+  await alice.page.locator(".composer textarea").fill("");
+  await alice.page.getByRole("searchbox", { name: "Search" }).focus();
+  await keyboard.type("b");
+  assertEquals(await alice.page.getByRole("searchbox", { name: "Search" }).inputValue(), "b");
+  await alice.page.getByRole("searchbox", { name: "Search" }).fill("");
+
   // Back, Esc and the cross close a dialog; the focus returns to what opened it.
   const opener = alice.page.locator(".conversation > header .who");
   const dialog = alice.page.getByRole("dialog");

@@ -155,6 +155,29 @@ const TASKS: Record<string, (p: Someone) => Promise<void>> = {
     await p.press("button", "Send");
     await p.said("and you, @bob1");
   },
+  "forward a message": async (p) => {
+    await p.act("mine", "menuitem", "Forward");
+    await p.write("searchbox", "To whom?", "bob");
+    await p.answer("bob1");
+    await p.see("main", "bob1");
+    await p.press("button", "Send");
+    await p.said("and you, @bob1");
+  },
+  "archive a conversation, and take it out": async (p) => {
+    await p.press("button", "Details");
+    await p.press("button", "Archive");
+    await p.see("button", "Take out of the archive");
+    await p.answer("Close");
+    await p.open(`Trip of ${p.name}`);
+    await p.list();
+    await p.press("button", /^Archived/);
+    await p.open("bob1");
+    await p.press("button", "Details");
+    await p.press("button", "Take out of the archive");
+    await p.see("button", "Archive");
+    await p.answer("Close");
+    await p.open(`Trip of ${p.name}`);
+  },
   "send without a sound": async (p) => {
     await p.write("textbox", /^Message to /, "it is late");
     await p.press("button", "Other ways to send");

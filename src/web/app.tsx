@@ -21,6 +21,7 @@ import { type Parts, PartsContext, useParts } from "./ui/context.ts";
 import { Conversation } from "./ui/conversation.tsx";
 import { ConversationList } from "./ui/conversation_list.tsx";
 import { DetailsDialog } from "./ui/details_dialog.tsx";
+import { ForwardDialog } from "./ui/forward_dialog.tsx";
 import { GroupSettingsDialog } from "./ui/group_settings.tsx";
 import { Logo } from "./ui/icons.tsx";
 import { InviteDialog } from "./ui/invite_dialog.tsx";
@@ -69,6 +70,7 @@ function Chat({ state }: { state: State }): JSX.Element {
       {state.dialog === "group" && open && members && <GroupSettingsDialog key="group" conversation={open} members={members} />}
       {state.dialog === "join" && state.code && <JoinDialog key="join" code={state.code} />}
       {state.dialog === "react" && open && state.chosen && <ReactDialog conversation={open.key} line={state.chosen} />}
+      {state.dialog === "forward" && open && state.chosen && <ForwardDialog line={state.chosen} state={state} />}
       {state.dialog === "picture" && state.picture && <PictureDialog file={state.picture} />}
       {state.dialog === "report" && state.chosen && <ReportDialog line={state.chosen} />}
       <p class="hidden" aria-live="polite">{state.spoken}</p>

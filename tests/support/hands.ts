@@ -24,6 +24,7 @@ export class Keyboard implements Hand {
   async write(field: Locator, text: string, more = false): Promise<void> {
     await this.#reach(field);
     if (!more) await this.page.keyboard.press("Control+a");
+    if (text === "") await this.page.keyboard.press("Delete");
     await this.page.keyboard.type(text);
   }
 

@@ -42,7 +42,20 @@ export interface State {
   within?: Key | undefined;
   /** The conversation on the screen. */
   open?: Key | undefined;
-  dialog?: "new" | "settings" | "details" | "invite" | "group" | "logout" | Question | "react" | "report" | "join" | "picture" | undefined;
+  dialog?:
+    | "new"
+    | "settings"
+    | "details"
+    | "invite"
+    | "group"
+    | "logout"
+    | Question
+    | "react"
+    | "forward"
+    | "report"
+    | "join"
+    | "picture"
+    | undefined;
   /** The picture that the dialog shows. */
   picture?: FileTold | undefined;
   /** The message that the dialog is about. */

@@ -11,7 +11,7 @@ import type { Conversation } from "../state/model.ts";
 import { readDraft, writeDraft } from "../state/storage.ts";
 import { AttachButton, Attached, useAttaching } from "./attaching.tsx";
 import { useParts } from "./context.ts";
-import { isComposing } from "./conversation_list.tsx";
+import { isComposing } from "./keys.ts";
 import { Icon } from "./icons.tsx";
 import { type Anchor, anchorOf, Menu } from "./menu.tsx";
 import { useMentioning } from "./mentioning.tsx";

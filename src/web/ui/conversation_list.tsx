@@ -11,6 +11,7 @@ import { NARROW, useParts } from "./context.ts";
 import { presenceText, typingText } from "./conversation.tsx";
 import { DoorNotes } from "./door_notes.tsx";
 import { FoundMessages } from "./found.tsx";
+import { isComposing, useShortcuts } from "./keys.ts";
 import { Icon } from "./icons.tsx";
 import { keepingItems } from "./keeping.tsx";
 import { memo } from "./memo.ts";
@@ -264,11 +265,6 @@ function NotFound({ name, found }: { name: string; found: () => void }): JSX.Ele
   );
 }
 
-/** Whether a key belongs to an input method. (Safari says so by 229 alone.) */
-export function isComposing(event: { isComposing: boolean; keyCode: number }): boolean {
-  return event.isComposing || event.keyCode === 229;
-}
-
 function Empty({ state: { me } }: { state: State }): JSX.Element {
   const { store } = useParts();
   return (
@@ -279,31 +275,4 @@ function Empty({ state: { me } }: { state: State }): JSX.Element {
       <p class="fine">{t.tellNumber(me.name, me.id)}</p>
     </section>
   );
-}
-
-/** Alt and arrows go through the conversations, Ctrl+K searches, Esc leaves the conversation. */
-function useShortcuts(field: { current: HTMLInputElement | null }, keys: Key[], open: Key | undefined): void {
-  const { route } = useParts();
-  useEffect(() => {
-    const onKeyDown = (event: KeyboardEvent) => {
-      if (document.querySelector("dialog[open]") || isComposing(event)) return;
-      if (event.altKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
-        const at = open === undefined ? -1 : keys.indexOf(open);
-        const next = keys[Math.max(0, at + (event.key === "ArrowDown" ? 1 : -1))];
-        if (next) route.open(next);
-      } else if ((event.ctrlKey || event.metaKey) && event.key === "k") {
-        field.current?.focus();
-      } else if (event.key === "Escape" && event.target === field.current) {
-        field.current?.blur();
-        return;
-      } else if (event.key === "Escape" && open !== undefined) {
-        route.close();
-      } else {
-        return;
-      }
-      event.preventDefault();
-    };
-    addEventListener("keydown", onKeyDown);
-    return () => removeEventListener("keydown", onKeyDown);
-  });
 }

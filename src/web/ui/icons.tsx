@@ -17,6 +17,7 @@ const PATHS = {
   settings: "M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4",
   more: "M5.5 12h.1M12 12h.1M18.5 12h.1",
   reply: "M10 6l-6 6 6 6M4 12h10a6 6 0 0 1 6 6",
+  forward: "M14 6l6 6-6 6M20 12H10a6 6 0 0 0-6 6",
   copy: "M9 9h10v11H9zM15 9V4H5v11h4",
   edit: "M4 20l1-5L16 4l4 4L9 19zM14 6l4 4",
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",

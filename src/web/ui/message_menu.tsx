@@ -24,6 +24,8 @@ export function MessageMenu({ conversation, open: { line, anchor }, close }: { c
   if (writes) items.push({ text: t.reply, icon: "reply", act: () => talk.write(conversation, { what: "reply", line }) });
   // The browser refuses where the page did not come over HTTPS.
   items.push({ text: t.copyText, icon: "copy", act: () => void copy(line.msg).catch(() => store.complain(t.unknownError)) });
+  // Files are the uploader's: what goes on is the text.
+  if (line.msg !== "") items.push({ text: t.forward, icon: "forward", act: () => store.update({ dialog: "forward", chosen: line }) });
   if (writes && mayEdit(store.state, line)) {
     items.push({
       text: t.editMessage,

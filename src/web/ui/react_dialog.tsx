@@ -5,7 +5,7 @@ import { type EmojiGroup, findEmoji, loadEmoji } from "../emoji.ts";
 import { t } from "../i18n.ts";
 import type { Key, Line } from "../state/model.ts";
 import { useParts } from "./context.ts";
-import { isComposing } from "./conversation_list.tsx";
+import { isComposing } from "./keys.ts";
 import { Dialog } from "./dialog.tsx";
 
 export function ReactDialog({ conversation, line }: { conversation: Key; line: Line }): JSX.Element {
