@@ -60,6 +60,19 @@ Deno.test("pipe: what one script writes, another reads: all of it, in order; the
   assertEquals((await piped([where, "--id", "1"], "/who")).stdout, "group\t1\tcooks\t2 members\t1 unread\nuser\t2\tbob\tno contact\t60 unread\n");
 });
 
+Deno.test("pipe: where an account needs an invitation, it is said how one is given", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { registration: "invite" });
+  const args = [`127.0.0.1:${server.port}`, "--name", "alice", "--register"];
+  assertEquals(await piped(args, ""), {
+    code: 1,
+    stdout: "",
+    stderr: "natter: not without an invitation; where a code lets in, --invite CODE gives it\n",
+  });
+  const { stderr } = await piped([...args, "--invite", "x".repeat(22)], "");
+  assertEquals(stderr, "natter: this invitation is not valid, or not any more\n");
+});
+
 Deno.test("pipe: /who tells what is a program, among contacts, strangers and members", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db);

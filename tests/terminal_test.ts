@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { testDatabase } from "./support/databases.ts";
+import { run } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { startServer } from "./support/server.ts";
 import { Terminal } from "./support/terminal.ts";
@@ -316,4 +317,27 @@ test("an invitation that came while nobody was there is told once, a later one a
   await enter(alice, "/group cave");
   await enter(alice, "/invite bob");
   await bob.see(/you were invited by alice; \/join 2 joins it/);
+});
+
+test("where an account needs an invitation it is asked for, and why; without one the first question comes again", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { registration: "invite" });
+  await using terminal = new Terminal(["chat", `127.0.0.1:${server.port}`]);
+  const ask = async (question: string, answer: string) => {
+    await terminal.until(() => terminal.lastRow === question, question);
+    await terminal.type(answer + "\r");
+  };
+  const register = async (code: string) => {
+    await ask("1 log in, 2 register, 3 quit:", "2");
+    await ask("Name:", "alice");
+    await ask("Password:", PASSWORD);
+    await ask("Invitation (or Enter):", code);
+  };
+  await register("");
+  await terminal.see("* not without an invitation");
+  await register("x".repeat(22));
+  await terminal.see("! this invitation is not valid, or not any more");
+  const { stdout } = await run(["invite", "--database", db.url]);
+  await register(stdout.trim());
+  await terminal.see("* logged in as alice (1)");
 });

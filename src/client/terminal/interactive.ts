@@ -67,7 +67,7 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
     const { peer, password, register, invite } = answered;
     if (register && "name" in peer) {
       try {
-        const id = await makeAccount(client, screen, peer.name, password, invite);
+        const id = await makeAccount(client, screen, view, { name: peer.name, password, invite });
         view.note(`your number is ${id}`);
       } catch (error) {
         view.fault(error instanceof NatterError && error.errno === 1 ? "this name is taken, or looks like another's" : reasonOf(error));
@@ -91,12 +91,19 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
 }
 
 /** Makes the account, and asks for an invitation if one is wanted. @returns its number */
-async function makeAccount(client: NatterClient, screen: Screen, name: string, password: string, invite: string | undefined): Promise<number> {
+async function makeAccount(
+  client: NatterClient,
+  screen: Screen,
+  view: View,
+  { name, password, invite }: { name: string; password: string; invite: string | undefined },
+): Promise<number> {
   try {
     return (await client.register(name, password, invite)).id;
   } catch (error) {
     if (!(error instanceof NatterError) || error.errno !== 27 || invite !== undefined) throw error;
-    const code = (await screen.ask("Invitation: "))?.trim();
+    // That nobody comes in has the same number.
+    view.note(reasonOf(error));
+    const code = (await screen.ask("Invitation (or Enter): "))?.trim();
     if (!code) throw error;
     return (await client.register(name, password, code)).id;
   }

@@ -5,7 +5,7 @@
  * answered, and what waited in the inbox at login to have arrived.
  */
 import { within } from "../../async/within.ts";
-import { type LoginAck, NatterClient } from "../natter_client.ts";
+import { type LoginAck, NatterClient, NatterError } from "../natter_client.ts";
 import type { Connect } from "../transport.ts";
 import { isText } from "./commands.ts";
 import type { Known } from "./interactive.ts";
@@ -41,7 +41,8 @@ export async function pipe({ connect, who, lines, output, patience = 30_000 }: P
     if (who.register && "name" in who.peer) await client.register(who.peer.name, who.password, who.invite);
     ack = await client.login({ ...who.peer, password: who.password });
   } catch (error) {
-    if (view.faults === 0) view.fault(reasonOf(error));
+    const uninvited = error instanceof NatterError && error.errno === 27 && who.invite === undefined;
+    if (view.faults === 0) view.fault(uninvited ? `${reasonOf(error)}; where a code lets in, --invite CODE gives it` : reasonOf(error));
     return 1;
   }
   for (let typed = 0;;) {
