@@ -6,6 +6,7 @@
  * 3. What stands in `incoming/` for more than a day was left by a process that died.
  */
 import { statfs } from "node:fs/promises";
+import { laterTurn, spent } from "../async/loop.ts";
 import { nodeCrypto } from "../node_crypto.ts";
 import { ConfigError } from "../config/config.ts";
 import { BrokenOff } from "../net/exchange.ts";
@@ -73,6 +74,7 @@ export class Folder {
     try {
       await using file = await Outgoing.create(path);
       for await (const piece of gathered(body)) {
+        if (spent()) await laterTurn();
         hash.update(piece);
         await file.write(piece);
       }

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { createServer } from "node:net";
 import { Duplex } from "node:stream";
+import { laterFirst, worked } from "../async/loop.ts";
 import type { Address } from "../config/config.ts";
 import { log } from "../ops/log.ts";
 import { Acceptor, ipOf } from "./accept.ts";
@@ -46,9 +47,19 @@ export class NodeStream extends Duplex {
     return this;
   }
 
-  /** One read. */
+  /** One read, when the others have been seen to. */
   override _read(): void {
-    this.#conn.read(this.#buffer).then((n) => this.push(n === null ? null : this.#take(n)), (error) => this.destroy(error));
+    if (worked(0)) laterFirst(() => this.#read());
+    else this.#read();
+  }
+
+  #read(): void {
+    if (!this.#open) return;
+    this.#conn.read(this.#buffer).then((n) => {
+      const begun = performance.now();
+      this.push(n === null ? null : this.#take(n));
+      worked(performance.now() - begun);
+    }, (error) => this.destroy(error));
   }
 
   /** Done when the kernel has taken it all. */
