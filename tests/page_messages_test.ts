@@ -89,7 +89,7 @@ pageTest("edited, deleted, reacted to, answered: the same in two browsers of one
 
   // Nobody deletes or edits what another has said to them.
   const items = await menu(bob, "Meet at six?");
-  assertEquals(await items.getByRole("menuitem").allInnerTexts(), ["", "Reply", "Copy text", "Report"]);
+  assertEquals(await items.getByRole("menuitem").allInnerTexts(), ["", "Reply", "Copy text", "Forward", "Report"]);
   await bob.page.keyboard.press("Escape");
   await items.waitFor({ state: "detached" });
   assertEquals(await bob.page.getByRole("main", { name: "alice" }).count(), 1);
