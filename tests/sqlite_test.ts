@@ -41,7 +41,7 @@ Deno.test("the file is created, and found again", () =>
 
 Deno.test("a file that cannot be used is refused in one line", () =>
   withFolder(async (folder) => {
-    assertStringIncludes(await refused(`${folder}/nowhere/natter.db`), "unable to open");
+    assertStringIncludes(await refused(`${folder}/nowhere/natter.db`), `cannot be used: there is no folder ${folder}/nowhere`);
     await refused(folder);
     await refused("/proc/natter.db");
     const text = `${folder}/text.db`;

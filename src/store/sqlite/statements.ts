@@ -1,4 +1,5 @@
 /** One SQLite file that is open, and its prepared statements: reading is done in `read` and `write` of `database.ts`, changing in `write` alone. */
+import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 import { DatabaseFile } from "./database_file.ts";
@@ -37,7 +38,8 @@ export class Statements {
     if (error instanceof StoreRefused) return error;
     const reason = error instanceof Error ? error.message : String(error);
     if (/locked|busy/.test(reason)) return new StoreUnavailable(`the database ${this.path} is locked by another process`, { cause: error });
-    return new StoreRefused(`the database ${this.path} cannot be used: ${reason.replace(`: ${this.path}`, "")}`, { cause: error });
+    const why = isFolderThere(this.path) ? reason.replace(`: ${this.path}`, "") : `there is no folder ${dirname(this.path)}`;
+    return new StoreRefused(`the database ${this.path} cannot be used: ${why}`, { cause: error });
   }
 
   /** Runs SQL of several statements; for the schema. */
@@ -108,5 +110,13 @@ export class Statements {
   /** Lets the statements go, before the file is closed. */
   protected forget(): void {
     this.#prepared.clear();
+  }
+}
+
+function isFolderThere(path: string): boolean {
+  try {
+    return Deno.statSync(dirname(path)).isDirectory;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
   }
 }
