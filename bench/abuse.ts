@@ -1,15 +1,17 @@
 /**
  * What ordinary users notice of those who send as much as they can: 200 who each say something once a second, on a server with its limits.
  *
- *     deno run -A bench/abuse.ts [--rounds N] [--seconds N] [--database mysql://…] [KIND …]
+ *     deno run -A bench/abuse.ts [--rounds N] [--seconds N] [--abusers N] [--database mysql://…] [KIND …]
  *
  * Every kind is measured for some seconds without and with its abusers, in turns, and a JSON object is printed: how long a message takes from its sender to its
  * receiver (ms), the medians of all rounds, and the ratio of the p99, which should be below 2. `cpu`: the server's share of a core meanwhile. `turn`: its longest turn
- * of the event loop (ms), the median of the rounds, without and with; unlike the others this says something on a busy machine, too.
+ * of the event loop (ms), the median of the rounds, without and with. `held`: how long it computes between a PING and its PONG (`held.ts`), p99 and most of all rounds.
+ * Unlike the others these two say something on a busy machine, too. `--abusers 1`: one of them alone.
  */
 import { parseArgs } from "node:util";
 import { makeHook } from "../src/chat/hooks.ts";
 import type { Input } from "./abuser.ts";
+import { Asking, type Held } from "./held.ts";
 import { medians, Ordinary, type Summary } from "./ordinary.ts";
 import { type Clients, hold, makeUsers, type Natter, startNatter, type User } from "./support.ts";
 
@@ -130,12 +132,18 @@ function freePort(): number {
 
 const { values, positionals } = parseArgs({
   args: Deno.args,
-  options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "3" }, database: { type: "string" } },
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "3" },
+    abusers: { type: "string" },
+    database: { type: "string" },
+  },
   allowPositionals: true,
 });
 const seconds = Number(values.seconds);
 for (const kind of positionals.length > 0 ? positionals : Object.keys(kinds)) {
-  const { what, abusers, prepare } = kinds[kind]!;
+  const { what, prepare, ...usual } = kinds[kind]!;
+  const abusers = Number(values.abusers ?? usual.abusers);
   const http = freePort();
   const flags = ["--limits", "on", "--max-connections", "10000", "--trusted-proxy", "127.0.0.1", "--http", `127.0.0.1:${http}`];
   const told = await Deno.makeTempFile();
@@ -144,6 +152,8 @@ for (const kind of positionals.length > 0 ? positionals : Object.keys(kinds)) {
   const users = await makeUsers(natter, abusers);
   const { clients, ...prepared } = await prepare?.(natter, users) ?? {};
   await using ordinary = await Ordinary.start(natter, CHATTERS, true);
+  using asking = await Asking.start(natter);
+  const held = { without: [] as Held[], with: [] as Held[] };
   const rounds = { without: [] as Summary[], with: [] as Summary[] };
   const turns = { without: [] as number[], with: [] as number[] };
   let cpu = 0;
@@ -154,12 +164,16 @@ for (const kind of positionals.length > 0 ? positionals : Object.keys(kinds)) {
   };
   for (let i = 0; i < Number(values.rounds); i++) {
     let begun = Date.now() + 500;
-    rounds.without.push(await ordinary.measure(seconds));
+    const [without, heldWithout] = await Promise.all([ordinary.measure(seconds), asking.measure(seconds)]);
+    rounds.without.push(without);
+    held.without.push(heldWithout);
     turns.without.push(await longest(begun));
     begun = Date.now();
     await using _abuse = await begin(natter, kind, { users: kind === "logins" ? users.map((_, i) => users[i % 8]!) : users, http, ...prepared });
     const before = await natter.cpu();
-    rounds.with.push(await ordinary.measure(seconds));
+    const [beside, heldBeside] = await Promise.all([ordinary.measure(seconds), asking.measure(seconds)]);
+    rounds.with.push(beside);
+    held.with.push(heldBeside);
     cpu += await natter.cpu() - before;
     turns.with.push(await longest(begun));
   }
@@ -169,5 +183,18 @@ for (const kind of positionals.length > 0 ? positionals : Object.keys(kinds)) {
   const share = Number((cpu / seconds / Number(values.rounds)).toFixed(2));
   const middle = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
   const turn = { without: middle(turns.without), with: middle(turns.with) };
-  console.log(JSON.stringify({ kind, without, with: beside, p99_ratio: Number((beside.p99 / without.p99).toFixed(2)), cpu: share, turn, what }));
+  const worst = (rounds: Held[]) => ({ p99: Math.max(...rounds.map((r) => r.p99)), most: Math.max(...rounds.map((r) => r.most)) });
+  console.log(
+    JSON.stringify({
+      kind,
+      abusers,
+      held: { without: worst(held.without), with: worst(held.with) },
+      without,
+      with: beside,
+      p99_ratio: Number((beside.p99 / without.p99).toFixed(2)),
+      cpu: share,
+      turn,
+      what,
+    }),
+  );
 }
