@@ -16,6 +16,8 @@ const FLAGS = [
   // Fewer processes, each of which costs a third of a second to start: there is one site, and nothing to draw on.
   "--disable-site-isolation-trials",
   "--in-process-gpu",
+  // One for each person, not another one for each page of theirs.
+  "--renderer-process-limit=1",
   // Two of these lists are the last one, so Playwright's own stands here again. Behind it: what an address bar would show, a process for each person.
   "--disable-features=AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,LensOverlay," +
   "MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,AvoidCorsURLLoaderRestartOnRedirect,OptimizationHints,NetworkTimeServiceQuerying,AimEnabled," +
