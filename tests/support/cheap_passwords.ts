@@ -1,5 +1,4 @@
-// Passwords whose hashing costs next to nothing. As a program it is `natter serve` with them and with the waits in NATTER_TEST_TIMES (JSON, as `Overrides` has
-// them), and as the command line has it otherwise.
+// Passwords whose hashing costs next to nothing. As a program it is `natter serve` with them, and as the command line has it otherwise.
 
 import { Passwords } from "../../src/auth/passwords.ts";
 import { serve } from "../../src/cli/serve.ts";
@@ -9,7 +8,4 @@ export function cheapPasswords(): Passwords {
   return new Passwords({ figures: { algorithm: "scrypt", ln: 4, r: 8, p: 1 } });
 }
 
-if (import.meta.main) {
-  const times = JSON.parse(Deno.env.get("NATTER_TEST_TIMES") ?? "{}");
-  Deno.exit(await serve(Deno.args, { passwords: cheapPasswords(), times }));
-}
+if (import.meta.main) Deno.exit(await serve(Deno.args, { passwords: cheapPasswords() }));

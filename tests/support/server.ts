@@ -109,17 +109,17 @@ export class ServerProcess implements AsyncDisposable {
 const NATTER = ["../../main.ts", "serve"], CHEAP = ["./cheap_passwords.ts"];
 
 /**
- * Starts `natter serve` as a process, and waits for its ready line. `cheap`: it hashes cheaply, as {@linkcode startServer}'s does; so does one with `times`,
- * which are its shorter waits (ms). `v8`: flags of its V8. `dies`: where it ends, as `dying_server.ts` says. Throws an Error with its stderr if it ends before.
+ * Starts `natter serve` as a process, and waits for its ready line. `cheap`: it hashes cheaply, as {@linkcode startServer}'s does. `v8`: flags of
+ * its V8. `dies`: where it ends, as `dying_server.ts` says. Throws an Error with its stderr if it ends before.
  */
 export async function spawnServer(
   db: Pick<TestDatabase, "url">,
   settings: Record<string, string | number> = {},
-  { times, cheap = times !== undefined, v8, dies }: { times?: Overrides["times"]; cheap?: boolean; v8?: string; dies?: string } = {},
+  { cheap = false, v8, dies }: { cheap?: boolean; v8?: string; dies?: string } = {},
 ): Promise<ServerProcess> {
   const [script, ...command] = dies !== undefined ? ["./dying_server.ts", dies] : cheap ? CHEAP : NATTER;
   const args = ["run", "-A", "--quiet", new URL(script!, import.meta.url).pathname, ...command, "--log", "json", ...flagsOf(db, settings)];
-  const env = { ...v8 !== undefined && { DENO_V8_FLAGS: v8 }, ...times && { NATTER_TEST_TIMES: JSON.stringify(times) } };
+  const env: Record<string, string> = v8 === undefined ? {} : { DENO_V8_FLAGS: v8 };
   const process = new Deno.Command(Deno.execPath(), { args, env, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
   const log = new Response(process.stderr).text();
   const ready = await firstLine(process.stdout);
