@@ -16,6 +16,8 @@ import type { Connection } from "./connection.ts";
 
 /** Chunks that may come while the handler is busy. */
 const CHUNKS_AHEAD = 8;
+/** Who sends less at once (bytes) is not who keeps the server at work, and is read on at once. */
+const MUCH = 1024;
 /** After so many lines of a connection it is looked whether the turn is spent. */
 export const LINES_OF_TURN = 16;
 
@@ -74,7 +76,7 @@ export class LineInput {
     this.#handle();
     const spent = worked(performance.now() - begun);
     if (this.#busy && ++this.#ahead > CHUNKS_AHEAD) return (this.#behind ??= Promise.withResolvers()).promise;
-    return spent ? new Promise(laterFirst) : undefined;
+    return spent && chunk.length >= MUCH ? new Promise(laterFirst) : undefined;
   }
 
   /** No more bytes will come. What stands unfinished counts for nothing. */
