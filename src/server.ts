@@ -1,6 +1,7 @@
 /** Builds the parts of a server and joins them. */
 import { DAY_MS } from "./async/pause.ts";
 import { Doorbell } from "./async/doorbell.ts";
+import { quiet } from "./async/loop.ts";
 import { within } from "./async/within.ts";
 import { Accounts } from "./auth/accounts.ts";
 import { Passwords } from "./auth/passwords.ts";
@@ -415,6 +416,7 @@ class NatterServer implements Server {
     await this.#router.close();
     await this.#store.leave().catch((error) => log.warning("the lease was not given up", { error }));
     await this.#store.close();
+    await quiet();
     this.#doorbell?.[Symbol.dispose]();
     return clean;
   }

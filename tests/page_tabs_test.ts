@@ -8,6 +8,8 @@ class Channel {
   static readonly #all: Channel[] = [];
   /** Questions whether anyone is active. */
   static asked = 0;
+  /** What was said and is not heard yet. */
+  static underWay = 0;
   onmessage: (event: { data: unknown }) => void = () => {};
 
   constructor() {
@@ -16,7 +18,14 @@ class Channel {
 
   postMessage(data: unknown): void {
     if (typeof data === "object" && "anyone" in data!) Channel.asked++;
-    for (const other of Channel.#all) if (other !== this) setTimeout(() => other.onmessage({ data }));
+    for (const other of Channel.#all) {
+      if (other === this) continue;
+      Channel.underWay++;
+      setTimeout(() => {
+        Channel.underWay--;
+        other.onmessage({ data });
+      });
+    }
   }
 }
 
@@ -55,8 +64,8 @@ async function inBrowser(locks: Locks | undefined, go: () => Promise<void>): Pro
   Object.defineProperty(navigator, "locks", { configurable: true, value: locks });
   try {
     await go();
-    // What is said last is heard, too.
-    await turn();
+    // What is said last is heard, and answered, too.
+    do await turn(); while (Channel.underWay > 0);
   } finally {
     globalThis.BroadcastChannel = BroadcastChannel;
     Reflect.deleteProperty(navigator, "locks");

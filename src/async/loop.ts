@@ -62,6 +62,12 @@ export async function inTurns<T>(work: Iterator<void, T>): Promise<T> {
   }
 }
 
+/** Resolves when no turn is on its way, for who ends: nothing of theirs comes later. */
+export async function quiet(): Promise<void> {
+  // Others may go on for ever.
+  for (let turns = 0; turns < 100 && (coming || begun !== 0); turns++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
 /** This turn counts, from now to its end. */
 function begin(now: number): void {
   begun = now;

@@ -29,7 +29,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
-import { later, laterFirst, spent, worked } from "../../async/loop.ts";
+import { later, laterFirst, quiet, spent, worked } from "../../async/loop.ts";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 import { LOCK_TIMEOUT, Statements } from "./statements.ts";
 
@@ -370,6 +370,7 @@ export class Database extends Statements {
     if (this.#syncing) await this.#syncing;
     while (this.#queue.length > 0) this.#commit();
     await this.#scheduled;
+    await quiet();
     this.#endSnapshot();
     this.#closed = true;
     this.#log?.close();
