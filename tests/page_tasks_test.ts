@@ -62,6 +62,8 @@ class Someone {
 
   /** Does something with the newest message. */
   async act(whose: "mine" | "theirs", role: "menuitem" | "menuitemcheckbox", what: string): Promise<void> {
+    // Until it is stored it has no menu, and the one before it would be taken for it.
+    if (whose === "mine") await this.hand.page.locator(".message.mine").last().getByRole("img", { name: /^(Sent|Read)$/ }).waitFor();
     const menus = this.hand.page.getByRole("button", { name: whose === "mine" ? /^Your message, .*what to do$/ : /^Message of .*what to do$/ });
     await this.hand.press(menus.last());
     await this.press(role, what);

@@ -109,6 +109,7 @@ export class Database extends Statements {
 
   /** Reads, by the rules above. */
   read<T>(query: () => T): Promise<T> {
+    if (this.#closed) return Promise.reject(new StoreUnavailable("the database is closed"));
     if (this.#syncing) return this.#syncing.then(() => this.read(query));
     // Not a promise of a turn: those who wait would all go on in the same one.
     if (spent()) return new Promise((resolve, reject) => later(() => this.read(query).then(resolve, reject)));
@@ -149,6 +150,8 @@ export class Database extends Statements {
 
   /** What the change took out is to be gone from the disk soon: SQLite overwrites what it frees, and the log, which has it still, is emptied. Only in `write`. */
   erased(): void {
+    // SQLite takes the log away with the file's last connection.
+    if (this.#closing) return;
     this.#erasing ??= setTimeout(() => this.#erase(), ERASE_AFTER);
   }
 
