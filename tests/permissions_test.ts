@@ -28,9 +28,8 @@ function assertConfined({ done, refused, said }: { done: string[]; refused: stri
 /** The tasks of this project, in a folder where the probe stands in the server's place, and nothing is to be built. */
 async function stage(): Promise<{ path: string } & AsyncDisposable> {
   const path = await Deno.makeTempDir({ prefix: "natter_test_" });
-  for (const folder of ["tools", "src/web/dist"]) await Deno.mkdir(`${path}/${folder}`, { recursive: true });
-  await Deno.copyFile(`${ROOT}deno.json`, `${path}/deno.json`);
-  await Deno.copyFile(`${ROOT}src/web/deno.json`, `${path}/src/web/deno.json`);
+  for (const folder of ["tools", "src/web/dist", "src/web/worker"]) await Deno.mkdir(`${path}/${folder}`, { recursive: true });
+  for (const folder of ["", "src/web/", "src/web/worker/"]) await Deno.copyFile(`${ROOT}${folder}deno.json`, `${path}/${folder}deno.json`);
   await Deno.copyFile(probe, `${path}/main.ts`);
   for (const file of ["tools/build_page.ts", "src/std.d.ts", "schema.sql"]) await Deno.writeTextFile(`${path}/${file}`, "");
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };

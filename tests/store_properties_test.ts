@@ -156,7 +156,8 @@ class Life {
       assert(lastseen !== null && lastseen >= (user.lastseen ?? 0));
       user.lastseen = lastseen;
     }
-    for (const id of going) if (id > 0) user.remove(id);
+    const named = going.filter((id) => id > 0);
+    if (named.length > 0) user.remove(...named);
   }
 
   /** The store says what the model says. */

@@ -87,8 +87,9 @@ export class ModelUser {
     this.trim();
   }
 
-  remove(id: number): void {
-    this.devices.delete(id);
+  /** All at once: which of the others counts is asked when these are gone. */
+  remove(...ids: number[]): void {
+    for (const id of ids) this.devices.delete(id);
     this.trim();
   }
 
