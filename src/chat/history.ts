@@ -5,8 +5,7 @@ import { chatMessage, groupEvent, oldChatMessage } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import type { Msg, Request } from "../wire/requests.ts";
 import { comparableName } from "../wire/names.ts";
-import { ANSWER_BYTES } from "./terms.ts";
-import type { Terms } from "./terms.ts";
+import { ANSWER_BYTES, type Terms } from "./terms.ts";
 
 /** What stands in an answer beside its messages (bytes), at most. */
 const MESSAGES_ENVELOPE = 512;
