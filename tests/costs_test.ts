@@ -130,7 +130,7 @@ const rows: Record<RequestId, Worst> = {
   [Msg.DEVICES]: () => [{}],
   [Msg.REMOVE_DEVICE]: (_, i) => [{ device: i + 1 }],
   [Msg.UPDATE_GROUP]: ({ large }, i) => [
-    { by: "founder", groupid: large, groupname: long(`large${i}`), groupdesc: "𠀋".repeat(199) + i },
+    { by: "founder", groupid: large, groupname: long(`large${i}`), groupdesc: "𠀋".repeat(198) + (10 + i) },
     { by: "founder", groupid: large, private: i % 2 === 0 },
   ],
   [Msg.SET_ROLE]: ({ large, other }, i) => [{ by: "founder", groupid: large, userid: other.id, role: i % 2 === 0 ? "moderator" : "normal" }],

@@ -41,12 +41,12 @@ class Life {
   async run({ device, which, do: what }: Step): Promise<void> {
     const reader = this.readers[device]!;
     if (what === "close" || what === "reset") return await reader.leave(what === "close" ? "close" : "rst");
-    const client = await reader.client();
-    if (what === "confirm") {
-      reader.take(client);
-      return client.send({ msgid: 12, seq: reader.screen.seq });
-    }
     try {
+      const client = await reader.client();
+      if (what === "confirm") {
+        reader.take(client);
+        return client.send({ msgid: 12, seq: reader.screen.seq });
+      }
       if (what === "say") {
         const places = this.places(reader.device.user.id), place = places[which % places.length]!;
         const reply = which % 3 === 0 ? { reply: this.#said[which % Math.max(1, this.#said.length)] } : {};
@@ -68,7 +68,7 @@ class Life {
       const { errno } = await client.request({ ...request, messageid });
       assert([0, 22, 26].includes(errno!), `${what}: ${errno}`);
     } catch (error) {
-      // The device may have been cut off meanwhile.
+      // The device may have been cut off meanwhile, or its login overtaken by a later one of its own.
       if (!String(error).includes("connection")) throw error;
     }
   }

@@ -46,6 +46,7 @@ export class Delivery {
   readonly #tooSlow: (session: Session) => void;
   readonly #places = new WeakMap<Session, Place>();
   readonly #retries = new Set<ReturnType<typeof setTimeout>>();
+  #closed = false;
   /** Messages put into outgoing queues. */
   delivered = 0;
 
@@ -82,6 +83,7 @@ export class Delivery {
 
   /** Tries no more what could not be read. */
   close(): void {
+    this.#closed = true;
     for (const timer of this.#retries) clearTimeout(timer);
   }
 
@@ -134,13 +136,14 @@ export class Delivery {
       }
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) log.error("reading a log failed", { user: userId, error });
-      this.#later(session, place);
+      if (!session.departed) this.#later(session, place);
     } finally {
       place.reading = false;
     }
   }
 
   #later(session: Session, place: Place): void {
+    if (this.#closed) return;
     const timer = setTimeout(() => {
       this.#retries.delete(timer);
       if (!session.departed) this.#read(session, place);

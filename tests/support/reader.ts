@@ -18,7 +18,7 @@ export class Reader {
     this.screen = new Screen(device.user.id);
   }
 
-  /** Logs in, if it is not. */
+  /** Logs in, if it is not. Rejects when a later login of the same device comes first. */
   client(): Promise<RawClient> {
     return this.#login ??= loginDevice(this.server, this.device).then(({ client }) => client);
   }

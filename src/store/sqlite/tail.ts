@@ -68,26 +68,23 @@ export class Tail {
     this.#add(messageid, userId, seq);
   }
 
-  /** Files what the tail holds of these logs. In `write`. */
-  file(userIds: readonly UserId[]): void {
+  /** Files what the tail holds of these logs. In `write`. @returns whether it held anything of them */
+  file(userIds: readonly UserId[]): boolean {
     const ends = this.#current();
+    const held = userIds.filter((userId) => ends.has(userId));
     const rows: number[] = [];
-    for (const userId of userIds) {
-      const end = ends.get(userId);
-      if (end) this.#file(userId, end, end.ids.length, rows);
+    for (const userId of held) {
+      const end = ends.get(userId)!;
+      this.#file(userId, end, end.ids.length, rows);
     }
     this.#insert(rows);
+    return held.length > 0;
   }
 
   /** Files the user's log, and says that no message up to this one is an entry of it that does not stand in `inbox`. In `write`. */
   close(userId: UserId, messageid: number): void {
     this.file([userId]);
     this.#db.run("UPDATE user SET filed = ? WHERE id = ?", messageid, userId);
-  }
-
-  /** Whether it holds no entry of anybody. */
-  get empty(): boolean {
-    return this.#current().size === 0;
   }
 
   /** Files the oldest messages, if there are enough of them. In `write`. */

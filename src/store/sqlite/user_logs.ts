@@ -147,15 +147,15 @@ export class Logs {
   #addToAll(users: string, value: string | number, own: UserId, messageid: number, most: number, ...more: number[]): Receiver[] {
     const db = this.#db;
     const values = [value, own, most, 2 * this.#maxInbox, messageid, ...more];
-    if (!this.#tail.empty) {
-      // Every number must be there, the last one too.
-      const sql = `SELECT id FROM user WHERE id IN (${users}) AND ?2 >= 0 AND ?3 >= 0 AND ?4 >= 0 AND ?5 >= 0`;
-      this.#tail.file(db.rows<[UserId]>(sql, ...values).flat());
-    }
-    const takers = `id IN (${users}) AND deleted = 0 AND filed_seq - confirmed_seq < CASE WHEN id <> ?2 THEN ?3 WHEN many THEN ?4 ELSE -1 END`;
+    const takers =
+      `id IN (${users}) AND deleted = 0 AND filed_seq - confirmed_seq < CASE WHEN id <> ?2 THEN ?3 WHEN many THEN ?4 ELSE -1 END AND ?5 > 0`;
+    // As rows of their own: what RETURNING gives is put aside first, and takes longer than the change.
+    const find = () => db.rows<[UserId, number, State]>(`SELECT id, filed_seq + 1, state FROM user WHERE ${takers}`, ...values);
+    let found = find();
+    if (this.#tail.file(found.map(([userId]) => userId))) found = find();
     db.run(`INSERT INTO inbox (userid, seq, messageid) SELECT id, filed_seq + 1, ?5 FROM user WHERE ${takers}`, ...values);
-    const sql = `UPDATE user SET filed_seq = filed_seq + 1 WHERE ${takers} AND ?5 > 0 RETURNING id, filed_seq, state`;
-    return db.rows<[UserId, number, State]>(sql, ...values).map(([userId, seq, state]) => ({ userId, seq, nodes: this.#node.nodesOf(state) }));
+    db.run(`UPDATE user SET filed_seq = filed_seq + 1 WHERE ${takers}`, ...values);
+    return found.map(([userId, seq, state]) => ({ userId, seq, nodes: this.#node.nodesOf(state) }));
   }
 
   /** Marks the user as having more than one device: from now on their own messages are entries of their log. In `write`. */
