@@ -64,7 +64,7 @@ databaseTest(
       // What comes before the database has answered goes by.
       await a.request({ msgid: 6, toid: bob, msg: TEXT });
       await eventually(async () => (await a.request({ msgid: 6, toid: bob, msg: TEXT })).errno === 24, "the quota is remembered");
-      for (let messageid = last; messageid > last - 6; messageid--) assertEquals((await a.request({ msgid: 26, messageid })).errno, 0);
+      for (let messageid = last; messageid > last - count; messageid--) assertEquals((await a.request({ msgid: 26, messageid })).errno, 0);
       assertEquals((await a.request({ msgid: 6, toid: bob, msg: TEXT })).errno, 24);
     }
     await using server = await startServer(db, settings, { times: { quotaFlush: SOON, quotaCount: SOON } });

@@ -12,7 +12,7 @@ databaseTest(`slow reader: ${COUNT} messages of 1 KB to one who takes nothing, t
   const [ada, bob, eve] = await makeUsers(db, 3) as [TestUser, TestUser, TestUser];
   await using server = await spawnServer(db, { limits: "off" });
   const login = async (user: TestUser) => {
-    const client = await RawClient.connect(server.port);
+    const client = (await RawClient.connect(server.port)).answerPings();
     assertEquals((await client.login({ id: user.id, token: user.token, proto: 2 })).errno, 0);
     return client;
   };
