@@ -63,6 +63,8 @@ export class RawClient implements AsyncDisposable {
   lines = 0;
   /** Bytes received so far. */
   bytes = 0;
+  /** How long its last LOGIN took to be answered (ms), without who came along. */
+  loginTook = 0;
   /** Lines received and not taken yet. */
   readonly backlog: Message[] = [];
   /** Resolves when the connection is over and nothing more will come (while paused it may not be noticed). Never rejects. */
@@ -186,7 +188,9 @@ export class RawClient implements AsyncDisposable {
   async login(
     fields: { id?: number; name?: string; password?: string; token?: string; proto?: number; device?: string; takeover?: boolean },
   ): Promise<Message> {
+    const begun = performance.now();
     const ack = await this.request({ msgid: 1, ...fields });
+    this.loginTook = performance.now() - begun;
     const { companionsOf } = RawClient;
     if (companionsOf && this.#server && fields.token !== undefined && ack.errno === 0) {
       // However long that takes.
