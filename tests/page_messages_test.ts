@@ -188,6 +188,22 @@ pageTest(
     await react(alice, "At the lake", ["🥾 1 mine"]);
     await dialog.waitFor({ state: "detached" });
 
+    // One in the middle of what is being written, and on with writing.
+    const field = alice.page.locator(".composer textarea");
+    await field.fill("Off we go!");
+    await keyboard.press("ArrowLeft");
+    await keyboard.press("Tab");
+    assertEquals(await alice.page.evaluate<string>("document.activeElement.ariaLabel"), "Emoji");
+    await keyboard.press("Enter");
+    await alice.page.getByRole("dialog", { name: "Emoji" }).getByRole("button", { name: "grinning face", exact: true }).waitFor();
+    await keyboard.type("hiking boot");
+    await keyboard.press("Enter");
+    await alice.page.getByRole("dialog").waitFor({ state: "detached" });
+    await alice.page.waitForFunction("document.activeElement.matches('.composer textarea')");
+    await keyboard.type(" now");
+    assertEquals(await field.inputValue(), "Off we go🥾 now!");
+    await field.fill("");
+
     await alice.message("At the lake").hover();
     await alice.message("At the lake").locator(".bubble").click({ button: "right" });
     await menu.getByRole("menuitem", { name: "Copy text" }).click();

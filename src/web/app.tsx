@@ -8,7 +8,7 @@ import { install } from "./install.ts";
 import { Notify } from "./notify.ts";
 import { Route } from "./route.ts";
 import { Groups } from "./state/groups.ts";
-import { numberOf } from "./state/model.ts";
+import { type Key, type Line, numberOf } from "./state/model.ts";
 import { People } from "./state/people.ts";
 import { Account } from "./state/account.ts";
 import { type State, Store } from "./state/store.ts";
@@ -21,6 +21,7 @@ import { type Parts, PartsContext, useParts } from "./ui/context.ts";
 import { Conversation } from "./ui/conversation.tsx";
 import { ConversationList } from "./ui/conversation_list.tsx";
 import { DetailsDialog } from "./ui/details_dialog.tsx";
+import { EmojiDialog } from "./ui/emoji_dialog.tsx";
 import { ForwardDialog } from "./ui/forward_dialog.tsx";
 import { GroupSettingsDialog } from "./ui/group_settings.tsx";
 import { Logo } from "./ui/icons.tsx";
@@ -28,7 +29,6 @@ import { InviteDialog } from "./ui/invite_dialog.tsx";
 import { JoinDialog } from "./ui/join_dialog.tsx";
 import { Login } from "./ui/login.tsx";
 import { NewDialog } from "./ui/new_dialog.tsx";
-import { ReactDialog } from "./ui/react_dialog.tsx";
 import { ReportDialog } from "./ui/report_dialog.tsx";
 import { LogOutDialog, SettingsDialog } from "./ui/settings_dialog.tsx";
 import { WebPush } from "./web_push.ts";
@@ -54,6 +54,11 @@ function App({ parts }: { parts: Omit<Parts, "redraw"> }): JSX.Element {
   );
 }
 
+function Reacting({ conversation, line }: { conversation: Key; line: Line }): JSX.Element {
+  const { talk } = useParts();
+  return <EmojiDialog title={t.react} chosen={(emoji) => void talk.deeds.react(conversation, line, emoji)} />;
+}
+
 function Chat({ state }: { state: State }): JSX.Element {
   const open = state.open && state.conversations.get(state.open);
   const members = open && state.members.get(numberOf(open.key));
@@ -69,7 +74,7 @@ function Chat({ state }: { state: State }): JSX.Element {
       {state.dialog === "invite" && open && <InviteDialog key="invite" conversation={open} />}
       {state.dialog === "group" && open && members && <GroupSettingsDialog key="group" conversation={open} members={members} />}
       {state.dialog === "join" && state.code && <JoinDialog key="join" code={state.code} />}
-      {state.dialog === "react" && open && state.chosen && <ReactDialog conversation={open.key} line={state.chosen} />}
+      {state.dialog === "react" && open && state.chosen && <Reacting key="react" conversation={open.key} line={state.chosen} />}
       {state.dialog === "forward" && open && state.chosen && <ForwardDialog line={state.chosen} state={state} />}
       {state.dialog === "picture" && state.picture && <PictureDialog file={state.picture} />}
       {state.dialog === "report" && state.chosen && <ReportDialog line={state.chosen} />}

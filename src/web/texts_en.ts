@@ -120,6 +120,7 @@ export const english = {
   deleteTitle: "Delete the message?",
   deleteText: "It goes for everybody, and cannot be brought back.",
   deleteOther: (name: string) => `${name} wrote it. It goes for everybody, and cannot be brought back.`,
+  emoji: "Emoji",
   react: "React",
   moreReactions: "More emoji",
   reactWith: (emoji: string) => `React with ${emoji}`,

@@ -116,6 +116,7 @@ export const chinese: Texts = {
   deleteTitle: "删除这条消息？",
   deleteText: "所有人都将看不到它，且无法恢复。",
   deleteOther: (name) => `这是 ${name} 发的消息。所有人都将看不到它，且无法恢复。`,
+  emoji: "表情",
   react: "回应",
   moreReactions: "更多表情",
   reactWith: (emoji) => `用 ${emoji} 回应`,

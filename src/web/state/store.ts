@@ -50,6 +50,7 @@ export interface State {
     | "group"
     | "logout"
     | Question
+    | "emoji"
     | "react"
     | "forward"
     | "report"

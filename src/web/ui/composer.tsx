@@ -11,6 +11,7 @@ import type { Conversation } from "../state/model.ts";
 import { readDraft, writeDraft } from "../state/storage.ts";
 import { AttachButton, Attached, useAttaching } from "./attaching.tsx";
 import { useParts } from "./context.ts";
+import { EmojiDialog } from "./emoji_dialog.tsx";
 import { isComposing } from "./keys.ts";
 import { Icon } from "./icons.tsx";
 import { type Anchor, anchorOf, Menu } from "./menu.tsx";
@@ -24,7 +25,7 @@ const ALL_UNSEEN = /^[\s\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\u2800]*$/u;
 /** What a message's line holds beside its text (bytes), at most. */
 const CHAT_ENVELOPE = 200;
 
-export function Composer({ conversation, name, me, members, maxLine, files, closed }: {
+export function Composer({ conversation, name, me, members, maxLine, files, closed, choosing }: {
   conversation: Conversation;
   name: string;
   me: number;
@@ -36,6 +37,8 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
   files: boolean;
   /** There is no session, and none will come by itself. */
   closed: boolean;
+  /** The dialog with all emoji is open. */
+  choosing: boolean;
 }): JSX.Element {
   const { store, talk } = useParts();
   const { busy, error, run, forget } = useRequest();
@@ -79,6 +82,13 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
     form.style.minHeight = "";
   }, [text]);
 
+  const isPut = useRef(false);
+  useLayoutEffect(() => {
+    if (choosing || !isPut.current) return;
+    isPut.current = false;
+    ref.current!.focus();
+  }, [choosing]);
+
   const stop = () => talk.write(key, undefined);
   const change = (value: string) => {
     setText(value);
@@ -101,6 +111,12 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
     talk.send(key, message, { files: uploads.length > 0 ? attaching.take() : undefined, silent });
     setText("");
     writeDraft(me, key, "");
+  };
+  const put = (emoji: string) => {
+    const field = ref.current!;
+    field.setRangeText(emoji, field.selectionStart, field.selectionEnd, "end");
+    change(field.value);
+    isPut.current = true;
   };
   const ways = (event: MouseEvent) => {
     event.preventDefault();
@@ -125,82 +141,98 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
   };
 
   return (
-    <form
-      ref={form}
-      class="composer"
-      onSubmit={(event) => {
-        event.preventDefault();
-        send();
-      }}
-    >
-      {tooMany > 0 && <p class="error" role="alert">{t.tooLong(tooMany)}</p>}
-      {error && <p class="error" role="alert">{error}</p>}
-      {writing && <Writing writing={writing} me={me} stop={stop} />}
-      {uploads.length > 0 && <Attached me={me} conversation={key} list={uploads} />}
-      {mentioning.list}
-      <textarea
-        ref={ref}
-        rows={1}
-        dir="auto"
-        value={text}
-        aria-label={edited ? t.editing : t.write(name)}
-        placeholder={t.writePlaceholder}
-        enterkeyhint={byKeyboard ? "send" : "enter"}
-        disabled={closed}
-        {...mentioning.attributes}
-        onInput={(event) => {
-          change(event.currentTarget.value);
-          mentioning.look();
-        }}
-        onKeyDown={onKeyDown}
-        onKeyUp={mentioning.look}
-        onClick={mentioning.look}
-        onBlur={mentioning.close}
-        onPaste={(event) => {
-          const { files, types } = event.clipboardData!;
-          // Of a piece of a document there is a picture too: its text is meant.
-          if (!able || files.length === 0 || types.includes("text/plain")) return;
+    <>
+      <form
+        ref={form}
+        class="composer"
+        onSubmit={(event) => {
           event.preventDefault();
-          attaching.add([...files]);
+          send();
         }}
-      />
-      {/* Behind the field: one step back from there is the newest message. */}
-      {files && <AttachButton add={attaching.add} disabled={!able} />}
-      <button
-        type="submit"
-        class="round primary"
-        aria-label={edited ? t.save : t.send}
-        title={edited ? t.save : t.send}
-        disabled={impossible}
-        onContextMenu={edited ? undefined : ways}
-        // The field keeps the focus, and a phone its keyboard.
-        onPointerDown={(event) => event.preventDefault()}
-        onMouseDown={(event) => event.preventDefault()}
       >
-        <Icon name={edited ? "check" : "send"} />
-      </button>
-      {!edited && (
-        <button
-          type="button"
-          class="ways"
-          aria-haspopup="menu"
-          aria-label={t.waysToSend}
-          title={t.waysToSend}
-          disabled={impossible}
-          onClick={ways}
-        >
-          <Icon name="up" />
-        </button>
-      )}
-      {menu && (
-        <Menu
-          label={t.waysToSend}
-          anchor={menu}
-          items={[{ text: t.sendSilently, icon: "muted", act: () => send(true) }]}
-          close={() => setMenu(undefined)}
+        {tooMany > 0 && <p class="error" role="alert">{t.tooLong(tooMany)}</p>}
+        {error && <p class="error" role="alert">{error}</p>}
+        {writing && <Writing writing={writing} me={me} stop={stop} />}
+        {uploads.length > 0 && <Attached me={me} conversation={key} list={uploads} />}
+        {mentioning.list}
+        <textarea
+          ref={ref}
+          rows={1}
+          dir="auto"
+          value={text}
+          aria-label={edited ? t.editing : t.write(name)}
+          placeholder={t.writePlaceholder}
+          enterkeyhint={byKeyboard ? "send" : "enter"}
+          disabled={closed}
+          {...mentioning.attributes}
+          onInput={(event) => {
+            change(event.currentTarget.value);
+            mentioning.look();
+          }}
+          onKeyDown={onKeyDown}
+          onKeyUp={mentioning.look}
+          onClick={mentioning.look}
+          onBlur={mentioning.close}
+          onPaste={(event) => {
+            const { files, types } = event.clipboardData!;
+            // Of a piece of a document there is a picture too: its text is meant.
+            if (!able || files.length === 0 || types.includes("text/plain")) return;
+            event.preventDefault();
+            attaching.add([...files]);
+          }}
         />
-      )}
-    </form>
+        {/* Behind the field: one step back from there is the newest message. */}
+        {/* The keyboards of phones have them. */}
+        {byKeyboard && (
+          <button
+            type="button"
+            class="round emoji"
+            aria-label={t.emoji}
+            title={t.emoji}
+            disabled={closed}
+            onClick={() => store.update({ dialog: "emoji" })}
+          >
+            <Icon name="smile" />
+          </button>
+        )}
+        {files && <AttachButton add={attaching.add} disabled={!able} />}
+        <button
+          type="submit"
+          class="round primary"
+          aria-label={edited ? t.save : t.send}
+          title={edited ? t.save : t.send}
+          disabled={impossible}
+          onContextMenu={edited ? undefined : ways}
+          // The field keeps the focus, and a phone its keyboard.
+          onPointerDown={(event) => event.preventDefault()}
+          onMouseDown={(event) => event.preventDefault()}
+        >
+          <Icon name={edited ? "check" : "send"} />
+        </button>
+        {!edited && (
+          <button
+            type="button"
+            class="ways"
+            aria-haspopup="menu"
+            aria-label={t.waysToSend}
+            title={t.waysToSend}
+            disabled={impossible}
+            onClick={ways}
+          >
+            <Icon name="up" />
+          </button>
+        )}
+        {menu && (
+          <Menu
+            label={t.waysToSend}
+            anchor={menu}
+            items={[{ text: t.sendSilently, icon: "muted", act: () => send(true) }]}
+            close={() => setMenu(undefined)}
+          />
+        )}
+      </form>
+      {choosing && <EmojiDialog title={t.emoji} chosen={put} />}
+    </>
   );
 }
 

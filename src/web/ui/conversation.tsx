@@ -70,6 +70,7 @@ export function Conversation({ conversation, state }: { conversation: Model; sta
           maxLine={account.client.session?.limits.line ?? Infinity}
           files={account.client.session?.features.includes("files") ?? false}
           closed={connection.state === "closed"}
+          choosing={state.dialog === "emoji"}
         />
       )}
     </main>

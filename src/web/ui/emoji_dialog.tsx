@@ -1,15 +1,15 @@
-/** All emoji, to put one to a message. */
+/** All emoji, to choose one: for what is being written, or to put to a message. */
 import type { JSX, TargetedKeyboardEvent } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type EmojiGroup, findEmoji, loadEmoji } from "../emoji.ts";
 import { t } from "../i18n.ts";
-import type { Key, Line } from "../state/model.ts";
 import { useParts } from "./context.ts";
 import { isComposing } from "./keys.ts";
 import { Dialog } from "./dialog.tsx";
 
-export function ReactDialog({ conversation, line }: { conversation: Key; line: Line }): JSX.Element {
-  const { store, talk } = useParts();
+/** `chosen` is called when the dialog has been told to close. */
+export function EmojiDialog({ title, chosen }: { title: string; chosen(emoji: string): void }): JSX.Element {
+  const { store } = useParts();
   const [groups, setGroups] = useState<EmojiGroup[] | "failed">();
   const [search, setSearch] = useState("");
   const grid = useRef<HTMLDivElement>(null);
@@ -21,10 +21,10 @@ export function ReactDialog({ conversation, line }: { conversation: Key; line: L
   const shown = Array.isArray(groups) ? search.trim() === "" ? groups : findEmoji(groups, search) : [];
   const choose = (emoji: string) => {
     store.update({ dialog: undefined });
-    void talk.deeds.react(conversation, line, emoji);
+    chosen(emoji);
   };
   return (
-    <Dialog title={t.react}>
+    <Dialog title={title}>
       <input
         type="search"
         autofocus
