@@ -96,9 +96,11 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
         AND id >= (SELECT sees FROM groupuser WHERE groupid = ?1 AND userid = ?2) ORDER BY id DESC`;
       yield* db.iterate<TextRow>(sql, of.groupid, userId);
     } else {
+      // What the tail held may have been filed since.
+      const below = tail.at(-1)?.[0] ?? Number.MAX_SAFE_INTEGER;
       const sql = `SELECT m.id, m.sender, m.deleted FROM conversation c CROSS JOIN message m ON m.id = c.messageid
-        WHERE c.low = ? AND c.high = ? ORDER BY c.messageid DESC`;
-      yield* db.iterate<TextRow>(sql, Math.min(userId, of.toid), Math.max(userId, of.toid));
+        WHERE c.low = ? AND c.high = ? AND c.messageid < ? ORDER BY c.messageid DESC`;
+      yield* db.iterate<TextRow>(sql, Math.min(userId, of.toid), Math.max(userId, of.toid), below);
     }
   }
 
