@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { assertErrno, nothingElse } from "./support/chat.ts";
 import { databaseTest, waitingDatabaseTests } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
+import { StoreWatch } from "./support/around_store.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
 
 /** What waiting for news may take (ms). */
@@ -125,4 +126,35 @@ databaseTest("PRESENCE: who lifts a block is told who went meanwhile, and not wh
   assertEquals((await news(a, performance.now())).message.state, "offline");
   await a.request({ msgid: 24, userid: bob.id });
   await nothingElse(a);
+});
+
+databaseTest("PRESENCE: what happens between a look at the database and its answer is told behind the answer", async (db) => {
+  const watch = new StoreWatch();
+  await using s = await startServer(db, { limits: "off" }, { times: { news: 50 }, store: watch.wrap });
+  const [ann, bob, cid] = await makeUsers(db, 3);
+  await using a = await s.client(ann);
+  await using c = await s.client(cid);
+  assertErrno(await c.request({ msgid: 7, friendid: bob.id }), 0);
+  for (const [asked, call] of [[{ msgid: 7, friendid: bob.id }, "addFriend"], [{ msgid: 17 }, "lists"]] as const) {
+    const b = await s.client(bob);
+    if (call === "lists") assertEquals((await news(a, 0)).message.state, "online");
+    assertEquals((await news(c, 0)).message.state, "online");
+    const looked = Promise.withResolvers<void>(), told = Promise.withResolvers<void>();
+    watch.around = async ({ name, run }) => {
+      const result = await run();
+      if (name !== call) return result;
+      looked.resolve();
+      await told.promise;
+      return result;
+    };
+    a.send({ ...asked, ref: call });
+    await looked.promise;
+    await b.close();
+    assertEquals((await news(c, 0)).message.state, "offline");
+    told.resolve();
+    const answer = await a.next();
+    assertEquals([answer.ref, JSON.stringify(answer).includes('"state":"online"')], [call, true]);
+    assertEquals((await news(a, 0)).message.state, "offline");
+    await nothingElse(a);
+  }
 });

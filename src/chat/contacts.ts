@@ -23,12 +23,14 @@ export class Contacts {
     const { store, changes, news } = this.parts;
     const self = friendid === undefined ? comparableName(friendname!) === comparableName(session.name) : friendid === session.userId;
     if (self) throw new Refusal(Errno.BAD_FIELD, `${friendid === undefined ? "friendname" : "friendid"} is your own`);
-    const friend = await store.addFriend(session.userId, friendid === undefined ? { key: comparableName(friendname!) } : { id: friendid });
-    if (friend === "FULL") throw new Refusal(Errno.FULL, "your list of friends is full");
-    if (friend === "NO_USER") throw new Refusal(Errno.NO_USER);
-    news.befriended(session, friend);
-    changes.made(session, { what: "contacts" });
-    return { friend };
+    return await news.asked(session, async () => {
+      const friend = await store.addFriend(session.userId, friendid === undefined ? { key: comparableName(friendname!) } : { id: friendid });
+      if (friend === "FULL") throw new Refusal(Errno.FULL, "your list of friends is full");
+      if (friend === "NO_USER") throw new Refusal(Errno.NO_USER);
+      news.befriended(session, friend);
+      changes.made(session, { what: "contacts" });
+      return { friend };
+    });
   }
 
   /** REMOVE_FRIEND. */
@@ -42,10 +44,12 @@ export class Contacts {
   /** CONTACTS: the lists, as at login. */
   async contacts(session: Session): Promise<{ friends: Contact[]; groups: object[]; blocked?: UserId[]; invited?: Invitation[] }> {
     const { store, lists, news } = this.parts;
-    const { friends, groups, blocked, invited } = await store.lists(session.userId);
-    news.listed(session, friends);
-    const shown = await lists.groups(session, groups, friends);
-    return { friends, groups: shown, ...(session.dialect === 3 ? { blocked, invited: lists.invited(invited, friends, shown, blocked) } : {}) };
+    return await news.asked(session, async () => {
+      const { friends, groups, blocked, invited } = await store.lists(session.userId);
+      news.listed(session, friends);
+      const shown = await lists.groups(session, groups, friends);
+      return { friends, groups: shown, ...(session.dialect === 3 ? { blocked, invited: lists.invited(invited, friends, shown, blocked) } : {}) };
+    });
   }
 
   /** BLOCK: nothing more from that one, on any device. Throws {@linkcode Refusal}. */

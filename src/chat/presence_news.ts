@@ -6,7 +6,8 @@
  * 3. A session knows what its client believes of its friends, from lists and news, and only what differs is sent. So whoever looked while a change was on
  *    its way, or hears of it from two nodes, is told once, and who saw neither end of it hears nothing.
  * 4. Looked up in batches, for all that changed in the same moment.
- * 5. To one who is blocked the blocker goes offline at the moment of BLOCK, and is as it is again with UNBLOCK; between the two nothing is told, so both are told then.
+ * 5. What comes while a client's question about its friends is being answered is told behind the answer: it may be newer, or older, than what the database said.
+ * 6. To one who is blocked the blocker goes offline at the moment of BLOCK, and is as it is again with UNBLOCK; between the two nothing is told, so both are told then.
  */
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
@@ -38,6 +39,8 @@ export class PresenceNews implements PresenceListener {
   readonly #changes = new Map<UserId, number>();
   /** What each session's client believes of its friends. */
   readonly #beliefs = new WeakMap<Session, Map<UserId, State>>();
+  /** What has come for sessions of which a question is being answered. */
+  readonly #held = new WeakMap<Session, News[]>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
@@ -56,6 +59,21 @@ export class PresenceNews implements PresenceListener {
   changed(userId: UserId): void {
     if (!this.#changes.has(userId)) this.#changes.set(userId, performance.now() + this.#delay);
     this.#schedule();
+  }
+
+  /** Answers a client's question about its friends; {@linkcode listed} and the like are told of it by `answer`. Rule 5. */
+  async asked<T>(session: Session, answer: () => Promise<T>): Promise<T> {
+    const held: News[] = [];
+    this.#held.set(session, held);
+    try {
+      return await answer();
+    } finally {
+      // By then it is sent, and the next question may be asked.
+      setImmediate(() => {
+        if (this.#held.get(session) === held) this.#held.delete(session);
+        for (const news of held) this.#hear(session, news);
+      });
+    }
   }
 
   /** A client is told its friends, all of them. */
@@ -86,9 +104,7 @@ export class PresenceNews implements PresenceListener {
   /** News for users who are here. */
   heard({ watchers, id, state, lastseen }: NodeMessage & { type: "presence" }): void {
     for (const watcher of watchers) {
-      for (const session of this.#table.of(watcher)) {
-        if (session.modern) this.#pushes.push(session, `presence of ${id}`, () => this.#tellHere(session, { id, state, lastseen }));
-      }
+      for (const session of this.#table.of(watcher)) if (session.modern) this.#hear(session, { id, state, lastseen });
     }
   }
 
@@ -97,6 +113,12 @@ export class PresenceNews implements PresenceListener {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#running;
+  }
+
+  #hear(session: Session, news: News): void {
+    const held = this.#held.get(session);
+    if (held) held.push(news);
+    else this.#pushes.push(session, `presence of ${news.id}`, () => this.#tellHere(session, news));
   }
 
   /** Tells a client, if it is a friend of its, and news to it. */
