@@ -1,6 +1,8 @@
 // The terminal client without a terminal: lines in, lines out, an exit code.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { NatterClient, Target } from "../src/client/natter_client.ts";
+import { ReadMarks } from "../src/client/terminal/read_marks.ts";
 import { testDatabase } from "./support/databases.ts";
 import { denoEnv, type Ended, fromSource, run } from "./support/program.ts";
 import { startProxy } from "./support/proxy.ts";
@@ -214,4 +216,43 @@ Deno.test("pipe: TLS, with an authority of one's own; without it the certificate
   const refused = await piped([where, "--tls", "--name", "alice"], "");
   assertEquals(refused.code, 1);
   assertMatch(refused.stderr, /^natter: the server cannot be reached: .*certificate.*\n$/);
+});
+
+Deno.test("pipe: what waited ends with what happened in a group, or with what one wrote elsewhere: nobody is waited for; an invitation is declined", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "bob", "carol");
+  const where = `127.0.0.1:${server.port}`;
+  assertEquals((await piped([where, "--name", "alice"], "/create cooks\n/private den\n/group den\n/invite bob\n")).code, 0);
+  assertEquals((await piped([where, "--name", "bob"], "/join cooks\n")).code, 0);
+  const begin = performance.now();
+  assertEquals(await piped([where, "--name", "alice"], ""), { code: 0, stdout: "", stderr: "" });
+  // bob on another device, to somebody whom the one here has never met.
+  await using elsewhere = await RawClient.connect(server.port);
+  assertEquals((await elsewhere.login({ name: "bob", password: PASSWORD, device: "phone", proto: 3 })).errno, 0);
+  assertEquals((await elsewhere.request({ msgid: 6, toid: 3, msg: "hi", mid: "1" })).errno, 0);
+  const bob = await piped([where, "--name", "bob"], "/who\n/leave den\n/leave den\n");
+  assertEquals(bob.stdout.split("\n").filter((line) => /^(sent|invited)/.test(line)).map((line) => line.split("\t")[0]).sort(), ["invited", "sent"]);
+  assertEquals(bob.stderr, "natter: you are in no group den; /join joins one\n");
+  assert(performance.now() - begin < 25_000, `${performance.now() - begin} ms`);
+  assertEquals((await piped([where, "--name", "bob"], "/who")).stdout.split("\n").filter((line) => line.startsWith("invited")), []);
+});
+
+Deno.test("terminal: who goes through conversations faster than the server answers has read in each what was seen there", async () => {
+  const told: [Target, number][] = [];
+  const answers: (() => void)[] = [];
+  const read = (of: Target, messageid: number) => {
+    told.push([of, messageid]);
+    return new Promise((resolve) => answers.push(() => resolve({ read: messageid })));
+  };
+  const marks = new ReadMarks({ read } as unknown as NatterClient);
+  const [a, b, c] = [{ id: 1 }, { id: 2 }, { groupid: 3 }];
+  const seen = [marks.seen(a, 10), marks.seen(b, 20), marks.seen(c, 30), marks.flush()];
+  // Whatever waits for an answer.
+  for (let answered = 0; answered < 3; answered++) {
+    answers[answered]?.();
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  await Promise.all([...seen, marks.flush(), ...answers.map((answer) => answer())]);
+  assertEquals(told, [[a, 10], [b, 20], [c, 30]]);
 });

@@ -309,7 +309,7 @@ test("an invitation that came while nobody was there is told once, a later one a
   await enter(alice, "/invite bob");
   await enter(alice, "hello");
   await using bob = new Terminal(["chat", `127.0.0.1:${server.port}`, "--name", "bob"], { NATTER_PASSWORD: PASSWORD });
-  await bob.see(/^\* logged in as bob/);
+  await bob.see(/^\* logged in as bob \(2\); what came meanwhile: 1$/);
   await enter(alice, "chat:2:the last of the log");
   await bob.see(/alice: the last of the log$/);
   const told = () => bob.screen.rows.filter((row) => row.includes("/join 1 joins it"));

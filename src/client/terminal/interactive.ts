@@ -77,7 +77,7 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
     // Told before the messages that come with it.
     const off = client.on("login", ({ id, name, inbox }) => {
       const waiting = inbox.last - inbox.confirmed;
-      view.note(`logged in as ${name} (${id})${waiting > 0 ? `; new messages: ${waiting}` : ""}`);
+      view.note(`logged in as ${name} (${id})${waiting > 0 ? `; what came meanwhile: ${waiting}` : ""}`);
     });
     try {
       await client.login({ ...peer, password, device: deviceName() });

@@ -83,7 +83,8 @@ async function finish(client: NatterClient, terminal: Terminal, last: number, pa
   const arrived = new Promise<void>((resolve) => {
     const look = () => hasArrived(client, terminal, last) && resolve();
     look();
-    for (const name of ["message", "edit", "delete", "react", "login"] as const) client.on(name, look);
+    terminal.onArrived = look;
+    client.on("login", look);
   });
   let done = false;
   const all = Promise.all([terminal.settled(), arrived]).then(() => done = true);

@@ -16,8 +16,9 @@ export class ReadMarks {
   }
 
   /** Up to this message was seen; without a number: all that there is. */
-  async seen(of: Target, messageid = Number.MAX_SAFE_INTEGER): Promise<void> {
-    if (this.#waiting && JSON.stringify(this.#waiting.of) !== JSON.stringify(of)) await this.flush();
+  seen(of: Target, messageid = Number.MAX_SAFE_INTEGER): void {
+    // It is on its way then, before anything else can wait.
+    if (this.#waiting && JSON.stringify(this.#waiting.of) !== JSON.stringify(of)) void this.flush();
     this.#waiting = { of, messageid: Math.max(messageid, this.#waiting?.messageid ?? 0) };
     this.#timer ??= setTimeout(() => this.flush(), WAIT);
   }

@@ -48,6 +48,8 @@ export class Terminal {
   onAstray: (() => void) | undefined;
   /** Told when the session is over without having been asked to end. */
   onOver: () => void = () => {};
+  /** Told when `lastSeq` is another. */
+  onArrived: () => void = () => {};
   /** How many messages have been unanswered for so long that it is worth a word. */
   waiting = 0;
   /** How many messages were given up without an answer. */
@@ -82,19 +84,19 @@ export class Terminal {
     });
     client.on("message", (message) => this.#arrived(message));
     client.on("edit", (edit) => {
-      this.lastSeq = edit.seq;
+      this.#came(edit.seq);
       if (!edit.deleted) this.#tell(edit, `changed #${edit.messageid}: ${edit.msg}`);
     });
     client.on("delete", (deed) => {
-      this.lastSeq = deed.seq;
+      this.#came(deed.seq);
       this.#tell(deed, `deleted #${deed.messageid}`);
     });
     client.on("react", (reaction) => {
-      this.lastSeq = reaction.seq;
+      this.#came(reaction.seq);
       if (reaction.emoji !== undefined && !reaction.off) this.#tell(reaction, `${reaction.emoji} to #${reaction.messageid}`);
     });
     client.on("group", (event) => {
-      this.lastSeq = event.seq;
+      this.#came(event.seq);
       this.people.met(event.id, event.name);
       // The login has told of it; or it is withdrawn, or taken, since.
       if (event.what === "invited" && event.id === client.session?.id && event.seq <= this.#invitedUpTo) return;
@@ -164,13 +166,19 @@ export class Terminal {
   #take(message: IncomingMessage): void {
     const { id, toid, groupid } = message;
     const mine = id === this.#client.session?.id;
-    this.lastSeq = message.seq;
+    this.#came(message.seq);
     // What was typed here stands here.
     if (this.#client.sentHere(message) && toid !== id) return;
     if (groupid !== undefined) this.#lastWriter = { groupid };
     else if (!mine) this.#lastWriter = { id };
     this.#show(message, mine && toid !== undefined && toid !== id ? toid : undefined);
-    if (!mine && this.#isHere(message)) void this.#marks.seen(this.#target!, message.messageid);
+    if (!mine && this.#isHere(message)) this.#marks.seen(this.#target!, message.messageid);
+  }
+
+  /** An entry of the log, whatever it is. */
+  #came(seq: number): void {
+    this.lastSeq = seq;
+    this.onArrived();
   }
 
   /** Whether it belongs to the present conversation. */
@@ -309,7 +317,7 @@ export class Terminal {
       case "private":
       case "join":
       case "leave": {
-        const left = command.name === "leave" ? this.#directory.group(rest).id : undefined;
+        const left = command.name === "leave" ? people.group(rest)?.id : undefined;
         const said = await inLists(client, this.#directory, command.name, rest);
         if (this.#target && "groupid" in this.#target && this.#target.groupid === left) this.#target = undefined;
         await this.#directory.refresh();
@@ -357,7 +365,7 @@ export class Terminal {
     if (!this.onAstray) this.#target = undefined;
     try {
       const to = this.#target = await find();
-      void this.#marks.seen(to);
+      this.#marks.seen(to);
     } catch (error) {
       this.onAstray?.();
       throw error;
