@@ -25,6 +25,8 @@ export class LimitReached extends Error {
 
 /** How long an answer may take (ms); one that waits for a password's hash, behind those of others. */
 const PATIENCE = 5000, HASH_PATIENCE = 60_000;
+/** A request that may be made again so soon (ms) is: a user's units come in again. What takes longer is an address's, and there is no waiting for that. */
+const SOON = 3000;
 
 interface Waiter {
   matches: (message: Message) => boolean;
@@ -45,6 +47,8 @@ export class Client {
   #ended = Promise.withResolvers<void>();
   #failure: Error | undefined;
   #lastRef = 0;
+  /** The refs of requests that may be made again. */
+  readonly #asked = new Set<unknown>();
 
   /** Connects. Rejects if it cannot. */
   static async connect(target: Target): Promise<Client> {
@@ -90,11 +94,16 @@ export class Client {
     });
   }
 
-  /** Sends a request with a `ref` and takes the answer that carries it, whatever its errno. */
-  request(message: object, ms?: number): Promise<Message> {
-    const ref = ++this.#lastRef;
-    this.send({ ...message, ref });
-    return this.next((m) => m.ref === ref, ms);
+  /** Sends a request with a `ref` and takes the answer that carries it, whatever its errno; where that is 15, the same again when its `retry` is over. */
+  async request(message: object, ms?: number): Promise<Message> {
+    for (;;) {
+      const ref = ++this.#lastRef;
+      this.#asked.add(ref);
+      this.send({ ...message, ref });
+      const answer = await this.next((m) => m.ref === ref, ms).finally(() => this.#asked.delete(ref));
+      if (answer.errno !== 15) return answer;
+      await this.pause(answer.retry as number);
+    }
   }
 
   /** REGISTER. */
@@ -140,7 +149,9 @@ export class Client {
     } catch {
       return this.#fail(new Error(`the server said what is no JSON: ${line.slice(0, 100)}`));
     }
-    if (message.errno === 15) return this.#fail(new LimitReached(`errno 15: ${message.errmsg}`));
+    if (message.errno === 15 && !(this.#asked.has(message.ref) && message.retry as number <= SOON)) {
+      return this.#fail(new LimitReached(`errno 15: ${message.errmsg}`));
+    }
     if (message.msgid === 20 && (message.reason === "limits" || message.reason === "full")) {
       return this.#fail(new LimitReached(`GOODBYE ${message.reason}: it takes no more connections from here`));
     }

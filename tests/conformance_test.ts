@@ -100,6 +100,15 @@ Deno.test("conformance: a server that is wrong fails, each fault where it belong
   }));
 });
 
+Deno.test("conformance: a user's own limits do not stop it, only those of an address do", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  // Those that ask for more than a user has at once.
+  const many = ["6.13", "6.17", "6.22", "6.28"];
+  const { said, code } = await run(`127.0.0.1:${server.port}`, checks.filter(({ rule }) => many.includes(rule)));
+  assertEquals(code, 0, said.join("\n"));
+});
+
 Deno.test("conformance: limits that stop it, something else, or nobody there: it says so, exit code 2", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db, { "trusted-proxy": "127.0.0.1" });
