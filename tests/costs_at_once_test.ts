@@ -3,14 +3,20 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Append } from "../src/store/store.ts";
+import { type News, PresenceNews } from "../src/chat/presence_news.ts";
+import { Pushes } from "../src/chat/pushes.ts";
+import type { Router } from "../src/cluster/router.ts";
+import type { Session } from "../src/net/session.ts";
+import type { ConnectionTable } from "../src/presence/connection_table.ts";
 import { StoreWatch } from "./support/around_store.ts";
-import { databaseTest, testDatabase } from "./support/databases.ts";
+import { addUsers, databaseTest, testDatabase } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, type TestUser } from "./support/server.ts";
+import { claim } from "./support/stores.ts";
 import { Turns } from "./support/turns.ts";
 
 /** No turn of the loop is longer (ms). What else a machine does only makes one longer, so the shortest of the longest counts. */
 const TURN = 20, ROUNDS = 4, MOST_ROUNDS = 16;
-const WAITERS = 14, WAITING = 1500, MEMBERS = 1000, TALKS = 20_000, EARLIER = 60_000;
+const WAITERS = 14, WAITING = 1500, MEMBERS = 1000, TALKS = 20_000, EARLIER = 60_000, COLLEAGUES = 200;
 
 /** The server is warm after some rounds; then one that is short is enough. */
 async function assertShort(round: () => Promise<unknown>): Promise<void> {
@@ -85,6 +91,33 @@ Deno.test(`costs: a search by who came after ${EARLIER} messages: no turn above 
       assertEquals(messages.map(({ msg }) => msg), ["how do you do? 0"]);
     });
   }
+});
+
+databaseTest(`costs: ${COLLEAGUES} who are all friends come at the same moment: no turn above ${TURN} ms`, async (db) => {
+  const store = await db.open();
+  await store.join("n1");
+  const ids = await addUsers(store, ...Array.from({ length: COLLEAGUES }, (_, i) => `colleague${i}`));
+  for (const id of ids) await claim(store, id, `session${id}`);
+  await db.query("insert into friend (userid, friendid) select a.id, b.id from user a, user b where a.id <> b.id");
+  let told = 0;
+  const connection = { congested: false, send: (message: object) => void (told += JSON.stringify(message).length > 0 ? 1 : 0) };
+  const session = () => ({ modern: true, welcomed: true, dialect: 3, connection }) as unknown as Session;
+  const sessions = new Map(ids.map((id) => [id, [session()]]));
+  const table = { of: (id: number) => sessions.get(id) ?? [] } as unknown as ConnectionTable;
+  const router = { node: "n1", send: (_: string[], message: Parameters<PresenceNews["heard"]>[0]) => news.heard(message) } as unknown as Router;
+  const news = new PresenceNews({ store, table, router, pushes: new Pushes() }, 10);
+  const away = ids.map((id): News => ({ id, state: "offline", lastseen: null }));
+  await assertShort(async () => {
+    for (const [id, [there]] of sessions) {
+      news.listed(there!, away.filter((friend) => friend.id !== id));
+      // What is done for the test alone makes no turn long.
+      if (id % 20 === 0) await new Promise((resolve) => setTimeout(resolve));
+    }
+    told = 0;
+    for (const id of ids) news.changed(id);
+    await eventually(() => told === COLLEAGUES * (COLLEAGUES - 1), "all are told", 20_000);
+  });
+  await news.close();
 });
 
 databaseTest("costs: a group's first message after a start ends its batch, the next ones weigh what the group is", async (db) => {

@@ -9,6 +9,7 @@
  * 5. What comes while a client's question about its friends is being answered is told behind the answer: it may be newer, or older, than what the database said.
  * 6. To one who is blocked the blocker goes offline at the moment of BLOCK, and is as it is again with UNBLOCK; between the two nothing is told, so both are told then.
  */
+import { laterTurn, spent } from "../async/loop.ts";
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
@@ -23,6 +24,8 @@ import type { Pushes } from "./pushes.ts";
 const DELAY_MS = 2000, TICKS = 8;
 /** Users looked up at once. */
 const LOOKED_UP_AT_ONCE = 500;
+/** Of so many of them it is asked at once whom to tell, lest those be too many. */
+const TOLD_AT_ONCE = 50;
 
 /** What friends are told. */
 export type News = Pick<Contact, "id" | "state" | "lastseen">;
@@ -95,6 +98,8 @@ export class PresenceNews implements PresenceListener {
   async tell(watcher: UserId, news: News): Promise<void> {
     try {
       const found = await this.#store.whereabouts([watcher]);
+      // What was found out before is not told after this.
+      await this.#running;
       this.#router.send(found.get(watcher)?.nodes ?? [], { type: "presence", watchers: [watcher], ...news });
     } catch (error) {
       log.warning("a user was not told of a friend", { user: watcher, error });
@@ -157,17 +162,22 @@ export class PresenceNews implements PresenceListener {
     try {
       const found = await this.#store.whereabouts(due);
       const settled = due.filter((userId) => this.#isSettled(userId, found.get(userId)));
-      const watchers = settled.length > 0 ? await this.#store.watchers(settled) : [];
-      /** By node and user: whom to tell. */
-      const told = new Map<string, Map<UserId, UserId[]>>();
-      for (const { userId, watcher, node } of watchers) {
-        const users = told.get(node) ?? told.set(node, new Map()).get(node)!;
-        const there = users.get(userId);
-        if (there) there.push(watcher);
-        else users.set(userId, [watcher]);
-      }
-      for (const [node, users] of told) {
-        for (const [userId, to] of users) this.#router.send([node], { type: "presence", watchers: to, ...newsOf(userId, found.get(userId)!) });
+      for (let i = 0; i < settled.length; i += TOLD_AT_ONCE) {
+        const watchers = await this.#store.watchers(settled.slice(i, i + TOLD_AT_ONCE));
+        /** By node and user: whom to tell. */
+        const told = new Map<string, Map<UserId, UserId[]>>();
+        for (const { userId, watcher, node } of watchers) {
+          const users = told.get(node) ?? told.set(node, new Map()).get(node)!;
+          const there = users.get(userId);
+          if (there) there.push(watcher);
+          else users.set(userId, [watcher]);
+        }
+        for (const [node, users] of told) {
+          for (const [userId, to] of users) {
+            if (spent()) await laterTurn();
+            this.#router.send([node], { type: "presence", watchers: to, ...newsOf(userId, found.get(userId)!) });
+          }
+        }
       }
     } catch (error) {
       log.warning("news of users are late", { count: due.length, error });

@@ -75,15 +75,18 @@ export function contactStore(db: Database, node: Node, logs: Logs, limits: Store
       return db.write(() => void db.run("DELETE FROM friend WHERE userid = ? AND friendid = ?", userId, friendId));
     },
 
-    watchers(userIds) {
-      return db.read(() => {
-        const sql = `SELECT f.friendid, f.userid FROM friend f JOIN user w ON w.id = f.userid
-          WHERE f.friendid IN (SELECT value FROM json_each(?)) AND w.state = 'online'
-          AND NOT EXISTS (SELECT 1 FROM block WHERE userid = f.friendid AND blocked = f.userid)
-          AND NOT EXISTS (SELECT 1 FROM block WHERE userid = f.userid AND blocked = f.friendid)`;
-        const rows = db.rows<[UserId, UserId]>(sql, JSON.stringify(userIds));
-        return rows.flatMap(([userId, watcher]) => node.nodesOf("online").map((node) => ({ userId, watcher, node })));
-      });
+    async watchers(userIds) {
+      const sql = `SELECT f.userid FROM friend f JOIN user w ON w.id = f.userid WHERE f.friendid = ?1 AND w.state = 'online'
+        AND NOT EXISTS (SELECT 1 FROM block WHERE userid = ?1 AND blocked = f.userid)
+        AND NOT EXISTS (SELECT 1 FROM block WHERE userid = f.userid AND blocked = ?1)`;
+      // Each by itself: those of many are too many for one turn.
+      const found = userIds.map((userId) =>
+        db.read(() => {
+          const nodes = node.nodesOf("online");
+          return db.rows<[UserId]>(sql, userId).flatMap(([watcher]) => nodes.map((node) => ({ userId, watcher, node })));
+        })
+      );
+      return (await Promise.all(found)).flat();
     },
 
     findUsers(by) {
