@@ -40,8 +40,8 @@ export const sessions: Check[] = [
     async run(stage) {
       const [alice, bob] = await stage.members(2);
       assertEquals((await alice.client.request({ msgid: 6, toid: bob.id, msg: "hello" })).errno, 0);
-      assertEquals((await alice.client.request({ msgid: 44, password: "wrong" })).errno, 1);
-      assertEquals((await alice.client.request({ msgid: 44, password: alice.password })).errno, 0);
+      assertEquals((await alice.client.request({ msgid: 44, password: "wrong" }, 60_000)).errno, 1);
+      assertEquals((await alice.client.request({ msgid: 44, password: alice.password }, 60_000)).errno, 0);
       assertEquals((await alice.client.next((m) => m.msgid === 20)).reason, "kicked");
       const { messages } = await bob.client.request({ msgid: 16, toid: alice.id });
       assertEquals((messages as Record<string, unknown>[]).map(({ id, name, msg }) => [id, name, msg]), [[alice.id, "deleted", "hello"]]);
@@ -60,7 +60,7 @@ export const sessions: Check[] = [
       const { errno, code } = await client.request({ msgid: 39 });
       if (!(ack.features as string[]).includes("invites")) return assertEquals(errno, 22);
       const other = await stage.connect();
-      const register = (invite: unknown) => other.request({ msgid: 4, name: `c-${randomText()}`, password: "secret", invite });
+      const register = (invite: unknown) => other.request({ msgid: 4, name: `c-${randomText()}`, password: "secret", invite }, 60_000);
       assertEquals((await register(code)).errno, 0);
       assertEquals((await register(code)).errno, 27);
     },
