@@ -1,5 +1,6 @@
 -- The newest version of natter's MySQL schema. The server applies it itself when it finds an empty database; an older one is led here by the steps of
--- src/store/mysql/migrations.ts, and a test compares the two. SQLite has the same tables.
+-- src/store/mysql/migrations.ts, and a test compares the two. SQLite has the same tables, but for the index of words, and some
+-- more for its newest messages.
 --
 -- Times are milliseconds since the epoch, but for the leases, which are the database's own clock (UTC). Text is compared byte by byte everywhere.
 -- There are no foreign keys: they would lock the rows they point to, and rows of users stay, also those of deleted accounts.
