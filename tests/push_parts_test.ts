@@ -1,8 +1,15 @@
 // Parts of Web Push by themselves: RFC 8291's own example, and which addresses are public.
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { within } from "../src/async/within.ts";
+import { Counters } from "../src/ops/counters.ts";
 import { addressOf, isPublic } from "../src/push/address.ts";
 import { encrypted, fromBase64, MOST_PUSHED, toBase64 } from "../src/push/encryption.ts";
+import { Notifier } from "../src/push/notifier.ts";
+import { post } from "../src/push/post.ts";
+import { newPushKey } from "../src/push/vapid.ts";
+import type { PushTarget } from "../src/store/push.ts";
+import type { Store } from "../src/store/store.ts";
 import { decrypted } from "./support/push_service.ts";
 
 const P256 = { name: "ECDH", namedCurve: "P-256" } as const;
@@ -62,4 +69,74 @@ Deno.test("push: only addresses of the public Internet are connected to, however
   await assertRejects(() => addressOf("localhost", false), Error, "which is not public");
   await assertRejects(() => addressOf("127.0.0.1", false), Error, "which is not public");
   assertEquals(await addressOf("localhost", true), "127.0.0.1");
+});
+
+/** A push service that takes connections, and says nothing. */
+function silentService() {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const taken: Deno.Conn[] = [];
+  const taking = (async () => {
+    for await (const conn of listener) taken.push(conn);
+  })();
+  return {
+    port: listener.addr.port,
+    taken,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await taking;
+      for (const conn of taken) conn.close();
+    },
+  };
+}
+
+Deno.test("push: a request that is ended while its connection is handed over to TLS ends", async () => {
+  await using service = silentService();
+  const stop = new AbortController();
+  const { startTls } = Deno;
+  Deno.startTls = async (conn, options) => {
+    if ((conn.remoteAddr as Deno.NetAddr).port !== service.port) return await startTls(conn, options);
+    const secured = startTls(conn, options);
+    stop.abort();
+    return await secured;
+  };
+  try {
+    const posted = post(`https://127.0.0.1:${service.port}/x`, {}, new Uint8Array(1), { any: true, timeout: 3000, stop: stop.signal });
+    let ended = false;
+    await within(posted.catch(() => ended = true), 2000);
+    assert(ended, "nothing is heard of it any more");
+  } finally {
+    Deno.startTls = startTls;
+  }
+});
+
+Deno.test("push: what the database answers when pushing has ended is pushed to nobody", async () => {
+  await using service = silentService();
+  const pair = await crypto.subtle.generateKey(P256, true, ["deriveBits"]);
+  const subscription = {
+    endpoint: `https://127.0.0.1:${service.port}/x`,
+    p256dh: toBase64(new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey))),
+    auth: "BTBZMqHH6r4Tts7J_aSIgg",
+    text: true,
+  };
+  const key = await newPushKey();
+  const asked = Promise.withResolvers<void>(), answer = Promise.withResolvers<PushTarget[]>();
+  const store = {
+    pushKey: () => Promise.resolve(key),
+    pushed: () => Promise.resolve([]),
+    pushTargets: () => (asked.resolve(), answer.promise),
+  } as unknown as Store;
+  const options = { any: true, timeout: 1000 };
+  const counters = new Counters();
+  const notifier = new Notifier({ store, counters, contact: undefined, goneAfter: 1000, interval: 1000, options });
+  await notifier.publicKey();
+  notifier.start();
+  notifier.subscribed(2);
+  notifier.stored({ messageid: 1, sender: 1, receivers: [{ userId: 2, seq: 1, nodes: [] }] });
+  await asked.promise;
+  notifier.stop();
+  // It waits for the database no longer than 2 s.
+  await notifier.close();
+  answer.resolve([{ userId: 2, device: 1, ...subscription, online: false, messageid: 1, seq: 1, ts: 1, sender: 1, name: "x", msg: "x" }]);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assertEquals([service.taken.length, notifier.waiting], [0, 0]);
 });

@@ -75,6 +75,7 @@ export class Notifier {
   #again: { asked: Asked; at: number }[] = [];
   #key: PushKey | undefined;
   #sender: Sender | undefined;
+  #closed = false;
 
   /** Nobody is told before {@linkcode Notifier.start}. */
   constructor(parts: NotifierParts) {
@@ -126,6 +127,8 @@ export class Notifier {
   async close(): Promise<void> {
     await within(this.#ended, LAST_PUSHES_MS);
     if (this.#stored.length > 0) await within(this.#round(), LAST_PUSHES_MS).catch(() => {});
+    // A database that answers later finds nobody who sends.
+    this.#closed = true;
     if (!this.#sender) return;
     await within(this.#sender.idle(), LAST_PUSHES_MS);
     await this.#sender.close();
@@ -201,6 +204,7 @@ export class Notifier {
   async #senderOf(): Promise<Sender | undefined> {
     if (this.#sender || !this.#key) return this.#sender;
     const { Sender } = await import("./sender.ts");
+    if (this.#closed) return undefined;
     const { store, contact, options, counters } = this.#parts;
     const gone = ({ userId, device, subscription }: Notice) => store.endPush(userId, device, subscription.endpoint);
     return this.#sender ??= new Sender({ key: this.#key, contact, options, results: counters.pushes, gone });

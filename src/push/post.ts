@@ -49,6 +49,8 @@ export async function post(
     const lines = Object.entries({ Host: host, ...headers, "Content-Length": String(body.length), Connection: "close" });
     const head = [`POST ${pathname}${search} HTTP/1.1`, ...lines.map(([name, value]) => `${name}: ${value}`)].join("\r\n");
     connection = await Deno.startTls(tcp, { hostname: name, ...caCerts ? { caCerts } : {} });
+    // Nothing could be cut while it was handed over.
+    signal.throwIfAborted();
     await writeAll(connection, new TextEncoder().encode(head + "\r\n\r\n"));
     await writeAll(connection, body);
     return answerOf(await readHead(connection));
