@@ -4,6 +4,7 @@ import { MIGRATIONS } from "../src/store/mysql/migrations.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { openMysql } from "../src/store/mysql.ts";
+import { LockConflict } from "../src/store/mysql/errors.ts";
 import { Pool } from "../src/store/mysql/pool.ts";
 import { insertPieces, literal, numbers, padded } from "../src/store/mysql/sql.ts";
 import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
@@ -251,6 +252,22 @@ newMysqlTest("closing ends what is under way", async (t) => {
   await store.close();
   await Promise.all(calls);
   t.proxy.thaw();
+});
+
+newMysqlTest("closing ends the pauses of those who would try again", async (t) => {
+  const url = new URL(t.database.url);
+  const target = { host: "127.0.0.1", port: t.proxy.port, user: "root", password: url.password, database: url.pathname.slice(1), ssl: false };
+  const pool = new Pool(await import("mysql2"), target);
+  let tries = 0, ended = 0;
+  const wanting = Array.from({ length: 10 }, () =>
+    pool.transaction(() => {
+      tries++;
+      throw new LockConflict("a lock wait");
+    }).catch(() => ended++));
+  while (tries < 30) await new Promise((resolve) => setTimeout(resolve, 1));
+  await pool.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  assertEquals(ended, wanting.length);
 });
 
 newMysqlTest(

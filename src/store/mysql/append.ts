@@ -97,7 +97,7 @@ async function isStored(db: Pool, message: Planned): Promise<boolean> {
     } catch (error) {
       if (!(error instanceof StoreUnavailable) || db.closed || performance.now() > giveUp) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_UP_PAUSE_MS));
+    await db.pause(LOOK_UP_PAUSE_MS);
   }
 }
 

@@ -41,6 +41,8 @@ export class Pool {
   /** Connections of the pool that are open or being opened. */
   #size = 0;
   #reaper: ReturnType<typeof setTimeout> | undefined;
+  /** Each ends a pause. */
+  readonly #pauses = new Set<() => void>();
   closed = false;
 
   constructor(private readonly driver: Driver, readonly target: Target) {}
@@ -100,10 +102,25 @@ export class Pool {
     return link;
   }
 
+  /** Resolves after that time (ms), or when all is closed. */
+  pause(ms: number): Promise<void> {
+    if (this.closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.#pauses.add(end);
+    });
+  }
+
   /** Ends all connections at once; what is under way is rejected. */
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.#reaper);
+    for (const end of this.#pauses) end();
     for (const waiter of this.#waiting.splice(0)) this.#refuse(waiter, "the store is closed");
     const links = [...this.#links];
     const closing = [...this.#opening].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
@@ -122,7 +139,7 @@ export class Pool {
       } catch (error) {
         if (error instanceof LockConflict && patient) {
           if (performance.now() > giveUp) throw new StoreUnavailable(`the database is overloaded: ${reason(error)}`, { cause: error });
-          await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
+          await this.pause(Math.random() * 20);
         } else if (again && !fresh && link.lost && link.reused && !link.timedOut && !(error instanceof CommitUnknown)) {
           fresh = true;
         } else throw error;
