@@ -367,9 +367,12 @@ class NatterServer implements Server {
     this.#sweeper = this.#folder && new Sweeper(this.#store, this.#folder, this.#time, this.#times.sweep);
     const { deeds } = this.#handlers;
     this.#leavers = new DeletedAccounts({ store: this.#store, changes: this.#changes, news: this.#groupNews, deeds }, this.#times.leavers);
-    this.#doorbell = await Doorbell.open().catch((error) =>
+    const doorbell = await Doorbell.open().catch((error) =>
       void log.warning("this machine does not connect to itself: one client may hold up others", { error })
     );
+    // It had to stop meanwhile.
+    if (this.#closing) return doorbell?.[Symbol.dispose]();
+    this.#doorbell = doorbell;
     const [{ Dispatcher }] = await Promise.all([import("./dispatcher.ts"), this.#listeners!.accept()]);
     const dispatcher = new Dispatcher(this.#handlers);
     this.#connections.begin((connection, line) => dispatcher.dispatch(connection, line));

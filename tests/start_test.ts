@@ -2,13 +2,16 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import deno from "../deno.json" with { type: "json" };
+import { Doorbell } from "../src/async/doorbell.ts";
 import { fields, flagName, parseConfig } from "../src/config/config.ts";
 import { start } from "../src/server.ts";
+import { StoreRefused } from "../src/store/store.ts";
+import { StoreWatch } from "./support/around_store.ts";
 import { databaseTest, hasMysql, testDatabase, waitingTests } from "./support/databases.ts";
 import { asTask, type Ended, Program, run, type RunOptions } from "./support/program.ts";
 import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
-import { countOnline, makeUsers } from "./support/server.ts";
+import { countOnline, makeUsers, startServer } from "./support/server.ts";
 
 const anyPort = ["--listen", "127.0.0.1:0", "--http", "off"];
 
@@ -64,6 +67,26 @@ databaseTest("start: SIGTERM right behind the ready line is an orderly stop", as
   server.kill("SIGTERM");
   const { code, stdout, stderr } = await server.ended();
   assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
+});
+
+databaseTest("start: a server that must stop before it has begun leaves nothing open", async (db) => {
+  const closed = Promise.withResolvers<void>();
+  const { open } = Doorbell;
+  Doorbell.open = async () => {
+    Doorbell.open = open;
+    const doorbell = await open();
+    await closed.promise;
+    return doorbell;
+  };
+  const watch = new StoreWatch();
+  watch.around = async ({ name, run }) => {
+    if (name === "renew") throw new StoreRefused("another has its name");
+    const result = await run();
+    // All that closes has closed a moment later.
+    if (name === "close") setTimeout(closed.resolve, 100);
+    return result;
+  };
+  await using _ = await startServer(db, {}, { store: watch.wrap, times: { renew: 20, kicks: 20 } });
 });
 
 Deno.test("start: everything by environment variables", async () => {
