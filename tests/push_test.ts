@@ -161,6 +161,8 @@ databaseTest("push: what is no endpoint is refused, and device 0, which nobody h
   const [bob] = await makeUsers(db, 1);
   await using b = await server.client(bob!, { proto: 3 });
   assertErrno(await b.request({ msgid: 48 }), 28);
+  // 3.7: 13 before 28.
+  assertErrno(await b.request({ msgid: 48, endpoint: urls[0], keys }), 13);
 });
 
 databaseTest("push: a server that pushes nothing says so", async (db) => {
@@ -170,6 +172,13 @@ databaseTest("push: a server that pushes nothing says so", async (db) => {
   await using c = client;
   assertEquals((ack.features as string[]).includes("push"), false);
   assertErrno(await c.request({ msgid: 48 }), 22);
+  // 3.7: 13 and 28 before 22.
+  await using service = new PushService();
+  const { keys } = await service.browser("x");
+  assertErrno(await c.request({ msgid: 48, endpoint: "https://localhost/", keys }), 13);
+  const [bob] = await makeUsers(db, 1);
+  await using b = await server.client(bob!, { proto: 3 });
+  assertErrno(await b.request({ msgid: 48 }), 28);
   assertEquals(await db.query("select * from push_key"), []);
 });
 

@@ -24,16 +24,16 @@ export class PushSettings {
   /** Changes what is given, and tells what is so. Throws {@linkcode Refusal}. */
   async push(session: Session, { endpoint, keys, text, off }: Request<typeof Msg.PUSH>): Promise<PushState> {
     const { store, notifier, any } = this.parts;
-    if (!notifier) throw new Refusal(Errno.NOT_YOURS, "this server pushes nothing");
     const { userId, device: { id: device } } = session;
-    if (device === 0) throw new Refusal(Errno.NO_DEVICE, "only a device with a name is pushed to");
-    const publicKey = await notifier.publicKey();
     if (endpoint !== undefined && keys) {
       const { faultOfEndpoint } = await import("../push/address.ts");
       const fault = faultOfEndpoint(endpoint, any);
       if (fault !== undefined) throw new Refusal(Errno.BAD_FIELD, `endpoint ${fault}`);
       if (!await areKeys(keys.p256dh, keys.auth)) throw new Refusal(Errno.BAD_FIELD, "keys are no point of P-256 and 16 bytes");
     }
+    if (device === 0) throw new Refusal(Errno.NO_DEVICE, "only a device with a name is pushed to");
+    if (!notifier) throw new Refusal(Errno.NOT_YOURS, "this server pushes nothing");
+    const publicKey = await notifier.publicKey();
     const subscription = endpoint !== undefined && keys ? { endpoint, p256dh: keys.p256dh, auth: keys.auth, text } : undefined;
     if (subscription || off) {
       if (!await store.setPush(session.key, subscription)) throw new Refusal(Errno.NO_DEVICE);
