@@ -117,7 +117,7 @@ export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
   http: {
     value: "HOST:PORT",
     default: "127.0.0.1:6080",
-    help: "web page, /ws, /healthz, /readyz, and /metrics to loopback callers; off closes it",
+    help: "web page, /ws, files, hooks, /healthz, /readyz, and /metrics to loopback callers; off closes it",
     parse: values.orOff(values.address),
   },
   https: { value: "HOST:PORT", default: "off", help: "the page over TLS", parse: values.orOff(values.address) },
