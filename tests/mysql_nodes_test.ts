@@ -4,7 +4,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
 import { addUsers } from "./support/databases.ts";
 import { type Admin, hold, type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
-import { addDevice, claim, release, tryClaim } from "./support/stores.ts";
+import { addDevice, claim, hash, proved, release, tryClaim } from "./support/stores.ts";
 
 const text = new TextDecoder("latin1");
 /** What a transaction on users sends last. */
@@ -68,7 +68,9 @@ mysqlTest("a sweep reaps the node whose lease ran out; the node notices, and cla
   assertEquals(await a.renew(), false);
   assertEquals(await tryClaim(a, ada, "a9"), { result: "fenced" });
   assertEquals(
-    await a.rejoin([{ userId: cy, device: 0, session: "a2" }, { userId: bob, device: 0, session: "a1" }, { userId: ada, device: 0, session: "a0" }]),
+    await a.rejoin(
+      proved({ userId: cy, device: 0, session: "a2" }, { userId: bob, device: 0, session: "a1" }, { userId: ada, device: 0, session: "a0" }),
+    ),
     [{ userId: bob, device: 0, session: "a1" }],
   );
   assertEquals(await a.renew(), true);
@@ -95,7 +97,7 @@ mysqlTest("a reaping and a return that meet in the middle lose no session", asyn
     const sweeping = b.sweep();
     await admin.lockWaits(1);
     assertEquals(await a.renew(), false);
-    const rejoining = a.rejoin(sessions);
+    const rejoining = a.rejoin(proved(...sessions));
     await admin.lockWaits(2);
     await admin.query("COMMIT");
     assertEquals(await rejoining, []);
@@ -119,7 +121,7 @@ mysqlTest("a return that was interrupted is asked for again", async (t) => {
   assertEquals(await a.renew(), false);
   await admin.query("START TRANSACTION");
   await admin.query(`SELECT id FROM user WHERE id = ${ada} FOR UPDATE`);
-  const interrupted = assertRejects(() => a.rejoin([{ userId: ada, device: 0, session: "a1" }]), StoreUnavailable);
+  const interrupted = assertRejects(() => a.rejoin(proved({ userId: ada, device: 0, session: "a1" })), StoreUnavailable);
   await admin.lockWaits(1);
   t.proxy.refuse = true;
   t.proxy.cut();
@@ -127,7 +129,7 @@ mysqlTest("a return that was interrupted is asked for again", async (t) => {
   t.proxy.refuse = false;
   await admin.query("COMMIT");
   assertEquals(await a.renew(), false);
-  assertEquals(await a.rejoin([{ userId: ada, device: 0, session: "a1" }]), []);
+  assertEquals(await a.rejoin(proved({ userId: ada, device: 0, session: "a1" })), []);
   assertEquals(await a.renew(), true);
   assertEquals(await b.holder(ada, 0), { session: "a1", node: "a" });
 });
@@ -185,7 +187,7 @@ mysqlTest("a claim that slipped in beside a reaping is kept by its node, or swep
     assertEquals(await b.holder(ada, 0), { session: "late", node: "c" });
     if (!kept) assertEquals(await b.sweep(), [ada]);
     assertEquals(await a.renew(), false);
-    assertEquals(await a.rejoin(kept ? [{ userId: ada, device: 0, session: "late" }] : []), []);
+    assertEquals(await a.rejoin(kept ? proved({ userId: ada, device: 0, session: "late" }) : []), []);
     assertEquals(await b.sweep(), []);
     assertEquals(await b.holder(ada, 0), kept ? { session: "late", node: "c" } : undefined);
     await a.release([{ userId: ada, device: 0, session: "late", lastseen: 1 }]);
@@ -237,7 +239,7 @@ mysqlTest("what a node is asked to end outlives its reaping, is taken by it alon
   assertEquals(await b.takeKicks(), [{ userId: bob, device: 0, session: "b0" }]);
   assertEquals(await a.renew(), false);
   // Its row names none, and it is not claimed anew.
-  assertEquals(await a.rejoin([desk, { userId: cy, device: 0, session: "a2" }]), [desk]);
+  assertEquals(await a.rejoin(proved(desk, { userId: cy, device: 0, session: "a2" })), [desk]);
   assertEquals(await a.takeKicks(), [desk]);
   assertEquals([await a.takeKicks(), await b.takeKicks()], [[], []]);
   assertEquals(await a.kick(cy), true);
@@ -245,6 +247,23 @@ mysqlTest("what a node is asked to end outlives its reaping, is taken by it alon
   const again = await t.open();
   await again.join("a");
   assertEquals(await again.takeKicks(), []);
+});
+
+mysqlTest("what was ended when a sweep had taken its session is not claimed anew by the node that comes back", async (t) => {
+  const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
+  const [token, other] = [hash(1), hash(2)];
+  const desk = await addDevice(a, cy, "desk", "a3", { token: { hash: token, expires: 1e15 } });
+  const keys = [await claim(a, ada, "a1"), await claim(a, bob, "a2"), desk];
+  await runOut(admin, "a");
+  assertEquals((await b.sweep()).length, 3);
+  // Nobody is asked to end a session, for no row names one.
+  assertEquals(await b.setClosed(ada, true), []);
+  assertEquals(await b.setPassword(bob, 1, "another", undefined), []);
+  assertEquals(await a.renew(), false);
+  const [one, two, three] = [...proved(...keys.slice(0, 2)), { ...desk, proof: { token } }] as const;
+  assertEquals(await a.rejoin([one!, two!, { ...three!, proof: { token: other } }]), keys);
+  assertEquals(await a.rejoin([three!]), []);
+  assertEquals(await a.sessions({ userId: 0, device: 0 }, 10), [{ ...desk, lastSeq: 0 }]);
 });
 
 mysqlTest("a node that leaves leaves nothing online", async (t) => {
@@ -385,7 +404,7 @@ mysqlTest("a thousand sessions are swept, and rejoined, in chunks", async (t) =>
   await runOut(admin, "a");
   assertEquals((await b.sweep()).length, sessions.length);
   assertEquals(await a.renew(), false);
-  assertEquals(await a.rejoin(sessions.toReversed()), []);
+  assertEquals(await a.rejoin(proved(...sessions.toReversed())), []);
   assertEquals((await a.sessions({ userId: 0, device: 0 }, 5000)).length, sessions.length);
   assertEquals(await (await t.open()).sweep(), []);
 });

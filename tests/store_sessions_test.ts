@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Claiming, SessionKey, Store } from "../src/store/store.ts";
 import { addUsers, databaseTest, type TestDatabase } from "./support/databases.ts";
-import { addDevice, claim, confirm, hash, place, release, say, seqs, tryClaim } from "./support/stores.ts";
+import { addDevice, claim, confirm, hash, place, proved, release, say, seqs, tryClaim } from "./support/stores.ts";
 
 async function states(t: TestDatabase): Promise<unknown[]> {
   return (await t.query("select state from user order by id")).map((row) => row.state);
@@ -351,7 +351,7 @@ databaseTest("rejoining keeps what is free or one's own, and names what is lost"
   await store.removeDevice(removed, gone.device);
   const sessions = [[held, 0, "s1"], [offline, 0, "s2"], [lost, 0, "s3"], [lost, phone.device, "s5"], [removed, gone.device, "s4"]] as const;
   const keys = sessions.map(([userId, device, session]): SessionKey => ({ userId, device, session }));
-  assertEquals(await store.rejoin(keys), [keys[2], keys[4]]);
+  assertEquals(await store.rejoin(proved(...keys)), [keys[2], keys[4]]);
   const holder = async (store: Store, userId: number, device = 0) => (await store.holder(userId, device))?.session;
   assertEquals(await holder(store, held), "s1");
   assertEquals(await holder(store, offline), "s2");
@@ -388,4 +388,21 @@ databaseTest("an answer to ping, and none after close", async (t) => {
   let answered = true;
   await store.ping().catch(() => answered = false);
   assert(!answered);
+});
+
+databaseTest("rejoining takes no free device that the session could not claim", async (t) => {
+  const store = await t.open();
+  await store.join("n1");
+  const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
+  const token = { hash: hash(1), expires: 1e15 };
+  const desk = await addDevice(store, cy, "desk", "s3", { token });
+  const keys = [await claim(store, ada, "s1"), await claim(store, bob, "s2"), desk];
+  for (const key of keys) await release(store, key);
+  // No row names a session that could be asked to end.
+  assertEquals(await store.setClosed(ada, true), []);
+  assertEquals(await store.setPassword(bob, 1, "another", undefined), []);
+  assertEquals(await store.rejoin([...proved(...keys.slice(0, 2)), { ...desk, proof: { token: hash(2) } }]), keys);
+  assertEquals(await states(t), ["offline", "offline", "offline"]);
+  assertEquals(await store.rejoin([{ ...desk, proof: { token: token.hash } }]), []);
+  assertEquals(await states(t), ["offline", "offline", "online"]);
 });

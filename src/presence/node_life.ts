@@ -144,7 +144,7 @@ export class NodeLife {
     this.#away = false;
     if (renewed) return;
     const held = table.all();
-    const lost = new Set((await store.rejoin(held.map((session) => session.key))).map((key) => key.session));
+    const lost = new Set((await store.rejoin(held.map(({ key, proof }) => ({ ...key, proof })))).map((key) => key.session));
     log.warning("this node was taken for dead, and has a new incarnation", { kept: held.length - lost.size, lost: lost.size });
     // The rows of those that departed meanwhile were claimed anew: release them again.
     for (const session of held) {

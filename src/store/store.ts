@@ -104,12 +104,12 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
    */
   renew(): Promise<boolean>;
   /**
-   * Takes a new incarnation after a reaping, and claims these sessions anew: a device's row that names none or still names the session becomes (or stays)
-   * this session's.
+   * Takes a new incarnation after a reaping, and claims these sessions anew: a device's row that still names the session stays this session's, and one that names
+   * none becomes so, if the account is open and the proof still holds: nobody could be asked to end a session that no row named.
    *
    * @returns the sessions that are lost: their rows name others now. Throws {@linkcode StoreRefused} if another process has the name by now.
    */
-  rejoin(sessions: SessionKey[]): Promise<SessionKey[]>;
+  rejoin(sessions: (SessionKey & Pick<Claiming, "proof">)[]): Promise<SessionKey[]>;
   /**
    * Sets the users of nodes whose lease ran out offline, and those that rows of former incarnations left. Only when this node's own database link has been up for a whole lease.
    *

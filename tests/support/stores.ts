@@ -34,8 +34,19 @@ export async function claim(store: Store, userId: UserId, session: string, more:
 }
 
 /** A new device of this name, with a session. */
-export function addDevice(store: Store, userId: UserId, name: string, session = `${userId} ${name}`): Promise<SessionKey> {
-  return claim(store, userId, session, { device: { name } });
+export function addDevice(
+  store: Store,
+  userId: UserId,
+  name: string,
+  session = `${userId} ${name}`,
+  more: Partial<Claiming> = {},
+): Promise<SessionKey> {
+  return claim(store, userId, session, { device: { name }, ...more });
+}
+
+/** Sessions that are proved by the first password of their users. */
+export function proved(...keys: SessionKey[]): (SessionKey & Pick<Claiming, "proof">)[] {
+  return keys.map((key) => ({ ...key, proof: { version: 1 } }));
 }
 
 /** Ends a session. */

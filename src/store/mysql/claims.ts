@@ -8,7 +8,7 @@
  * 3. A batch of claims that meets a lock is given up after one lock wait, with nothing changed: only the user whose row is locked waits on.
  */
 
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import type { Claim, Claiming, Store, StoreLimits } from "../store.ts";
 import { gathered } from "./gather.ts";
 import type { DeviceRow, LockedUser } from "./locked_user.ts";
@@ -25,7 +25,8 @@ interface Leases {
   valid: Map<string, number>;
 }
 
-interface TokenRow {
+/** A token as {@linkcode findingProofs} gives it. */
+export interface ProofRow {
   hash: Buffer;
   userid: number;
   device: number;
@@ -38,15 +39,13 @@ export function claims(users: Users, node: NodeLife, limits: StoreLimits): Pick<
     claim: gathered(async (asked: Claiming[], alone: boolean): Promise<Claim[]> => {
       if (!node.identity) return asked.map(() => ({ result: "fenced" }));
       const { name, incarnation } = node.identity;
-      const hashes = asked.flatMap(({ proof }) => "token" in proof ? [literal(proof.token)] : []);
-      const tokens = hashes.length > 0 ? [`SELECT hash, userid, device FROM token WHERE hash IN (${hashes})`] : [];
+      const tokens = findingProofs(asked);
       return await users.change(asked.map(({ userId }) => userId), (locked, [valid, proofs]) => {
         const leases = { name, incarnation, valid: new Map((valid as Leases[]).map((row) => [row.name, row.incarnation])) };
-        const known = new Map((proofs as TokenRow[] ?? []).map((row) => [row.hash.toString("hex"), row]));
         const given: string[] = [];
         const result = asked.map((claiming): Claim => {
           const user = locked.get(claiming.userId);
-          const claim = decide(claiming, user, known, leases, limits);
+          const claim = decide(claiming, user, proofs as ProofRow[] ?? [], leases, limits);
           if (claim.result === "claimed" && claiming.token) {
             given.push(tuple([claiming.token.hash, claiming.userId, claim.device.id, claiming.token.expires]));
           }
@@ -58,19 +57,28 @@ export function claims(users: Users, node: NodeLife, limits: StoreLimits): Pick<
   };
 }
 
+/** The statement that gives the tokens by which these are proved; none, if there are none. */
+export function findingProofs(asked: readonly Pick<Claiming, "proof">[]): string[] {
+  const hashes = asked.flatMap(({ proof }) => "token" in proof ? [literal(proof.token)] : []);
+  return hashes.length > 0 ? [`SELECT hash, userid, device FROM token WHERE hash IN (${hashes})`] : [];
+}
+
+/** Whether the proof holds, for that device of the user. */
+export function isProved({ row }: LockedUser, device: Claiming["device"], proof: Claiming["proof"], tokens: readonly ProofRow[]): boolean {
+  if ("version" in proof) return proof.version === row.version;
+  return tokens.some((token) => token.userid === row.id && token.device === device && token.hash.equals(proof.token));
+}
+
 function decide(
   { proof, device: wanted, session, takeover, at, address }: Claiming,
   user: LockedUser | undefined,
-  tokens: Map<string, TokenRow>,
+  tokens: ProofRow[],
   { name, incarnation, valid }: Leases,
   { maxDevices }: StoreLimits,
 ): Claim {
   if (valid.get(name) !== incarnation) return { result: "fenced" };
   if (!user || user.row.deleted) return { result: "refused", errno: "INVALID" };
-  if ("token" in proof) {
-    const token = tokens.get(Buffer.from(proof.token).toString("hex"));
-    if (token?.userid !== user.row.id || token.device !== wanted) return { result: "refused", errno: "INVALID" };
-  } else if (proof.version !== user.row.version) return { result: "refused", errno: "INVALID" };
+  if (!isProved(user, wanted, proof, tokens)) return { result: "refused", errno: "INVALID" };
   if (user.row.closed) return { result: "refused", errno: "CLOSED" };
 
   let device: DeviceRow | undefined;

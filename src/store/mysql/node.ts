@@ -11,12 +11,14 @@
  *    older than a lease. So a node that comes back has that long to claim its sessions anew before anybody touches them; what a claim left that
  *    slipped in beside a reaping is gone after it.
  * 6. Whatever sweeps or claims anew locks the users' rows first and decides on what it reads then. A sweep that finds the node's incarnation changed leaves the
- *    rest alone. A node that comes back takes rows that still name its session, and rows that name none; so it makes no difference who comes first.
+ *    rest alone. A node that comes back takes rows that still name its session, and rows that name none, if the session could claim them now: what was ended
+ *    since the sweep had no session to be asked for; so it makes no difference who comes first.
  * 7. What was asked of a node (`kick`) outlives the sweep: its process may come back, and must not claim those sessions anew. It goes when the node takes it,
  *    when another process takes the name, and after a day.
  */
 
-import { type SessionKey, StoreRefused, StoreUnavailable, type UserId } from "../store.ts";
+import { type SessionKey, type Store, StoreRefused, StoreUnavailable, type UserId } from "../store.ts";
+import { findingProofs, isProved, type ProofRow } from "./claims.ts";
 import { LockConflict, reason } from "./errors.ts";
 import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
@@ -71,24 +73,25 @@ export class NodeLife {
     return !this.#reaped;
   }
 
-  async rejoin(sessions: SessionKey[]): Promise<SessionKey[]> {
+  async rejoin(sessions: Parameters<Store["rejoin"]>[0]): Promise<SessionKey[]> {
     const { name } = this.#joined();
     this.#reaped = true;
     const incarnation = await this.#begin(name);
     const lost: SessionKey[] = [];
     for (const piece of pieces(sessions.toSorted((a, b) => a.userId - b.userId))) {
       lost.push(
-        ...await this.users.change(piece.map(({ userId }) => userId), (locked, [kicks]) => {
+        ...await this.users.change(piece.map(({ userId }) => userId), (locked, [kicks, proofs = []]) => {
           const kicked = new Set((kicks as { session: string }[]).map(({ session }) => session));
-          const lost = piece.filter(({ userId, device: number, session }) => {
+          const lost = piece.filter(({ userId, device: number, session, proof }) => {
             const user = locked.get(userId);
             const device = user?.devices.get(number);
             if (!user || !device || kicked.has(session) || (device.session !== null && device.session !== session)) return true;
+            if (device.session === null && (user.row.closed || !isProved(user, number, proof, proofs as ProofRow[]))) return true;
             user.begin(device, { session, node: name, incarnation });
             return false;
           });
-          return { result: lost };
-        }, { reading: [`SELECT session FROM kick WHERE node = ${literal(name)}`] }),
+          return { result: lost.map(({ userId, device, session }) => ({ userId, device, session })) };
+        }, { reading: [`SELECT session FROM kick WHERE node = ${literal(name)}`, ...findingProofs(piece)] }),
       );
     }
     this.#reaped = false;

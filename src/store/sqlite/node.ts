@@ -58,16 +58,21 @@ export class Node {
     return this.#db.row<[string]>("SELECT node FROM device WHERE session IS NOT NULL LIMIT 1") ?? NOWHERE;
   }
 
-  async rejoin(sessions: SessionKey[]): Promise<SessionKey[]> {
+  async rejoin(sessions: Parameters<Store["rejoin"]>[0]): Promise<SessionKey[]> {
     const { name } = this.#mustBeJoined();
     const [incarnation, lost] = await this.#db.write(() => {
       const incarnation = this.#nextIncarnation(name);
       const claim =
-        `UPDATE device SET session = ?1, node = ?2, incarnation = ?3 WHERE userid = ?4 AND device = ?5 AND (session IS NULL OR session = ?1)`;
-      const lost = sessions.filter(({ userId, device, session }) => this.#db.run(claim, session, name, incarnation, userId, device) === 0);
+        `UPDATE device SET session = ?1, node = ?2, incarnation = ?3 WHERE userid = ?4 AND device = ?5 AND (session = ?1 OR session IS NULL
+          AND EXISTS (SELECT 1 FROM user WHERE id = ?4 AND closed = 0 AND version = ifnull(?6, version))
+          AND (?7 IS NULL OR EXISTS (SELECT 1 FROM token WHERE hash = ?7 AND userid = ?4 AND device = ?5)))`;
+      const lost = sessions.filter(({ userId, device, session, proof }) => {
+        const [version, token] = "token" in proof ? [null, proof.token] : [proof.version, null];
+        return this.#db.run(claim, session, name, incarnation, userId, device, version, token) === 0;
+      });
       const online = `UPDATE user SET state = 'online' WHERE id IN (SELECT userid FROM device WHERE session IS NOT NULL)`;
       this.#db.run(online);
-      return [incarnation, lost];
+      return [incarnation, lost.map(({ userId, device, session }) => ({ userId, device, session }))];
     });
     this.joined = { name, incarnation };
     return lost;
