@@ -59,6 +59,43 @@ pageTest("two browsers of one user and a third person: everything is in both, at
   assertEquals(await phone.texts(), ["who are you?", "me"]);
 });
 
+pageTest("a group that was left and joined again while a browser was away is in its list; who logs in there next finds nothing of it", async (t) => {
+  const [desk, phone, bob] = [await t.person(), await t.person(), await t.person()];
+  await desk.register("alice");
+  await bob.register("bob");
+  await bob.begin("A new group", "Hikers");
+  await bob.send("the first");
+  await phone.logIn("alice");
+  await phone.online();
+  await phone.begin("Join a group", "Hikers");
+  await desk.open("Hikers");
+  await desk.sees("the first");
+  await desk.page.goto("about:blank");
+  await phone.page.locator(".conversation > header .who").click();
+  await phone.button("Leave the group").click();
+  await phone.page.getByRole("dialog", { name: "Leave the group: Hikers" }).getByRole("button", { name: "Leave the group" }).click();
+  await phone.item("Hikers").waitFor({ state: "detached" });
+  await phone.begin("Join a group", "Hikers");
+  await desk.load();
+  await desk.online();
+  // Behind all that waited.
+  await bob.begin("A person", "alice");
+  await bob.send("between us");
+  await desk.open("bob");
+  await desk.sees("between us");
+  await desk.item("Hikers").filter({ hasText: "the first" }).waitFor();
+  await desk.open("Hikers");
+  await desk.page.locator(".subtitle").getByText("2 members").waitFor();
+  await desk.open("bob");
+  await bob.send("and this");
+  await desk.sees("and this");
+  await eventually(async () => await desk.page.locator("p[aria-live]").textContent() === "bob: and this", "what is read aloud");
+  await desk.logOut();
+  await desk.logIn("bob");
+  await desk.online();
+  assertEquals(await desk.page.locator("p[aria-live]").textContent(), "");
+});
+
 pageTest("the settings list the devices; one is signed out, and says so", async (t) => {
   const desk = await t.person();
   const phone = await t.person({ userAgent: "Mozilla/5.0 (Android 14; Mobile; rv:131.0) Gecko/131.0 Firefox/131.0" });

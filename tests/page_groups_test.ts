@@ -37,6 +37,9 @@ pageTest("a private group: by link and by name; roles, settings, removal, ban", 
   await fresh.getByRole("button", { name: "Private" }).click();
   await fresh.getByRole("button", { name: "Create", exact: true }).click();
   await subtitle(alice, "1 member · private");
+  await alice.page.getByText("Nobody else is in this group yet.").getByRole("button", { name: "Invite people" }).click();
+  await alice.page.getByRole("dialog", { name: "Invite people" }).waitFor();
+  await alice.button("Close").click();
   await alice.send("before bob");
   await alice.sees("before bob");
 
@@ -53,8 +56,8 @@ pageTest("a private group: by link and by name; roles, settings, removal, ban", 
   await bob.page.getByRole("status").getByText("You opened a link to a group").waitFor();
   await bob.register("bob");
   assertEquals(await bob.page.evaluate("location.hash"), "");
-  const question = bob.page.getByRole("dialog", { name: "Join the group?" });
-  await question.getByRole("button", { name: "Join" }).click();
+  const asked = bob.page.getByRole("dialog", { name: "Join the group?" });
+  await asked.getByRole("button", { name: "Join" }).click();
   await bob.page.getByRole("main", { name: "Garden" }).waitFor();
   assertEquals(await happened(bob, "You joined"), ["You joined"]);
   assertEquals(await happened(alice, "bob joined"), ["bob joined"]);
@@ -83,6 +86,21 @@ pageTest("a private group: by link and by name; roles, settings, removal, ban", 
   await alice.page.getByLabel("Name, or number such as #12").fill("carol");
   await alice.button("Invite").click();
   await alice.page.getByText("carol is invited.").waitFor();
+  // All links end, if that is meant: neither Enter once more nor a double click ends them.
+  await alice.button("Make a link").click();
+  const shown = alice.page.getByLabel("Link to the group");
+  await shown.waitFor();
+  const question = alice.page.getByRole("alert").getByText("No link that was made for this group");
+  await alice.button("End all links").press("Enter");
+  await question.waitFor();
+  await alice.page.keyboard.press("Enter");
+  await question.waitFor({ state: "detached" });
+  await alice.button("End all links").dblclick();
+  await question.waitFor();
+  assertEquals(await shown.count(), 1);
+  await alice.button("End all links").click();
+  await alice.page.getByText("No link to this group works any more.").waitFor();
+  assertEquals(await shown.count(), 0);
   await alice.button("Close").click();
   await carol.page.getByText("alice invites you to “Garden”.").waitFor();
   await carol.page.reload();

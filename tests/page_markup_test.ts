@@ -61,4 +61,9 @@ pageTest("code is set apart and can be copied", async (t) => {
   await alice.button("Copy the code").click();
   await alice.button("Copied").waitFor();
   assertEquals(await alice.page.evaluate("navigator.clipboard.readText()"), code);
+
+  // As over plain HTTP, from another machine.
+  await alice.page.evaluate('Object.defineProperty(navigator, "clipboard", { value: undefined })');
+  await alice.page.locator(".code button").click();
+  await alice.page.getByRole("alert").getByText("The browser does not let this page copy.").waitFor();
 });

@@ -12,8 +12,10 @@ const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR
 const settings = (person: Person) => person.page.locator(".sidebar > header .profile").click();
 
 pageTest("profile: one's picture and line are seen by others, and taken away again; a program is called one", async (t) => {
-  const [alice, bob] = [await t.person(), await t.person()];
+  const [alice, bob, desk] = [await t.person(), await t.person(), await t.person()];
   await alice.register("alice");
+  await desk.logIn("alice");
+  await desk.online();
   await bob.register("bob");
   await bob.begin("A person", "alice");
   await bob.send("hello");
@@ -23,6 +25,7 @@ pageTest("profile: one's picture and line are seen by others, and taken away aga
   await alice.page.getByRole("alert").getByText("This browser cannot read that as a picture.").waitFor();
   await field.setInputFiles({ name: "me.png", mimeType: "image/png", buffer: PNG });
   await alice.page.locator("dialog .avatar img").waitFor();
+  await desk.page.locator(".profile .avatar img").waitFor();
   await alice.page.getByLabel("What others read beside your name").fill("I like tea");
   await alice.page.locator("dialog form").getByRole("button", { name: "Save" }).click();
 

@@ -69,6 +69,24 @@ pageTest("a history of 1,000 messages by scrolling up, which keeps its place", a
   await alice.sees("read it all");
 });
 
+pageTest("what was said today was said yesterday after midnight, in a page that stays open", async (t) => {
+  const alice = await t.person();
+  await makeUsers(t.db, 1, "bob");
+  await alice.register("alice");
+  await alice.page.clock.install({ time: new Date().setHours(12, 0, 0, 0) });
+  await alice.page.reload();
+  await alice.online();
+  await alice.begin("A person", "bob1");
+  await alice.send("hello");
+  await alice.sees("hello");
+  const date = alice.page.locator(".messages .date"), time = alice.item("bob1").locator("time");
+  await date.getByText("Today").waitFor();
+  const before = await time.textContent();
+  await alice.page.clock.fastForward("24:00:00");
+  await date.getByText("Yesterday").waitFor();
+  assertEquals([await time.textContent() !== before, await time.textContent()], [true, "Yesterday"]);
+});
+
 pageTest("what is new is marked; texts of any length, script and direction fit", async (t) => {
   const alice = await t.person({ viewport: { width: 820, height: 900 } });
   await alice.register("alice");

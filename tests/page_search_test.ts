@@ -52,6 +52,18 @@ pageTest("a message is found by its words, marked, and leads to its place; in al
   await alice.page.keyboard.press("Enter");
   await alice.page.getByRole("main", { name: "peer2" }).waitFor();
 
+  // What was asked for before does not come among what is looked for now.
+  await field.fill("number");
+  await eventually(async () => await found.count() === 20, "a page");
+  t.server.freeze();
+  await alice.button("More").click();
+  await field.fill("?!");
+  await eventually(async () => await found.count() === 0, "nothing");
+  t.server.thaw();
+  await cy.chat(to, "behind that");
+  await alice.item("peer2").filter({ hasText: "behind that" }).or(alice.page.locator(".message", { hasText: "behind that" })).first().waitFor();
+  assertEquals(await found.count(), 0);
+
   await field.fill("nothing like it");
   await alice.page.getByText("No message has these words.").waitFor();
 });

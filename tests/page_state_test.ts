@@ -2,12 +2,20 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { Conversation as Talk } from "../src/client/natter_client.ts";
+import { ConnectionLost, type Conversation as Talk, type Friend, type Group, NatterError } from "../src/client/natter_client.ts";
 import { withAround, withDeletion, withEdit, withNewer, withNewest, withOlder, withReactions, withStored } from "../src/web/state/lines.ts";
 import { withHeard, withRead, withTalk, withWritten } from "../src/web/state/marks.ts";
 import { type Conversation, type Line, moment, newConversation, rowsOf } from "../src/web/state/model.ts";
+import { forget } from "../src/web/state/storage.ts";
+import { Store } from "../src/web/state/store.ts";
+import { eventually } from "./support/server.ts";
 
 const ME = 1, BOB = 2;
+
+/** A part of the page that speaks to its client. Its types are those of a browser, which there are none of here. */
+async function part(name: "Names" | "Overview" | "People") {
+  return (await import(`../src/web/state/${name.toLowerCase()}.ts`))[name];
+}
 
 function line(messageid: number, more: Partial<Line> = {}): Line {
   return { messageid, id: BOB, name: "bob", msg: `text ${messageid}`, ts: messageid * 1000, state: "stored", ...more };
@@ -139,4 +147,86 @@ Deno.test("page: of what was kept stays what the server's page has, and what cam
   // What comes while nobody looks is the beginning of it; it does not count as all there is.
   c = withStored(withStored(newConversation("u2", "bob"), line(20)), line(21));
   assertEquals([numbers(c), c.kept, c.more, c.history], [[20, 21], true, true, "unknown"]);
+});
+
+Deno.test("page: what one user has read is not told in the name of another, who logs in after them", async () => {
+  const told: [number, unknown, number][] = [];
+  const store = new Store();
+  let online = true;
+  const client = (id: number) => ({
+    conversations: () => Promise.resolve({ conversations: [], more: false }),
+    read: (of: unknown, messageid: number) => {
+      if (!online) return Promise.reject(new ConnectionLost("closed"));
+      told.push([id, of, messageid]);
+      return Promise.resolve({ read: messageid });
+    },
+  });
+  const account = { client: client(ME) };
+  const overview = new (await part("Overview"))(store, account);
+  const group = { ...newConversation("g7", "cooks"), last: line(9) };
+  const enter = async (id: number) => {
+    account.client = client(id);
+    store.update({ me: { id, name: `user ${id}` }, conversations: new Map([["g7", group]]), groups: new Map([[7, { id: 7 } as Group]]) });
+    overview.entered();
+    await eventually(() => overview.complete, "the list");
+  };
+  await enter(ME);
+  online = false;
+  overview.saw("g7", 8);
+  overview.heard({ id: ME, groupid: 7, messageid: 8 });
+  dispatchEvent(new Event("pagehide"));
+  await enter(ME);
+  online = true;
+  await enter(ME);
+  assertEquals(told, [[ME, { groupid: 7 }, 8]], "it is told at the next login");
+  online = false;
+  overview.saw("g7", 9);
+  dispatchEvent(new Event("pagehide"));
+  online = true;
+  await enter(BOB);
+  dispatchEvent(new Event("pagehide"));
+  assertEquals(told.length, 1);
+});
+
+Deno.test("page: names that the server puts off are asked for again; who is not there keeps nobody else from being named", async () => {
+  const store = new Store();
+  const asked: number[] = [];
+  const users = ({ ids }: { ids: number[] }) => {
+    asked.push(ids.length);
+    if (asked.length === 1) return Promise.reject(new NatterError(15, "too many requests", 1));
+    return Promise.resolve(ids.filter((id) => id > 100).map((id) => ({ id, name: `user ${id}` })));
+  };
+  const names = new (await part("Names"))(store, { client: { users } });
+  for (let id = 1; id <= 101; id++) names.of(id);
+  await eventually(() => names.of(101) === "user 101", "the name");
+  assertEquals(asked, [100, 100, 1]);
+});
+
+Deno.test("page: a contact is removed while a message to them is on its way: it stays in the list", async () => {
+  const store = new Store();
+  const friend: Friend = { id: BOB, name: "bob", state: "offline", lastseen: null };
+  const people = new (await part("People"))(store, { client: { removeFriend: () => Promise.resolve() } });
+  const remove = async (c: Conversation) => {
+    store.update({ friends: new Map([[BOB, friend]]), conversations: new Map([["u2", c]]) });
+    await people.removeFriend(BOB);
+    return [...store.state.conversations.keys()];
+  };
+  const c = newConversation("u2", "bob");
+  assertEquals(await remove({ ...c, own: [line(0, { id: ME, mid: "1", state: "sending" })] }), ["u2"]);
+  assertEquals(await remove(c), []);
+});
+
+Deno.test("page: in a browser that keeps nothing, what is to be forgotten is forgotten without a word", () => {
+  const kept = Object.getOwnPropertyDescriptor(globalThis, "localStorage")!;
+  Object.defineProperty(globalThis, "localStorage", {
+    configurable: true,
+    get() {
+      throw new DOMException("The operation is insecure.", "SecurityError");
+    },
+  });
+  try {
+    forget(ME);
+  } finally {
+    Object.defineProperty(globalThis, "localStorage", kept);
+  }
 });

@@ -142,6 +142,7 @@ export const english = {
   failed: "Not sent",
   retry: "Send again",
   discard: "Discard",
+  copyFailed: "The browser does not let this page copy.",
   copyCode: "Copy the code",
   copied: "Copied",
   showAll: (count: number) => `Show all ${count} characters`,

@@ -52,6 +52,7 @@ export const englishGroups = {
   leaveTo: (name: string) => `${name} takes your place as creator.`,
 
   // Inviting
+  sayHelloNobody: "Nobody else is in this group yet.",
   inviteToGroup: "Invite people",
   inviteNamed: "Invite",
   inviteHint: "They are told, and can join within 7 days.",
@@ -66,6 +67,7 @@ export const englishGroups = {
   copyLink: "Copy",
   linkCopied: "Copied",
   endLinks: "End all links",
+  endLinksText: "No link that was made for this group lets anybody in any more. Who is in it stays.",
   linksEnded: "No link to this group works any more.",
 
   // Its settings

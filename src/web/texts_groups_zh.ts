@@ -50,6 +50,7 @@ export const chineseGroups: typeof englishGroups = {
   leaveCreator: "入群最久的管理员（没有则为成员）将成为新的创建者。",
   leaveTo: (name) => `${name} 将成为新的创建者。`,
 
+  sayHelloNobody: "群里还没有其他人。",
   inviteToGroup: "邀请他人",
   inviteNamed: "邀请",
   inviteHint: "对方会收到通知，并可在 7 天内加入。",
@@ -64,6 +65,7 @@ export const chineseGroups: typeof englishGroups = {
   copyLink: "复制",
   linkCopied: "已复制",
   endLinks: "使所有链接失效",
+  endLinksText: "以前为该群生成的链接都将不能再用来加入。已在群里的人不受影响。",
   linksEnded: "该群的所有链接已失效。",
 
   groupSettings: "群设置",

@@ -138,6 +138,7 @@ export const chinese: Texts = {
   failed: "未发送",
   retry: "重新发送",
   discard: "放弃",
+  copyFailed: "浏览器不允许此页面复制。",
   copyCode: "复制代码",
   copied: "已复制",
   showAll: (count) => `显示全部 ${count} 个字符`,

@@ -299,6 +299,15 @@ export class Account {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#owner = 0;
-    this.#store.update({ ...nothing(), devices: undefined, open: undefined, dialog: undefined, ...instead });
+    const looked = {
+      open: undefined,
+      dialog: undefined,
+      chosen: undefined,
+      picture: undefined,
+      member: undefined,
+      banned: undefined,
+      devices: undefined,
+    };
+    this.#store.update({ ...nothing(), ...looked, spoken: "", ...instead });
   }
 }

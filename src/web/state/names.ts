@@ -1,5 +1,6 @@
 /** Who users are: the names of those whom the page meets by their number only, and what all say of themselves. */
 import type { User } from "../../client/natter_client.ts";
+import { patiently } from "../../client/patiently.ts";
 import type { Account } from "./account.ts";
 import type { Store } from "./store.ts";
 
@@ -63,8 +64,9 @@ export class Names {
   async #ask(): Promise<void> {
     const { client } = this.#account;
     for (const wanted = this.#wanted.splice(0); wanted.length > 0;) {
-      const users = await client.users({ ids: wanted.splice(0, USERS_OF_REQUEST) }).catch(() => []);
-      if (client !== this.#account.client || users.length === 0) return;
+      const ids = wanted.splice(0, USERS_OF_REQUEST);
+      const users = await patiently(() => client.users({ ids })).catch(() => []);
+      if (client !== this.#account.client) return;
       const names = new Map(this.#store.state.names);
       for (const { id, name } of users) names.set(id, name);
       this.#store.update({ names });

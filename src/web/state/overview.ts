@@ -38,6 +38,8 @@ export class Overview {
   readonly #came = new Map<Key, Came[]>();
   /** What was read and is not told yet. */
   readonly #marks = new Map<Key, number>();
+  /** By whom. */
+  #reader = 0;
   #telling: ReturnType<typeof setTimeout> | undefined;
 
   constructor(store: Store, account: Account) {
@@ -48,6 +50,10 @@ export class Overview {
 
   /** A session stands. */
   entered(): void {
+    const { id } = this.#store.state.me;
+    // What another user of this browser has read is not this one's.
+    if (id !== this.#reader) this.#marks.clear();
+    this.#reader = id;
     this.#told = new Set();
     this.complete = false;
     this.#tell();

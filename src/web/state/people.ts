@@ -1,6 +1,6 @@
 /** Contacts, blocks, devices, and the password. Everything here rejects with {@linkcode NatterError} or {@linkcode ConnectionLost}. */
 import { type Changed, type Friend, NatterError } from "../../client/natter_client.ts";
-import { takeLists } from "./lists.ts";
+import { isOver, takeLists } from "./lists.ts";
 import type { Key } from "./model.ts";
 import type { Account } from "./account.ts";
 import type { Store } from "./store.ts";
@@ -74,7 +74,9 @@ export class People {
     const friends = new Map(this.#store.state.friends);
     friends.delete(id);
     this.#store.update({ friends });
-    if (!this.#store.conversation(`u${id}`)?.last) this.#store.drop(`u${id}`);
+    const c = this.#store.conversation(`u${id}`);
+    // What is not sent yet stays as well.
+    if (c && isOver(c, { ...this.#store.state, open: undefined })) this.#store.drop(c.key);
   }
 
   /** Begins a conversation with someone of whom the number is known. */

@@ -111,7 +111,11 @@ export function writeConversations(id: number, conversations: Iterable<Conversat
 export function forget(id: number): void {
   for (const key of ["account", `invitations.${id}`, `box.${id}`, `conversations.${id}`, `blocked.${id}`]) write(key, undefined);
   const drafts = `${PREFIX}draft.${id}.`;
-  for (const key of Object.keys(localStorage)) if (key.startsWith(drafts)) localStorage.removeItem(key);
+  try {
+    for (const key of Object.keys(localStorage)) if (key.startsWith(drafts)) localStorage.removeItem(key);
+  } catch {
+    // The browser keeps nothing.
+  }
 }
 
 /** What this browser's user likes. */

@@ -41,6 +41,8 @@ export class Talk implements AccountListener {
   #stale: Key | undefined;
   /** Messages of which the user is not told before it is known how far the user has read. */
   #held: { key: Key; line: Line; speaks: boolean }[] = [];
+  /** Who the user is. */
+  #owner = 0;
   /** What spoke to the user meanwhile is looked for once in a session, when it is known what was read. */
   #looked = false;
 
@@ -56,7 +58,9 @@ export class Talk implements AccountListener {
   }
 
   entered(): void {
-    const { conversations, open } = this.#store.state;
+    const { conversations, open, me } = this.#store.state;
+    if (me.id !== this.#owner) this.#held = [];
+    this.#owner = me.id;
     this.names.forget();
     const fresh = new Map<Key, Conversation>();
     const last = new Set(lastOnes(conversations));
@@ -80,6 +84,7 @@ export class Talk implements AccountListener {
 
   changed(what: Changed["what"]): void {
     if (what === "conversations") this.overview.refresh();
+    else if (what === "profile") this.names.again(this.#store.state.me.id);
     else this.elsewhere(what);
   }
 
@@ -126,7 +131,12 @@ export class Talk implements AccountListener {
   }
 
   group(event: ClientEvents["group"]): void {
+    const { me, groups } = this.#store.state;
     this.groups.heard(event);
+    if (event.what !== "joined" || event.id !== me.id || groups.has(event.groupid)) return;
+    // Of one that the user had left, or was put out of, before: that was in the log as well, and has taken it off the lists.
+    this.elsewhere("groups");
+    this.overview.refresh();
   }
 
   read(event: ClientEvents["read"]): void {

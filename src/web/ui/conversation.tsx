@@ -59,7 +59,7 @@ export function Conversation({ conversation, state }: { conversation: Model; sta
       </header>
       <Connection connection={connection} above />
       {!group && !notes && !friends.has(id) && !blocked.has(id) && connection.state === "online" && <Stranger id={id} name={name} />}
-      <MessageList key={key} conversation={conversation} me={me.id} myName={me.name} members={members} />
+      <MessageList key={key} conversation={conversation} me={me.id} myName={me.name} members={members} today={new Date().toDateString()} />
       {!group && blocked.has(id) ? <Blocked id={id} name={name} /> : group && !mayWrite(state, id) ? <OnlyModerators /> : (
         <Composer
           key={key}

@@ -61,6 +61,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
     event.preventDefault();
     setMenu({ conversation, anchor: anchorOf(event, event.currentTarget as Element) });
   }, []);
+  const today = new Date().toDateString();
   const item = (c: Conversation) => {
     const friend = isGroup(c.key) || state.connection.state !== "online" ? undefined : state.friends.get(numberOf(c.key));
     const typists = state.typing.get(c.key);
@@ -74,6 +75,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
         about={friend ? presenceText(friend) : isGroup(c.key) ? t.members(state.groups.get(numberOf(c.key))?.count ?? 1) : ""}
         typing={typists && typingText(typists, isGroup(c.key) ? talk.names : undefined)}
         muted={isMuted(c)}
+        today={today}
         current={c.key === open}
         reachable={c === reachable}
         open={openItem}
@@ -171,6 +173,8 @@ interface ItemProps {
   /** By Tab: one of the list is, the others by arrows. */
   reachable: boolean;
   muted: boolean;
+  /** By which times are told. */
+  today: string;
   open: (key: Key) => void;
   menu: (conversation: Conversation, event: MouseEvent) => void;
 }

@@ -1,6 +1,6 @@
 /** Messages in which the words of a search stand: in all conversations, or in the one that is open. Each leads to its place. */
 import type { ComponentChild, JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ChatMessage } from "../../client/natter_client.ts";
 import { Query } from "../../search/tokenizer.ts";
 import { explain, fullTime, shortTime } from "../format.ts";
@@ -38,8 +38,12 @@ export function FoundMessages({ text, state, nameOf }: Props): JSX.Element {
   const words = [...text].slice(0, LONGEST_SEARCH).join("");
   const query = useMemo(() => new Query(words), [words]);
   const isOnline = state.connection.state === "online";
+  /** What is looked for now, as long as this is the same object. */
+  const run = useRef({});
 
-  const ask = async (before: number | undefined, isCurrent: () => boolean) => {
+  const ask = async (before: number | undefined) => {
+    const asked = run.current;
+    const isCurrent = () => run.current === asked;
     setAsking(true);
     try {
       const of = place === undefined ? undefined : targetOf(place);
@@ -55,15 +59,13 @@ export function FoundMessages({ text, state, nameOf }: Props): JSX.Element {
   };
 
   useEffect(() => {
+    run.current = {};
     setFound(undefined);
     setError("");
+    setAsking(false);
     if (query.empty || !isOnline) return;
-    let current = true;
-    const timer = setTimeout(() => void ask(undefined, () => current), PAUSE);
-    return () => {
-      current = false;
-      clearTimeout(timer);
-    };
+    const timer = setTimeout(() => void ask(undefined), PAUSE);
+    return () => clearTimeout(timer);
   }, [words, place, isOnline]);
 
   const show = (message: ChatMessage) => {
@@ -106,7 +108,7 @@ export function FoundMessages({ text, state, nameOf }: Props): JSX.Element {
         {error || (!isOnline ? t.notConnected : found === undefined ? (query.empty ? "" : t.searching) : found.messages.length === 0 && t.noMessages)}
         {found?.more && (
           <span>
-            <button type="button" class="link" disabled={asking} onClick={() => void ask(found.messages.at(-1)!.messageid, () => true)}>
+            <button type="button" class="link" disabled={asking} onClick={() => void ask(found.messages.at(-1)!.messageid)}>
               {t.moreMessages}
             </button>
           </span>

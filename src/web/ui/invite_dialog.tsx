@@ -1,6 +1,7 @@
 /** Letting others into a group: by name, and by links. */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
+import { copyText } from "../clipboard.ts";
 import { groupLink } from "../door.ts";
 import { t } from "../i18n.ts";
 import { type Conversation, numberOf } from "../state/model.ts";
@@ -10,11 +11,6 @@ import { useRequest } from "./use_request.ts";
 
 const USES = ["1", "10", "100", "1000"] as const;
 const DAYS = ["1", "7", "30"] as const;
-
-/** Rejects where the browser has no clipboard for the page, too. */
-async function copyText(text: string): Promise<void> {
-  await navigator.clipboard.writeText(text);
-}
 
 export function InviteDialog({ conversation: { key } }: { conversation: Conversation }): JSX.Element {
   const groupid = numberOf(key);
@@ -54,12 +50,13 @@ function ByName({ groupid }: { groupid: number }): JSX.Element {
 }
 
 function ByLink({ groupid }: { groupid: number }): JSX.Element {
-  const { groups, store } = useParts();
+  const { groups } = useParts();
   const { busy, error, run } = useRequest();
   const [uses, setUses] = useState<typeof USES[number]>("1");
   const [days, setDays] = useState<typeof DAYS[number]>("7");
   const [link, setLink] = useState("");
   const [said, setSaid] = useState("");
+  const [ending, setEnding] = useState(false);
   const show = (link: string, said: string) => {
     setLink(link);
     setSaid(said);
@@ -68,10 +65,10 @@ function ByLink({ groupid }: { groupid: number }): JSX.Element {
   const end = () =>
     run(async () => {
       await groups.revoke(groupid);
+      setEnding(false);
       show("", t.linksEnded);
     });
-  // The browser refuses where the page did not come over HTTPS.
-  const copy = () => void copyText(link).then(() => setSaid(t.linkCopied), () => store.complain(t.unknownError));
+  const copy = () => void copyText(link).then(() => setSaid(t.linkCopied), () => setSaid(t.copyFailed));
   return (
     <>
       <h3>{t.inviteByLink}</h3>
@@ -91,10 +88,21 @@ function ByLink({ groupid }: { groupid: number }): JSX.Element {
       )}
       {error && <p class="error" role="alert">{error}</p>}
       <div role="status">{said !== "" && <p class="fine">{said}</p>}</div>
-      <footer>
-        <button type="button" class="quiet danger" disabled={busy} onClick={() => void end()}>{t.endLinks}</button>
-        <button type="button" class="primary" disabled={busy} onClick={() => void make()}>{t.makeLink}</button>
-      </footer>
+      {ending && <p role="alert">{t.endLinksText}</p>}
+      {/* Here, so that a link stays that is shown this once. What cancels has the focus then; the second click of a double one means nothing. */}
+      {ending
+        ? (
+          <footer>
+            <button type="button" class="quiet" onClick={() => setEnding(false)}>{t.cancel}</button>
+            <button type="button" class="quiet danger" disabled={busy} onClick={({ detail }) => detail < 2 && void end()}>{t.endLinks}</button>
+          </footer>
+        )
+        : (
+          <footer>
+            <button type="button" class="quiet danger" disabled={busy} onClick={() => setEnding(true)}>{t.endLinks}</button>
+            <button type="button" class="primary" disabled={busy} onClick={() => void make()}>{t.makeLink}</button>
+          </footer>
+        )}
     </>
   );
 }

@@ -20,6 +20,8 @@ interface Props {
   me: number;
   myName: string;
   members: Members | undefined;
+  /** By which dates are told. */
+  today: string;
 }
 
 export const MessageList = memo(({ conversation, me, myName, members }: Props): JSX.Element => {
@@ -53,7 +55,7 @@ export const MessageList = memo(({ conversation, me, myName, members }: Props): 
         {(history === "loading" && empty || older === "loading") && <p class="aside">{t.loading}</p>}
         {kept && <p class="aside">{t.keptOnly}</p>}
         {(history === "failed" && !kept || older === "failed") && <Failed again={again} />}
-        {history === "loaded" && !more && <Beginning conversation={conversation} me={me} empty={empty} />}
+        {history === "loaded" && !more && <Beginning conversation={conversation} me={me} empty={empty} alone={members?.count === 1} />}
         <ol>
           {rowsOf(conversation).map((row) => {
             if (row.kind === "date") {
@@ -121,8 +123,19 @@ function walk(event: TargetedKeyboardEvent<HTMLElement>): void {
   buttons[buttons.indexOf(event.target) + step]?.focus();
 }
 
-function Beginning({ conversation: { key, name }, me, empty }: { conversation: Conversation; me: number; empty: boolean }): JSX.Element {
+/** `alone`: nobody else is in the group. */
+function Beginning(
+  { conversation: { key, name }, me, empty, alone }: { conversation: Conversation; me: number; empty: boolean; alone: boolean },
+): JSX.Element {
+  const { store } = useParts();
   if (!empty) return <p class="aside">{t.begin}</p>;
+  if (isGroup(key) && alone) {
+    return (
+      <p class="aside hello">
+        {t.sayHelloNobody} <button type="button" class="link" onClick={() => store.update({ dialog: "invite" })}>{t.inviteToGroup}</button>
+      </p>
+    );
+  }
   const hint = key === `u${me}` ? t.notesHint : isGroup(key) ? t.sayHelloAll : t.sayHello(name);
   return <p class="aside hello">{hint}</p>;
 }

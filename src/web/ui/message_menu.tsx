@@ -1,5 +1,6 @@
 /** What can be done with a message. */
 import type { JSX } from "preact";
+import { copyText } from "../clipboard.ts";
 import { t } from "../i18n.ts";
 import { mayDelete, mayEdit } from "../state/deeds.ts";
 import { mayWrite } from "../state/groups.ts";
@@ -22,10 +23,11 @@ export function MessageMenu({ conversation, open: { line, anchor }, close }: { c
   const writes = !isGroup(conversation) || mayWrite(store.state, numberOf(conversation));
   const items: MenuItem[] = [];
   if (writes) items.push({ text: t.reply, icon: "reply", act: () => talk.write(conversation, { what: "reply", line }) });
-  // The browser refuses where the page did not come over HTTPS.
-  items.push({ text: t.copyText, icon: "copy", act: () => void copy(line.msg).catch(() => store.complain(t.unknownError)) });
   // Files are the uploader's: what goes on is the text.
-  if (line.msg !== "") items.push({ text: t.forward, icon: "forward", act: () => store.update({ dialog: "forward", chosen: line }) });
+  if (line.msg !== "") {
+    items.push({ text: t.copyText, icon: "copy", act: () => void copyText(line.msg).catch(() => store.complain(t.copyFailed)) });
+    items.push({ text: t.forward, icon: "forward", act: () => store.update({ dialog: "forward", chosen: line }) });
+  }
   if (writes && mayEdit(store.state, line)) {
     items.push({
       text: t.editMessage,
@@ -75,8 +77,4 @@ export function MessageMenu({ conversation, open: { line, anchor }, close }: { c
       </div>
     </Menu>
   );
-}
-
-async function copy(text: string): Promise<void> {
-  await navigator.clipboard.writeText(text);
 }

@@ -1,9 +1,11 @@
 /** The text of a message: links can be followed, who is spoken to is marked, code is set apart, and what is very long is folded. It is text and nothing else, whatever it says. */
 import { type ComponentChild, Fragment, type JSX } from "preact";
 import { useState } from "preact/hooks";
+import { copyText } from "../clipboard.ts";
 import { t } from "../i18n.ts";
 import type { Part } from "../links.ts";
 import { type Piece, piecesOf } from "../markup.ts";
+import { useParts } from "./context.ts";
 import type { Named } from "./mentioning.tsx";
 
 /** Longer texts are folded (UTF-16 units, lines), to about as much. */
@@ -75,8 +77,9 @@ function marked(text: string, { pattern, me }: Named): ComponentChild[] {
 
 /** Lines of code, which can be copied at once. */
 function Code({ text }: { text: string }): JSX.Element {
+  const { store } = useParts();
   const [copied, setCopied] = useState(false);
-  const copy = () => void navigator.clipboard.writeText(text).then(() => setCopied(true), () => setCopied(false));
+  const copy = () => void copyText(text).then(() => setCopied(true), () => store.complain(t.copyFailed));
   return (
     <span class="code">
       {/* Who cannot scroll by hand scrolls by key. */}
