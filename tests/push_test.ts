@@ -253,6 +253,26 @@ waitingDatabaseTests("push: what takes its time", {
     const { messageid } = await ok(a, { msgid: 6, toid: phone.user.id, msg: "are you there?" });
     assertEquals((await service.read(1)).map((push) => push.messageid), [messageid]);
   },
+  "what is tried again is not sent where the device is not told any more": async (db) => {
+    await using service = new PushService();
+    await using server = await startServer(db, SETTINGS, { push: { ...trusting.push, retry: 1000 } });
+    const [ann] = await makeUsers(db, 1);
+    await using a = await server.client(ann!, { proto: 3 });
+    const [phone, tablet] = await makeDevices(server, 2) as [TestDevice, TestDevice];
+    for (const [name, device] of Object.entries({ phone, tablet })) {
+      service.answers.set(name, 503);
+      await subscribe(server, device, await service.browser(name));
+    }
+    await ok(a, { msgid: 6, toid: phone.user.id, msg: "between us" });
+    await eventually(() => service.asked >= 2, "both were tried");
+    const { client } = await loginDevice(server, phone);
+    await ok(client, { msgid: 48, off: true });
+    await client.close();
+    service.answers.clear();
+    assertEquals((await service.read(1, "tablet")).length, 1);
+    await settled(db, server, a, service);
+    assertEquals(service.pushed.filter(({ name }) => name === "phone").length, 0);
+  },
   "410 removes the subscription; what fails otherwise is tried again; what is dead or slow keeps nobody waiting": async (db) => {
     await using service = new PushService();
     await using server = await startServer(db, { ...SETTINGS, http: "127.0.0.1:0" }, { push: { ...trusting.push, timeout: 1500, retry: 300 } });

@@ -207,7 +207,9 @@ export class Notifier {
     if (this.#closed) return undefined;
     const { store, contact, options, counters } = this.#parts;
     const gone = ({ userId, device, subscription }: Notice) => store.endPush(userId, device, subscription.endpoint);
-    return this.#sender ??= new Sender({ key: this.#key, contact, options, results: counters.pushes, gone });
+    const stands = async ({ userId, device, subscription: { endpoint } }: Notice) =>
+      (await store.pushesOf(userId)).some((one) => one.device === device && one.endpoint === endpoint);
+    return this.#sender ??= new Sender({ key: this.#key, contact, options, results: counters.pushes, gone, stands });
   }
 }
 

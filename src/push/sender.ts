@@ -6,7 +6,7 @@
  * 2. What waits for a device is the newest of each conversation: here as at the push service (Topic).
  * 3. A device is pushed to {@linkcode PUSHES_AT_ONCE} times in a row, then once in {@linkcode PUSH_EVERY_MS}: what comes meanwhile waits, and is collapsed.
  * 4. What fails is tried again after {@linkcode PUSH_RETRY_MS}, {@linkcode PUSH_RETRY_FACTOR} times that, and so on, at most {@linkcode PUSH_RETRY_MOST_MS} later, or when the push service
- *    says, until it is {@linkcode TTL_S} old. A service that says 404 or 410 knows the subscription no more: it goes.
+ *    says, until it is {@linkcode TTL_S} old, or the device is not told there any more. A service that says 404 or 410 knows the subscription no more: it goes.
  * 5. What waits is bounded: what is too much is dropped. It is in memory alone; a message that nobody was told of is in the log all the same.
  */
 import { Buffer } from "node:buffer";
@@ -74,9 +74,25 @@ interface Box {
   rest: ReturnType<typeof setTimeout> | undefined;
 }
 
+/** What a sender is made of. */
+export interface SenderParts {
+  /** The database's. */
+  key: PushKey;
+  /** An https URL of whoever runs this server. */
+  contact: string | undefined;
+  /** What a test may set. */
+  options: SenderOptions;
+  /** Counts `sent`, `failed` (also if it is tried again), `dropped`, `gone`. */
+  results: Counter;
+  /** Told of subscriptions that are no more. */
+  gone: (notice: Notice) => Promise<void>;
+  /** Whether the notice's subscription still is its device's. */
+  stands: (notice: Notice) => Promise<boolean>;
+}
+
 /** Sends what is to be pushed. */
 export class Sender {
-  readonly #parts: { key: PushKey; options: SenderOptions; results: Counter; gone: (notice: Notice) => Promise<void> };
+  readonly #parts: SenderParts;
   readonly #vapid: Vapid;
   readonly #posting: Posting;
   readonly #stop = new AbortController();
@@ -90,15 +106,8 @@ export class Sender {
   #waiting = 0;
   #idle: (() => void)[] = [];
 
-  /**
-   * Nothing waits yet.
-   *
-   * @param parts the database's key; `contact`: an https URL of whoever runs this server; `results` counts `sent`, `failed` (also if it is tried again), `dropped`, `gone`;
-   * `gone` is told of subscriptions that are no more
-   */
-  constructor(
-    parts: { key: PushKey; contact: string | undefined; options: SenderOptions; results: Counter; gone: (notice: Notice) => Promise<void> },
-  ) {
+  /** Nothing waits yet. */
+  constructor(parts: SenderParts) {
     this.#parts = parts;
     this.#vapid = new Vapid(parts.key, parts.contact);
     const { any, caCerts, timeout = TIMEOUT_MS } = parts.options;
@@ -197,6 +206,8 @@ export class Sender {
     this.#waiting--;
     const left = TTL_S - Math.floor((Date.now() - notice.since) / 1000);
     if (left <= 0) return this.#count("dropped");
+    // What failed has waited. If the database is away, nobody has said that it is not to be sent.
+    if (box.failures > 0 && !await this.#parts.stands(notice).catch(() => true)) return this.#count("dropped");
     box.even = Math.max(box.even, performance.now()) + PUSH_EVERY_MS;
     const { origin } = new URL(notice.subscription.endpoint);
     let answered: Answered | undefined;
