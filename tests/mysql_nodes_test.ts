@@ -266,6 +266,24 @@ mysqlTest("what was ended when a sweep had taken its session is not claimed anew
   assertEquals(await a.sessions({ userId: 0, device: 0 }, 10), [{ ...desk, lastSeq: 0 }]);
 });
 
+mysqlTest("what a node is asked to end is taken although the answer that it was is lost", async (t) => {
+  const a = await t.openProxied();
+  const b = await t.open();
+  await a.join("a");
+  await b.join("b");
+  const [ada] = await addUsers(b, "ada");
+  const key = await claim(a, ada, "a1");
+  assertEquals(await b.kick(ada), true);
+  // The first answer says that the statement is prepared, the second one that it has run.
+  let asked: number | undefined, answers = 0;
+  t.proxy.inspect = ({ connection, direction, data }) => {
+    if (direction === "up" && text.decode(data).includes("DELETE FROM kick")) asked = connection;
+    return connection === asked && direction === "down" && ++answers === 2 ? "cut" : "pass";
+  };
+  assertEquals(await a.takeKicks(), [key]);
+  assertEquals([await a.takeKicks(), answers], [[], 2]);
+});
+
 mysqlTest("a node that leaves leaves nothing online", async (t) => {
   const { a, b, users: [ada], admin } = await twoNodes(t);
   await claim(a, ada, "a1");

@@ -123,7 +123,10 @@ export class NodeLife {
     const rows = await this.db.read<SessionKey>(sql, [this.identity.name]);
     if (rows.length > 0) {
       const list = padded(rows.map(({ session }) => session));
-      await this.db.write(`DELETE FROM kick WHERE session IN (${marks(list.length)})`, list);
+      // Whether the answer comes or not: who ends a session twice ends it once, and what still stands there is taken again.
+      await this.db.write(`DELETE FROM kick WHERE session IN (${marks(list.length)})`, list).catch((error) => {
+        if (!(error instanceof StoreUnavailable)) throw error;
+      });
     }
     return rows;
   }
