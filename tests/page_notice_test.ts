@@ -126,14 +126,22 @@ pageTest("in a browser that knows nothing, the line stands above what is new, no
 
 pageTest("on a phone an open conversation says that there is no connection", async (t) => {
   const alice = await t.person({ viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true });
+  const bob = await t.person();
   await alice.register("alice");
-  await alice.begin("A person", "alice");
+  await bob.register("bob");
+  await alice.begin("A person", "bob");
   await alice.send("note");
   await alice.sees("note");
   const above = alice.page.locator(".conversation .above");
   assertEquals(await above.isVisible(), false);
-  alice.expectsRefusals = true;
+  await alice.page.locator(".conversation > header .who").click();
+  const head = alice.page.locator("dialog .head");
+  await head.getByText("online", { exact: true }).waitFor();
+  for (const person of [alice, bob]) person.expectsRefusals = true;
   await t.server.kill();
+  // Nobody knows who is there.
+  await head.getByText("not connected", { exact: true }).waitFor();
+  await alice.button("Close").click();
   await above.getByRole("status").getByText("No connection.").waitFor();
   await above.getByRole("button", { name: "Try now" }).waitFor();
   await t.server.start();

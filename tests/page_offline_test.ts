@@ -237,3 +237,28 @@ pageTest("what was deleted and left meanwhile does not come back from what the b
   await elsewhere.logOut();
   await eventually(() => isEmpty(elsewhere), "nothing is kept of who logged out");
 });
+
+pageTest("what was written for a group that one was put out of meanwhile is not sent, and that is said", async (t) => {
+  const [alice, bob] = [await t.person(), await t.person()];
+  await alice.register("alice");
+  await bob.register("bob");
+  await bob.begin("A new group", "Hikers");
+  await alice.begin("Join a group", "Hikers");
+  for (const person of [alice, bob]) person.expectsRefusals = true;
+  await t.server.kill();
+  await alice.offline();
+  await alice.send("who has the map?");
+  await alice.message("who has the map?").getByRole("img", { name: "Sending" }).waitFor();
+  await alice.page.goto("about:blank");
+  await t.server.start();
+  await bob.online();
+  await bob.page.locator(".conversation > header .who").click();
+  await bob.button("alice: what to do").click();
+  await bob.page.getByRole("menuitem", { name: "Remove", exact: true }).click();
+  await bob.page.getByRole("dialog").getByRole("button", { name: "Remove", exact: true }).click();
+  await bob.page.locator(".subtitle").getByText("1 member").waitFor();
+  await alice.load();
+  await alice.page.getByRole("alert").getByText("Not sent: “who has the map?” You are not a member of this group.").waitFor();
+  await alice.page.getByText("bob removed you from “Hikers”.").waitFor();
+  assertEquals(await alice.item("Hikers").count(), 0);
+});

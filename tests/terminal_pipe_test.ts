@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { NatterClient, Target } from "../src/client/natter_client.ts";
 import { ReadMarks } from "../src/client/terminal/read_marks.ts";
+import { Terminal } from "../src/client/terminal/terminal.ts";
 import { testDatabase } from "./support/databases.ts";
 import { denoEnv, type Ended, fromSource, run } from "./support/program.ts";
 import { startProxy } from "./support/proxy.ts";
@@ -255,4 +256,30 @@ Deno.test("terminal: who goes through conversations faster than the server answe
   }
   await Promise.all([...seen, marks.flush(), ...answers.map((answer) => answer())]);
   assertEquals(told, [[a, 10], [b, 20], [c, 30]]);
+});
+
+Deno.test("terminal: whoever wrote last is somebody else, whatever one writes on another device", async () => {
+  const listeners = new Map<string, (event: unknown) => void>();
+  const client = {
+    on: (name: string, listener: (event: unknown) => void) => listeners.set(name, listener),
+    session: { id: 1, name: "alice" },
+    sentHere: () => false,
+    read: () => Promise.resolve(),
+    logout: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+    state: { state: "online" },
+  };
+  const view = { message() {}, table() {}, note() {}, fault: (text: string) => assertEquals(text, "") };
+  const terminal = new Terminal(client as unknown as NatterClient, view, () => Promise.resolve(undefined));
+  const groups = [{ id: 3, groupname: "cooks" }];
+  listeners.get("login")!({ ...client.session, friends: [], groups, invited: [], inbox: { last: 0 } });
+  const message = listeners.get("message")!;
+  message({ seq: 1, id: 2, name: "bob", toid: 1, msg: "hi", messageid: 1 });
+  message({ seq: 2, id: 1, name: "alice", groupid: 3, msg: "soup", messageid: 2 });
+  await terminal.run("/r");
+  assertEquals(terminal.conversation, "bob");
+  message({ seq: 3, id: 2, name: "bob", groupid: 3, msg: "soup!", messageid: 3 });
+  await terminal.run("/r");
+  assertEquals(terminal.conversation, "[cooks]");
+  await terminal.end(0);
 });

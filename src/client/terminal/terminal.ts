@@ -169,8 +169,7 @@ export class Terminal {
     this.#came(message.seq);
     // What was typed here stands here.
     if (this.#client.sentHere(message) && toid !== id) return;
-    if (groupid !== undefined) this.#lastWriter = { groupid };
-    else if (!mine) this.#lastWriter = { id };
+    if (!mine) this.#lastWriter = groupid === undefined ? { id } : { groupid };
     this.#show(message, mine && toid !== undefined && toid !== id ? toid : undefined);
     if (!mine && this.#isHere(message)) this.#marks.seen(this.#target!, message.messageid);
   }

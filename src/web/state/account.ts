@@ -18,6 +18,8 @@ import {
   type Sent,
 } from "../../client/natter_client.ts";
 import { deviceName } from "../device_name.ts";
+import { explain } from "../format.ts";
+import { t } from "../i18n.ts";
 import { makeClient } from "./client.ts";
 import { asKept, isSignedOut, type Kept, KeptLines } from "./kept_lines.ts";
 import { withoutLines, withoutOwn, withOwn, withStored } from "./lines.ts";
@@ -31,6 +33,8 @@ import { withoutAddresses } from "./uploads.ts";
 
 /** How long what is not urgent may wait to be kept (ms). */
 const KEEP_AFTER = 300;
+/** How much is told of a message that has no place any more (UTF-16 units). */
+const LOST_EXCERPT = 160;
 /** How long a tab that is loaded anew may take until it asks for its account (ms). */
 const RELOAD = 1000;
 
@@ -232,6 +236,10 @@ export class Account {
     } else {
       const failed = sent.state === "failed" ? { errno: sent.error.errno } : {};
       this.#store.amend(key, (c) => withOwn(c, { ...line, ...failed, messageid: 0, ts: Date.now() }));
+      // Of a group that the user was put out of meanwhile.
+      if (sent.state === "failed" && !this.#store.conversation(key)) {
+        this.#store.complain(`${t.failed}: “${msg.slice(0, LOST_EXCERPT)}” ${explain(sent.error)}`);
+      }
     }
     void this.keep();
   }

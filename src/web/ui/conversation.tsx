@@ -99,9 +99,9 @@ export function presenceText({ state, lastseen }: Friend): string {
   return state === "online" ? t.online : lastseen === null ? t.offline : t.lastSeen(ago(lastseen));
 }
 
-/** Contacts are known better than the list of members, which is as old as the look at it. */
-export function isOnline({ friends, me }: State, { id, state }: { id: number; state: "online" | "offline" }): boolean {
-  return id === me.id || (friends.get(id)?.state ?? state) === "online";
+/** Contacts are known better than the list of members, which is as old as the look at it. Without a connection nobody is known. */
+export function isOnline({ friends, me, connection }: State, { id, state }: { id: number; state: "online" | "offline" }): boolean {
+  return connection.state === "online" && (id === me.id || (friends.get(id)?.state ?? state) === "online");
 }
 
 /** `names`: in a group the one who types is named. */

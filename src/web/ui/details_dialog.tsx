@@ -21,14 +21,14 @@ export function DetailsDialog({ conversation, state }: { conversation: Conversat
   );
 }
 
-function PersonDetails({ conversation, state: { friends, blocked, me } }: { conversation: Conversation; state: State }): JSX.Element {
+function PersonDetails({ conversation, state: { friends, blocked, me, connection } }: { conversation: Conversation; state: State }): JSX.Element {
   const { key, name } = conversation;
   const { people, store } = useParts();
   const { busy, error, run } = useRequest();
   const id = numberOf(key);
   const friend = friends.get(id);
   if (id === me.id) return <Head id={id} name={name} group={false} line={t.notesHint} />;
-  const presence = friend ? presenceText(friend) : "";
+  const presence = connection.state !== "online" ? t.notConnected : friend ? presenceText(friend) : "";
   const act = (what: () => Promise<void>) => async () => {
     if (await run(what)) store.update({ dialog: undefined });
   };
