@@ -13,6 +13,8 @@ import { newMysqlTest } from "./support/mysql.ts";
 import { startProxy } from "./support/proxy.ts";
 import { logOf } from "./support/stores.ts";
 
+/** The first byte of what is sent to have a statement prepared. */
+const COM_STMT_PREPARE = 0x16;
 const LIMITS = { maxGroup: 2000, maxInbox: 100_000, maxDevices: 20, maxContacts: 2000 };
 
 async function refusal(url: string, kind: typeof StoreRefused | typeof StoreUnavailable): Promise<string> {
@@ -252,6 +254,24 @@ newMysqlTest("closing ends what is under way", async (t) => {
   await store.close();
   await Promise.all(calls);
   t.proxy.thaw();
+});
+
+newMysqlTest("what many users' texts take is written by few statements, however many they are", async (t) => {
+  const store = await t.openProxied();
+  const prepared = new Set<string>();
+  t.proxy.inspect = ({ direction, data }) => {
+    const sql = new TextDecoder("latin1").decode(data);
+    if (direction === "up" && data[4] === COM_STMT_PREPARE) prepared.add(sql.slice(5));
+    return "pass";
+  };
+  const most = 100;
+  for (let count = 1; count <= most; count++) {
+    const users = Array.from({ length: count }, (_, i): [number, number] => [i + 1, 10]);
+    await store.addTextKept(users);
+    await store.setTextKept(users.map(([userId]) => [userId, userId % 2]));
+  }
+  assert(prepared.size < most, `${prepared.size} statements`);
+  assertEquals([await store.textKept(1), await store.textKept(2)], [1, 0]);
 });
 
 newMysqlTest("closing ends the pauses of those who would try again", async (t) => {

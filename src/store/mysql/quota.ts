@@ -3,7 +3,7 @@
 import { type QuotaStore, ROW_KEPT, type TextKept } from "../quota.ts";
 import type { UserId } from "../store.ts";
 import type { Pool } from "./pool.ts";
-import { marks } from "./sql.ts";
+import { insertPieces, marks, padded } from "./sql.ts";
 
 interface Counted {
   userid: UserId;
@@ -16,10 +16,14 @@ export function quotas(db: Pool): QuotaStore {
   async function write(kept: readonly TextKept[], change: string): Promise<void> {
     if (kept.length === 0) return;
     const rows = kept.toSorted(([a], [b]) => a - b);
-    await db.write(
-      `INSERT INTO texts (userid, bytes) VALUES ${marks(rows.length, "(?, ?)")} ON DUPLICATE KEY UPDATE bytes = ${change}`,
-      rows.flat(),
-    );
+    await db.transaction(async (tx) => {
+      for (const piece of insertPieces(rows)) {
+        await tx.change(
+          `INSERT INTO texts (userid, bytes) VALUES ${marks(piece.length, "(?, ?)")} ON DUPLICATE KEY UPDATE bytes = ${change}`,
+          piece.flat(),
+        );
+      }
+    });
   }
 
   return {
@@ -32,7 +36,9 @@ export function quotas(db: Pool): QuotaStore {
     async setTextKept(kept) {
       await write(kept.filter(([, bytes]) => bytes > 0), "VALUES(bytes)");
       const none = kept.filter(([, bytes]) => bytes <= 0).map(([userId]) => userId);
-      if (none.length > 0) await db.write(`DELETE FROM texts WHERE userid IN (${marks(none.length)})`, none);
+      if (none.length === 0) return;
+      const list = padded(none);
+      await db.write(`DELETE FROM texts WHERE userid IN (${marks(list.length)})`, list);
     },
 
     async textKeepers(after, limit) {
