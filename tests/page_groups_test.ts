@@ -144,6 +144,17 @@ pageTest("a private group: by link and by name; roles, settings, removal, ban", 
   await bob.page.getByText("Nobody is banned.").waitFor();
   await bob.button("Close").click();
 
+  // What goes wrong is said where it was asked for: what is behind a dialog nobody sees.
+  await details(alice);
+  for (const person of [alice, bob, carol]) person.expectsRefusals = true;
+  await t.server.kill();
+  await alice.offline();
+  await member(alice, "bob", "Make ordinary member");
+  await alice.page.getByRole("dialog").getByRole("alert").getByText("The server cannot be reached.").waitFor();
+  await t.server.start();
+  for (const person of [alice, bob]) await person.online();
+  await alice.button("Close").click();
+
   // Another creator, who leaves.
   await details(alice);
   await member(alice, "bob", "Make creator");

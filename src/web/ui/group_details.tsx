@@ -2,7 +2,6 @@
 import type { JSX } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Member } from "../../client/natter_client.ts";
-import { explain } from "../format.ts";
 import { t } from "../i18n.ts";
 import { isModerator, mayTouch } from "../state/groups.ts";
 import { type Conversation, numberOf } from "../state/model.ts";
@@ -59,7 +58,16 @@ export function GroupDetails({ conversation, state }: { conversation: Conversati
       <footer>
         <button type="button" class="quiet danger" onClick={() => store.update({ dialog: "leave" })}>{t.leaveGroup}</button>
       </footer>
-      {menu && <MemberMenu groupid={id} member={menu.member} anchor={menu.anchor} state={state} close={() => setMenu(undefined)} />}
+      {menu && (
+        <MemberMenu
+          groupid={id}
+          member={menu.member}
+          anchor={menu.anchor}
+          state={state}
+          make={(role) => void run(() => groups.setRole(id, menu.member.id, role))}
+          close={() => setMenu(undefined)}
+        />
+      )}
     </>
   );
 }
@@ -102,17 +110,17 @@ function Row({ user, state: { me }, menu }: {
   );
 }
 
-function MemberMenu({ groupid, member, anchor, state, close }: {
+function MemberMenu({ groupid, member, anchor, state, make, close }: {
   groupid: number;
   member: Member;
   anchor: Anchor;
   state: State;
+  make(role: "moderator" | "normal"): void;
   close(): void;
 }): JSX.Element {
-  const { groups, store } = useParts();
+  const { store } = useParts();
   const { id, name, role } = member;
   const ask = (dialog: Question) => store.update({ dialog, member: { id, name } });
-  const make = (wanted: "moderator" | "normal") => void groups.setRole(groupid, id, wanted).catch((error) => store.complain(explain(error)));
   const items: MenuItem[] = [];
   if (state.groups.get(groupid)?.role === "creator") {
     if (role === "normal") items.push({ text: t.makeModerator, icon: "shield", act: () => make("moderator") });
