@@ -286,7 +286,7 @@ newMysqlTest("closing ends the pauses of those who would try again", async (t) =
     }).catch(() => ended++));
   while (tries < 30) await new Promise((resolve) => setTimeout(resolve, 1));
   await pool.close();
-  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise<void>((resolve) => setImmediate(resolve));
   assertEquals(ended, wanting.length);
 });
 
