@@ -8,6 +8,7 @@ const documents = [
   "README.zh-CN.md",
   "CONTRIBUTING.md",
   "CHANGELOG.md",
+  "SECURITY.md",
   "docs/architecture.md",
   "docs/operations.md",
   "docs/performance.md",

@@ -51,6 +51,10 @@ Deno.test("files: what is sent at one terminal is an address at the other, and s
       const lines = (await Deno.readTextFile(`${folder}/${name}`)).trimEnd().split("\n");
       assertEquals([JSON.parse(lines[0]!).name, lines.at(-1)], ["bob", '{"what":"end"}']);
     }
+    // What breaks off in the middle leaves nothing.
+    for (const file of await files.stored()) await Deno.truncate(`${files.folder}/${file}`, 5);
+    assertEquals((await chat("bob", "/to alice", "/save")).code, 1);
+    assertEquals([...Deno.readDirSync(folder)].filter(({ name }) => name.startsWith("notes")).length, 2);
     // The operator has lost the bytes.
     for (const file of await files.stored()) await Deno.remove(`${files.folder}/${file}`);
     const lost = await chat("bob", "/to alice", "/save");

@@ -78,12 +78,22 @@ async function save({ body }: Response, name: string): Promise<string> {
   for (let n = 1;; n++) {
     const path = n === 1 ? safe : safe.replace(/(\.[^.]*)?$/, ` (${n})$1`);
     try {
-      const file = await Deno.open(path, { write: true, createNew: true });
-      if (body) await body.pipeTo(file.writable);
-      else file.close();
+      await write(body, path);
       return path;
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
+  }
+}
+
+/** Half a file under a whole one's name would be taken for it. */
+async function write(body: Response["body"], path: string): Promise<void> {
+  const file = await Deno.open(path, { write: true, createNew: true });
+  try {
+    if (body) await body.pipeTo(file.writable);
+    else file.close();
+  } catch (error) {
+    await Deno.remove(path);
+    throw error;
   }
 }
