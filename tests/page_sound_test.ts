@@ -55,7 +55,7 @@ pageTest("a sound for what comes while the page is not in front; none for what i
 
   // Without a sound: by key, from the button beside the one for sending; both sides see that it was.
   await bob.page.locator(".composer textarea").fill("psst");
-  for (let i = 0; i < 3; i++) await bob.page.keyboard.press("Tab");
+  for (let i = 0; i < 4; i++) await bob.page.keyboard.press("Tab");
   await bob.page.keyboard.press("Enter");
   await bob.page.getByRole("menuitem", { name: "Send without sound" }).waitFor();
   await bob.page.keyboard.press("Enter");
