@@ -3,6 +3,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
+import { SHARE_MS, spent } from "../src/async/loop.ts";
 import { Database } from "../src/store/sqlite/database.ts";
 import { doorStore } from "../src/store/sqlite/door.ts";
 import { Logs } from "../src/store/sqlite/user_logs.ts";
@@ -111,6 +112,24 @@ Deno.test("while the disk is waited for the event loop turns; nothing is told, r
     await db.close();
   }));
 
+Deno.test("who reads waits for the disk once, however much is written and done meanwhile", () =>
+  withFolder(async (folder) => {
+    const { db, add, all } = tableOn(`${folder}/t.db`);
+    using disk = slowDisk();
+    const first = add(1);
+    while (disk.syncs.length === 0) await turn();
+    const second = add(2), readings = Promise.all([all(), all()]);
+    // More than its share, so that what comes behind the disk waits for a later turn.
+    for (const begun = performance.now(); !spent() || performance.now() - begun < 2 * SHARE_MS;);
+    disk.syncs[0].resolve();
+    await first;
+    assertEquals(await readings, [[1], [1]]);
+    while (disk.syncs.length === 1) await turn();
+    disk.syncs[1].resolve();
+    await second;
+    await db.close();
+  }));
+
 Deno.test("a read of several statements sees one state of the file, and a later one what another process wrote", () =>
   withFolder(async (folder) => {
     const { db, add, all } = tableOn(`${folder}/t.db`);
@@ -166,10 +185,11 @@ Deno.test("after a log that could not be synced everything is refused", () =>
     writes.push(add(2));
     const reading = all();
     disk.syncs[0].reject(new Error("Input/output error (os error 5)"));
-    for (const refused of [...writes, reading, add(3), all()]) {
+    // All at once: whoever reads may be told a turn later.
+    await Promise.all([...writes, reading, add(3), all()].map(async (refused) => {
       const error = await assertRejects(() => refused, StoreUnavailable);
       assertStringIncludes(error.message, "cannot be synced");
-    }
+    }));
     assertEquals(disk.syncs.length, 1);
     await db.close();
   }));

@@ -4,8 +4,8 @@
  * Rules:
  *
  * 1. Reads see what is committed and on the disk: one that comes while a transaction is on its way there runs when it has arrived, any other at once. Many at
- *    once are spread over turns of the event loop (`async/loop.ts`). Those of the same moment, which nothing but microtasks part, share one snapshot (a transaction
- *    that only reads): beginning one costs ten times what a statement does.
+ *    once are spread over turns of the event loop (`async/loop.ts`); the next transaction lets those that wait have a share first. Those of the same moment, which
+ *    nothing but microtasks part, share one snapshot (a transaction that only reads): beginning one costs ten times what a statement does.
  * 2. Nothing is written but through `write`, and, before a process serves anyone, `writeNow`. What is asked for in one turn of the event loop is committed
  *    together, in the order it was asked for (group commit): one fsync for many, one transaction at a time. A promise resolves when its transaction is on the
  *    disk.
@@ -56,6 +56,8 @@ export class Database extends Statements {
   #queue: Change[] = [];
   /** A commit is coming: resolves when it has come. */
   #scheduled: Promise<void> | undefined;
+  /** How many reads wait for a later turn. */
+  #reads = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #erasing: ReturnType<typeof setTimeout> | undefined;
   #lockedSince: number | undefined;
@@ -112,7 +114,7 @@ export class Database extends Statements {
     if (this.#closed) return Promise.reject(new StoreUnavailable("the database is closed"));
     if (this.#syncing) return this.#syncing.then(() => this.read(query));
     // Not a promise of a turn: those who wait would all go on in the same one.
-    if (spent()) return new Promise((resolve, reject) => later(() => this.read(query).then(resolve, reject)));
+    if (spent()) return this.#readLater(query);
     try {
       if (this.#broken) throw this.#broken;
       this.#beginSnapshot();
@@ -120,6 +122,16 @@ export class Database extends Statements {
     } catch (error) {
       return Promise.reject(this.#translate(error));
     }
+  }
+
+  #readLater<T>(query: () => T): Promise<T> {
+    this.#reads++;
+    return new Promise((resolve, reject) =>
+      later(() => {
+        this.#reads--;
+        this.read(query).then(resolve, reject);
+      })
+    );
   }
 
   /** Begins a snapshot, if none has begun. */
@@ -233,15 +245,18 @@ export class Database extends Statements {
 
   #schedule(): void {
     if (this.#scheduled || this.#retry !== undefined || this.#syncing || this.#queue.length === 0 || this.#closing) return;
-    // Many in a row that wait for no disk would keep everybody waiting.
-    const come = worked(0) ? laterFirst : setImmediate;
-    this.#scheduled = new Promise((resolve) =>
-      come(() => {
+    this.#scheduled = new Promise((resolve) => {
+      const go = () => {
         this.#scheduled = undefined;
         if (!this.#closing && this.#queue.length > 0) this.#commit();
         resolve();
-      })
-    );
+      };
+      // Who reads, and is overtaken by it, waits for the disk again: a share of the turn that comes is theirs.
+      const behindReads = () => this.#reads > 0 ? laterFirst(go) : go();
+      // Many in a row would keep everybody waiting.
+      if (worked(0)) laterFirst(behindReads);
+      else setImmediate(() => this.#reads > 0 ? laterFirst(behindReads) : go());
+    });
   }
 
   /** Commits what stands first in the queue. */
