@@ -46,6 +46,8 @@ export class Client {
   #waiters = new Set<Waiter>();
   #ended = Promise.withResolvers<void>();
   #failure: Error | undefined;
+  /** What is said of its end. */
+  #end = "the server closed the connection";
   #lastRef = 0;
   /** The refs of requests that may be made again. */
   readonly #asked = new Set<unknown>();
@@ -53,7 +55,7 @@ export class Client {
   /** Connects. Rejects if it cannot. */
   static async connect(target: Target): Promise<Client> {
     const client = new Client();
-    client.#wire = await open(target, { line: (line) => client.#read(line), end: () => client.#fail(new Error("the server closed the connection")) });
+    client.#wire = await open(target, { line: (line) => client.#read(line), end: () => client.#fail(new Error(client.#end)) });
     return client;
   }
 
@@ -152,6 +154,7 @@ export class Client {
     if (message.errno === 15 && !(this.#asked.has(message.ref) && message.retry as number <= SOON)) {
       return this.#fail(new LimitReached(`errno 15: ${message.errmsg}`));
     }
+    if (message.msgid === 20) this.#end = `the server closed the connection (GOODBYE ${message.reason})`;
     if (message.msgid === 20 && (message.reason === "limits" || message.reason === "full")) {
       return this.#fail(new LimitReached(`GOODBYE ${message.reason}: it takes no more connections from here`));
     }
