@@ -72,16 +72,17 @@ pageTest(
     const push = await pusher(alice.page);
     const shown = () => worker.evaluate<string[]>("registration.getNotifications().then((all) => all.map(({ title, tag }) => `${tag} ${title}`))");
     // A page that comes to the front at this moment, as browsers have it when a tab is closed, takes it away: then it is pushed again.
-    const pushed = async (id: number, name: string) => {
+    const saying = async (data: object | string, what: string) => {
       for (let tries = 1;; tries++) {
-        await push({ to: 1, id, name, messageid: 5, ts: 1 });
+        await push(data);
         try {
-          return await eventually(async () => (await shown()).includes(`u${id} ${name}`), "the notification", 3000);
+          return await eventually(async () => (await shown()).includes(what), `a notification "${what}"`, 3000);
         } catch (error) {
           if (tries === 4) throw error;
         }
       }
     };
+    const pushed = (id: number, name: string) => saying({ to: 1, id, name, messageid: 5, ts: 1 }, `u${id} ${name}`);
     const click = (tag: string) => worker.evaluate<string[]>(`(${CLICK})("${tag}")`);
     const { url } = t.server;
 
@@ -112,8 +113,9 @@ pageTest(
     // In the language that was chosen in the page.
     await alice.button("Settings").click();
     await alice.page.getByRole("group", { name: "Language" }).getByRole("button", { name: "中文" }).click();
-    await push("what nobody can read");
-    await eventually(async () => (await shown()).includes(" 新消息"), "in Chinese");
+    const kept = () => alice.page.evaluate<string>("caches.match('language').then((kept) => kept?.text())");
+    await eventually(async () => await kept() === "zh", "the choice is where the worker finds it");
+    await saying("what nobody can read", " 新消息");
 
     await pushed(2, "bob");
     await alice.page.close();
