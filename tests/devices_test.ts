@@ -1,10 +1,16 @@
 // Devices: each has its own session, its own tokens; how they come, are listed, and go.
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
+import type { Connection } from "../src/net/connection.ts";
+import { Limits } from "../src/ops/limits.ts";
+import { TrustedTime } from "../src/ops/trusted_time.ts";
+import { Login } from "../src/presence/login.ts";
+import { StoreUnavailable } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { CapturedLog } from "./support/captured_log.ts";
 import { chats, nothingElse } from "./support/chat.ts";
 import { cheapPasswords } from "./support/cheap_passwords.ts";
+import { clockAhead } from "./support/clock.ts";
 import { databaseTest } from "./support/databases.ts";
 import type { Message, RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestServer, type TestUser } from "./support/server.ts";
@@ -272,4 +278,28 @@ databaseTest("devices: a block of one device holds for all", async (db) => {
     await nothingElse(client, (m) => m.msgid === 21);
     await client.close();
   }
+});
+
+Deno.test("devices: what nobody knows of failed logins is kept for a while, and of a bounded number", async () => {
+  const sessions: string[] = [];
+  const store = {
+    findUser: () => Promise.resolve({ id: 1, name: "ann", password: "hash", version: 1, closed: false }),
+    claim: ({ session }: { session: string }) => {
+      sessions.push(session);
+      return Promise.reject(new StoreUnavailable("as the test wants it"));
+    },
+  };
+  const parts = { onConflict: "probe", maxDevices: 20, tokenLife: 1000, store, passwords: { verify: () => Promise.resolve({ ok: true }) } };
+  const others = { limits: new Limits(false), time: new TrustedTime(), table: {}, router: {}, offline: {}, listener: {}, remote: {} };
+  const login = new Login({ ...parts, ...others, fenced: () => {}, end: () => {} } as unknown as ConstructorParameters<typeof Login>[0]);
+  const connection = { address: "127.0.0.1", lost: false } as Connection;
+  const fail = () =>
+    assertRejects(() => login.login(connection, { msgid: 1, id: 1, password: "x", proto: 3, device: "d" } as never), StoreUnavailable);
+  for (let i = 0; i < 10_001; i++) await fail();
+  // The oldest made room.
+  assertEquals([sessions[0]!, sessions[1]!, sessions.at(-1)!].map((session) => login.wasDoubtful(session)), [false, true, true]);
+  using clock = clockAhead();
+  clock.by(3600_000);
+  await fail();
+  assertEquals([sessions[2]!, sessions.at(-2)!, sessions.at(-1)!].map((session) => login.wasDoubtful(session)), [false, false, true]);
 });

@@ -1,10 +1,11 @@
 // Limits on connections: who is kept out, for how long, and who is not. Addresses come through the PROXY header.
 
 import { assert, assertEquals } from "@std/assert";
+import { StoreUnavailable } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { testDatabase } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
-import { eventually, makeUsers, startServer } from "./support/server.ts";
+import { eventually, makeUsers, startServer, type TestUser } from "./support/server.ts";
 import { assertRetry, connectFrom, ELSEWHERE, HERE, proxied } from "./support/limits.ts";
 
 Deno.test("limits: 64 connections of an address; one that goes makes room", async () => {
@@ -162,4 +163,23 @@ Deno.test("limits: who has not logged in when --login-timeout is over is gone, w
   const took = performance.now() - begun;
   assert(took > 350 && took < 3000, `${took} ms`);
   assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+});
+
+Deno.test("limits: who was let in, and could not be told so, has --login-timeout again to try it", async () => {
+  await using db = await testDatabase("sqlite");
+  const watch = new StoreWatch();
+  await using server = await startServer(db, { "login-timeout": 0.6, heartbeat: 0.2 }, { store: watch.wrap });
+  const [user] = await makeUsers(db, 1) as [TestUser];
+  await using client = await server.connect();
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  watch.around = async (call) => {
+    if (call.name !== "welcome") return await call.run();
+    await pause(800);
+    throw new StoreUnavailable("as the test wants it");
+  };
+  const login = { id: user.id, token: user.token, proto: 3 };
+  assertEquals((await client.login(login)).errno, 19);
+  watch.around = (call) => call.run();
+  await pause(300);
+  assertEquals((await client.login(login)).errno, 0);
 });

@@ -50,7 +50,7 @@ export class Devices {
     } catch (error) {
       logins.add("failed");
       await departure.depart(session, "lost");
-      if (!connection.ending) strangers.add(connection);
+      this.#estranged(connection);
       throw error;
     }
     if (session.made) changes.made(session, { what: "devices" });
@@ -58,15 +58,20 @@ export class Devices {
 
   /** LOGOUT: the session, its token, and its device unless it is 0. The connection stays. */
   async logout(session: Session): Promise<void> {
-    const { store, strangers, departure, appender, changes } = this.parts;
+    const { store, departure, appender, changes } = this.parts;
     const { userId, device, proof, connection } = session;
     await appender.answered(session);
     if (device.id > 0) await store.removeDevice(userId, device.id);
     else if ("token" in proof) await store.removeToken(proof.token);
     await departure.depart(session, "logout");
-    connection.anonymousSince = performance.now();
-    if (!connection.ending) strangers.add(connection);
+    this.#estranged(connection);
     if (device.id > 0) changes.made(session, { what: "devices" });
+  }
+
+  /** A connection that had a session has none any more: from now on it has as long to log in as one that comes. */
+  #estranged(connection: Connection): void {
+    connection.anonymousSince = performance.now();
+    if (!connection.ending) this.parts.strangers.add(connection);
   }
 
   /** DEVICES: all of the user's. */

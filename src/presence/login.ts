@@ -37,6 +37,8 @@ const SETTLE_MS = 1000;
 const CLAIM_TRIES = 4;
 /** Unknown outcomes are released at once while fewer than this wait already; beyond it reconciling finds them. */
 const MAX_DOUBTS = 10_000;
+/** So long after it failed a claim may still turn out to be committed, and be found by reconciling (ms); more than a database takes to end what was cut off. */
+const DOUBT_MS = 3600_000;
 
 /** What happens to the session that holds a device when another login comes for it. */
 export type OnConflict = "probe" | "refuse" | "replace";
@@ -75,8 +77,8 @@ export class Login {
   readonly turns: Turns<string> = new Turns();
   /** By session: those between claim and table. */
   readonly #entering = new Map<string, Entering>();
-  /** Sessions of which it is not known whether they made a device, nor which. */
-  readonly #doubts = new Set<string>();
+  /** Sessions of which it is not known whether they made a device, nor which; and since when (ms, `performance.now`), the oldest first. */
+  readonly #doubts = new Map<string, number>();
 
   /** Joins its parts. */
   constructor(
@@ -261,13 +263,22 @@ export class Login {
     const { userId, device, session } = claiming;
     const claim = await store.claim(claiming).catch((error) => {
       if (typeof device === "number") this.#release({ userId, device, session, lastseen: Date.now() });
-      else if (this.#doubts.size < MAX_DOUBTS) this.#doubts.add(session);
+      else this.#doubt(session);
       throw error;
     });
     if (claim.result === "refused") throw new Refusal(Errno[claim.errno], claim.errno === "FULL" ? "all your devices are in use" : undefined);
     if (claim.result !== "fenced") return claim;
     fenced();
     throw new Refusal(Errno.UNAVAILABLE, "this node has lost its lease", { retry: 1000 });
+  }
+
+  #doubt(session: string): void {
+    const now = performance.now();
+    for (const [oldest, since] of this.#doubts) {
+      if (this.#doubts.size < MAX_DOUBTS && now - since < DOUBT_MS) break;
+      this.#doubts.delete(oldest);
+    }
+    this.#doubts.set(session, now);
   }
 
   /** Whether a session of this node may be replaced by a new login. */
