@@ -74,6 +74,31 @@ pageTest("the focus is never nowhere; Back closes a dialog, not the conversation
   await eventually(() => alice.page.evaluate<boolean>("location.hash === '' && history.state === null"), "back at the list");
   await alice.page.getByText("Pick a conversation").waitFor();
   await eventually(() => alice.page.evaluate<boolean>("document.activeElement !== document.body"), "the focus somewhere");
+  // Also when both come before the page is told that the dialog is closed, as a browser that is busy does it: keys go before other events.
+  await alice.open("bob1");
+  await opener.click();
+  await dialog.waitFor();
+  await alice.page.evaluate(
+    `document.querySelector("dialog").close(); document.querySelector(".composer textarea").dispatchEvent(
+      new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true }))`,
+  );
+  await eventually(() => alice.page.evaluate<boolean>("location.hash === '' && history.state === null"), "back at the list");
+  await alice.page.getByText("Pick a conversation").waitFor();
+  // A dialog that is opened while the browser goes back from another one stays, and Back closes it.
+  await alice.open("bob1");
+  await opener.click();
+  await alice.page.evaluate("addEventListener('popstate', () => { isBack = true; }, { once: true })");
+  await alice.button("Close").click();
+  await alice.button("Settings").click();
+  await eventually(() => alice.page.evaluate<boolean>("globalThis.isBack === true"), "back from the first one");
+  await alice.page.getByRole("dialog", { name: "Settings" }).waitFor();
+  await alice.page.goBack();
+  await dialog.waitFor({ state: "detached" });
+  await alice.page.getByRole("main", { name: "bob1" }).waitFor();
+  // Esc that is held down goes no further back than to the list.
+  await keyboard.press("Escape");
+  await keyboard.press("Escape");
+  await alice.page.getByText("Pick a conversation").waitFor();
   await alice.open("bob1");
   await alice.page.goBack();
   await alice.page.getByText("Pick a conversation").waitFor();

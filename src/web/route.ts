@@ -4,7 +4,8 @@
  * Rules:
  *
  * 1. The entries of the history are: the list; above it, a conversation (`in`), unless the page was opened with one; above that, a dialog (`dialog`).
- * 2. Going back takes a moment: what is to be opened from a dialog, or left behind it (`#next`), waits until the browser is back.
+ * 2. Going back takes a moment: what is to be opened from a dialog, or left behind it (`#next`), waits until the browser is back. Another dialog may be
+ *    opened meanwhile: it has its entry then.
  */
 import { type Key, parseKey } from "./state/model.ts";
 import type { Store } from "./state/store.ts";
@@ -19,7 +20,7 @@ export class Route {
   #sought: Key | undefined;
   /** null: the list. */
   #next: Key | null | undefined;
-  /** The browser is on its way back from a dialog. */
+  /** The browser is on its way back. */
   #leaving = false;
 
   constructor(store: Store, talk: Talk) {
@@ -68,11 +69,12 @@ export class Route {
 
   /** Back to the list. */
   close(): void {
-    if (this.#leaving) {
+    // A dialog may be closed without the page's having been told: keys are handled before that.
+    if (history.state === "dialog") {
       this.#next = null;
-      return;
+      return this.#leave();
     }
-    if (history.state === "in") return history.back();
+    if (history.state === "in") return this.#leave();
     this.#replace("");
     this.#talk.open(undefined);
   }
@@ -84,12 +86,15 @@ export class Route {
   }
 
   #wentBack(): void {
+    const left = this.#leaving;
     this.#leaving = false;
     const key = parseKey(location.hash.slice(1));
-    const { screen, dialog } = this.#store.state;
+    const { screen, open, dialog } = this.#store.state;
     this.#wanted = screen === "chat" ? undefined : key;
     const next = this.#next;
     this.#next = undefined;
+    // What was opened after the dialog that was left stays.
+    if (dialog && left && next === undefined && key === open) return history.pushState("dialog", "");
     if (dialog) this.#store.update({ dialog: undefined });
     if (next === null) this.close();
     else if (next) this.open(next);
