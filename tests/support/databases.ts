@@ -23,11 +23,12 @@ const server = new URL(Deno.env.get("NATTER_TEST_MYSQL") ?? "mysql://root@127.0.
 const required = Deno.env.get("NATTER_TEST_REQUIRE") === "all";
 
 /** Whether a MySQL server answers. */
-export const hasMysql: boolean = await answers();
+export const hasMysql: boolean = await answersAt(server, 3306);
 if (!hasMysql && !required) console.error(`Tests on MySQL are left out: nothing answers at ${server.host}.`);
 
-async function answers(): Promise<boolean> {
-  const connecting = Deno.connect({ hostname: server.hostname.replace(/^\[|\]$/g, ""), port: Number(server.port || 3306) });
+/** Whether somebody accepts connections at this URL, on its port or else this one. */
+export async function answersAt(url: URL, port: number): Promise<boolean> {
+  const connecting = Deno.connect({ hostname: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port || port) });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), 10_000));
   try {

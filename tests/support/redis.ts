@@ -1,36 +1,21 @@
 // A real Redis for the tests, on NATTER_TEST_REDIS (redis://127.0.0.1:6379).
 
-import { createClient } from "@redis/client";
+import { answersAt } from "./databases.ts";
 import { eventually } from "./server.ts";
 
 /** Where it is, for `--redis`. */
 export const redisUrl: string = Deno.env.get("NATTER_TEST_REDIS") ?? "redis://127.0.0.1:6379";
 
 /** Whether tests on Redis run: it answers, or NATTER_TEST_REQUIRE=all wants them to fail if it does not. */
-export const useRedis: boolean = Deno.env.get("NATTER_TEST_REQUIRE") === "all" || await answers();
+export const useRedis: boolean = Deno.env.get("NATTER_TEST_REQUIRE") === "all" || await answersAt(new URL(redisUrl), 6379);
 if (!useRedis) console.error(`Tests on Redis are left out: nothing answers at ${new URL(redisUrl).host}.`);
-
-function connection() {
-  const client = createClient({ url: redisUrl, socket: { connectTimeout: 10_000, reconnectStrategy: false } });
-  client.on("error", () => {});
-  return client;
-}
-
-async function answers(): Promise<boolean> {
-  const client = connection();
-  try {
-    await client.connect();
-    return true;
-  } catch {
-    return false;
-  } finally {
-    client.destroy();
-  }
-}
 
 /** Resolves when somebody listens on each of these channels. */
 export async function listened(channels: string[]): Promise<void> {
-  const client = connection();
+  // Imported here: nearly all test files import this one, few have several nodes, and it takes a third of a second.
+  const { createClient } = await import("@redis/client");
+  const client = createClient({ url: redisUrl, socket: { connectTimeout: 10_000, reconnectStrategy: false } });
+  client.on("error", () => {});
   await client.connect();
   try {
     await eventually(
