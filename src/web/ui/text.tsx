@@ -13,7 +13,9 @@ const FOLDED_LENGTH = 2000, FOLDED_LINES = 40;
 
 /** So many emoji by themselves are drawn large. */
 const LARGE_EMOJI = 6;
-const EMOJI = emojiPattern();
+/** What every emoji is made of, and little else: to ask for the emoji themselves takes a browser longer, the first time, than all else on the page. */
+const LIKE_EMOJI = /^[\p{Emoji}\p{Emoji_Component}\s]+$/u;
+let pattern: RegExp | undefined;
 
 export function Text({ text, mentions }: { text: string; mentions?: Named | undefined }): JSX.Element {
   const [unfolded, setUnfolded] = useState(false);
@@ -91,7 +93,9 @@ function Code({ text }: { text: string }): JSX.Element {
 
 /** Whether a text is emoji alone, and few of them. */
 function isEmoji(text: string): boolean {
-  return text.length <= 100 && EMOJI.test(text) && Array.from(new Intl.Segmenter().segment(text.replace(/\s/g, ""))).length <= LARGE_EMOJI;
+  if (text.length > 100 || !LIKE_EMOJI.test(text)) return false;
+  pattern ??= emojiPattern();
+  return pattern.test(text) && Array.from(new Intl.Segmenter().segment(text.replace(/\s/g, ""))).length <= LARGE_EMOJI;
 }
 
 /** Those that Unicode recommends, flags of three countries that have no letters among them; a browser that does not know the set guesses. */
