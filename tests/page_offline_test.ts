@@ -139,8 +139,14 @@ pageTest("without a server the page shows what it has; what is written waits, ov
   await keeps(alice, "answered", "to a group that was not opened since");
 
   alice.expectsRefusals = bob.expectsRefusals = true;
-  await t.server.kill();
+  t.server.freeze();
   await alice.page.reload();
+  // Opened while a connection is tried: it is waited for until that fails.
+  await alice.open("Hikers");
+  await alice.page.locator(".messages[aria-busy=true]").waitFor();
+  await t.server.kill();
+  await alice.texts();
+  await alice.open("bob");
   await alice.page.getByText("No connection.").locator("visible=true").first().waitFor();
   assertEquals(await alice.texts(), ["said 20", "said 40", "said 60", "answered"]);
   await alice.page.getByText("There is no connection. These messages are kept here").waitFor();

@@ -26,7 +26,7 @@ export function keepFocus(store: Store): void {
     const had = places[0];
     // Nothing had it, or the user put it nowhere by a click.
     if (document.activeElement !== document.body || !had || here(had)) return;
-    const typing = matchMedia("(pointer: fine)").matches;
+    const typing = !matchMedia("(pointer: coarse)").matches;
     const fallback = () => PLACES.filter((place) => typing || !place.includes("textarea")).map((place) => document.querySelector<HTMLElement>(place));
     (places.find(here) ?? fallback().find((place) => place && here(place)))?.focus({ preventScroll: true });
   };

@@ -49,6 +49,8 @@ export interface AccountListener extends Pick<{ [K in keyof ClientEvents]: (even
   entered(): void;
   /** Right after that: what is here does not lead up to what comes now. */
   anew(why: Anew["why"]): void;
+  /** An attempt to connect failed. */
+  failed(): void;
   /** Something of the user's own was changed by another device. */
   changed(what: Changed["what"]): void;
 }
@@ -212,6 +214,7 @@ export class Account {
 
   #stateChanged(connection: ConnectionState): void {
     this.#store.update({ connection });
+    if (connection.state === "offline") this.listener?.failed();
     if (this.#owner === 0 || !isSignedOut(connection)) return;
     const { id, name } = this.#store.state.me;
     void this.keep();

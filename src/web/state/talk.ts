@@ -82,6 +82,11 @@ export class Talk implements AccountListener {
     this.#store.update({ conversations: new Map([...conversations].map(([key, c]) => [key, how(c)])) });
   }
 
+  /** What was opened while it was tried is not on its way. */
+  failed(): void {
+    if (this.#stale) this.#show(this.#stale);
+  }
+
   changed(what: Changed["what"]): void {
     if (what === "conversations") this.overview.refresh();
     else if (what === "profile") this.names.again(this.#store.state.me.id);

@@ -112,7 +112,7 @@ export function PictureDialog({ file }: { file: FileTold }): JSX.Element {
     <Dialog title={name}>
       {lost ? <Lost file={file} /> : (
         <>
-          <img class="large" src={addressOf(file.url)} alt={name} width={width} height={height} onError={() => void isGone(file).then(setLost)} />
+          <img class="opened" src={addressOf(file.url)} alt={name} width={width} height={height} onError={() => void isGone(file).then(setLost)} />
           <p class="fine">
             {width} × {height} · {sizeOf(size)} · <Save file={file} lost={() => setLost(true)} />
           </p>

@@ -49,7 +49,7 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
   const bytes = bytesOf(text);
   // In characters, about: nobody counts bytes.
   const tooMany = Math.ceil((bytes + CHAT_ENVELOPE - maxLine) * text.length / Math.max(1, bytes));
-  const byKeyboard = matchMedia("(pointer: fine)").matches;
+  const byKeyboard = !matchMedia("(pointer: coarse)").matches;
   const form = useRef<HTMLFormElement>(null);
   const [menu, setMenu] = useState<Anchor>();
   const able = files && !closed && !edited;

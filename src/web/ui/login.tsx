@@ -26,7 +26,7 @@ export function Login({ state }: { state: State }): JSX.Element {
   useEffect(() => void registration().then(setDoor), []);
   useLayoutEffect(() => {
     // On a phone the keyboard would cover what this is.
-    if (matchMedia("(pointer: fine)").matches) form.current!.querySelectorAll("input")[name === "" ? 0 : 1].focus();
+    if (!matchMedia("(pointer: coarse)").matches) form.current!.querySelectorAll("input")[name === "" ? 0 : 1].focus();
   }, []);
 
   const submit = (event: Event) => {

@@ -52,8 +52,9 @@ async function open(event: FetchEvent): Promise<Response> {
   event.waitUntil(answer.then((response) => keep(response.clone())).catch(() => {}));
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, ANSWER_WITHIN));
   const response = await Promise.race([answer, late]).catch(() => undefined);
-  // A proxy answers for a server that is away; and a server that has too much to do is left alone.
-  if (response && response.status < 500 && response.status !== 429) return response;
+  // That nobody answered is an answer, too, in Firefox, where it asked ahead of the worker. A proxy answers for a server that is away; and a server that has
+  // too much to do is left alone.
+  if (response && response.type !== "error" && response.status < 500 && response.status !== 429) return response;
   return await kept(page()) ?? await answer;
 }
 
