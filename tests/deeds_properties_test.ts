@@ -118,7 +118,7 @@ databaseTest(`deeds: what each device put together is what HISTORY tells, in ${R
 });
 
 databaseTest(`deeds: the same where the server is killed while they do it, in ${KILLED_RUNS} random lives`, async (db) => {
-  let process: ServerProcess = await spawnServer(db, { limits: "off" });
+  let process: ServerProcess = await spawnServer(db, { limits: "off" }, { cheap: true });
   const server = { connect: () => process.connect() };
   let run = 0;
   try {
@@ -137,7 +137,7 @@ databaseTest(`deeds: the same where the server is killed while they do it, in ${
             await Promise.all(running);
             if (!kill) continue;
             await life.leave();
-            process = await spawnServer(db, { limits: "off" });
+            process = await spawnServer(db, { limits: "off" }, { cheap: true });
           }
           await life.check();
         } finally {
