@@ -37,7 +37,7 @@ async function comeAndGo(db: TestDatabase, servers: TestServer[], rounds: number
     while (!done) {
       const { state, sessions } = await presenceOf(db, id);
       assertEquals(state, sessions > 0 ? "online" : "offline", "in between");
-      // SQLite answers in the same turn of the event loop; on MySQL each look is a connection of its own.
+      // SQLite answers in the same turn of the event loop: the servers need one, too.
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     await moves;

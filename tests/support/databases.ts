@@ -1,5 +1,6 @@
 // Real databases for the tests: a fresh SQLite file, or a fresh MariaDB/MySQL database on NATTER_TEST_MYSQL (mysql://root@127.0.0.1:3306).
 
+import type { Connection } from "mysql2/promise";
 import type { Store, StoreLimits, UserId } from "../../src/store/store.ts";
 
 export type DatabaseKind = "sqlite" | "mysql";
@@ -140,7 +141,7 @@ export function testDatabase(kind: DatabaseKind, nodes = 1): Promise<TestDatabas
 
 async function newMysqlDatabase(): Promise<string> {
   const name = `natter_test_${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}`;
-  await runMysql(undefined, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+  await runMysql(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
   return name;
 }
 
@@ -180,10 +181,9 @@ async function sqliteDatabase(): Promise<TestDatabase> {
   };
 }
 
-/** Runs it by a connection of its own: none is left open between the statements of a test. */
-async function runMysql(database: string | undefined, sql: string): Promise<Record<string, unknown>[]> {
+async function connect(database?: string): Promise<Connection> {
   const { createConnection } = await import("mysql2/promise");
-  const connection = await createConnection({
+  return await createConnection({
     host: server.hostname.replace(/^\[|\]$/g, ""),
     port: Number(server.port || 3306),
     user: decodeURIComponent(server.username),
@@ -192,11 +192,56 @@ async function runMysql(database: string | undefined, sql: string): Promise<Reco
     multipleStatements: true,
     database,
   });
+}
+
+async function runOn(connection: Connection, sql: string): Promise<Record<string, unknown>[]> {
+  const [rows] = await connection.query(sql);
+  return Array.isArray(rows) ? rows as Record<string, unknown>[] : [];
+}
+
+/** Runs it by a connection of its own. */
+async function runMysql(sql: string): Promise<void> {
+  const connection = await connect();
   try {
-    const [rows] = await connection.query(sql);
-    return Array.isArray(rows) ? rows as Record<string, unknown>[] : [];
+    await runOn(connection, sql);
   } finally {
     await connection.end();
+  }
+}
+
+/** Connections to one database, each of which stays for the next statement: to log in takes ten times as long as most of them, and tests ask again and again. */
+class Connections {
+  readonly #idle = new Set<Connection>();
+
+  constructor(readonly database: string) {}
+
+  /** By a connection that nothing else is asked by meanwhile. */
+  async query(sql: string): Promise<Record<string, unknown>[]> {
+    const [kept] = this.#idle;
+    if (kept) this.#idle.delete(kept);
+    const connection = kept ?? await this.#open();
+    try {
+      const rows = await runOn(connection, sql);
+      this.#idle.add(connection);
+      return rows;
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+  }
+
+  async #open(): Promise<Connection> {
+    const connection = await connect(this.database);
+    // A test may end all connections to its database.
+    connection.on("error", () => this.#idle.delete(connection));
+    return connection;
+  }
+
+  /** Ends those that nothing is asked by. */
+  async close(): Promise<void> {
+    const idle = [...this.#idle];
+    this.#idle.clear();
+    await Promise.allSettled(idle.map((connection) => connection.end()));
   }
 }
 
@@ -209,18 +254,16 @@ export function dropSpareAtEnd(): void {
   if (dropped) return;
   dropped = true;
   Deno.test.afterAll(async () => {
-    for (const name of spare.splice(0)) await runMysql(undefined, `DROP DATABASE ${name}`);
+    for (const name of spare.splice(0)) await runMysql(`DROP DATABASE ${name}`);
   });
 }
 
 /** As it was before the first start, but for the tables that every start makes that finds `schema_version` 0. */
-async function empty(name: string): Promise<void> {
-  const tables = await runMysql(
-    name,
+async function empty(connections: Connections): Promise<void> {
+  const tables = await connections.query(
     "SELECT table_name AS name, auto_increment > 1 AS counts FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name <> 'schema_version'",
   );
-  await runMysql(
-    name,
+  await connections.query(
     [
       ...tables.map(({ name }) => `DELETE FROM ${name}`),
       ...tables.filter(({ counts }) => Number(counts) === 1).map(({ name }) => `ALTER TABLE ${name} AUTO_INCREMENT = 1`),
@@ -237,6 +280,7 @@ async function mysqlDatabase(nodes: number, spare?: string[]): Promise<TestDatab
   const url = new URL(server);
   url.pathname = `/${name}`;
   const stores: Store[] = [];
+  const connections = new Connections(name);
   return {
     kind: "mysql",
     nodes,
@@ -246,12 +290,13 @@ async function mysqlDatabase(nodes: number, spare?: string[]): Promise<TestDatab
       stores.push(store);
       return store;
     },
-    query: (sql) => runMysql(name, sql),
+    query: (sql) => connections.query(sql),
     async [Symbol.asyncDispose]() {
       await Promise.allSettled(stores.map((s) => s.close()));
-      if (!spare) return void await runMysql(undefined, `DROP DATABASE ${name}`);
-      await empty(name);
-      spare.push(name);
+      if (spare) await empty(connections);
+      await connections.close();
+      if (spare) spare.push(name);
+      else await runMysql(`DROP DATABASE ${name}`);
     },
   };
 }
