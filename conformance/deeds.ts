@@ -1,7 +1,7 @@
 /** Rules 6.18 to 6.24: what becomes of messages. */
 import { assert, assertEquals } from "@std/assert";
 import type { Client, Message } from "./client.ts";
-import { type Check, type Member, placeOf, randomText, type Stage } from "./suite.ts";
+import { type Check, type Member, placeOf, randomText, Skip, type Stage } from "./suite.ts";
 
 const inLog = (m: Message) => m.seq !== undefined;
 
@@ -64,6 +64,36 @@ export const deeds: Check[] = [
       assertEquals(await send({ msg: "" }), 13);
       await say(alice, { toid: bob.id }, "nothing before");
       assertEquals((await bob.client.next(inLog)).msg, "nothing before");
+    },
+  },
+  {
+    rule: "15.9",
+    title:
+      "POST of a file's address: a file of one's own of the same bytes, which stays when the other is deleted; 401 without a token, 404 of what is gone",
+    // Elsewhere it is not known where HTTP is.
+    over: ["ws"],
+    async run(stage) {
+      const [alice, bob] = await stage.members(2);
+      if (!(alice.ack.features as string[]).includes("files")) throw new Skip("the server takes no files");
+      const http = async (path: string, { token, ...init }: RequestInit & { token?: string } = {}) => {
+        const { href } = new URL(path, stage.target.url.replace("ws", "http"));
+        const response = await fetch(href, { ...init, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } });
+        return { status: response.status, text: await response.text() };
+      };
+      const mine = JSON.parse((await http("/files?name=a.txt", { method: "POST", token: alice.token, body: "some bytes" })).text);
+      const messageid = await say(alice, { toid: bob.id }, "look", { files: [mine.id] });
+      const [{ url }] = (await bob.client.next(inLog)).files as [{ url: string }];
+      assertEquals((await http(url, { method: "POST" })).status, 401);
+      assertEquals((await http(`${url}x`, { method: "POST", token: bob.token })).status, 404);
+      const { status, text } = await http(url, { method: "POST", token: bob.token });
+      const copy = JSON.parse(text);
+      assertEquals([status, { ...copy, id: 0 }], [201, { ...mine, id: 0 }]);
+      assertEquals(copy.id === mine.id, false);
+      await say(bob, { toid: alice.id }, "yours", { files: [copy.id] });
+      const [again] = (await alice.client.next(inLog)).files as [{ url: string }];
+      assertEquals((await alice.client.request({ msgid: 26, messageid })).errno, 0);
+      assertEquals([(await http(url)).status, (await http(url, { method: "POST", token: bob.token })).status], [404, 404]);
+      assertEquals((await http(again.url)).text, "some bytes");
     },
   },
   {

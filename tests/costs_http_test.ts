@@ -72,6 +72,7 @@ databaseTest("costs: every request over HTTP at its worst: no turn of the event 
     const hooked = new TextEncoder().encode(JSON.stringify({ text: "x".repeat(60_000) }));
     const rows: Record<string, Exchange> = {
       "POST /files": { head: `POST /files?name=a HTTP/1.1${bearer}`, body: FILE, status: 201 },
+      "POST a file's address": { head: `POST ${url} HTTP/1.1${bearer}`, body: new Uint8Array(0), status: 201 },
       "GET a file": { head: `GET ${url} HTTP/1.1`, status: 200, long: true },
       "GET a part": { head: `GET ${url} HTTP/1.1\r\nRange: bytes=1000-`, status: 206, long: true },
       "HEAD a file": { head: `HEAD ${url} HTTP/1.1`, status: 200 },

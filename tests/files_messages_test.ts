@@ -1,10 +1,12 @@
 // Files of messages: sent with them, seen by whoever sees them, and gone with them.
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Msg } from "../src/wire/msgid.ts";
+import { copyFile, type FileRefused } from "../src/client/files.ts";
 import { databaseTest } from "./support/databases.ts";
 import { FileServer, type FileTold } from "./support/files.ts";
 import type { Message, RawClient } from "./support/raw_client.ts";
+import { upTo } from "./support/chat.ts";
 import { eventually, type TestUser } from "./support/server.ts";
 
 const settings = { url: "https://chat.example.org", limits: "off" };
@@ -142,3 +144,57 @@ databaseTest(
     assertMatch(String((await db.query("select sum(bytes) as n from kept"))[0]!.n), /^0$/);
   },
 );
+
+databaseTest("files of messages: forwarded by whoever has the address, counted for them, and gone with their message alone", async (db) => {
+  await using files = await FileServer.start(db, { ...settings, "user-quota": "10000" }, { times: { sweep: 20 } });
+  const [ann, bob] = files.users as [TestUser, TestUser];
+  await using sender = await files.server.client(ann, { proto: 3 });
+  await using reader = await files.server.client(bob, { proto: 3 });
+  const url = files.url;
+  const status = (path: string, token: string) => copyFile(path, { url, token }).then(() => 201, (error: FileRefused) => error.status);
+  const one = await files.upload("some text", "one.txt");
+  const { messageid } = await send(sender, { toid: bob.id, files: [one.id] });
+  const [told] = (await reader.next(isChat)).files as [{ url: string }];
+  assertEquals([await status(told.url, "nobody's"), await status("/files/none", bob.token)], [401, 404]);
+  const copy = await copyFile(told.url, { url, token: bob.token });
+  const { url: _, ...same } = one;
+  assertEquals<object>(copy, { ...same, id: copy.id });
+  assert(copy.id !== one.id);
+  // It is bob's: ann cannot send it.
+  assertEquals((await send(sender, { toid: bob.id, files: [copy.id] })).errno, 26);
+  const forwarded = await send(reader, { toid: ann.id, files: [copy.id] });
+  const [theirs] = (await sender.next(isChat)).files as [{ url: string }];
+  assertEquals((await files.stored()).length, 1);
+  // One more is room for, each counts as a block.
+  assertEquals([await status(told.url, bob.token), await status(told.url, bob.token)], [201, 507]);
+  assertEquals((await sender.request({ msgid: Msg.DELETE, messageid })).errno, 0);
+  assertEquals([(await files.fetch(told.url, { method: "HEAD" })).status, await status(told.url, ann.token)], [404, 404]);
+  assertEquals(await (await files.fetch(theirs.url)).text(), "some text");
+  assertEquals((await reader.request({ msgid: Msg.DELETE, messageid: forwarded.messageid })).errno, 0);
+  assertEquals((await files.fetch(theirs.url, { method: "HEAD" })).status, 404);
+  // One that nothing uses yet is there, and nothing else.
+  assertEquals((await files.stored()).length, 1);
+  const kept = async () => (await db.query("select bytes as n from kept order by userid")).map(({ n }) => Number(n));
+  assertEquals(await kept(), [0, 4096]);
+});
+
+databaseTest("files of messages: forwarded in the moment in which they are deleted: there with their bytes, or refused", async (db) => {
+  await using files = await FileServer.start(db, { ...settings, limits: "off" }, { times: { sweep: 5 } });
+  const [ann, bob] = files.users as [TestUser, TestUser];
+  await using sender = await files.server.client(ann, { proto: 3 });
+  const left: number[] = [];
+  for (const i of upTo(20)) {
+    const file = await files.upload(`bytes ${i}`);
+    const { messageid } = await send(sender, { toid: bob.id, files: [file.id] });
+    const copying = upTo(3).map(() => copyFile(file.url, { url: files.url, token: bob.token }));
+    const [, ...copies] = await Promise.allSettled([sender.request({ msgid: Msg.DELETE, messageid }), ...copying]);
+    for (const copy of copies) {
+      if (copy.status === "fulfilled") left.push(copy.value.id);
+      else assertEquals((copy.reason as FileRefused).status, 404);
+    }
+  }
+  await eventually(async () => (await db.query("select place from gone")).length === 0, "what is gone is swept");
+  const rows = await db.query("select id, urlkey from file");
+  assertEquals(rows.map(({ id }) => Number(id)).sort((a, b) => a - b), left.sort((a, b) => a - b));
+  for (const { urlkey } of rows) assertMatch(await (await files.fetch(`/files/${urlkey}`)).text(), /^bytes /);
+});

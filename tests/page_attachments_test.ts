@@ -94,4 +94,47 @@ pageTest("files: chosen and dropped, one taken out, sent without a text; the oth
   assertEquals(bob.complaints.splice(0).filter((complaint) => !refused.test(complaint)), []);
 }, ["--files", folder]);
 
+pageTest("files: go along when their message is forwarded, and are kept when that is deleted; of one that is gone it is said so", async (t) => {
+  const [alice, bob] = [await t.person(), await t.person()];
+  await alice.register("alice");
+  await bob.register("bob");
+  await alice.begin("A person", "bob");
+  for (const text of ["", "again"]) {
+    await alice.page.locator(".composer input[type=file]").setInputFiles({
+      name: "list.txt",
+      mimeType: "text/plain",
+      buffer: Buffer.from("bread\n"),
+    });
+    await alice.send(text);
+    await alice.page.getByRole("list", { name: "Attached files" }).waitFor({ state: "detached" });
+  }
+  await bob.begin("A new group", "club");
+  await bob.open("alice");
+  const forward = async (nth: number) => {
+    await bob.page.locator(".message.theirs").nth(nth).hover();
+    await bob.page.locator(".message.theirs").nth(nth).locator("button.more").click();
+    await bob.page.getByRole("menuitem", { name: "Forward" }).click();
+  };
+  const chosen = bob.page.getByRole("dialog", { name: "Forward" });
+  const attached = bob.page.getByRole("list", { name: "Attached files" }).getByRole("listitem");
+  await bob.page.locator(".message.theirs .file").nth(1).waitFor();
+  await forward(0);
+  await chosen.getByRole("button", { name: "club" }).click();
+  await attached.filter({ hasText: "list.txt" }).waitFor();
+  await bob.page.locator(".composer button[type=submit]").click();
+  const notes = bob.page.locator(".message.mine .file", { hasText: "list.txt" });
+  await notes.waitFor();
+  // Gone between the choice and the answer, as when its writer deletes it meanwhile.
+  await bob.open("alice");
+  await forward(1);
+  await t.db.query("delete from file where owner = 1");
+  bob.expectsRefusals = true;
+  await chosen.getByRole("button", { name: "club" }).click();
+  await attached.getByText("This file is not on the server any more.").waitFor();
+  assertEquals(await bob.page.locator(".composer textarea").inputValue(), "again");
+  const saving = bob.page.waitForEvent("download");
+  await notes.getByRole("link", { name: "Save list.txt" }).click();
+  assertEquals(await Deno.readTextFile(await (await saving).path()), "bread\n");
+}, ["--files", folder]);
+
 Deno.test("page: the files' folder goes", () => Deno.remove(folder, { recursive: true }));

@@ -1,5 +1,5 @@
 /**
- * Taking files in: what may come at all, then the bytes, then the row (the rules stand in store/files.ts).
+ * Taking files in: what may come at all, then the bytes, then the row (the rules stand in store/files.ts). Of what is here already, the row alone.
  *
  * What an upload may still bring counts as taken already, both of the disk and of its user's number of uploads; so many that begin at once do not get past a limit.
  */
@@ -78,6 +78,15 @@ export class Uploads {
     }
   }
 
+  /** Makes another file of that of an address, of this owner: its bytes stay where they are. Throws {@linkcode StoreUnavailable}. @returns GONE: it is not there, or not any more */
+  async copy(owner: UserId, of: string): Promise<FileInfo | "QUOTA" | "GONE"> {
+    const { store, folder, time } = this.#parts;
+    const file = await store.findFile(of);
+    if (!file || !await folder.has(file.place)) return "GONE";
+    const copied = await store.copyFile(of, { owner, urlkey: newKey(), created: time.now() }, await this.#room(owner));
+    return copied === "FULL" ? "QUOTA" : copied;
+  }
+
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
     while (this.#under.size > 0) await new Promise<void>((resolve) => this.#ended.push(resolve));
@@ -100,8 +109,7 @@ export class Uploads {
       throw error;
     }
     await folder.put(received, place);
-    const urlkey = nodeCrypto().randomBytes(16).toString("base64url");
-    const added = await store.addFile({ owner, hash, place, urlkey, created: time.now(), ...known }, await this.#room(owner));
+    const added = await store.addFile({ owner, hash, place, urlkey: newKey(), created: time.now(), ...known }, await this.#room(owner));
     if (added === "FULL") {
       await folder.remove(place);
       await store.forgetPlaces([place]);
@@ -115,6 +123,11 @@ export class Uploads {
     }
     return { id: added.id, ...known };
   }
+}
+
+/** What an address ends with. */
+function newKey(): string {
+  return nodeCrypto().randomBytes(16).toString("base64url");
 }
 
 /** What a file is, by what is in it. */

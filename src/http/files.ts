@@ -1,5 +1,5 @@
 /**
- * `POST /files` takes a file in, `GET /files/KEY` gives it to whoever has the address.
+ * `POST /files` takes a file in, `GET /files/KEY` gives it to whoever has the address, and `POST /files/KEY` gives it to them as a file of their own.
  *
  * What a browser is given here never runs, whatever it is: it is told the type that the bytes have, and no other; what is no picture, sound or film is to be saved,
  * not shown; and what is shown is shown in a sandbox.
@@ -13,13 +13,14 @@ import { uploadCost } from "../ops/costs.ts";
 import type { Limits } from "../ops/limits.ts";
 import type { TrustedTime } from "../ops/trusted_time.ts";
 import { type FileInfo, FILES_PATH, type StoredFile, toldOf } from "../store/files.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, UserId } from "../store/store.ts";
 import { bearer, unauthorized } from "./bearer.ts";
 import type { Route } from "./routes.ts";
 
 const SANDBOX = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
-const REFUSED_UPLOADS: Readonly<Record<Refused, [status: number, reason: string]>> = {
+const REFUSED_UPLOADS: Readonly<Record<Refused | "GONE", [status: number, reason: string]>> = {
+  GONE: [404, "the file is gone"],
   MANY: [429, "you are uploading as many files as you may at once"],
   QUOTA: [507, "you have as much here as you may have"],
   DISK: [507, "the disk is full"],
@@ -46,6 +47,7 @@ export function fileRoutes(parts: FilesParts): Route[] {
   return [
     { method: "POST", path: FILES_PATH, answer: (request) => upload(parts, request) },
     { method: "GET", path: `${FILES_PATH}/*`, answer: (request) => download(parts, request) },
+    { method: "POST", path: `${FILES_PATH}/*`, answer: (request) => copy(parts, request) },
   ];
 }
 
@@ -61,14 +63,33 @@ async function upload({ store, uploads, limits, time, maxFile }: FilesParts, req
   if (length === undefined) return text(411, "the length of the file must be told: Content-Length");
   if (length > maxFile) return text(413, `a file may have ${maxFile} bytes`);
   const { id } = owner.account;
-  const retry = limits.request(id, uploadCost(length));
-  if (retry > 0) return text(429, "too many requests", { "retry-after": String(Math.ceil(retry / 1000)) });
-  const file = await uploads.take(id, query.get("name") ?? "", length, () => request.body());
+  return tooMany(limits, id, length) ?? taken(await uploads.take(id, query.get("name") ?? "", length, () => request.body()));
+}
+
+async function copy({ store, uploads, limits, time }: FilesParts, request: HttpRequest): Promise<Answer> {
+  const owner = await bearer(request, store, time);
+  if (!owner) return unauthorized();
+  const { id } = owner.account;
+  return tooMany(limits, id, 0) ?? taken(await uploads.copy(id, keyOf(request)));
+}
+
+function tooMany(limits: Limits, id: UserId, size: number): Answer | undefined {
+  const retry = limits.request(id, uploadCost(size));
+  return retry > 0 ? text(429, "too many requests", { "retry-after": String(Math.ceil(retry / 1000)) }) : undefined;
+}
+
+function taken(file: FileInfo | Refused | "GONE"): Answer {
   return typeof file === "string" ? text(...REFUSED_UPLOADS[file]) : json(201, withoutAddress(file));
 }
 
-async function download({ store, folder }: FilesParts, { path, headers }: HttpRequest): Promise<Answer | undefined> {
-  const file = await store.findFile(path.slice(FILES_PATH.length + 1));
+/** What the address ends with. */
+function keyOf({ path }: HttpRequest): string {
+  return path.slice(FILES_PATH.length + 1);
+}
+
+async function download({ store, folder }: FilesParts, request: HttpRequest): Promise<Answer | undefined> {
+  const { headers } = request;
+  const file = await store.findFile(keyOf(request));
   if (!file) return undefined;
   if (!await folder.has(file.place)) return text(404, "the file is lost");
   const { size, hash, type } = file;

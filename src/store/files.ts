@@ -5,7 +5,7 @@
  * 2. Bytes stand at a place. No place is ever given twice: once the last row that names one is gone, no row will name it again.
  * 3. A place is in the table `gone` from before its bytes are put there until a row names it, and from when a row that named it went until its bytes have. So
  *    whatever a crash leaves is found there, and nothing needs to be looked for in the folder.
- * 4. Who uploads what is there already shares its place; that is decided where the row is written, under the lock of a row that names it.
+ * 4. Who uploads what is there already, or has a file anew, shares its place; that is decided where the row is written, under the lock of a row that names it.
  * 5. `kept` is what a user's files take, by {@linkcode sizeKept}. It changes with the rows, in the same transaction.
  */
 import { Buffer } from "node:buffer";
@@ -117,6 +117,8 @@ export interface FileStore {
   addFile(file: NewFile, quota: number): Promise<{ id: FileId; place: string } | "FULL">;
   /** The file of this address; undefined: there is none, or none any more. */
   findFile(urlkey: string): Promise<StoredFile | undefined>;
+  /** Writes a row like that of the file of address `of`, at the same place, for a message of whoever `copy` says. @returns what is told of it; GONE: there is no such file, or none any more; FULL: as above */
+  copyFile(of: string, copy: Pick<NewFile, "owner" | "urlkey" | "created">, quota: number): Promise<FileInfo | "GONE" | "FULL">;
   /** The rows of up to `limit` files that nothing has used, from before `before` (ms), go. @returns how many */
   expireFiles(before: number, limit: number): Promise<number>;
   /** Up to `limit` places whose bytes are to go at `now` (ms): no row names them, and none will. */

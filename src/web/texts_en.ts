@@ -276,6 +276,7 @@ export const english = {
   } as Record<number, string>,
   fileErrors: {
     401: "You are not logged in any more.",
+    404: "This file is not on the server any more.",
     413: "The file is too large for this server.",
     415: "This browser cannot read that as a picture.",
     429: "That was a bit fast. Please wait a moment.",

@@ -223,6 +223,8 @@ class Stage {
     if (command) return await this.#operate(command, Number(this.#values.get(name)));
     const [, uploader, file] = /^([a-z]+) uploads (\S+): it is <file>$/.exec(what) ?? [];
     if (uploader) return await this.#upload(Number(this.#values.get(uploader)), file!);
+    const [, forwarder, key] = /^([a-z]+) has the file of (<key>) anew: it is <file2>$/.exec(what) ?? [];
+    if (forwarder) return await this.#copy(Number(this.#values.get(forwarder)), this.#filled(key!));
     switch (what) {
       case "the database is away":
         this.#watch.around = () => Promise.reject(new StoreUnavailable("as the test wants it"));
@@ -244,6 +246,14 @@ class Stage {
     const told = { name, type: "image/jpeg", size: 48213, width: 1600, height: 1200 };
     const added = await store.addFile({ owner, ...told, ...place, created: Date.now() }, 1e9);
     this.#values.set("file", String((added as { id: number }).id));
+    await store.close();
+  }
+
+  /** The same file once more. */
+  async #copy(owner: number, of: string): Promise<void> {
+    const store = await this.#server.db.open();
+    const copied = await store.copyFile(of, { owner, urlkey: randomBytes(16).toString("base64url"), created: Date.now() }, 1e9);
+    this.#values.set("file2", String((copied as { id: number }).id));
     await store.close();
   }
 

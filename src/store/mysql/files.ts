@@ -1,6 +1,6 @@
 // Files. Whoever changes rows of several of these tables takes them in one order: gone, file by id, kept.
 
-import { type FileId, type FileInfo, type FileStore, type FileTold, PICTURES, sizeKept, type StoredFile } from "../files.ts";
+import { type FileId, type FileInfo, type FileStore, type FileTold, type NewFile, PICTURES, sizeKept, type StoredFile } from "../files.ts";
 import type { UserId } from "../store.ts";
 import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
@@ -17,31 +17,31 @@ export function files(db: Pool): FileStore {
       await db.write("INSERT INTO gone (place, at) VALUES (?, ?)", [place, at]);
     },
 
-    async addFile({ owner, hash, name, type, size, width, height, place, urlkey, created }, quota) {
-      // So that there is a row to lock.
-      await db.write("INSERT IGNORE INTO kept (userid, bytes) VALUES (?, 0)", [owner]);
-      return await db.transaction(async (tx) => {
-        await tx.rows("SELECT place FROM gone WHERE place = ? FOR UPDATE", [place]);
+    async addFile(file, quota) {
+      return await adding(db, file.owner, async (tx) => {
+        await tx.rows("SELECT place FROM gone WHERE place = ? FOR UPDATE", [file.place]);
         // Who removes that row waits, and then finds the one that is written here.
-        const [shared] = await tx.rows<{ place: string }>("SELECT place FROM file WHERE hash = ? LIMIT 1 LOCK IN SHARE MODE", [hash]);
-        const { insertId } = await tx.change(
-          "INSERT INTO file (owner, hash, name, type, size, width, height, place, urlkey, created, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-          [owner, hash, name, type, size, width, height, shared?.place ?? place, urlkey, created],
-        );
+        const [shared] = await tx.rows<{ place: string }>("SELECT place FROM file WHERE hash = ? LIMIT 1 LOCK IN SHARE MODE", [file.hash]);
+        const place = shared?.place ?? file.place;
         if (!shared) await tx.change("DELETE FROM gone WHERE place = ?", [place]);
-        const more = sizeKept(size);
-        const { affectedRows } = await tx.change("UPDATE kept SET bytes = bytes + ? WHERE userid = ? AND bytes + ? <= ?", [more, owner, more, quota]);
-        if (affectedRows === 0) throw new OverQuota();
-        return { id: insertId, place: shared?.place ?? place };
-      }).catch((error) => {
-        if (error instanceof OverQuota) return "FULL";
-        throw error;
+        return { id: await insert(tx, { ...file, place }, quota), place };
       });
     },
 
     async findFile(urlkey) {
-      const rows = await db.read<StoredFile>("SELECT id, name, type, size, width, height, hash, place FROM file WHERE urlkey = ?", [urlkey]);
+      const rows = await db.read<StoredFile>(`SELECT ${STORED} FROM file WHERE urlkey = ?`, [urlkey]);
       return rows[0];
+    },
+
+    async copyFile(of, copy, quota) {
+      const [found] = await db.read<{ id: FileId }>("SELECT id FROM file WHERE urlkey = ?", [of]);
+      if (!found) return "GONE";
+      return await adding(db, copy.owner, async (tx) => {
+        // As above. By its number, as those who remove it.
+        const [file] = await tx.rows<StoredFile>(`SELECT ${STORED} FROM file WHERE id = ? LOCK IN SHARE MODE`, [found.id]);
+        if (!file) return "GONE";
+        return { ...file, id: await insert(tx, { ...file, ...copy }, quota) };
+      });
     },
 
     async expireFiles(before, limit) {
@@ -72,8 +72,32 @@ export function files(db: Pool): FileStore {
   };
 }
 
+const STORED = "id, name, type, size, width, height, hash, place";
+
 /** Rolls the transaction back. */
 class OverQuota extends Error {}
+
+/** A transaction that adds to what is the owner's. */
+async function adding<T>(db: Pool, owner: UserId, work: (tx: Link) => Promise<T>): Promise<T | "FULL"> {
+  // So that there is a row to lock.
+  await db.write("INSERT IGNORE INTO kept (userid, bytes) VALUES (?, 0)", [owner]);
+  return await db.transaction(work).catch((error) => {
+    if (error instanceof OverQuota) return "FULL";
+    throw error;
+  });
+}
+
+/** Writes a row, and counts what it takes. */
+async function insert(tx: Link, { owner, hash, name, type, size, width, height, place, urlkey, created }: NewFile, quota: number): Promise<FileId> {
+  const { insertId } = await tx.change(
+    "INSERT INTO file (owner, hash, name, type, size, width, height, place, urlkey, created, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+    [owner, hash, name, type, size, width, height, place, urlkey, created],
+  );
+  const more = sizeKept(size);
+  const { affectedRows } = await tx.change("UPDATE kept SET bytes = bytes + ? WHERE userid = ? AND bytes + ? <= ?", [more, owner, more, quota]);
+  if (affectedRows === 0) throw new OverQuota();
+  return insertId;
+}
 
 /** A file that nothing has used. */
 export interface UnusedFile extends FileInfo {

@@ -1,4 +1,4 @@
-import { type FileId, type FileStore, type FileTold, PICTURES, sizeKept, type StoredFile, toldOf } from "../files.ts";
+import { type FileId, type FileStore, type FileTold, type NewFile, PICTURES, sizeKept, type StoredFile, toldOf } from "../files.ts";
 import type { UserId } from "../store.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 
@@ -9,27 +9,25 @@ export function fileStore(db: Database): FileStore {
 
     reservePlace: (place, at) => db.write(() => void db.run("INSERT INTO gone (place, at) VALUES (?, ?)", place, at)),
 
-    addFile({ owner, hash, name, type, size, width, height, place, urlkey, created }, quota) {
-      const keep = `INSERT INTO kept (userid, bytes) SELECT ?1, ?2 WHERE ?2 <= ?3
-        ON CONFLICT (userid) DO UPDATE SET bytes = bytes + ?2 WHERE bytes + ?2 <= ?3`;
-      const insert = `INSERT INTO file (owner, hash, name, type, size, width, height, place, urlkey, created, used)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`;
+    addFile(file, quota) {
       return db.write(() => {
-        if (db.run(keep, owner, sizeKept(size), quota) === 0) return "FULL";
-        const [shared] = db.row<[string]>("SELECT place FROM file WHERE hash = ? LIMIT 1", hash) ?? [];
+        const [shared] = db.row<[string]>("SELECT place FROM file WHERE hash = ? LIMIT 1", file.hash) ?? [];
+        const place = shared ?? file.place;
+        const id = insert(db, { ...file, place }, quota);
+        if (id === "FULL") return id;
         if (shared === undefined) db.run("DELETE FROM gone WHERE place = ?", place);
-        const id = db.insert(insert, owner, hash, name, type, size, width, height, shared ?? place, urlkey, created)!;
-        return { id, place: shared ?? place };
+        return { id, place };
       });
     },
 
-    findFile(urlkey) {
-      type Row = [FileId, string, string, number, number | null, number | null, string, string];
-      return db.read((): StoredFile | undefined => {
-        const row = db.row<Row>("SELECT id, name, type, size, width, height, hash, place FROM file WHERE urlkey = ?", urlkey);
-        if (!row) return undefined;
-        const [id, name, type, size, width, height, hash, place] = row;
-        return { id, name, type, size, width, height, hash, place };
+    findFile: (urlkey) => db.read(() => find(db, urlkey)),
+
+    copyFile(of, copy, quota) {
+      return db.write(() => {
+        const file = find(db, of);
+        if (!file) return "GONE";
+        const id = insert(db, { ...file, ...copy }, quota);
+        return id === "FULL" ? id : { ...file, id };
       });
     },
 
@@ -50,6 +48,24 @@ export function fileStore(db: Database): FileStore {
 
     forgetPlaces: (places) => db.write(() => places.forEach((place) => db.run("DELETE FROM gone WHERE place = ?", place)), places.length),
   };
+}
+
+function find(db: Database, urlkey: string): StoredFile | undefined {
+  type Row = [FileId, string, string, number, number | null, number | null, string, string];
+  const row = db.row<Row>("SELECT id, name, type, size, width, height, hash, place FROM file WHERE urlkey = ?", urlkey);
+  if (!row) return undefined;
+  const [id, name, type, size, width, height, hash, place] = row;
+  return { id, name, type, size, width, height, hash, place };
+}
+
+/** Writes a row, and counts what it takes. In `write`. */
+function insert(db: Database, { owner, hash, name, type, size, width, height, place, urlkey, created }: NewFile, quota: number): FileId | "FULL" {
+  const keep = `INSERT INTO kept (userid, bytes) SELECT ?1, ?2 WHERE ?2 <= ?3
+    ON CONFLICT (userid) DO UPDATE SET bytes = bytes + ?2 WHERE bytes + ?2 <= ?3`;
+  if (db.run(keep, owner, sizeKept(size), quota) === 0) return "FULL";
+  const sql = `INSERT INTO file (owner, hash, name, type, size, width, height, place, urlkey, created, used)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`;
+  return db.insert(sql, owner, hash, name, type, size, width, height, place, urlkey, created)!;
 }
 
 /** What is told of these files, if all of them are there, are the owner's, and nothing has used them. In `write`. */

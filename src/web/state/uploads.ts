@@ -1,6 +1,7 @@
-/** Files on their way up, for messages that are not sent yet. They stay when another conversation is opened, and go with the page. */
-import { FileRefused, type Uploaded } from "../../client/files.ts";
+/** Files on their way up, or of messages that are forwarded, for messages that are not sent yet. They stay when another conversation is opened, and go with the page. */
+import { copyFile, FileRefused, type Uploaded } from "../../client/files.ts";
 import { ConnectionLost, type FileTold } from "../../client/natter_client.ts";
+import { serverUrl } from "../format.ts";
 import type { Key } from "./model.ts";
 import type { Account } from "./account.ts";
 
@@ -10,7 +11,8 @@ export const MAX_FILES = 10;
 export interface Upload {
   /** Its own on this page. */
   id: number;
-  file: File;
+  /** What goes up, or a file of a message, which is on the server. */
+  file: File | FileTold;
   state: "going" | "done" | "failed";
   /** How much has gone, of 1. */
   part: number;
@@ -44,17 +46,17 @@ export class Uploads {
   }
 
   /** Begins. @returns whether there was room for all */
-  add(me: number, key: Key, files: readonly File[]): boolean {
+  add(me: number, key: Key, files: readonly (File | FileTold)[]): boolean {
     const here = this.of(me, key);
     const added = files.slice(0, MAX_FILES - here.length).map((file): Upload => ({ id: ++this.#last, file, state: "going", part: 0 }));
     this.#set(me, key, [...here, ...added]);
-    for (const upload of added) this.#begin(me, key, upload);
+    for (const upload of added) this.#start(me, key, upload);
     return added.length === files.length;
   }
 
   again(me: number, key: Key, upload: Upload): void {
     this.#change(me, key, upload.id, { state: "going", part: 0 });
-    this.#begin(me, key, upload);
+    this.#start(me, key, upload);
   }
 
   /** Gives one up. What is on the server already goes by itself, since no message has it. */
@@ -71,24 +73,33 @@ export class Uploads {
     return ids;
   }
 
+  #start(me: number, key: Key, { id, file }: Upload): void {
+    if (file instanceof File) return this.#send(me, key, id, file);
+    copyFile(file.url, { url: serverUrl(), token: this.#account.client.session?.token ?? "" }).then(
+      (uploaded) => this.#done(me, key, id, uploaded),
+      (error) => this.#change(me, key, id, { state: "failed", error }),
+    );
+  }
+
+  #done(me: number, key: Key, id: number, uploaded: Uploaded): void {
+    known.set(uploaded.id, uploaded);
+    this.#change(me, key, id, { state: "done", part: 1, uploaded });
+  }
+
   /** By XMLHttpRequest: `fetch` tells nothing of how much has gone. */
-  #begin(me: number, key: Key, { id, file }: Upload): void {
+  #send(me: number, key: Key, id: number, file: File): void {
     const request = new XMLHttpRequest();
     this.#requests.set(id, request);
     request.open("POST", new URL(`files?name=${encodeURIComponent(file.name.toWellFormed())}`, document.baseURI));
     request.setRequestHeader("authorization", `Bearer ${this.#account.client.session?.token ?? ""}`);
     request.upload.onprogress = ({ loaded, total }) => this.#change(me, key, id, { part: total > 0 ? loaded / total : 0 });
-    const ended = (how: Partial<Upload>) => {
-      this.#requests.delete(id);
-      this.#change(me, key, id, how);
-    };
-    request.onerror = () => ended({ state: "failed", error: new ConnectionLost("unreachable") });
+    const failed = (error: unknown) => this.#change(me, key, id, { state: "failed", error });
+    request.onerror = () => failed(new ConnectionLost("unreachable"));
     request.onload = () => {
-      if (request.status !== 201) return ended({ state: "failed", error: new FileRefused(request.status, request.responseText) });
-      const uploaded: Uploaded = JSON.parse(request.responseText);
-      known.set(uploaded.id, uploaded);
-      ended({ state: "done", part: 1, uploaded });
+      if (request.status !== 201) failed(new FileRefused(request.status, request.responseText));
+      else this.#done(me, key, id, JSON.parse(request.responseText));
     };
+    request.onloadend = () => this.#requests.delete(id);
     request.send(file);
   }
 

@@ -1,4 +1,4 @@
-/** Passing on what was said: it goes into the field of another conversation, where it is sent, or more is written. */
+/** Passing on what was said: it goes, with its files, into the field of another conversation, where it is sent, or more is written. */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { t } from "../i18n.ts";
@@ -6,12 +6,13 @@ import { mayWrite } from "../state/groups.ts";
 import { isGroup, type Key, type Line, numberOf } from "../state/model.ts";
 import { readDraft, writeDraft } from "../state/storage.ts";
 import { sorted, type State } from "../state/store.ts";
+import { MAX_FILES } from "../state/uploads.ts";
 import { Avatar } from "./avatar.tsx";
 import { useParts } from "./context.ts";
 import { Dialog } from "./dialog.tsx";
 
 export function ForwardDialog({ line, state }: { line: Line; state: State }): JSX.Element {
-  const { route, talk } = useParts();
+  const { route, store, talk, uploads } = useParts();
   const [search, setSearch] = useState("");
   const { me, open, blocked } = state;
   const wanted = search.trim().toLowerCase();
@@ -19,8 +20,8 @@ export function ForwardDialog({ line, state }: { line: Line; state: State }): JS
   const found = sorted(state.conversations).map(({ key, name }) => ({ key, name: key === `u${me.id}` ? t.notes : name }))
     .filter(({ key, name }) => may(key) && name.toLowerCase().includes(wanted));
   const choose = (key: Key) => {
-    const draft = readDraft(me.id, key);
-    writeDraft(me.id, key, draft === "" ? line.msg : `${draft}\n${line.msg}`);
+    writeDraft(me.id, key, [readDraft(me.id, key), line.msg].filter((text) => text !== "").join("\n"));
+    if (line.files && !uploads.add(me.id, key, line.files)) store.complain(t.tooManyFiles(MAX_FILES));
     talk.write(key, undefined);
     route.open(key);
   };

@@ -23,9 +23,11 @@ export function MessageMenu({ conversation, open: { line, anchor }, close }: { c
   const writes = !isGroup(conversation) || mayWrite(store.state, numberOf(conversation));
   const items: MenuItem[] = [];
   if (writes) items.push({ text: t.reply, icon: "reply", act: () => talk.write(conversation, { what: "reply", line }) });
-  // Files are the uploader's: what goes on is the text.
   if (line.msg !== "") {
     items.push({ text: t.copyText, icon: "copy", act: () => void copyText(line.msg).catch(() => store.complain(t.copyFailed)) });
+  }
+  // In a moment it is known where files that were just sent are.
+  if (!line.files?.some(({ url }) => url === "")) {
     items.push({ text: t.forward, icon: "forward", act: () => store.update({ dialog: "forward", chosen: line }) });
   }
   if (writes && mayEdit(store.state, line)) {
