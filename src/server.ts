@@ -266,7 +266,7 @@ class NatterServer implements Server {
     const changes = this.#changes = new Changes({ store, router, table, ties, signals, pushes });
     const groupNews = this.#groupNews = new GroupNews({ router, changes, counters, limits });
     const reading = new Reading({ store, router, table, pushes, changes, limits });
-    const deeds = new Deeds({ store, router, counters, limits, quota });
+    const deeds = new Deeds({ store, router, counters, limits, quota, notifier });
     const remote = new RemoteHolders(store, router);
     const fenced = () => this.#node.renewSoon();
     const shared = { store, table, router, offline, listener: news, end };

@@ -109,6 +109,50 @@ databaseTest("push: in a muted group what speaks to the user by name, as the pag
   assertEquals(service.pushed.filter((one) => one.name === "phone").length, 2);
 });
 
+databaseTest("push: who is spoken to by name only since an edit, in a muted group, is told once; nobody else is", async (db) => {
+  await using service = new PushService();
+  await using server = await startServer(db, SETTINGS, trusting);
+  const [ann] = await makeUsers(db, 1);
+  await using a = await server.client(ann!, { proto: 3 });
+  const [phone] = await makeDevices(server, 1) as [TestDevice];
+  const [loud] = await makeDevices(server, 1) as [TestDevice];
+  const { groupid } = await ok(a, { msgid: 8, groupname: "g", groupdesc: "" });
+  for (const [name, device] of Object.entries({ phone, loud })) {
+    await subscribe(server, device, await service.browser(name), { text: true });
+    const { client } = await loginDevice(server, device);
+    await ok(client, { msgid: 9, groupid });
+    if (device === phone) await ok(client, { msgid: 45, groupid });
+    await client.close();
+  }
+  const { name } = phone.user;
+  const says = async (msg: string, fields: object = {}) => Number((await ok(a, { msgid: 10, groupid, msg, ...fields })).messageid);
+  const edits = async (messageid: number, msg: string) => {
+    await ok(a, { msgid: 25, messageid, msg });
+    await settled(db, server, a, service);
+  };
+  const told = (who: string) => service.pushed.filter((one) => one.name === who).map(({ text }) => JSON.parse(text)).map((m) => [m.messageid, m.msg]);
+  const one = await says("who comes?"), silent = await says("who?", { silent: true }), gone = await says("and who?");
+  await settled(db, server, a, service);
+  assertEquals(told("phone"), []);
+  await edits(one, `mail to me@${name}.example`);
+  await edits(silent, `@${name}, at night`);
+  await ok(a, { msgid: 25, messageid: gone, msg: `@${name}` });
+  await ok(a, { msgid: 26, messageid: gone });
+  await edits(one, "who comes now?");
+  assertEquals(told("phone").filter(([id]) => id !== gone), []);
+  await edits(one, `who comes, @${name}?`);
+  await edits(one, `who comes today, @${name}?`);
+  assertEquals(told("phone").filter(([id]) => id !== gone), [[one, `who comes, @${name}?`]]);
+  // Said and edited in one round.
+  const three = await says("hello");
+  await edits(three, `hello @${name}`);
+  assertEquals(told("phone").filter(([id]) => id === three), [[three, `hello @${name}`]]);
+  // Who has not muted it was told of the message.
+  assertEquals(told("loud").filter(([id]) => id === silent), []);
+  const ids = told("loud").map(([id]) => id);
+  assertEquals(ids.length, new Set(ids).size);
+});
+
 databaseTest("push: a subscription goes with its device, by whatever way that goes, and is taken over by who has the endpoint", async (db) => {
   await using service = new PushService();
   await using server = await startServer(db, SETTINGS, trusting);

@@ -15,7 +15,7 @@ databaseTest("an edit: the history and what still waits say the new text, and al
   const id = await say(store, ada, { toid: bob });
   const acted = await done(store, ada, id, edit("better"), 500);
   const told: Done = { id: ada, toid: bob, messageid: id, what: "edit", msg: "better", edited: 500 };
-  assertEquals(acted, { errno: "OK", done: told, receivers: [{ userId: bob, seq: 2, nodes: ["n1"] }] });
+  assertEquals(acted, { errno: "OK", done: told, receivers: [{ userId: bob, seq: 2, nodes: ["n1"] }], former: "hello" });
   const message: StoredMessage = { messageid: id, id: ada, name: "ada", toid: bob, msg: "better", ts: 10, edited: 500 };
   assertEquals(await seen(store, bob, { toid: ada }), [message]);
   assertEquals(await entries(store, bob), [{ ...message, seq: 1 }, { ...told, seq: 2 }]);

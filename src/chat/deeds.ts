@@ -9,6 +9,7 @@ import type { Session } from "../net/session.ts";
 import { fanOutCost, unindexCost } from "../ops/costs.ts";
 import type { Counters } from "../ops/counters.ts";
 import type { Limits } from "../ops/limits.ts";
+import type { Notifier } from "../push/notifier.ts";
 import type { Acted, Deed, Done, Reaction, Store, UserId } from "../store/store.ts";
 import { doneHead } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
@@ -19,7 +20,17 @@ import type { Msg, Request } from "../wire/requests.ts";
 /** Does things to messages. */
 export class Deeds {
   /** Joins its parts. */
-  constructor(private readonly parts: { store: Store; router: Router; counters: Counters; limits: Limits; quota: Quota }) {}
+  constructor(
+    private readonly parts: {
+      store: Store;
+      router: Router;
+      counters: Counters;
+      limits: Limits;
+      quota: Quota;
+      /** Pushes to who is away, if anybody does. */
+      notifier: Notifier | undefined;
+    },
+  ) {}
 
   /** EDIT: when it was changed. Throws {@linkcode Refusal}. */
   async edit(session: Session, { messageid, msg }: Request<typeof Msg.EDIT>): Promise<{ edited: number }> {
@@ -63,11 +74,14 @@ export class Deeds {
   }
 
   /** Delivers what was done. @returns how long the line is */
-  #told({ done, receivers }: Acted & { errno: "OK" }): number {
-    const { router, counters } = this.parts;
+  #told({ done, receivers, former }: Acted & { errno: "OK" }): number {
+    const { router, counters, notifier } = this.parts;
     counters.stored.add(done.what);
     const entry = doneHead(done);
     router.deliver(entry, undefined, receivers);
+    if (former !== undefined && done.groupid !== undefined && "msg" in done && done.msg.includes("@")) {
+      notifier?.stored({ messageid: done.messageid, sender: done.id, receivers, former });
+    }
     return entry.head.length;
   }
 }

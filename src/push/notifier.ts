@@ -8,6 +8,7 @@
  * 4. A device that has a session may be gone without a word. It is looked at again when its heartbeat has told: then the message is confirmed, or there is no session.
  * 5. What waits is bounded: what is too much is dropped. What is in memory when a node dies is not pushed; it is in the log all the same.
  * 6. What is pushed is what the message says when it is looked up: what was deleted by then is not.
+ * 7. An EDIT is looked up for whom it speaks to by name, where the text before it did not. A message and its EDIT in one round are pushed once.
  */
 import { inTurns } from "../async/loop.ts";
 import { Rounds } from "../async/rounds.ts";
@@ -31,7 +32,10 @@ const PAGE = 1000;
 /** How long what waits is sent when the server stops (ms). */
 const LAST_PUSHES_MS = 2000;
 
-/** A message that was stored. */
+/** What is remembered of texts counts as an entry more for so many characters. */
+const FORMER_SIZE = 100;
+
+/** A message that was stored, or edited. */
 export interface StoredOne {
   /** Its number. */
   messageid: number;
@@ -39,6 +43,8 @@ export interface StoredOne {
   sender: UserId;
   /** In whose logs it stands. */
   receivers: readonly Receiver[];
+  /** It was edited: what it said before. */
+  former?: string;
 }
 
 /** An entry of a log that is looked up. `here`: for the second time, for these devices, which had a session the first time. */
@@ -113,8 +119,9 @@ export class Notifier {
     if (this.#subscribed.size === 0) return;
     // A few are looked at now; of many nobody waits for that.
     if (receivers.length <= 4 && !receivers.some(({ userId }) => userId !== sender && this.#subscribed.has(userId))) return;
-    if (this.#entries + receivers.length > MOST_ENTRIES) return this.#parts.counters.pushes.add("dropped");
-    this.#entries += receivers.length;
+    const entries = entriesOf(message);
+    if (this.#entries + entries > MOST_ENTRIES) return this.#parts.counters.pushes.add("dropped");
+    this.#entries += entries;
     this.#stored.push(message);
   }
 
@@ -158,16 +165,16 @@ export class Notifier {
     this.#stored = [];
     const asked: Asked[] = due.map(({ asked }) => asked);
     await inTurns(this.#choosing(stored, asked));
-    this.#entries -= stored.reduce((sum, { receivers }) => sum + receivers.length, 0);
+    this.#entries -= stored.reduce((sum, message) => sum + entriesOf(message), 0);
     await this.#tell(asked);
   }
 
   /** Of all in whose logs these stand, those who may have subscriptions. */
   *#choosing(stored: StoredOne[], asked: Asked[]): Generator<void, void> {
-    for (const { messageid, sender, receivers } of stored) {
+    for (const { messageid, sender, receivers, former } of stored) {
       for (let i = 0; i < receivers.length; i += PAGE) {
         for (const { userId, seq } of receivers.slice(i, i + PAGE)) {
-          if (userId !== sender && this.#subscribed.has(userId)) asked.push({ messageid, userId, seq });
+          if (userId !== sender && this.#subscribed.has(userId)) asked.push({ messageid, userId, seq, ...former === undefined ? {} : { former } });
         }
         yield;
       }
@@ -177,6 +184,7 @@ export class Notifier {
   /** Has those told who are to be. */
   async #tell(asked: Asked[]): Promise<void> {
     const { store, goneAfter } = this.#parts;
+    const pushed = new Set<string>();
     for (let i = 0; i < asked.length; i += MOST_LOOKED_UP) {
       const some = asked.slice(i, i + MOST_LOOKED_UP);
       const targets = await store.pushTargets(some, Date.now()).catch((error) => {
@@ -186,9 +194,16 @@ export class Notifier {
       const byPlace = Map.groupBy(targets, placeOf);
       for (const entry of some) {
         const found = (byPlace.get(placeOf(entry)) ?? []).filter(({ device }) => entry.here?.includes(device) ?? true);
-        for (const target of found) if (!target.online) (await this.#senderOf())?.push(noticeOf(target));
+        for (const target of found) {
+          const what = `${target.userId} ${target.device} ${target.messageid}`;
+          if (target.online || pushed.has(what)) continue;
+          pushed.add(what);
+          (await this.#senderOf())?.push(noticeOf(target));
+        }
         const here = found.filter(({ online }) => online).map(({ device }) => device);
-        if (here.length > 0 && !entry.here) this.#later([{ ...entry, here }], goneAfter);
+        // Whether they are spoken to anew is known then.
+        const { former: _, ...again } = entry;
+        if (here.length > 0 && !entry.here) this.#later([{ ...again, here }], goneAfter);
       }
     }
   }
@@ -211,6 +226,11 @@ export class Notifier {
       (await store.pushesOf(userId)).some((one) => one.device === device && one.endpoint === endpoint);
     return this.#sender ??= new Sender({ key: this.#key, contact, options, results: counters.pushes, gone, stands });
   }
+}
+
+/** As how many entries of logs it counts. */
+function entriesOf({ receivers, former = "" }: StoredOne): number {
+  return receivers.length + Math.floor(former.length / FORMER_SIZE);
 }
 
 function placeOf({ userId, seq }: PushAsked): string {

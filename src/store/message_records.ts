@@ -116,8 +116,11 @@ export type Done =
 
 /** The outcome of {@linkcode Store.act}. */
 export type Acted =
-  /** What is so now. No receivers: nothing was changed by it. `unindexed`: words that were taken out of the index, if they were many. */
-  | { errno: "OK"; done: Done; receivers: Receiver[]; unindexed?: number }
+  /**
+   * What is so now. No receivers: nothing was changed by it. `unindexed`: words that were taken out of the index, if they were many. `former`: what a message said
+   * until it was edited by this.
+   */
+  | { errno: "OK"; done: Done; receivers: Receiver[]; unindexed?: number; former?: string }
   /** NO_MESSAGE: none that the user may see, or none that this can be done to any more. FULL: too many different reactions. */
   | { errno: "NO_MESSAGE" | "NOT_YOURS" | "MODERATORS_ONLY" | "BLOCKED" | "FULL" };
 

@@ -31,14 +31,16 @@ export interface PushKey {
   privateKey: string;
 }
 
-/** A message that stands in a user's log. */
+/** A message that stands in a user's log, or what an EDIT made of one. */
 export interface PushAsked {
   /** Its number. */
   messageid: number;
   /** Whose log. */
   userId: UserId;
-  /** Its number there. */
+  /** Its number there, or that of the EDIT. */
   seq: number;
+  /** What was said before the EDIT. */
+  former?: string;
 }
 
 /** A device that is to be told of a message. */
@@ -85,7 +87,7 @@ export interface PushStore {
   /**
    * The devices that have a subscription, have not confirmed these messages, and are to be told of them at `now` (ms): the message is there, the account is open, the
    * user has not read it, did not archive the conversation, nor mute it (unless it is a group, and the message speaks to them by name), does not block the sender,
-   * and is in the group. At most {@linkcode MOST_LOOKED_UP} messages.
+   * and is in the group; and it is not silent. Of an EDIT only where the group is muted, and speaks to them what did not before. At most {@linkcode MOST_LOOKED_UP}.
    */
   pushTargets(asked: readonly PushAsked[], now: number): Promise<PushTarget[]>;
 }
@@ -107,13 +109,21 @@ export function mutedMessages(maybe: readonly MaybeTarget[]): number[] {
 }
 
 /** Those that are to be told (rule 4). `texts`: what the messages say, by number. */
-export async function spokenTo(maybe: readonly MaybeTarget[], texts: ReadonlyMap<number, string>): Promise<PushTarget[]> {
+export async function spokenTo(
+  asked: readonly PushAsked[],
+  maybe: readonly MaybeTarget[],
+  texts: ReadonlyMap<number, string>,
+): Promise<PushTarget[]> {
+  const formers = new Map(asked.flatMap(({ userId, seq, former }) => former === undefined ? [] : [[`${userId} ${seq}`, former]]));
   const told: PushTarget[] = [];
   await inTurns((function* () {
     for (const { target, muted } of maybe) {
-      if (muted === null) told.push(target);
-      else {
-        if (isMentioned(muted, texts.get(target.messageid) ?? "")) told.push(target);
+      const former = formers.get(`${target.userId} ${target.seq}`);
+      // Who has not muted the group was told of the message.
+      if (muted === null) {
+        if (former === undefined) told.push(target);
+      } else {
+        if (isMentioned(muted, texts.get(target.messageid) ?? "") && !isMentioned(muted, former ?? "")) told.push(target);
         yield;
       }
     }

@@ -91,7 +91,8 @@ export function deeds(db: Pool, { maxInbox }: StoreLimits): Pick<Store, "act" | 
         if (deed.what !== "react") await index(tx, now!.target, changed);
         const statements = writing(insertId, changed, deed, (reactions as { id: number }[]).map(({ id }) => id));
         await enter(tx, [{ messageid: insertId, receivers }], statements, committing);
-        return { errno: "OK", done: told(changed, deed.by, deed), receivers };
+        const former = deed.what === "edit" ? { former: now!.target.msg } : {};
+        return { errno: "OK", done: told(changed, deed.by, deed), receivers, ...former };
       });
     },
 

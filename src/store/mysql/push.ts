@@ -25,7 +25,7 @@ const TARGETS = "SELECT p.userid AS userId, p.device, CONVERT(p.endpoint USING u
   "STRAIGHT_JOIN user u FORCE INDEX (PRIMARY) ON u.id = p.userid STRAIGHT_JOIN user s FORCE INDEX (PRIMARY) ON s.id = m.sender " +
   "LEFT JOIN allgroup g ON g.id = m.groupid " +
   "LEFT JOIN talk t ON t.userid = p.userid AND t.toid = IF(m.groupid IS NULL, m.sender, 0) AND t.groupid = COALESCE(m.groupid, 0) " +
-  "WHERE d.confirmed_seq < a.seq AND NOT m.deleted AND NOT u.closed AND NOT COALESCE(t.archived, FALSE) AND COALESCE(t.upto, 0) < m.id " +
+  "WHERE d.confirmed_seq < a.seq AND NOT m.deleted AND NOT m.silent AND NOT u.closed AND NOT COALESCE(t.archived, FALSE) AND COALESCE(t.upto, 0) < m.id " +
   "AND (COALESCE(t.muted, 0) <= ? OR m.groupid IS NOT NULL AND LOCATE('@', m.msg) > 0) " +
   "AND (m.groupid IS NULL OR EXISTS (SELECT 1 FROM groupuser gu WHERE gu.groupid = m.groupid AND gu.userid = p.userid)) " +
   "AND NOT EXISTS (SELECT 1 FROM block b WHERE b.userid = p.userid AND b.blocked = m.sender)";
@@ -98,10 +98,10 @@ export function pushStore(db: Pool, users: Users): PushStore {
         now,
       ])).map(maybeOf);
       const muted = mutedMessages(maybe);
-      if (muted.length === 0) return maybe.map(({ target }) => target);
+      if (muted.length === 0) return await spokenTo(asked, maybe, new Map());
       const ids = padded(muted);
       const rows = await db.read<{ id: number; msg: string }>(`SELECT id, msg FROM message WHERE id IN (${marks(ids.length)})`, ids);
-      return await spokenTo(maybe, new Map(rows.map(({ id, msg }) => [id, msg])));
+      return await spokenTo(asked, maybe, new Map(rows.map(({ id, msg }) => [id, msg])));
     },
   };
 }

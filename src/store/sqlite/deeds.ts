@@ -138,7 +138,8 @@ function act(db: Database, logs: Logs, index: SearchIndex, deed: Deed): Acted {
   if ("errno" in seen) return seen;
   const { target, changed } = seen;
   change(db, index, target, changed, deed);
-  return { errno: "OK", done: told(changed, deed.by, deed), receivers: enter(db, logs, changed, deed) };
+  const former = deed.what === "edit" ? { former: target.msg } : {};
+  return { errno: "OK", done: told(changed, deed.by, deed), receivers: enter(db, logs, changed, deed), ...former };
 }
 
 /** The part of the store that is what is done to messages. */

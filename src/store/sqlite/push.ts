@@ -32,7 +32,7 @@ const TARGETS = `SELECT p.userid, p.device, p.endpoint, p.p256dh, p.auth, p.text
   CROSS JOIN user s ON s.id = m.sender
   LEFT JOIN allgroup g ON g.id = m.groupid
   LEFT JOIN talk t ON t.userid = p.userid AND t.toid = iif(m.groupid IS NULL, m.sender, 0) AND t.groupid = ifnull(m.groupid, 0)
-  WHERE d.confirmed_seq < a.value ->> 2 AND m.deleted = 0 AND u.closed = 0 AND ifnull(t.archived, 0) = 0 AND ifnull(t.upto, 0) < m.id
+  WHERE d.confirmed_seq < a.value ->> 2 AND m.deleted = 0 AND m.silent = 0 AND u.closed = 0 AND ifnull(t.archived, 0) = 0 AND ifnull(t.upto, 0) < m.id
     AND (ifnull(t.muted, 0) <= ?2 OR m.groupid IS NOT NULL AND instr(m.msg, '@') > 0)
     AND (m.groupid IS NULL OR EXISTS (SELECT 1 FROM groupuser WHERE groupid = m.groupid AND userid = p.userid))
     AND NOT EXISTS (SELECT 1 FROM block WHERE userid = p.userid AND blocked = m.sender)`;
@@ -91,7 +91,7 @@ export function pushStore(db: Database): PushStore {
         const texts = db.rows<[number, string]>(TEXTS, JSON.stringify(mutedMessages(maybe)));
         return { maybe, texts };
       });
-      return await spokenTo(maybe, new Map(texts));
+      return await spokenTo(asked, maybe, new Map(texts));
     },
   };
 }
