@@ -407,7 +407,6 @@ class NatterServer implements Server {
     this.#connections.destroy();
     await this.#listeners?.close();
     await within(Promise.all([this.#appender.idle(), this.#login.turns.idle(), this.#uploads?.idle()]), STORE_MS);
-    await this.#notifier?.close();
     await this.#monitoring.close();
     this.#heartbeat.close();
     this.#confirmation.close();
@@ -416,6 +415,7 @@ class NatterServer implements Server {
     await this.#table.close();
     await within(this.#quota.close(), STORE_MS);
     const clean = await this.#offline.close(OFFLINE_MS);
+    await this.#notifier?.close();
     await this.#router.close();
     await this.#store.leave().catch((error) => log.warning("the lease was not given up", { error }));
     await this.#store.close();

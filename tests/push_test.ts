@@ -297,6 +297,29 @@ waitingDatabaseTests("push: what takes its time", {
     const { messageid } = await ok(a, { msgid: 6, toid: phone.user.id, msg: "are you there?" });
     assertEquals((await service.read(1)).map((push) => push.messageid), [messageid]);
   },
+  "what a device had not confirmed when the server stops is pushed before that": async (db) => {
+    await using service = new PushService();
+    await using server = await startServer(db, SETTINGS, { ...trusting, times: { gone: 60_000 } });
+    const [ann] = await makeUsers(db, 1);
+    await using a = await server.client(ann!, { proto: 3 });
+    const devices = await makeDevices(server, 2) as [TestDevice, TestDevice];
+    const clients: RawClient[] = [];
+    for (const [i, device] of devices.entries()) {
+      const { client } = await loginDevice(server, device);
+      const { endpoint, keys } = await service.browser(`d${i}`);
+      await ok(client, { msgid: 48, endpoint, keys });
+      clients.push(client);
+    }
+    const { messageid } = await ok(a, { msgid: 6, toid: devices[0].user.id, msg: "are you there?" });
+    const { seq } = await clients[1]!.next((m) => m.msg === "are you there?");
+    clients[1]!.send({ msgid: 12, seq: seq! });
+    // Both have a session when it is looked up.
+    await settled(db, server, a, service);
+    await server.server.close();
+    const pushed = service.pushed.filter(({ name }) => name === "d0" || name === "d1");
+    assertEquals(pushed.map(({ name, text }) => [name, JSON.parse(text).messageid]), [["d0", messageid]]);
+    for (const client of clients) await client.close();
+  },
   "what is tried again is not sent where the device is not told any more": async (db) => {
     await using service = new PushService();
     await using server = await startServer(db, SETTINGS, { push: { ...trusting.push, retry: 1000 } });

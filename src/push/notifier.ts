@@ -130,10 +130,15 @@ export class Notifier {
     this.#ended = Promise.all(this.#rounds.map((rounds) => rounds.close()));
   }
 
-  /** What is under way and what waits is done, as far as that takes no long; then nothing more. After {@linkcode Notifier.stop}. */
+  /**
+   * What is under way and what waits is done, as far as that takes no long; then nothing more. After {@linkcode Notifier.stop}, and when the database was told which
+   * sessions have ended.
+   */
   async close(): Promise<void> {
     await within(this.#ended, LAST_PUSHES_MS);
-    if (this.#stored.length > 0) await within(this.#round(), LAST_PUSHES_MS).catch(() => {});
+    // What waits for sessions of this node: they have ended.
+    for (const again of this.#again) again.at = 0;
+    if (this.#stored.length + this.#again.length > 0) await within(this.#round(), LAST_PUSHES_MS).catch(() => {});
     // A database that answers later finds nobody who sends.
     this.#closed = true;
     if (!this.#sender) return;
