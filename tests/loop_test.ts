@@ -1,6 +1,6 @@
 // What takes long is spread over turns of the event loop.
 
-import { assert, assertEquals, fail } from "@std/assert";
+import { assert, assertEquals, assertRejects, fail } from "@std/assert";
 import { Doorbell } from "../src/async/doorbell.ts";
 import { later, laterTurn, SHARE_MS, spent, worked } from "../src/async/loop.ts";
 import { Connection, type Transport, type Writer } from "../src/net/connection.ts";
@@ -184,4 +184,29 @@ Deno.test("loop: reads of SQLite that come at once are spread over turns", async
   const most = Math.max(...Map.groupBy(at, (turn) => turn).values().map((reads) => reads.length));
   assert(most < 50, `${most} in one turn`);
   await store.close();
+});
+
+Deno.test("loop: a machine that does not connect to itself has no doorbell, and nothing is left of it", async () => {
+  const { listen } = Deno;
+  const like = (accept: (listener: Deno.TcpListener) => Promise<Deno.TcpConn>) => {
+    Deno.listen = ((options: Deno.ListenOptions & { transport?: "tcp" }) => {
+      const listener = listen(options);
+      return new Proxy(listener, {
+        get: (of, name) =>
+          name === "accept" ? () => accept(of) : typeof Reflect.get(of, name) === "function" ? Reflect.get(of, name).bind(of) : Reflect.get(of, name),
+      });
+    }) as typeof Deno.listen;
+  };
+  try {
+    like(() => Promise.reject(new Error("no more files")));
+    await assertRejects(() => Doorbell.open(), Error, "no more files");
+    // What comes is not what was sent.
+    like(async (listener) => {
+      (await listener.accept()).close();
+      return await listener.accept();
+    });
+    await assertRejects(() => Doorbell.open(200), Error, "200 ms");
+  } finally {
+    Deno.listen = listen;
+  }
 });

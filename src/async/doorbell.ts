@@ -3,6 +3,8 @@
  * work in each, everybody who had just sent something waited for a quarter of a second, though no turn was long.
  */
 
+/** Within what time the process connects to itself (ms). */
+const OPEN_MS = 3000;
 const BYTE = new Uint8Array(1);
 const open: Doorbell[] = [];
 
@@ -13,20 +15,41 @@ export class Doorbell implements Disposable {
 
   private constructor(private readonly button: Deno.TcpConn, private readonly bell: Deno.TcpConn) {}
 
-  /** One for {@linkcode lookAtSockets}, as long as it is open. Throws what `Deno.listen` and `Deno.connect` throw. */
-  static async open(): Promise<Doorbell> {
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const button = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
-    button.setNoDelay(true);
-    let bell = await listener.accept();
-    // Anybody on this machine may have come first.
-    while (bell.remoteAddr.port !== button.localAddr.port) {
-      bell.close();
-      bell = await listener.accept();
+  /**
+   * One for {@linkcode lookAtSockets}, as long as it is open. Throws what `Deno.listen`, `Deno.connect` and `accept` throw.
+   *
+   * @param ms how long that may take: a machine may swallow what it is sent by itself
+   */
+  static async open(ms: number = OPEN_MS): Promise<Doorbell> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new Error(`not within ${ms} ms`)), ms);
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    let button: Deno.TcpConn | undefined;
+    let listening = true;
+    const close = () => {
+      if (listening) listener.close();
+      listening = false;
+    };
+    late.signal.addEventListener("abort", close);
+    try {
+      button = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port, signal: late.signal });
+      button.setNoDelay(true);
+      let bell = await listener.accept();
+      // Anybody on this machine may have come first.
+      while (bell.remoteAddr.port !== button.localAddr.port) {
+        bell.close();
+        bell = await listener.accept();
+      }
+      const doorbell = new Doorbell(button, bell);
+      open.push(doorbell);
+      return doorbell;
+    } catch (error) {
+      button?.close();
+      throw late.signal.aborted ? late.signal.reason : error;
+    } finally {
+      clearTimeout(timer);
+      close();
     }
-    const doorbell = new Doorbell(button, bell);
-    open.push(doorbell);
-    return doorbell;
   }
 
   /** Resolves when the sockets were looked at. Rejects when it is closed meanwhile. */
