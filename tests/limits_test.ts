@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Limiter } from "../src/ops/limits.ts";
 import { clockAhead } from "./support/clock.ts";
-import { testDatabase } from "./support/databases.ts";
+import { databaseTest, testDatabase } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
 import { assertRetry } from "./support/limits.ts";
 
@@ -125,4 +125,13 @@ Deno.test("limits: long texts, long answers and what goes to many are paid for, 
   // 15, 3 for so many receivers, 17 for what they are sent: 35, the first time when it is known.
   const all = await most(cid, { msgid: 10, groupid: group.groupid, msg: text });
   assert(all.done >= 2 && all.done < notes.done && all.retry > 300, JSON.stringify({ all, notes }));
+});
+
+databaseTest("limits: INVITE to a server to which members do not invite is refused in the order of 3.7: 15 before 22", async (db) => {
+  await using server = await startServer(db);
+  const [ann] = await makeUsers(db, 1);
+  await using a = await server.client(ann!, { proto: 3 });
+  const told: unknown[] = [];
+  for (let i = 0; i < 11; i++) told.push((await a.request({ msgid: 39 })).errno);
+  assertEquals(told, [...Array(10).fill(22), 15]);
 });

@@ -27,14 +27,14 @@ export class Invitations {
   /** INVITE: a code for the server or for a group, which is told this once; or somebody into a group. Throws {@linkcode Refusal}. */
   async invite(session: Session, { groupid, userid, uses, days }: Request<typeof Msg.INVITE>): Promise<{ code: string } | void> {
     const { limits, members, registration } = this.parts;
+    const retry = limits.seldom("invite", session.userId);
+    if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many invitations", { retry });
     if (groupid === undefined && !members) {
       throw new Refusal(
         Errno.NOT_YOURS,
         registration === "open" ? "anybody may register here, without a code" : "members do not invite to this server",
       );
     }
-    const retry = limits.seldom("invite", session.userId);
-    if (retry > 0) throw new Refusal(Errno.TOO_MANY, "too many invitations", { retry });
     if (groupid === undefined) return await this.#toServer(session.userId, uses, days);
     if (userid === undefined) return await this.#toGroup(session.userId, groupid, uses, days);
     return await this.#byName(session, groupid, userid);
