@@ -1,7 +1,9 @@
 // SIGNAL: passed on to who is here, never stored, never answered unless it fails.
 
 import { assertEquals } from "@std/assert";
+import { Memory } from "../src/async/memory.ts";
 import { assertErrno, assertRefused, chats, nothingElse, upTo } from "./support/chat.ts";
+import { clockAhead } from "./support/clock.ts";
 import { databaseTest } from "./support/databases.ts";
 import { makeUsers, startServer } from "./support/server.ts";
 
@@ -64,4 +66,15 @@ databaseTest("every refusal of SIGNAL", async (db) => {
   await a.request({ msgid: 19, groupid });
   assertErrno(await a.request({ msgid: 21, groupid, msg: "out" }), 18);
   await nothingElse(b);
+});
+
+Deno.test("where somebody is is remembered for 3 s, and not kept longer than until the next is asked", async () => {
+  const memory = new Memory<number, number>(3000, 3);
+  using clock = clockAhead();
+  const find = (n: number) => memory.remember(n, () => Promise.resolve(n));
+  for (const n of [1, 2, 3, 4]) await find(n);
+  assertEquals([memory.size, memory.get(1), memory.get(2)?.value], [3, undefined, 2]);
+  clock.by(3001);
+  await find(5);
+  assertEquals([memory.size, memory.get(4), memory.get(5)?.value], [1, undefined, 5]);
 });

@@ -4,6 +4,7 @@
  * It goes to all modern sessions of the receiver, or of those in the group; not to one over its send queue, not across a block in either direction, and not to
  * who has left the group: that is looked at where the receiver is (`ties.ts`), since where members are is remembered for a few seconds.
  */
+import { Memory } from "../async/memory.ts";
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
@@ -17,7 +18,7 @@ import type { Request } from "../wire/requests.ts";
 import type { Msg } from "../wire/msgid.ts";
 import type { Ties } from "./ties.ts";
 
-/** How long it is remembered where a user is (ms), and of how many; where the members of a group are, and of how many groups. */
+/** A call set-up sends many signals: how long it is remembered where a user is (ms), and of how many; where the members of a group are, and of how many groups. */
 const USER_MS = 3000, MAX_PLACES = 10_000, GROUP_MS = 5000, MAX_GROUPS = 1000;
 
 /** Where the members of a group are. */
@@ -104,43 +105,5 @@ export class Signals {
   async #membersOf(groupid: GroupId): Promise<Members | undefined> {
     const members = await this.#store.membersOf(groupid);
     return members && new Map(members.map(({ userId, nodes }) => [userId, nodes]));
-  }
-}
-
-/** What was found out lately: a call set-up sends many signals. */
-class Memory<K, V> {
-  readonly #found = new Map<K, { value: V; until: number }>();
-  readonly #asked = new Map<K, Promise<V>>();
-
-  constructor(private readonly ms: number, private readonly most: number) {}
-
-  get(key: K): { value: V } | undefined {
-    const found = this.#found.get(key);
-    return found && found.until > performance.now() ? found : undefined;
-  }
-
-  /** Who asks while it is being found out gets the same answer. */
-  async remember(key: K, find: () => Promise<V>): Promise<V> {
-    const asked = this.#asked.get(key) ?? find();
-    this.#asked.set(key, asked);
-    try {
-      const value = await asked;
-      // Unless it was forgotten meanwhile.
-      if (this.#asked.get(key) === asked) this.#keep(key, value);
-      return value;
-    } finally {
-      if (this.#asked.get(key) === asked) this.#asked.delete(key);
-    }
-  }
-
-  forget(key: K): void {
-    this.#found.delete(key);
-    this.#asked.delete(key);
-  }
-
-  #keep(key: K, value: V): void {
-    this.#found.delete(key);
-    this.#found.set(key, { value, until: performance.now() + this.ms });
-    if (this.#found.size > this.most) this.#found.delete(this.#found.keys().next().value!);
   }
 }
