@@ -92,10 +92,12 @@ databaseTest("when the creator leaves: the oldest moderator, else the oldest mem
 
 databaseTest("who has deleted the account cannot be invited, nor banned: there is no such user", async (t) => {
   const store = await t.open();
-  const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
+  const [ada, bob, cy, dan] = await addUsers(store, "ada", "bob", "cy", "dan");
   const groupid = await create(store, ada, "pub");
   await join(store, cy, { id: groupid });
-  for (const id of [bob, cy]) await store.deleteAccount(id, undefined, false);
+  await store.inviteUser(ada, groupid, dan, FUTURE, 1);
+  for (const id of [bob, cy, dan]) await store.deleteAccount(id, undefined, false);
+  assertEquals(await store.kickMember(ada, groupid, dan, true, 1), "NO_USER");
   assertEquals(await store.inviteUser(ada, groupid, bob, FUTURE, 1), "NO_USER");
   for (const ban of [true, false]) assertEquals(await store.kickMember(ada, groupid, bob, ban, 1), "NO_USER");
   // Who has not been taken out yet is still in it.

@@ -381,3 +381,22 @@ databaseTest("a history is for those who are in the conversation", async (t) => 
   await store.leaveGroup(bob, pub, 1);
   assertEquals(await ask(bob, { groupid: pub }), "NOT_MEMBER");
 });
+
+databaseTest("a list of conversations that is read while newest texts are deleted tells those before them", async (t) => {
+  const store = await t.open(), other = await t.open();
+  const [ada, bob] = await addUsers(store, "ada", "bob");
+  const groupid = await group(t, store, bob, ada);
+  const places = [{ sender: bob, of: { toid: ada } }, { sender: bob, of: { groupid } }];
+  for (const { sender, of } of places) await say(store, sender, of, "the first");
+  for (let round = 0; round < 40; round++) {
+    const newest = await Promise.all(places.map(({ sender, of }) => say(store, sender, of, "newer")));
+    const lists = Array.from({ length: 4 }, async (_, i) => {
+      for (let turns = 0; turns < i + round % 5; turns++) await new Promise((resolve) => setTimeout(resolve, 0));
+      return await talksOf(store, ada);
+    });
+    await Promise.all(newest.map((messageid) => remove(other, bob, messageid)));
+    for (const talks of await Promise.all(lists)) {
+      assertEquals(talks.map(({ last }) => last?.msg === undefined), [false, false], `round ${round}: ${JSON.stringify(talks)}`);
+    }
+  }
+});

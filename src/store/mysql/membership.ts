@@ -283,7 +283,7 @@ export function membership(db: Pool, limits: StoreLimits): Membership {
         decide: ranked(by, "moderator", ({ group, people }, rank): Kicked | Plan<Kicked> => {
           const person = people.get(about);
           const isInvited = person !== undefined && !person.role && person.invited > at;
-          if (!person || !(person.role || (ban && person.deleted === 0) || isInvited)) return "NO_USER";
+          if (!person || !(person.role || (ban ? person.deleted === 0 : isInvited))) return "NO_USER";
           const { role, banned } = person;
           if (about === by || role && RANKS[role] >= RANKS[rank]) return "NOT_YOURS";
           const banning = ban ? [`INSERT IGNORE INTO ban (groupid, userid) VALUES (${numbers([groupid, about])})`] : [];

@@ -7,7 +7,7 @@
  * 3. No lock is held while another is waited for: a row is written by a statement of its own, or by a transaction that waits for nothing else any more.
  */
 import { reactionsOf } from "../deeds.ts";
-import type { Append, Conversation, GroupId, Read, Store, StoredMessage, Talk, TalkSettings, UserId } from "../store.ts";
+import type { Append, Conversation, GroupId, Read, Store, StoredMessage, Talk, TalkSettings, TalksPlace, UserId } from "../store.ts";
 import { pageOf } from "../talk_order.ts";
 import { asking, closed } from "./history.ts";
 import { byUser, findingNodes } from "./user_logs.ts";
@@ -24,6 +24,8 @@ const LISTED_AT_ONCE = 1000;
 const FIRST_LOOK = 10;
 /** What of the last text is read (characters). */
 const LAST_READ = 1200;
+/** How often a list is read, if what stands in it goes meanwhile. */
+const TALKS_TRIES = 4;
 /** How many pairs are remembered. */
 const MOST_PAIRS = 100_000;
 
@@ -209,36 +211,46 @@ export function talks(db: Pool): Pick<Store, "read" | "talks" | "keep"> {
     return rows;
   }
 
+  /** `stale`: a newest text of the list was not there any more when it was read. */
+  async function talksOf(userId: UserId, limit: number, after: TalksPlace | undefined) {
+    const rows = await listed(userId);
+    const all = rows.map((row): Listed => ({
+      of: row.toid === 0 ? { groupid: row.groupid } : { toid: row.toid },
+      row,
+      newest: row.newest ?? 0,
+    }));
+    const { page, next } = pageOf(all, limit, after);
+    if (page.length === 0) return { talks: [], next, count: all.length, stale: false };
+    const newest = page.flatMap(({ newest }) => newest === 0 ? [] : newest);
+    const peers = page.flatMap(({ of }) => of.toid ?? []);
+    const few = page.map((talk, n) => ({ talk, n }));
+    const [walked, last, told] = await db.readAll([
+      walking(userId, few, FIRST_LOOK),
+      `SELECT ${columns(`LEFT(m.msg, ${LAST_READ})`)}, m.reactions FROM message m JOIN user u ON u.id = m.sender ` +
+      `WHERE m.id IN (${numbers([0, ...newest])}) AND m.deleted = 0 AND ${visibleTo(userId)}`,
+      askingTold(userId, [0, ...peers]),
+    ]) as [TextRow[], (MessageRow & { reactions: string | null })[], { id: UserId }[]];
+    const counted = counting(userId, few, walked, FIRST_LOOK);
+    const long = few.filter(({ n }) => !counted.get(n)!.settled);
+    if (long.length > 0) {
+      const [rest] = await db.readAll([walking(userId, long, MOST_UNREAD)]) as [TextRow[]];
+      for (const [n, count] of counting(userId, long, rest, MOST_UNREAD)) counted.set(n, count);
+    }
+    const texts = new Map(last.map((row) => [row.id, row]));
+    const known = new Set(told.map(({ id }) => id));
+    const talks = page.map((talk, n) => shown(talk, counted.get(n)!, texts.get(talk.newest), known));
+    return { talks, next, count: all.length, stale: newest.some((id) => !texts.has(id)) };
+  }
+
   return {
     read,
 
     async talks(userId, limit, after) {
-      const rows = await listed(userId);
-      const all = rows.map((row): Listed => ({
-        of: row.toid === 0 ? { groupid: row.groupid } : { toid: row.toid },
-        row,
-        newest: row.newest ?? 0,
-      }));
-      const { page, next } = pageOf(all, limit, after);
-      if (page.length === 0) return { talks: [], next, count: all.length };
-      const newest = page.flatMap(({ newest }) => newest === 0 ? [] : newest);
-      const peers = page.flatMap(({ of }) => of.toid ?? []);
-      const few = page.map((talk, n) => ({ talk, n }));
-      const [walked, last, told] = await db.readAll([
-        walking(userId, few, FIRST_LOOK),
-        `SELECT ${columns(`LEFT(m.msg, ${LAST_READ})`)}, m.reactions FROM message m JOIN user u ON u.id = m.sender ` +
-        `WHERE m.id IN (${numbers([0, ...newest])}) AND m.deleted = 0 AND ${visibleTo(userId)}`,
-        askingTold(userId, [0, ...peers]),
-      ]) as [TextRow[], (MessageRow & { reactions: string | null })[], { id: UserId }[]];
-      const counted = counting(userId, few, walked, FIRST_LOOK);
-      const long = few.filter(({ n }) => !counted.get(n)!.settled);
-      if (long.length > 0) {
-        const [rest] = await db.readAll([walking(userId, long, MOST_UNREAD)]) as [TextRow[]];
-        for (const [n, count] of counting(userId, long, rest, MOST_UNREAD)) counted.set(n, count);
-      }
-      const texts = new Map(last.map((row) => [row.id, row]));
-      const known = new Set(told.map(({ id }) => id));
-      return { talks: page.map((talk, n) => shown(talk, counted.get(n)!, texts.get(talk.newest), known)), next, count: all.length };
+      let page = await talksOf(userId, limit, after);
+      // A text was deleted, or a group left, since the list was read.
+      for (let tries = 1; page.stale && tries < TALKS_TRIES; tries++) page = await talksOf(userId, limit, after);
+      const { talks, next, count } = page;
+      return { talks, next, count };
     },
 
     async keep(userId, of, settings) {

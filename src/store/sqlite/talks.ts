@@ -154,15 +154,29 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
     return { ...stored(columns), ...reactions === null ? {} : { reactions: reactionsOf(reactions) } };
   }
 
-  /** Undefined: the user is not in the group any more. */
+  /** The newest text that was not deleted. */
+  function lastOf(userId: UserId, talk: Listed): StoredMessage | undefined {
+    if (talk.newest === 0) return undefined;
+    const last = messageOf(talk.newest);
+    if (last) return last;
+    // It was deleted since the list was read.
+    for (const [id, , deleted] of textsOf(userId, talk)) {
+      const message = deleted === 0 ? messageOf(id) : undefined;
+      if (message) return message;
+    }
+  }
+
+  /** Undefined: the user is not in the group any more, or nothing is left of what was said. */
   function shown(userId: UserId, talk: Listed): Talk | undefined {
-    const { of, settings, newest } = talk;
+    const { of, settings } = talk;
+    const last = lastOf(userId, talk);
+    if (!last && of.toid !== undefined) return undefined;
     const { unread, read, others } = count(userId, talk);
     const name = of.toid === undefined
       ? db.row<[string]>(GROUPNAME, of.groupid, userId)?.[0]
       : db.row<[string]>("SELECT name FROM user WHERE id = ?", of.toid)![0];
     if (name === undefined) return undefined;
-    const known: Talk = { ...of, ...settings, name, last: messageOf(newest), unread, read };
+    const known: Talk = { ...of, ...settings, name, last, unread, read };
     if (of.toid === undefined || of.toid === userId || !areTold(userId, of.toid)) return known;
     const [upto] = db.row<[number]>("SELECT upto FROM talk WHERE userid = ? AND toid = ? AND groupid = 0", of.toid, userId) ?? [0];
     return { ...known, peerread: Math.max(upto, others) };
