@@ -4,6 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { StoreWatch } from "./support/around_store.ts";
 import { assertErrno, chats, nothingElse, upTo } from "./support/chat.ts";
+import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import { clusterTest, startNode, waitingClusterTests } from "./support/nodes.ts";
 import { eventually, makeUsers } from "./support/server.ts";
 
@@ -46,6 +47,40 @@ clusterTest("two nodes: messages, group messages and signals are pushed to the o
   onA.send({ msgid: 21, groupid, msg: "typing" });
   for (const member of [onB, alsoOnB]) assertEquals(await member.next(), { msgid: 21, id: ann.id, groupid, msg: "typing" });
   for (const client of [onA, onB, alsoOnB]) await nothingElse(client);
+});
+
+clusterTest("two nodes: a block that is lifted on one while the other tells of it is lifted on both", async (db) => {
+  const watch = new StoreWatch();
+  await using a = await startNode(db, "a", { times: TIMES, store: watch.wrap }, { limits: "off" });
+  await using b = await startNode(db, "b", { times: TIMES });
+  const [bob] = await makeUsers(db, 1);
+  const [phone, laptop] = await makeDevices(b, 2) as [TestDevice, TestDevice];
+  const ann = phone.user;
+  await using bobs = await b.client(bob!);
+  const { client: onA } = await loginDevice(a, phone);
+  const { client: onB } = await loginDevice(b, laptop);
+  // Node a does not get to know where it is to be told until it is lifted again.
+  const reached = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
+  watch.around = async (call) => {
+    if (call.name !== "whereabouts" || (call.args[0] as number[])[0] !== ann.id) return await call.run();
+    reached.resolve();
+    await open.promise;
+    return await call.run();
+  };
+  assertErrno(await onA.request({ msgid: 23, userid: bob!.id, ref: 1 }), 0);
+  await reached.promise;
+  assertErrno(await onB.request({ msgid: 24, userid: bob!.id, ref: 1 }), 0);
+  open.resolve();
+  assertEquals((await onB.next((m) => m.msgid === 30)).what, "blocked");
+  await eventually(
+    async () => {
+      bobs.send({ msgid: 21, toid: ann.id, msg: "typing" });
+      return (await onB.next((m) => m.msgid === 21, 300).catch(() => undefined))?.msg === "typing";
+    },
+    "signals go through",
+    3000,
+  );
+  for (const client of [onA, onB]) await client.close();
 });
 
 clusterTest("two nodes: a session that is taken over on its way from its claim to the table ends when it is there", async (db) => {

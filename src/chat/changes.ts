@@ -1,4 +1,5 @@
 /** CHANGED: what a user does on one device, and what others do to what is the user's, all devices learn. It is state: a client that hears of it asks again, and LOGIN_ACK tells all of it. */
+import { Turns } from "../async/turns.ts";
 import type { NodeMessage, OwnChange } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
@@ -12,6 +13,9 @@ import type { Ties } from "./ties.ts";
 
 /** Tells a user's sessions of what of theirs has changed. */
 export class Changes {
+  /** By user and whom they may block: the looks into the database that follow one another. */
+  readonly #looks = new Turns<string>();
+
   /** Joins its parts. */
   constructor(private readonly parts: { store: Store; router: Router; table: ConnectionTable; ties: Ties; signals: Signals; pushes: Pushes }) {}
 
@@ -61,13 +65,24 @@ export class Changes {
 
   /** Something of a user who is here changed, here or elsewhere. */
   heard({ userId, by, change }: NodeMessage & { type: "changed" }): void {
-    const { table, ties, signals, pushes } = this.parts;
+    const { router, table, ties, signals, pushes } = this.parts;
     const { what } = change;
     if (what === "groups") signals.forget(change.groupid);
+    if (what === "blocked" && !router.alone) void this.#lookAgain(userId, change.other);
     for (const session of table.of(userId)) {
       ties.apply(session, change);
       if (session.id === by || session.dialect !== 3) continue;
       pushes.push(session, what, () => session.connection.send({ msgid: Msg.CHANGED, what }));
     }
+  }
+
+  /** Two nodes may tell of a block and of its end in any order; the database knows which was the last. Never rejects. */
+  async #lookAgain(userId: UserId, other: UserId): Promise<void> {
+    const { store, table, ties } = this.parts;
+    await this.#looks.run(`${userId} ${other}`, async () => {
+      if (table.of(userId).length === 0) return;
+      const blocked = await store.blocks(userId, other);
+      for (const session of table.of(userId)) ties.apply(session, { what: "blocked", other, blocked });
+    }).catch((error) => log.warning("it is not known whether a user still blocks another", { user: userId, error }));
   }
 }

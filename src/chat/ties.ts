@@ -3,7 +3,8 @@
  *
  * 1. It is read at the welcome, when the session stands in the table; what changes later comes from whoever changes it, by way of the router.
  * 2. What comes before the welcome is read is applied after it: applied once more, it changes nothing.
- * 3. Who comes into a group and who goes may be told by several nodes, in any order: the newest event counts.
+ * 3. Who comes into a group and who goes may be told by several nodes, in any order: the newest event counts. A block has no number: where there are several nodes,
+ *    whoever is told of one looks into the database (`changes.ts`).
  */
 import type { OwnChange } from "../cluster/bus.ts";
 import type { Session } from "../net/session.ts";

@@ -378,4 +378,6 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
   block(userId: UserId, other: UserId, at: number): Promise<"OK" | "NO_USER" | "FULL">;
   /** Lifts a block, if there is one. @returns how `other` may see the user now, and the user `other`; undefined: nothing changed. */
   unblock(userId: UserId, other: UserId): Promise<{ seen: Contact; sees: Contact } | undefined>;
+  /** Whether the user takes nothing from `other`. */
+  blocks(userId: UserId, other: UserId): Promise<boolean>;
 }

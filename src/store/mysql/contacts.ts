@@ -7,7 +7,7 @@ import type { Pool } from "./pool.ts";
 import { marks, padded, pieces } from "./sql.ts";
 import { lockUsers } from "./users.ts";
 
-type Contacts = Pick<Store, "addFriend" | "removeFriend" | "watchers" | "findUsers" | "findByPrefix" | "block" | "unblock">;
+type Contacts = Pick<Store, "addFriend" | "removeFriend" | "watchers" | "findUsers" | "findByPrefix" | "block" | "unblock" | "blocks">;
 
 /** The user `f` as somebody sees them: offline since the block, if they block that somebody. */
 export const CONTACT = "f.id, f.name, IF(b.userid IS NULL, f.state, 'offline') AS state, IF(b.userid IS NULL, f.lastseen, b.lastseen) AS lastseen";
@@ -114,6 +114,10 @@ export function contacts(db: Pool, limits: StoreLimits): Contacts {
       if (affectedRows === 0) return undefined;
       const [seen, sees] = await Promise.all([contact(other, "f.id = ?", userId), contact(userId, "f.id = ?", other)]);
       return seen && sees && { seen, sees };
+    },
+
+    async blocks(userId, other) {
+      return (await db.read("SELECT 1 FROM block WHERE userid = ? AND blocked = ?", [userId, other])).length > 0;
     },
   };
 }

@@ -8,7 +8,7 @@ import type { Node } from "./node.ts";
 
 type ContactStore = Pick<
   Store,
-  "welcome" | "lists" | "addFriend" | "removeFriend" | "watchers" | "findUsers" | "findByPrefix" | "block" | "unblock"
+  "welcome" | "lists" | "addFriend" | "removeFriend" | "watchers" | "findUsers" | "findByPrefix" | "block" | "unblock" | "blocks"
 >;
 
 /** The part of the store that is friends and blocks, all lists together, and how users are found. */
@@ -116,5 +116,7 @@ export function contactStore(db: Database, node: Node, logs: Logs, limits: Store
         return { seen: as(other, userId), sees: as(userId, other) };
       });
     },
+
+    blocks: (userId, other) => db.read(() => db.row("SELECT 1 FROM block WHERE userid = ? AND blocked = ?", userId, other) !== undefined),
   };
 }
