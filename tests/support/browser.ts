@@ -1,7 +1,7 @@
-// The web page in a real Chromium: people, each in a browser of their own, who do what people do.
+// The web page in a real Chromium, and in a real Firefox: people, each in a browser of their own, who do what people do.
 
 import { assertEquals } from "@std/assert";
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, firefox, type Locator, type Page } from "playwright-core";
 import { buildPage } from "../../tools/build_page.ts";
 import { type TestDatabase, testDatabase } from "./databases.ts";
 import { cheapServer, Program } from "./program.ts";
@@ -23,22 +23,57 @@ const FLAGS = [
   "MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,AvoidCorsURLLoaderRestartOnRedirect,OptimizationHints,NetworkTimeServiceQuerying,AimEnabled," +
   "PreconnectToSearch,WebUIOmniboxPopup,WebUIOmniboxAimPopup",
 ];
+/** Fewer processes, as above, and nothing that Firefox asks its maker for. */
+const PREFS = {
+  "fission.autostart": false,
+  "dom.ipc.processCount": 1,
+  "dom.ipc.processPrelaunch.enabled": false,
+  "media.rdd-process.enabled": false,
+  "app.normandy.enabled": false,
+  "messaging-system.rsexperimentloader.enabled": false,
+  "services.settings.server": "data:,#remote-settings-dummy/v1",
+  "browser.newtab.preload": false,
+};
 /** How long a test waits for what must happen on the page (ms). Machines that test are busy. */
 const PATIENCE = 30_000;
 
 const required = Deno.env.get("NATTER_TEST_REQUIRE") === "all";
-const path = await findChromium();
-if (path === undefined && !required) console.error("Tests of the web page are left out: there is no Chromium.");
 
-async function findChromium(): Promise<string | undefined> {
-  for (const folder of ["/usr/bin", ...(Deno.env.get("PATH") ?? "").split(":")]) {
+/** The first of these programs that there is. */
+async function find(...names: string[]): Promise<string | undefined> {
+  const folders = ["/usr/bin", ...(Deno.env.get("PATH") ?? "").split(":")];
+  for (const path of names.flatMap((name) => folders.map((folder) => `${folder}/${name}`))) {
     try {
-      if ((await Deno.stat(`${folder}/chromium`)).isFile) return `${folder}/chromium`;
+      if ((await Deno.stat(path)).isFile) return path;
     } catch {
       // Not here.
     }
   }
   return undefined;
+}
+
+const BROWSERS = {
+  Chromium: {
+    path: await find("chromium"),
+    launch: (executablePath: string) => chromium.launch({ executablePath, args: FLAGS, timeout: 2 * PATIENCE }),
+  },
+  Firefox: { path: await find("firefox-esr", "firefox"), launch: launchFirefox },
+};
+export type BrowserName = keyof typeof BROWSERS;
+
+/** Any Firefox, by WebDriver BiDi. What it cannot pretend yet, such as to be dark, a test does without. */
+async function launchFirefox(executablePath: string): Promise<Browser> {
+  const browser = await firefox.launch({ channel: "moz-firefox", executablePath, firefoxUserPrefs: PREFS, timeout: 2 * PATIENCE });
+  type Send = (method: string, params: object) => Promise<unknown>;
+  type Inside = { _connection: { toImpl(browser: Browser): { _browserSession: { send: Send } } } };
+  const session = (browser as unknown as Inside)._connection.toImpl(browser)._browserSession;
+  const send: Send = session.send.bind(session);
+  session.send = (method, params) =>
+    send(method, params).catch((error: Error) => {
+      if (method.startsWith("emulation.") && error.message.includes("unknown command")) return {};
+      throw error;
+    });
+  return browser;
 }
 
 /** A server as a process, which can be killed and started again on its ports. */
@@ -91,28 +126,31 @@ export interface PageTest {
 }
 
 /** Of this file's tests: to start one costs more than many a test. Each person has a context of their own in it, which shares nothing with others. */
-let browser: Browser | undefined;
-let registered = false;
+const browsers = new Map<BrowserName, Browser>();
+const registered = new Set<BrowserName>();
 
 /** The browser is there before the first test of the page in this file, and ends after the last one. */
-function register(): void {
-  if (registered || path === undefined) return;
-  registered = true;
-  Deno.test.beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: path, args: FLAGS, timeout: 2 * PATIENCE });
-  });
-  Deno.test.afterAll(async () => await browser?.close());
+function register(name: BrowserName): void {
+  if (registered.has(name)) return;
+  registered.add(name);
+  const { path, launch } = BROWSERS[name];
+  if (path === undefined) {
+    if (!required) console.error(`Tests of the web page in ${name} are left out: there is none.`);
+    return;
+  }
+  Deno.test.beforeAll(async () => void browsers.set(name, await launch(path)));
+  Deno.test.afterAll(async () => await browsers.get(name)?.close());
 }
 
 /** Registers a test of the page, on a server with SQLite. It fails if a page reports an error, breaks the policy, or asks another host. `flags`: of the server. */
-export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags: string[] = []): void {
-  register();
+export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags: string[] = [], where: BrowserName = "Chromium"): void {
+  register(where);
   Deno.test({
     name: `page: ${name}`,
-    ignore: path === undefined && !required,
+    ignore: BROWSERS[where].path === undefined && !required,
     fn: async () => {
-      if (browser === undefined) throw new Error("there is no Chromium");
-      const open = browser;
+      const open = browsers.get(where);
+      if (open === undefined) throw new Error(`there is no ${where}`);
       await buildPage();
       await using db = await testDatabase("sqlite");
       const server = new PageServer(db, flags);
@@ -157,7 +195,12 @@ export class Person {
       const blocked = message.text() === "Service Worker registration blocked by Playwright";
       if (["error", "warning"].includes(message.type()) && !refusal && !blocked) this.complaints.push(message.text());
     });
-    page.on("pageerror", (error) => this.complaints.push(`${error.stack}`));
+    page.on("pageerror", (error) => {
+      // What Chromium says in the console.
+      const refusal = this.expectsRefusals &&
+        /^Firefox can’t establish a connection|was interrupted while the page was loading/.test(`${error.stack}`);
+      if (!refusal) this.complaints.push(`${error.stack}`);
+    });
     page.on("request", (request) => {
       if (!request.url().startsWith(this.url)) this.complaints.push(`request to ${request.url()}`);
     });
