@@ -25,16 +25,17 @@ async function readAll(client: RawClient, count: number): Promise<Map<number, st
 }
 
 databaseTest(`acknowledged: ${SENDERS} senders, ${SENDERS * EACH} messages, SIGKILL in the middle, ${RUNS} times`, async (db) => {
-  // The tables, and the users, before the first life.
+  // The tables, before the first life.
   await (await startServer(db)).server.close();
+  let server = await spawnServer(db, { limits: "off" });
+  await using _last = { [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
   for (let run = 0; run < RUNS; run++) {
     const users = await makeUsers(db, SENDERS + 1, `run${run}_`);
     const receiver = users[0]!, senders = users.slice(1);
     const texts = senders.map((_, s) => Array.from({ length: EACH }, (_, i) => `s${s} m${i}`));
     const acknowledged = new Set<string>();
 
-    const first = await spawnServer(db, { limits: "off" });
-    const clients = await Promise.all(senders.map((user) => login(first.port, user)));
+    const clients = await Promise.all(senders.map((user) => login(server.port, user)));
     // Somewhere in the middle: after a number of answers that differs by the run.
     const enough = 100 + run * 340;
     const killed = Promise.withResolvers<void>();
@@ -50,14 +51,15 @@ databaseTest(`acknowledged: ${SENDERS} senders, ${SENDERS * EACH} messages, SIGK
       for (const msg of texts[s]!) client.send({ msgid: 6, toid: receiver.id, msg, ref: msg, mid: msg });
     });
     await killed.promise;
-    await first.stop("SIGKILL");
+    await server.stop("SIGKILL");
     await Promise.all(reading);
     await Promise.all(clients.map((client) => client.close()));
     assert(acknowledged.size >= enough);
 
-    await using second = await spawnServer(db, { limits: "off" });
-    await using reader = await login(second.port, receiver);
-    const again = await Promise.all(senders.map((user) => login(second.port, user)));
+    // The next run's server, too.
+    server = await spawnServer(db, { limits: "off" });
+    await using reader = await login(server.port, receiver);
+    const again = await Promise.all(senders.map((user) => login(server.port, user)));
     // Everything that has no answer goes again; what has one may go again too.
     for (const [s, client] of again.entries()) {
       const rest = texts[s]!.filter((text) => !acknowledged.has(text));

@@ -193,8 +193,9 @@ class Life {
 databaseTest(`devices: what each is sent is the log, whatever dies, in ${RUNS} random lives`, async (db) => {
   let run = 0;
   const start = () => spawnServer(db, { limits: "off" }, { cheap: true });
+  // Each life goes on with the server that the one before ended with.
+  let server = await start();
   const check = async (script: Step[]) => {
-    const server = await start();
     const registering = await server.connect();
     const name = `run${++run}`;
     const user = await registering.register(name, PASSWORD) as { id: number };
@@ -207,8 +208,12 @@ databaseTest(`devices: what each is sent is the log, whatever dies, in ${RUNS} r
       await life.check();
     } finally {
       await life.leave();
-      await life.server.stop("SIGKILL");
+      server = life.server;
     }
   };
-  await fc.assert(fc.asyncProperty(steps, check), { numRuns: RUNS, endOnFailure: true });
+  try {
+    await fc.assert(fc.asyncProperty(steps, check), { numRuns: RUNS, endOnFailure: true });
+  } finally {
+    await server.stop("SIGKILL");
+  }
 });
