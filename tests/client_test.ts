@@ -185,6 +185,21 @@ Deno.test("client: in doubt it asks, and leaves a server that says nothing withi
   await client.close();
 });
 
+Deno.test("client: in doubt it asks, also when the run before ended after this one had begun", async () => {
+  using clock = clockByHand();
+  const wire = new FakeWire();
+  const { client } = await online(wire);
+  const closing = client.close();
+  const login = client.login({ id: 1, token: "t0" });
+  const connection = await wire.login();
+  await Promise.all([closing, login]);
+  client.reconnectNow();
+  await clock.pass(0);
+  assertEquals(connection.waiting.map(({ msgid }) => msgid), [Msg.PING]);
+  connection.answer(await connection.next(Msg.PING), { msgid: Msg.PONG });
+  await client.close();
+});
+
 Deno.test("client: in doubt it asks, and stays with a server that answers", async () => {
   using clock = clockByHand();
   const wire = new FakeWire();

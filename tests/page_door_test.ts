@@ -95,4 +95,12 @@ pageTest("what the server keeps of oneself is saved, three times in an hour", as
   await alice.button("Export my data").click();
   await alice.page.getByText("You may export your data three times in an hour.").waitFor();
   assertMatch(alice.complaints.splice(0).join(), /^Failed to load resource: the server responded with a status of 429/);
+
+  // Opened where the server cannot be spoken to.
+  await alice.page.routeWebSocket(/./, (socket) => void socket.close());
+  await alice.page.reload();
+  await alice.offline();
+  await alice.page.locator(".sidebar > header .profile").click();
+  await alice.button("Export my data").click();
+  await alice.page.locator("p.error:has(+ button:text('Export my data'))", { hasText: "The server cannot be reached." }).waitFor();
 }, ["--limits", "on"]);

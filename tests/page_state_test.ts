@@ -8,12 +8,13 @@ import { withHeard, withRead, withTalk, withWritten } from "../src/web/state/mar
 import { type Conversation, type Line, moment, newConversation, rowsOf } from "../src/web/state/model.ts";
 import { forget } from "../src/web/state/storage.ts";
 import { Store } from "../src/web/state/store.ts";
+import { clockByHand } from "./support/clock.ts";
 import { eventually } from "./support/server.ts";
 
 const ME = 1, BOB = 2;
 
 /** A part of the page that speaks to its client. Its types are those of a browser, which there are none of here. */
-async function part(name: "Names" | "Overview" | "People") {
+async function part(name: "Groups" | "Names" | "Overview" | "People") {
   return (await import(`../src/web/state/${name.toLowerCase()}.ts`))[name];
 }
 
@@ -186,6 +187,39 @@ Deno.test("page: what one user has read is not told in the name of another, who 
   await enter(BOB);
   dispatchEvent(new Event("pagehide"));
   assertEquals(told.length, 1);
+  overview.saw("g7", 9);
+  overview.leaving();
+  assertEquals(told.slice(1), [[BOB, { groupid: 7 }, 9]], "who logs out has read what was on the screen");
+});
+
+Deno.test("page: a list whose answer is late on a connection that stands is asked for again", async () => {
+  using clock = clockByHand();
+  const store = new Store();
+  let asked = 0;
+  const conversations = () => ++asked === 1 ? Promise.reject(new ConnectionLost("timeout")) : Promise.resolve({ conversations: [], more: false });
+  const overview = new (await part("Overview"))(store, { client: { conversations, state: { state: "online" } } });
+  overview.entered();
+  await clock.pass(5000);
+  assertEquals([asked, overview.complete], [2, true]);
+});
+
+Deno.test("page: who is put out while the members are on their way is not among them", async () => {
+  const store = new Store();
+  const answer = Promise.withResolvers<object>();
+  // Where the page was opened is looked at when it is loaded.
+  const kept = Object.getOwnPropertyDescriptor(globalThis, "location")!;
+  Object.defineProperty(globalThis, "location", { configurable: true, value: { hash: "" } });
+  const groups = new (await part("Groups"))(store, { client: { members: () => answer.promise } }, {});
+  store.update({ me: { id: ME, name: "me" }, groups: new Map([[7, { id: 7, groupname: "cooks", role: "creator", count: 2 } as Group]]) });
+  Object.defineProperty(globalThis, "location", kept);
+  const loading = groups.loadMembers(7);
+  const happened = { groupid: 7, groupname: "cooks", what: "kicked", id: BOB, name: "bob", messageid: 5, ts: 5, count: 1 };
+  groups.heard({ ...happened, groupid: 8, id: ME });
+  groups.heard(happened);
+  const member = (id: number) => ({ id, name: `user ${id}`, role: "normal", state: "offline", lastseen: null });
+  answer.resolve({ count: 2, members: [member(ME), member(BOB)], more: false });
+  await loading;
+  assertEquals([store.state.members.get(7)?.members.map(({ id }) => id), store.state.groups.get(7)?.count], [[ME], 1]);
 });
 
 Deno.test("page: names that the server puts off are asked for again; who is not there keeps nobody else from being named", async () => {

@@ -127,7 +127,7 @@ export class SessionKeeper {
     const abort = () => attempt.abort(new ConnectionLost("closed"));
     stop.addEventListener("abort", abort);
     if (stop.aborted) abort();
-    this.#doubt = () => {
+    const doubt = this.#doubt = () => {
       if (open) link?.ask();
       else if (performance.now() - begun > SWALLOWED_AFTER) attempt.abort(SWALLOWED);
     };
@@ -148,7 +148,8 @@ export class SessionKeeper {
     } catch (error) {
       return error as ConnectionLost;
     } finally {
-      this.#doubt = undefined;
+      // After `stop` another run may have begun already.
+      if (this.#doubt === doubt) this.#doubt = undefined;
       stop.removeEventListener("abort", abort);
       if (open) this.#parts.ended();
       await link?.close();

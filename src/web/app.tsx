@@ -8,6 +8,7 @@ import { install } from "./install.ts";
 import { Notify } from "./notify.ts";
 import { Route } from "./route.ts";
 import { Groups } from "./state/groups.ts";
+import { currentLine } from "./state/lines.ts";
 import { type Key, type Line, numberOf } from "./state/model.ts";
 import { People } from "./state/people.ts";
 import { Account } from "./state/account.ts";
@@ -61,6 +62,7 @@ function Reacting({ conversation, line }: { conversation: Key; line: Line }): JS
 
 function Chat({ state }: { state: State }): JSX.Element {
   const open = state.open && state.conversations.get(state.open);
+  const chosen = state.chosen && currentLine(open, state.chosen);
   const members = open && state.members.get(numberOf(open.key));
   return (
     <div class={`chat ${open ? "has-open" : ""}`}>
@@ -74,10 +76,10 @@ function Chat({ state }: { state: State }): JSX.Element {
       {state.dialog === "invite" && open && <InviteDialog key="invite" conversation={open} />}
       {state.dialog === "group" && open && members && <GroupSettingsDialog key="group" conversation={open} members={members} />}
       {state.dialog === "join" && state.code && <JoinDialog key="join" code={state.code} />}
-      {state.dialog === "react" && open && state.chosen && <Reacting key="react" conversation={open.key} line={state.chosen} />}
-      {state.dialog === "forward" && open && state.chosen && <ForwardDialog line={state.chosen} state={state} />}
+      {state.dialog === "react" && open && chosen && <Reacting key="react" conversation={open.key} line={chosen} />}
+      {state.dialog === "forward" && open && chosen && <ForwardDialog line={chosen} state={state} />}
       {state.dialog === "picture" && state.picture && <PictureDialog file={state.picture} />}
-      {state.dialog === "report" && state.chosen && <ReportDialog line={state.chosen} />}
+      {state.dialog === "report" && chosen && <ReportDialog line={chosen} />}
       <p class="hidden" aria-live="polite">{state.spoken}</p>
       <div role="alert">{state.trouble && <p class="trouble">{state.trouble}</p>}</div>
     </div>

@@ -25,6 +25,7 @@ export const englishGroups = {
   joinHint: "The group's name, its number such as #3, or a link that somebody gave you.",
   joinTitle: "Join the group?",
   joinText: "You opened a link to a group. Its members will see that you joined.",
+  invitationOver: "This invitation is not valid any more.",
   codeInvalid: "This link is not valid, or not any more. Ask for another one.",
   banned: "You cannot join this group.",
   invitedBy: (by: string, group: string) => `${by} invites you to “${group}”.`,

@@ -25,6 +25,7 @@ export const chineseGroups: typeof englishGroups = {
   joinHint: "群名、编号（例如 #3），或别人给你的链接。",
   joinTitle: "加入该群？",
   joinText: "你打开了一个群链接。群成员会看到你加入。",
+  invitationOver: "该邀请已失效。",
   codeInvalid: "该链接无效或已失效，请再要一个。",
   banned: "你不能加入该群。",
   invitedBy: (by, group) => `${by} 邀请你加入“${group}”。`,

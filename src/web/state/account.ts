@@ -11,6 +11,7 @@ import {
   type Anew,
   type Changed,
   type ClientEvents,
+  ConnectionLost,
   type ConnectionState,
   type LoginAck,
   type NatterClient,
@@ -51,6 +52,8 @@ export interface AccountListener extends Pick<{ [K in keyof ClientEvents]: (even
   anew(why: Anew["why"]): void;
   /** An attempt to connect failed. */
   failed(): void;
+  /** The session is about to be ended from here: what is to be told yet is told now. */
+  leaving(): void;
   /** Something of the user's own was changed by another device. */
   changed(what: Changed["what"]): void;
 }
@@ -91,6 +94,13 @@ export class Account {
 
   get client(): NatterClient {
     return this.#client;
+  }
+
+  /** By which the server is asked over HTTP. Throws {@linkcode ConnectionLost}: since the page was opened there was no session. */
+  get token(): string {
+    const token = this.#client.session?.token;
+    if (token === undefined) throw new ConnectionLost("closed");
+    return token;
   }
 
   /** Shows what there is to show when the page opens. */
@@ -134,6 +144,7 @@ export class Account {
 
   async #leave(instead: Pick<State, "notice" | "me">): Promise<void> {
     const { id } = this.#store.state.me;
+    this.listener?.leaving();
     this.#clear({ screen: "login", ...instead });
     storage.forget(id);
     void this.#kept.forget();
@@ -287,6 +298,7 @@ export class Account {
 
   /** Another tab takes the account. */
   async #pause(): Promise<void> {
+    this.listener?.leaving();
     await this.keep();
     await this.#client.close();
     this.#clear({ screen: "elsewhere" });

@@ -22,6 +22,8 @@ export class Groups {
   readonly #store: Store;
   readonly #account: Account;
   readonly #people: People;
+  /** What happens while members are on their way, for each question: the answer may know of it or not. */
+  readonly #meanwhile = new Set<GroupEvent[]>();
 
   constructor(store: Store, account: Account, people: People) {
     this.#store = store;
@@ -51,7 +53,16 @@ export class Groups {
 
   /** Takes an invitation. */
   async accept(groupid: number): Promise<Key> {
-    return this.#joined(await this.#account.client.joinGroup({ id: groupid }));
+    try {
+      return this.#joined(await this.#account.client.joinGroup({ id: groupid }));
+    } catch (error) {
+      // It is none any more: what stood there would stay, and the reason with it.
+      if (error instanceof NatterError && error.errno === 17) {
+        this.#uninvited(groupid);
+        this.#store.complain(t.invitationOver);
+      }
+      throw error;
+    }
   }
 
   /** Declines an invitation. */
@@ -71,13 +82,22 @@ export class Groups {
   /** Brings the members of a group: the first of them, or (`more`) those behind what is there. */
   async loadMembers(groupid: number, more = false): Promise<void> {
     const known = more ? this.#store.state.members.get(groupid) : undefined;
-    const page = await this.#account.client.members(groupid, { after: known?.members.at(-1)?.id, limit: MEMBERS_ASKED_FOR });
+    const meanwhile: GroupEvent[] = [];
+    this.#meanwhile.add(meanwhile);
+    let page: Members;
+    try {
+      page = await this.#account.client.members(groupid, { after: known?.members.at(-1)?.id, limit: MEMBERS_ASKED_FOR });
+    } finally {
+      this.#meanwhile.delete(meanwhile);
+    }
+    const told: Members = { ...page, members: [...known?.members ?? [], ...page.members] };
+    const now = meanwhile.filter((event) => event.groupid === groupid).reduce(withNews, told);
     const { members, names } = this.#store.state;
     this.#store.update({
-      members: new Map(members).set(groupid, { ...page, members: [...known?.members ?? [], ...page.members] }),
+      members: new Map(members).set(groupid, now),
       names: new Map([...names, ...page.members.map(({ id, name }) => [id, name] as const)]),
     });
-    this.#amend(groupid, { count: page.count });
+    this.#amend(groupid, { count: now.count });
   }
 
   /** Brings who is banned from a group. */
@@ -126,6 +146,7 @@ export class Groups {
     const mine = id === me.id;
     // CHANGED tells of it, and LOGIN_ACK: what is in the log may be over.
     if (what === "invited") return;
+    for (const meanwhile of this.#meanwhile) meanwhile.push(event);
     if (mine && (what === "left" || what === "kicked")) {
       this.#gone(groupid);
       if (what === "kicked") this.#store.update({ removed: [...this.#removedFrom(groupid), event] });

@@ -149,6 +149,11 @@ export function lineAt(c: Conversation, messageid: number): Line | undefined {
   return c.lines.find((line) => line.messageid === messageid) ?? c.quoted.get(messageid) ?? undefined;
 }
 
+/** A message that was chosen a while ago, as it is now. */
+export function currentLine(c: Conversation | undefined, line: Line): Line {
+  return c && lineAt(c, line.messageid) || line;
+}
+
 /** A message as the list shows it. */
 export function lastOf({ messageid, id, name, msg, files, ts, edited }: Last): Last {
   return { messageid, id, name, msg: msg.slice(0, PREVIEW), files: files?.slice(0, 1).map(({ type }) => ({ type })), ts, edited };

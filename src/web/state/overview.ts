@@ -60,6 +60,11 @@ export class Overview {
     void this.#load();
   }
 
+  /** The session is about to end. */
+  leaving(): void {
+    this.#tell();
+  }
+
   /** Whether this session knows how far the user has read there. */
   knows(key: Key): boolean {
     return this.complete || this.#told.has(key);
@@ -127,8 +132,8 @@ export class Overview {
     } catch (error) {
       if (this.#run !== run) return;
       this.#run = undefined;
-      // If the connection is gone, the next login asks again.
-      if (error instanceof NatterError) this.#again ??= setTimeout(() => void this.#load(), ASK_AGAIN_AFTER);
+      // If the connection is gone, the next login asks again; an answer may also be late on one that stands.
+      if (error instanceof NatterError || client.state.state === "online") this.#again ??= setTimeout(() => void this.#load(), ASK_AGAIN_AFTER);
       return;
     }
     this.#finish(told);

@@ -1,6 +1,6 @@
 /** What is said: messages as they come, what is sent, which conversation is on the screen, and how far the user has looked. */
 import type { Anew, Changed, ClientEvents } from "../../client/natter_client.ts";
-import { gist } from "../format.ts";
+import { explain, gist } from "../format.ts";
 import { Deeds } from "./deeds.ts";
 import type { Groups } from "./groups.ts";
 import { asKept, lastOnes } from "./kept_lines.ts";
@@ -85,6 +85,10 @@ export class Talk implements AccountListener {
   /** What was opened while it was tried is not on its way. */
   failed(): void {
     if (this.#stale) this.#show(this.#stale);
+  }
+
+  leaving(): void {
+    this.overview.leaving();
   }
 
   changed(what: Changed["what"]): void {
@@ -191,7 +195,10 @@ export class Talk implements AccountListener {
 
   /** Sends a message that failed once more, under the `mid` it had: it cannot come twice. */
   retry(key: Key, { mid, msg, reply, silent, files }: Line): void {
-    this.#account.client.chat(model.targetOf(key), msg, { mid, reply, silent, files: files?.map((file) => file.id) }).catch(() => {});
+    this.#account.client.chat(model.targetOf(key), msg, { mid, reply, silent, files: files?.map((file) => file.id) }).catch((error) => {
+      // Of what the server refuses `sent` tells; of a session that has ended, nobody does.
+      if (this.#store.state.connection.state === "closed") this.#store.complain(explain(error));
+    });
   }
 
   discard(key: Key, { mid }: Line): void {

@@ -75,7 +75,8 @@ export class Uploads {
 
   #start(me: number, key: Key, { id, file }: Upload): void {
     if (file instanceof File) return this.#send(me, key, id, file);
-    copyFile(file.url, { url: serverUrl(), token: this.#account.client.session?.token ?? "" }).then(
+    const copy = async () => await copyFile(file.url, { url: serverUrl(), token: this.#account.token });
+    copy().then(
       (uploaded) => this.#done(me, key, id, uploaded),
       (error) => this.#change(me, key, id, { state: "failed", error }),
     );

@@ -25,7 +25,7 @@ function Invitation({ invitation: { groupid, groupname, byname } }: { invitation
   const { groups, route } = useParts();
   const { busy, error, run } = useRequest();
   const decline = () => run(() => groups.decline(groupid));
-  const accept = () => run(async () => route.open(await groups.accept(groupid)), { 17: t.codeInvalid, 22: t.banned });
+  const accept = () => run(async () => route.open(await groups.accept(groupid)), { 22: t.banned });
   return (
     <div class="strip">
       <span>{error || t.invitedBy(byname, groupname)}</span>

@@ -22,7 +22,7 @@ export function ExportData(): JSX.Element {
   const save = async () => {
     setOutcome(undefined);
     try {
-      setOutcome(await saved(account.client.session!.token!));
+      setOutcome(await saved(account.token));
     } catch (failure) {
       if (!(failure instanceof FileRefused && failure.status === 429)) throw failure;
       setOutcome("exportOften");

@@ -4,6 +4,7 @@ import { copyText } from "../clipboard.ts";
 import { t } from "../i18n.ts";
 import { mayDelete, mayEdit } from "../state/deeds.ts";
 import { mayWrite } from "../state/groups.ts";
+import { currentLine } from "../state/lines.ts";
 import { isGroup, type Key, type Line, numberOf } from "../state/model.ts";
 import { useParts } from "./context.ts";
 import { type Anchor, Menu, type MenuItem } from "./menu.tsx";
@@ -18,8 +19,11 @@ export interface OpenMenu {
   anchor: Anchor;
 }
 
-export function MessageMenu({ conversation, open: { line, anchor }, close }: { conversation: Key; open: OpenMenu; close(): void }): JSX.Element {
+export function MessageMenu(
+  { conversation, open: { line: opened, anchor }, close }: { conversation: Key; open: OpenMenu; close(): void },
+): JSX.Element {
   const { store, talk } = useParts();
+  const line = currentLine(store.conversation(conversation), opened);
   const writes = !isGroup(conversation) || mayWrite(store.state, numberOf(conversation));
   const items: MenuItem[] = [];
   if (writes) items.push({ text: t.reply, icon: "reply", act: () => talk.write(conversation, { what: "reply", line }) });
@@ -27,7 +31,7 @@ export function MessageMenu({ conversation, open: { line, anchor }, close }: { c
     items.push({ text: t.copyText, icon: "copy", act: () => void copyText(line.msg).catch(() => store.complain(t.copyFailed)) });
   }
   // In a moment it is known where files that were just sent are.
-  if (!line.files?.some(({ url }) => url === "")) {
+  if (!line.deleted && !line.files?.some(({ url }) => url === "")) {
     items.push({ text: t.forward, icon: "forward", act: () => store.update({ dialog: "forward", chosen: line }) });
   }
   if (writes && mayEdit(store.state, line)) {

@@ -24,7 +24,7 @@ export function PictureSettings({ id }: { id: number }): JSX.Element {
   const choose = (file: File | undefined) => {
     if (!file) return;
     void run(async () => {
-      const { id } = await upload(await small(file), { url: serverUrl(), token: account.client.session!.token!, name: "picture.webp" });
+      const { id } = await upload(await small(file), { url: serverUrl(), token: account.token, name: "picture.webp" });
       await use(id);
     });
   };

@@ -68,8 +68,15 @@ async function kept(url: string): Promise<Response | undefined> {
   return await (await caches.open(CACHE)).match(url, { ignoreVary: true });
 }
 
+let keeping = Promise.resolve();
+
+/** Keeps the page, one after the other: of two versions at once each would take the other's parts for what is not needed (rule 3). */
+function keep(response: Response): Promise<void> {
+  return keeping = keeping.catch(() => {}).then(() => replace(response));
+}
+
 /** Keeps the page, if it is another one than is kept (rule 3). */
-async function keep(response: Response): Promise<void> {
+async function replace(response: Response): Promise<void> {
   if (!response.ok || response.redirected) return;
   const before = await kept(page());
   const html = await response.clone().text();
