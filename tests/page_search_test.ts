@@ -18,7 +18,7 @@ pageTest("a message is found by its words, marked, and leads to its place; in al
   const to = { name: "alice" };
   await bob.chat(to, "The Crème brûlée recipe, as promised");
   await Promise.all(Array.from({ length: COUNT }, (_, i) => bob.chat(to, `number ${i}`)));
-  await cy.chat(to, "no recipe of mine, only a cake");
+  const { messageid } = await cy.chat(to, "no recipe of mine, only a cake");
   await eventually(async () => (await bob.search("number")).messages.length > 0 && (await cy.search("cake")).messages.length > 0, "the index");
 
   await alice.item("peer1").waitFor();
@@ -44,6 +44,18 @@ pageTest("a message is found by its words, marked, and leads to its place; in al
   await eventually(async () => await found.count() === 1, "one message");
   await alice.button("Only in peer1").click();
   await eventually(async () => await found.count() === 2, "both messages again");
+
+  // What was found says what its message says now, and goes with it.
+  await cy.edit(messageid, "a recipe for a pie");
+  await found.getByText("a recipe for a pie").waitFor();
+  const other = await cy.chat(to, "a pie to forget");
+  await eventually(async () => (await cy.search("forget")).messages.length > 0, "the index");
+  await field.fill("pie to forget");
+  await found.getByText("a pie to forget").waitFor();
+  await cy.delete(other.messageid);
+  await eventually(async () => await found.count() === 0, "what was deleted is not found any more");
+  await field.fill("recipe");
+  await eventually(async () => await found.count() === 2, "both messages once more");
 
   // By the keyboard: down from the field, over what is there, and in.
   await field.focus();

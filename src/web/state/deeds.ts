@@ -11,6 +11,8 @@ import type { Account } from "./account.ts";
 import type { State, Store } from "./store.ts";
 
 export class Deeds {
+  /** A message says something else, or nothing any more (undefined). */
+  changed: (messageid: number, msg: string | undefined) => void = () => {};
   readonly #store: Store;
   readonly #account: Account;
   readonly #overview: Overview;
@@ -25,6 +27,7 @@ export class Deeds {
   async edit(key: Key, { messageid }: Line, msg: string): Promise<void> {
     const { edited } = await patiently(() => this.#account.client.edit(messageid, msg));
     this.#store.amend(key, (c) => withEdit(c, messageid, msg, edited));
+    this.changed(messageid, msg);
   }
 
   /** Deletes a message, for all. Rejects as {@linkcode Deeds.edit} does. */
@@ -58,6 +61,7 @@ export class Deeds {
     else {
       const speaks = speaksToMe(this.#store.state, key, event);
       this.#store.amend(key, (c) => withMention(withEdit(c, messageid, msg, edited), messageid, speaks));
+      this.changed(messageid, msg);
     }
   }
 
@@ -76,6 +80,7 @@ export class Deeds {
   }
 
   #deleted(key: Key, messageid: number): void {
+    this.changed(messageid, undefined);
     const c = this.#store.conversation(key);
     if (!c) return;
     this.#store.amend(key, (c) => withMention(withDeletion(c, messageid), messageid, false));

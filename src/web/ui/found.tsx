@@ -68,6 +68,20 @@ export function FoundMessages({ text, state, nameOf }: Props): JSX.Element {
     return () => clearTimeout(timer);
   }, [words, place, isOnline]);
 
+  useEffect(() => {
+    talk.deeds.changed = (messageid, msg) =>
+      setFound((known) =>
+        known && {
+          ...known,
+          messages: known.messages.flatMap((message) => {
+            if (message.messageid !== messageid) return [message];
+            return msg === undefined ? [] : [{ ...message, msg: query.excerpt(msg) }];
+          }),
+        }
+      );
+    return () => talk.deeds.changed = () => {};
+  }, [query]);
+
   const show = (message: ChatMessage) => {
     const key = keyOf(message, me.id);
     store.change(key, isGroup(key) ? nameOf(key) : talk.names.of(numberOf(key)), (c) => c);
@@ -108,7 +122,7 @@ export function FoundMessages({ text, state, nameOf }: Props): JSX.Element {
         {error || (!isOnline ? t.notConnected : found === undefined ? (query.empty ? "" : t.searching) : found.messages.length === 0 && t.noMessages)}
         {found?.more && (
           <span>
-            <button type="button" class="link" disabled={asking} onClick={() => void ask(found.messages.at(-1)!.messageid)}>
+            <button type="button" class="link" disabled={asking} onClick={() => void ask(found.messages.at(-1)?.messageid)}>
               {t.moreMessages}
             </button>
           </span>
