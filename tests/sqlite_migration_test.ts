@@ -266,3 +266,25 @@ Deno.test("while an older natter serves its file, it is refused, untouched, by s
   assertEquals((await run(["users", "--database", t.url])).code, 0);
   assert(version() !== before);
 });
+
+Deno.test("a backup of a file of 0.1 leaves it as it is, and is one of 0.1", async () => {
+  await using t = await testDatabase("sqlite");
+  put(t);
+  const path = t.url.slice("sqlite:".length), copy = `${path}.copy`;
+  const version = (file: string) => {
+    using db = new DatabaseSync(file);
+    return db.prepare("PRAGMA user_version").get()!.user_version;
+  };
+  const before = version(path);
+  assertEquals((await run(["backup", copy, "--database", t.url])).code, 0);
+  assertEquals([version(path), version(copy)], [before, before]);
+  await Deno.rename(copy, path);
+  const store = await t.open();
+  await sameAsSaid(store);
+  await store.close();
+  // What is no database of natter is not copied.
+  using other = new DatabaseSync(`${path}.other`);
+  other.exec("CREATE TABLE a (b)");
+  const { code, stderr } = await run(["backup", copy, "--database", `sqlite:${path}.other`]);
+  assertEquals([code, stderr.includes("no database of natter")], [1, true]);
+});

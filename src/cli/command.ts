@@ -11,6 +11,9 @@ import { readPassword } from "./password_prompt.ts";
 /** A command's work; resolves with what it prints. Throws {@linkcode CommandError} with what is wrong, {@linkcode ConfigError} with a bad argument. */
 export type Work = (store: Store, positionals: string[], config: Config, flags: Readonly<Record<string, string>>) => Promise<string | void>;
 
+/** The same, without the database. */
+export type Unopened = (positionals: string[], config: Config, flags: Readonly<Record<string, string>>) => Promise<string | void>;
+
 /** What the operator asked for cannot be done; one clear line. */
 export class CommandError extends Error {
   /** By which it is told from other errors. */
@@ -21,8 +24,19 @@ export class CommandError extends Error {
  * Runs a command on the configured database. `expected` are its arguments, those in brackets may be left out; `own` its flags beside the server's.
  * Resolves with the exit code: 0, 1 if it could not be done, 2 for bad arguments.
  */
-export async function command(args: string[], expected: string[], work: Work, own: string[] = []): Promise<number> {
-  let store: Store | undefined;
+export function command(args: string[], expected: string[], work: Work, own: string[] = []): Promise<number> {
+  return unopened(args, expected, async (positionals, config, flags) => {
+    const store = await openStore(config);
+    try {
+      return await work(store, positionals, config, flags);
+    } finally {
+      await store.close();
+    }
+  }, own);
+}
+
+/** The same for a command that does not open the database: it stays of the version that it is of. */
+export async function unopened(args: string[], expected: string[], work: Unopened, own: string[] = []): Promise<number> {
   try {
     const positionals: string[] = [];
     const { flags, rest } = ownFlags(args, own);
@@ -34,8 +48,7 @@ export async function command(args: string[], expected: string[], work: Work, ow
     if (config.database.kind === "sqlite" && !await exists(config.database.path)) {
       throw new CommandError(`there is no database ${config.database.path}`);
     }
-    store = await openStore(config);
-    const said = await work(store, positionals, config, flags);
+    const said = await work(positionals, config, flags);
     if (said) print(said);
     return 0;
   } catch (error) {
@@ -43,8 +56,6 @@ export async function command(args: string[], expected: string[], work: Work, ow
       error instanceof StoreUnavailable;
     complain(expected ? error.message : String(error));
     return error instanceof ConfigError ? 2 : 1;
-  } finally {
-    await store?.close();
   }
 }
 

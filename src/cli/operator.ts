@@ -1,5 +1,5 @@
 /** The operator's commands. They work on the configured database, beside a running server or without one. */
-import { command, CommandError, find, newPassword } from "./command.ts";
+import { command, CommandError, find, newPassword, unopened } from "./command.ts";
 import { print } from "./output.ts";
 
 /** Users read at once. */
@@ -94,9 +94,9 @@ export function reindex(args: string[]): Promise<number> {
   });
 }
 
-/** `natter backup FILE`: a consistent copy of the SQLite database, while the server runs. */
+/** `natter backup FILE`: a consistent copy of the SQLite database as it is, also one of an older version, while the server runs. */
 export function backup(args: string[]): Promise<number> {
-  return command(args, ["FILE"], async (_store, [file], { database }) => {
+  return unopened(args, ["FILE"], async ([file], { database }) => {
     if (database.kind !== "sqlite") throw new CommandError("backup copies SQLite files; use mysqldump --single-transaction for MySQL");
     const { backupSqlite } = await import("../store/sqlite/backup.ts");
     await backupSqlite(database.path, file!);

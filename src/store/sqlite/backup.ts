@@ -1,13 +1,14 @@
 import { backup, DatabaseSync } from "node:sqlite";
 import { StoreRefused } from "../store.ts";
 import { RENEW_EPOCH } from "./operators.ts";
+import { APPLICATION_ID } from "./schema.ts";
 
 /** More pages than a SQLite file can have. */
 const ALL_PAGES = 2 ** 31 - 1;
 
 /**
  * Copies a SQLite database into a new file, as of one moment, beside a server that goes on writing. The copy has an epoch of its own, so that clients notice
- * when it is put back; until it has, it is called `<file>.part`.
+ * when it is put back; until it has, it is called `<file>.part`. One of an older version stays one.
  * Throws {@linkcode StoreRefused} if the file exists or cannot be written.
  */
 export async function backupSqlite(path: string, file: string): Promise<void> {
@@ -16,6 +17,7 @@ export async function backupSqlite(path: string, file: string): Promise<void> {
   const db = new DatabaseSync(path);
   try {
     db.exec("PRAGMA busy_timeout = 5000");
+    if (db.prepare("PRAGMA application_id").get()!.application_id !== APPLICATION_ID) throw new Error("it is no database of natter");
     // What one that was cut off left: its log would be taken for this one's.
     for (const old of [part, `${part}-wal`, `${part}-shm`]) await Deno.remove(old).catch(() => {});
     // All pages in one step: what another process writes between two steps would make SQLite begin again.

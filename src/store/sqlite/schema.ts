@@ -5,8 +5,8 @@ import { migrating } from "../migrating.ts";
 import { StoreRefused } from "../store.ts";
 import type { Database } from "./database.ts";
 
-/** "nttr" */
-const APPLICATION_ID = 0x6e747472;
+/** By which natter's files are told from others': "nttr". */
+export const APPLICATION_ID = 0x6e747472;
 
 /** Each brings the schema to the version that is its place in the list. A migration that was released is never changed. */
 const MIGRATIONS: (string | ((db: Database) => Promise<void>))[] = [
