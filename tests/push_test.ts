@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { fromBase64 } from "../src/push/encryption.ts";
+import { StoreWatch } from "./support/around_store.ts";
 import { assertErrno } from "./support/chat.ts";
 import { databaseTest, type TestDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
@@ -142,15 +143,48 @@ databaseTest("push: who is spoken to by name only since an edit, in a muted grou
   assertEquals(told("phone").filter(([id]) => id !== gone), []);
   await edits(one, `who comes, @${name}?`);
   await edits(one, `who comes today, @${name}?`);
-  assertEquals(told("phone").filter(([id]) => id !== gone), [[one, `who comes, @${name}?`]]);
-  // Said and edited in one round.
+  // Said and edited in one round, or in two. What is for one device goes one after the other.
   const three = await says("hello");
   await edits(three, `hello @${name}`);
-  assertEquals(told("phone").filter(([id]) => id === three), [[three, `hello @${name}`]]);
+  await eventually(() => told("phone").some(([id]) => id === three), "what was edited last");
+  assertEquals(told("phone").filter(([id]) => id !== gone), [[one, `who comes, @${name}?`], [three, `hello @${name}`]]);
   // Who has not muted it was told of the message.
   assertEquals(told("loud").filter(([id]) => id === silent), []);
   const ids = told("loud").map(([id]) => id);
   assertEquals(ids.length, new Set(ids).size);
+});
+
+databaseTest("push: who is spoken to by an edit that comes while its message is looked up is told once", async (db) => {
+  await using service = new PushService();
+  const watch = new StoreWatch();
+  await using server = await startServer(db, SETTINGS, { ...trusting, store: watch.wrap });
+  const [ann] = await makeUsers(db, 1);
+  await using a = await server.client(ann!, { proto: 3 });
+  const [phone] = await makeDevices(server, 1) as [TestDevice];
+  await subscribe(server, phone, await service.browser("phone"), { text: true });
+  const { groupid } = await ok(a, { msgid: 8, groupname: "g", groupdesc: "" });
+  const { client } = await loginDevice(server, phone);
+  await ok(client, { msgid: 9, groupid });
+  await ok(client, { msgid: 45, groupid });
+  await client.close();
+  const looked = Promise.withResolvers<void>(), edited = Promise.withResolvers<void>();
+  watch.around = async (call) => {
+    if (call.name === "pushTargets" && (call.args[0] as unknown[]).length > 0) {
+      looked.resolve();
+      await edited.promise;
+    }
+    return await call.run();
+  };
+  const says = (msg: string) => ok(a, { msgid: 10, groupid, msg });
+  const { messageid } = await says("hello");
+  await looked.promise;
+  await ok(a, { msgid: 25, messageid, msg: `hello @${phone.user.name}` });
+  edited.resolve();
+  await settled(db, server, a, service);
+  // What is for one device goes one after the other.
+  const last = await says(`and @${phone.user.name}`);
+  await eventually(() => service.pushed.some(({ text }) => JSON.parse(text).messageid === last.messageid), "the last one");
+  assertEquals((await service.read(2, "phone")).map((one) => one.messageid), [messageid, last.messageid]);
 });
 
 databaseTest("push: a subscription goes with its device, by whatever way that goes, and is taken over by who has the endpoint", async (db) => {

@@ -8,7 +8,8 @@
  * 4. A device that has a session may be gone without a word. It is looked at again when its heartbeat has told: then the message is confirmed, or there is no session.
  * 5. What waits is bounded: what is too much is dropped. What is in memory when a node dies is not pushed; it is in the log all the same.
  * 6. What is pushed is what the message says when it is looked up: what was deleted by then is not.
- * 7. An EDIT is looked up for whom it speaks to by name, where the text before it did not. A message and its EDIT in one round are pushed once.
+ * 7. An EDIT is looked up for whom it speaks to by name, where the text before it did not. A message may be looked up when it is edited already, and says the
+ *    same: what was pushed in this round and in the one before is not pushed again.
  */
 import { inTurns } from "../async/loop.ts";
 import { Rounds } from "../async/rounds.ts";
@@ -79,6 +80,8 @@ export class Notifier {
   #entries = 0;
   /** To be looked at again, and when (ms, `performance.now`). */
   #again: { asked: Asked; at: number }[] = [];
+  /** What was pushed in the last round: user, device and message. */
+  #pushed = new Set<string>();
   #key: PushKey | undefined;
   #sender: Sender | undefined;
   #closed = false;
@@ -189,7 +192,7 @@ export class Notifier {
   /** Has those told who are to be. */
   async #tell(asked: Asked[]): Promise<void> {
     const { store, goneAfter } = this.#parts;
-    const pushed = new Set<string>();
+    const before = this.#pushed, pushed = this.#pushed = new Set<string>();
     for (let i = 0; i < asked.length; i += MOST_LOOKED_UP) {
       const some = asked.slice(i, i + MOST_LOOKED_UP);
       const targets = await store.pushTargets(some, Date.now()).catch((error) => {
@@ -201,7 +204,7 @@ export class Notifier {
         const found = (byPlace.get(placeOf(entry)) ?? []).filter(({ device }) => entry.here?.includes(device) ?? true);
         for (const target of found) {
           const what = `${target.userId} ${target.device} ${target.messageid}`;
-          if (target.online || pushed.has(what)) continue;
+          if (target.online || before.has(what) || pushed.has(what)) continue;
           pushed.add(what);
           (await this.#senderOf())?.push(noticeOf(target));
         }
