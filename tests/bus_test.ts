@@ -40,7 +40,7 @@ interface Kind {
   name: string;
   ignore: boolean;
   /** Puts these nodes on one new bus. */
-  join(listeners: Record<string, BusListener>): Promise<Record<string, Bus>>;
+  join(listeners: Record<string, Ear>): Promise<Record<string, Bus>>;
 }
 
 const prefix = () => `natter:test_${crypto.randomUUID()}:`;
@@ -59,6 +59,7 @@ const kinds: Kind[] = [{
     const common = prefix();
     const buses = Object.fromEntries(Object.entries(listeners).map(([node, listener]) => [node, joinRedis(redisUrl, common, node, listener)]));
     await listened(Object.keys(listeners).map((node) => common + node));
+    await eventually(() => Object.values(listeners).every(({ returns }) => returns === 1), "all are told that the bus is there");
     return buses;
   },
 }];

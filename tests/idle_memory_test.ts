@@ -2,7 +2,7 @@
 
 import { assert } from "@std/assert";
 
-const TURNS = 2000, MOST_PER_TURN = 200;
+const TURNS = 800, MOST_PER_TURN = 200;
 
 Deno.test(`the node's loop: ${TURNS} turns leave less than ${MOST_PER_TURN} bytes each behind`, async () => {
   const args = ["run", "-A", "--quiet", "--v8-flags=--expose-gc", new URL("support/idle_node.ts", import.meta.url).pathname, String(TURNS)];
