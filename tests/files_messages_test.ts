@@ -174,8 +174,8 @@ databaseTest("files of messages: forwarded by whoever has the address, counted f
   assertEquals((await files.fetch(theirs.url, { method: "HEAD" })).status, 404);
   // One that nothing uses yet is there, and nothing else.
   assertEquals((await files.stored()).length, 1);
-  const kept = async () => (await db.query("select bytes as n from kept order by userid")).map(({ n }) => Number(n));
-  assertEquals(await kept(), [0, 4096]);
+  const kept = new Map((await db.query("select userid, bytes from kept")).map(({ userid, bytes }) => [Number(userid), Number(bytes)]));
+  assertEquals([kept.get(ann.id), kept.get(bob.id)], [0, 4096]);
 });
 
 databaseTest("files of messages: forwarded in the moment in which they are deleted: there with their bytes, or refused", async (db) => {
