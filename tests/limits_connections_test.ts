@@ -168,18 +168,19 @@ Deno.test("limits: who has not logged in when --login-timeout is over is gone, w
 Deno.test("limits: who was let in, and could not be told so, has --login-timeout again to try it", async () => {
   await using db = await testDatabase("sqlite");
   const watch = new StoreWatch();
-  await using server = await startServer(db, { "login-timeout": 0.6, heartbeat: 0.2 }, { store: watch.wrap });
+  await using server = await startServer(db, { "login-timeout": 2, heartbeat: 1 }, { store: watch.wrap });
   const [user] = await makeUsers(db, 1) as [TestUser];
   await using client = await server.connect();
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
   watch.around = async (call) => {
     if (call.name !== "welcome") return await call.run();
-    await pause(800);
+    await pause(2200);
     throw new StoreUnavailable("as the test wants it");
   };
   const login = { id: user.id, token: user.token, proto: 3 };
   assertEquals((await client.login(login)).errno, 19);
   watch.around = (call) => call.run();
-  await pause(300);
+  // Else it would be ended by now, and there is a second left.
+  await pause(1000);
   assertEquals((await client.login(login)).errno, 0);
 });
