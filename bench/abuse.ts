@@ -14,6 +14,7 @@ import type { Input } from "./abuser.ts";
 import { Asking, type Held } from "./held.ts";
 import { medians, Ordinary, type Summary } from "./ordinary.ts";
 import { type Clients, hold, makeUsers, type Natter, startNatter, type User } from "./support.ts";
+import { goAhead } from "./tools.ts";
 
 const CHATTERS = 200;
 /** Those who are in the large group, and those who know one another. */
@@ -110,7 +111,6 @@ async function fill(natter: Natter, users: User[]) {
 /** They begin, and go on until disposed of. */
 async function begin(natter: Natter, kind: string, input: Input): Promise<AsyncDisposable> {
   const script = new URL("./abuser.ts", import.meta.url).pathname;
-  // They are on machines of their own in truth: here they have what server and users leave.
   const args = ["-n", "5", Deno.execPath(), "run", "-A", "--quiet", script, String(natter.port), "203.0.113.7", kind];
   const child = new Deno.Command("nice", { args, stdin: "piped", stdout: "piped", stderr: "inherit" }).spawn();
   const writer = child.stdin.getWriter();
@@ -141,6 +141,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const seconds = Number(values.seconds);
+// Whoever is measured, or measures, is ahead of those who do harm and of those who only listen: these are on machines of their own in truth.
+await goAhead();
 for (const kind of positionals.length > 0 ? positionals : Object.keys(kinds)) {
   const { what, prepare, ...usual } = kinds[kind]!;
   const abusers = Number(values.abusers ?? usual.abusers);
@@ -148,7 +150,7 @@ for (const kind of positionals.length > 0 ? positionals : Object.keys(kinds)) {
   const flags = ["--limits", "on", "--max-connections", "10000", "--trusted-proxy", "127.0.0.1", "--http", `127.0.0.1:${http}`];
   const told = await Deno.makeTempFile();
   Deno.env.set("NATTER_BENCH_TURNS", told);
-  await using natter = await startNatter({ ...(values.database ? { database: values.database } : {}), flags, turns: true });
+  await using natter = await startNatter({ ...(values.database ? { database: values.database } : {}), flags, turns: true, leads: true });
   const users = await makeUsers(natter, abusers);
   const { clients, ...prepared } = await prepare?.(natter, users) ?? {};
   await using ordinary = await Ordinary.start(natter, CHATTERS, true);

@@ -17,6 +17,7 @@ import { burst, bystanders, signal } from "./parts/relay.ts";
 import { picture, type Results } from "./picture.ts";
 import { met, type Result, type Row, type RowName, rows } from "./rows.ts";
 import { startNatter } from "./support.ts";
+import { startNatter01 } from "./v0_1.ts";
 
 /** Above this share of a core the load generator may be what was measured. */
 const BUSY = 0.9;
@@ -82,7 +83,8 @@ if (unknown.length > 0) {
 }
 
 const scale = options.smoke ? short : full;
-const context: Context = { scale, natter: (how) => startNatter({ ...how, cpuProf: options["cpu-prof"] }) };
+const cpuProf = options["cpu-prof"];
+const context: Context = { scale, natter: (how) => startNatter({ ...how, cpuProf }), natter01: () => startNatter01({ cpuProf }) };
 const results: Result[] = [];
 console.log(`${"row".padEnd(18)} ${"goal".padEnd(13)} ${"figure".padEnd(13)} ${"".padEnd(8)}made of`);
 for (const [part, names] of parts) {

@@ -4,7 +4,7 @@
  *     deno run -A bench/files.ts [ROUNDS [CHATTERS]]
  *
  * Each round, in turns, on the same disk: `cat` with sync; a bare Deno that reads a socket, hashes, writes and syncs; natter, up and down. By default 7 rounds. Then
- * how long a message of so many ordinary users (by default 200, each one a second) takes, without and beside files that go up and down one after the other.
+ * how long a message of so many ordinary users (by default 200, each one a second) takes: without, beside files that go up one after the other, and that go down.
  * Prints medians (ms), and the most memory above idle (MiB).
  */
 import { createHash } from "node:crypto";
@@ -62,6 +62,8 @@ try {
   const port = freePort();
   const flags = ["--http", `127.0.0.1:${port}`, "--files", `${folder}/files`, "--max-file", "60MiB", "--user-quota", "100GiB"];
   await using natter = await startNatter({ flags });
+  // As all else here: what it writes and syncs it does on the other core.
+  await new Deno.Command("taskset", { args: ["-acp", `0-${navigator.hardwareConcurrency - 1}`, String(natter.pid)] }).output().catch(() => {});
   const [user] = await makeUsers(natter, 1);
   using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
   const up = async () => {
@@ -101,21 +103,20 @@ try {
   console.log(`memory above idle: at most ${(most / 1024 / 1024).toFixed(1)} MiB`);
 
   await using ordinary = await Ordinary.start(natter, chatters, false);
-  const without: Summary[] = [], beside: Summary[] = [];
+  const without: Summary[] = [], beside = { up: [] as Summary[], down: [] as Summary[] };
   for (let round = 0; round < BESIDE; round++) {
     without.push(await ordinary.measure(3));
-    let over = false;
-    const carrying = (async () => {
-      while (!over) {
-        await up();
-        await down();
-      }
-    })();
-    beside.push(await ordinary.measure(3));
-    over = true;
-    await carrying;
+    for (const [name, carry] of Object.entries({ up, down })) {
+      let over = false;
+      const carrying = (async () => {
+        while (!over) await carry();
+      })();
+      beside[name as keyof typeof beside].push(await ordinary.measure(3));
+      over = true;
+      await carrying;
+    }
   }
-  console.log("others without:", medians(without), "beside:", medians(beside));
+  console.log("others without:", medians(without), "beside up:", medians(beside.up), "beside down:", medians(beside.down));
 } finally {
   await Deno.remove(folder, { recursive: true });
 }

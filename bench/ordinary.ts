@@ -1,5 +1,6 @@
 /** Ordinary users beside whom something is done: 200, say, who each say something once a second. */
 import { makeUsers, type Natter } from "./support.ts";
+import { ahead } from "./tools.ts";
 
 /** How long a message took from its sender to its receiver (ms). */
 export interface Summary {
@@ -16,8 +17,9 @@ export class Ordinary implements AsyncDisposable {
 
   private constructor(port: number, proxied: boolean) {
     const script = new URL("./chatters.ts", import.meta.url).pathname;
-    const args = ["run", "-A", "--quiet", script, String(port), String(proxied)];
-    this.#child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" }).spawn();
+    // What they measure is the server, not what else is done beside them.
+    const [program, ...args] = ahead([Deno.execPath(), "run", "-A", "--quiet", script, String(port), String(proxied)]);
+    this.#child = new Deno.Command(program!, { args, stdin: "piped", stdout: "piped" }).spawn();
     this.#writer = this.#child.stdin.getWriter();
     this.#reader = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   }

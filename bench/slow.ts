@@ -17,7 +17,10 @@ const { values, positionals } = parseArgs({ args: Deno.args, options: { limits: 
 const [slow = 2000, chatters = 200, seconds = 3] = positionals.map(Number);
 const { limits } = values;
 
-await using natter = await startNatter({ flags: limits ? ["--limits", "on", "--max-connections", "10000", "--trusted-proxy", "127.0.0.1"] : [] });
+await using natter = await startNatter({
+  flags: limits ? ["--limits", "on", "--max-connections", "10000", "--trusted-proxy", "127.0.0.1"] : [],
+  leads: true,
+});
 await using ordinary = await Ordinary.start(natter, chatters, limits);
 
 /** Connections that begin a line and say a byte of it a second. `gone` counts those that the server closed. */

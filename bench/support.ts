@@ -27,6 +27,8 @@ export interface NatterOptions {
   singleWrites?: boolean;
   /** Tells of its turns (`bench/turns.ts`). */
   turns?: boolean;
+  /** It runs before all other processes (`ahead`). */
+  leads?: boolean;
   /** The folder for a CPU profile of it. */
   cpuProf?: string | undefined;
   /** Further flags; they win over the usual ones. */
@@ -47,10 +49,14 @@ export const serverFlags: readonly string[] = [
   "warning",
 ];
 
+/** Flags of Deno for a CPU profile into that folder. */
+export function profileFlags(folder: string | undefined): string[] {
+  return folder === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", folder];
+}
+
 /** The command that starts a server without limits. */
 export function natterCommand(database: string, { singleWrites, turns, cpuProf, flags: more = [] }: NatterOptions = {}): string[] {
   const main = new URL(singleWrites ? "./single_writes.ts" : turns ? "./turns.ts" : "../main.ts", import.meta.url).pathname;
-  const profile = cpuProf === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", cpuProf];
   // As `deno task start` does it: modules that are imported when needed are read when needed. (In deno.json it would keep them out of the compiled program.)
   return [
     Deno.execPath(),
@@ -58,7 +64,7 @@ export function natterCommand(database: string, { singleWrites, turns, cpuProf, 
     "-A",
     "--quiet",
     "--unstable-lazy-dynamic-imports",
-    ...profile,
+    ...profileFlags(cpuProf),
     main,
     ...serverFlags,
     "--database",
@@ -74,7 +80,7 @@ export const natterReady = /tcp=\S*:(\d+)/;
 export async function startNatter(options: NatterOptions = {}): Promise<Natter> {
   const folder = await Deno.makeTempDir({ prefix: "natter_bench_" });
   const database = options.database ?? `sqlite:${folder}/natter.db`;
-  const server = await spawnServer(natterCommand(database, options), natterReady);
+  const server = await spawnServer(natterCommand(database, options), natterReady, options.leads);
   const store = await openStore(parseConfig(["--database", database], () => undefined));
   return {
     ...server,

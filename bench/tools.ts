@@ -25,6 +25,22 @@ export function onCore(core: number | undefined, command: string[]): string[] {
   return core === undefined ? command : ["taskset", "-c", String(core), ...command];
 }
 
+/** Whether this process may run others ahead of the rest of the machine. */
+const mayLead = await exists("chrt") && (await new Deno.Command("chrt", { args: ["-r", "1", "true"], stderr: "null" }).output()).success;
+
+/**
+ * The command that runs another ahead of all processes that are not run so, as if those were on machines of their own; it has all cores. Where that is not allowed
+ * (it takes root) it changes nothing.
+ */
+export function ahead(command: string[]): string[] {
+  return mayLead ? ["chrt", "-r", "1", ...command] : command;
+}
+
+/** The same for this process, but not for those that it starts. */
+export async function goAhead(): Promise<void> {
+  if (mayLead) await new Deno.Command("chrt", { args: ["--all-tasks", "--reset-on-fork", "-r", "-p", "1", String(Deno.pid)] }).output();
+}
+
 /** Compiles `bench/NAME.c`. @returns the program; undefined: there is no compiler */
 export async function compile(name: string): Promise<string | undefined> {
   const source = new URL(`./${name}.c`, import.meta.url).pathname;
@@ -45,9 +61,9 @@ export async function compile(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Starts a server on the servers' core; resolves when it has printed a line with its port, and stops it when disposed of. */
-export async function spawnServer(command: string[], port: RegExp): Promise<ServerProcess> {
-  const [program, ...args] = onCore(SERVER_CORE, command);
+/** Starts a server on the servers' core, or `ahead`; resolves when it has printed a line with its port, and stops it when disposed of. */
+export async function spawnServer(command: string[], port: RegExp, leads = false): Promise<ServerProcess> {
+  const [program, ...args] = leads ? ahead(command) : onCore(SERVER_CORE, command);
   const child = new Deno.Command(program!, { args, stdin: "null", stdout: "piped" }).spawn();
   const reader = child.stdout.getReader();
   const ready = new TextDecoder().decode((await reader.read()).value);

@@ -1,7 +1,7 @@
 /** natter as it was at 0.1, made from git: the baseline for what 1.0 may cost, and where older databases come from. */
 import { createHash, randomBytes } from "node:crypto";
 import type { User } from "./load_generator.ts";
-import { natterReady, serverFlags } from "./support.ts";
+import { type NatterOptions, natterReady, profileFlags, serverFlags } from "./support.ts";
 import { type ServerProcess, spawnServer } from "./tools.ts";
 
 /** The commit that was 0.1. */
@@ -32,8 +32,8 @@ export interface Store01 {
 export interface Source01 {
   /** Its store on a database. */
   open(database: string): Promise<Store01>;
-  /** The command that starts its server. */
-  command(database: string): string[];
+  /** The command that starts its server; `cpuProf` is the folder for a CPU profile of it. */
+  command(database: string, cpuProf?: string): string[];
   /** What its server says when it ends instead of starting on this database; throws if it starts, or says more than a line. */
   refuses(database: string): Promise<string>;
 }
@@ -45,8 +45,8 @@ export async function source01(folder: string): Promise<Source01 | undefined> {
   if (!git.success) return undefined;
   await Deno.mkdir(source);
   await new Deno.Command("tar", { args: ["-xf", archive, "-C", source], stdin: "null" }).output();
-  const command = (database: string) => [
-    ...[Deno.execPath(), "run", "-A", "--quiet", "--unstable-lazy-dynamic-imports", `${source}/main.ts`],
+  const command = (database: string, cpuProf?: string) => [
+    ...[Deno.execPath(), "run", "-A", "--quiet", "--unstable-lazy-dynamic-imports", ...profileFlags(cpuProf), `${source}/main.ts`],
     ...[...serverFlags, "--database", database],
   ];
   return {
@@ -68,7 +68,7 @@ export async function source01(folder: string): Promise<Source01 | undefined> {
 }
 
 /** Starts a server of 0.1 without limits, on a SQLite file of its own. @returns undefined: this clone does not go back to 0.1 */
-export async function startNatter01(): Promise<Natter01 | undefined> {
+export async function startNatter01({ cpuProf }: Pick<NatterOptions, "cpuProf"> = {}): Promise<Natter01 | undefined> {
   const folder = await Deno.makeTempDir({ prefix: "natter_0_1_" });
   const source = await source01(folder);
   if (!source) {
@@ -76,7 +76,7 @@ export async function startNatter01(): Promise<Natter01 | undefined> {
     return undefined;
   }
   const database = `sqlite:${folder}/natter.db`;
-  const server = await spawnServer(source.command(database), natterReady);
+  const server = await spawnServer(source.command(database, cpuProf), natterReady);
   const store = await source.open(database);
   return {
     ...server,

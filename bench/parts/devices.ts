@@ -7,14 +7,13 @@ import { openStore } from "../../src/store/open.ts";
 import { Load, type User } from "../load_generator.ts";
 import { alternate, byRound, highestLoad, inWords, median, target, thousands } from "../measure.ts";
 import { allOffline, makeUsers, type Natter } from "../support.ts";
-import { startNatter01 } from "../v0_1.ts";
 import type { Part } from "./part.ts";
 
 const CHAT = 6, RECEIVED = 12, PING = 13, PROTO = 3;
 
 /** CHAT of users with one device, in turns with 0.1. */
-export const chatOneDevice: Part = async ({ scale, natter }) => {
-  await using before = await startNatter01();
+export const chatOneDevice: Part = async ({ scale, natter, natter01 }) => {
+  await using before = await natter01();
   if (!before) return [{ row: "chat-one-device", figure: undefined, detail: "left out: this clone does not go back to 0.1" }];
   await using server = await natter();
   await using stack = new AsyncDisposableStack();
