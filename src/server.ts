@@ -72,7 +72,7 @@ import { OfflineWriter } from "./presence/offline_writer.ts";
 import { RemoteHolders } from "./presence/remote_holders.ts";
 import { INDEX_MS, Indexer } from "./chat/indexer.ts";
 import { openStore } from "./store/open.ts";
-import type { Store } from "./store/store.ts";
+import type { Store, UserId } from "./store/store.ts";
 
 /** How long a stop may take to say goodbye, to store what waits (twice), and to set users offline (ms). `natter serve` waits 9 s for all of it. */
 const GOODBYE_MS = 2000, STORE_MS = 2000, OFFLINE_MS = 4000;
@@ -133,11 +133,12 @@ export async function start(config: Config, overrides: Overrides = {}, ready: (a
   const opened = await openStore(config);
   const store = overrides.store?.(opened) ?? opened;
   let folder: Folder | undefined;
+  let left: UserId[];
   try {
     // Without HTTP there is no way to them.
     if (config.files !== undefined && (config.http || config.https)) folder = await Folder.open(config.files);
-    const left = await store.join(config.node, overrides.times?.name);
-    if (left > 0) log.warning("users that a former life had left online are offline now", { users: left });
+    left = await store.join(config.node, overrides.times?.name);
+    if (left.length > 0) log.warning("users that a former life had left online are offline now", { users: left.length });
   } catch (error) {
     await store.close();
     throw error;
@@ -146,7 +147,7 @@ export async function start(config: Config, overrides: Overrides = {}, ready: (a
   try {
     await server.listen(overrides.bus ?? await busOf(config), certificate);
     ready(server.addresses);
-    await server.begin();
+    await server.begin(left);
   } catch (error) {
     await server.close();
     throw error;
@@ -355,11 +356,17 @@ class NatterServer implements Server {
     return fileRoutes({ store: this.#store, folder: this.#folder, uploads: this.#uploads, limits: this.#limits, time: this.#time, maxFile });
   }
 
-  /** Sets going what needs no client to begin, and lets requests in. After {@linkcode NatterServer.listen}. */
-  async begin(): Promise<void> {
+  /**
+   * Sets going what needs no client to begin, and lets requests in. After {@linkcode NatterServer.listen}.
+   *
+   * @param left users whom a former life of this node had left online
+   */
+  async begin(left: readonly UserId[]): Promise<void> {
     const { keepDays } = this.#config;
     this.#heartbeat.start();
     this.#node.start();
+    // Their friends on other nodes were told nothing.
+    for (const userId of this.#router.alone ? [] : left) this.#news.changed(userId);
     this.#retention = new Retention(this.#store, this.#time, { tokenLife: this.#tokenLife, keepDays, interval: this.#times.retention });
     this.#quota.start(this.#times);
     this.#notifier?.start();
@@ -411,10 +418,9 @@ class NatterServer implements Server {
     this.#heartbeat.close();
     this.#confirmation.close();
     this.#delivery.close();
-    await this.#news.close();
     await this.#table.close();
     await within(this.#quota.close(), STORE_MS);
-    const clean = await this.#offline.close(OFFLINE_MS);
+    const [clean] = await Promise.all([this.#offline.close(OFFLINE_MS), this.#news.close(OFFLINE_MS)]);
     await this.#notifier?.close();
     await this.#router.close();
     await this.#store.leave().catch((error) => log.warning("the lease was not given up", { error }));

@@ -18,7 +18,7 @@ import type { Session } from "../net/session.ts";
 import { log } from "../ops/log.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
-import { type EntryHead, entryHead, entryLine } from "../wire/encode.ts";
+import { entryEnd, type EntryHead, entryHead } from "../wire/encode.ts";
 import type { Confirmation } from "./confirmation.ts";
 import type { Terms } from "./terms.ts";
 
@@ -110,7 +110,7 @@ export class Delivery {
       head = old ?? head;
     }
     this.delivered++;
-    session.connection.sendLine(entryLine(head, seq));
+    session.connection.sendJoined(head, entryEnd(seq));
     this.#confirmation.sent(session, seq);
   }
 

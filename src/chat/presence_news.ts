@@ -7,9 +7,11 @@
  *    its way, or hears of it from two nodes, is told once, and who saw neither end of it hears nothing.
  * 4. Looked up in batches, for all that changed in the same moment.
  * 5. What comes while a client's question about its friends is being answered is told behind the answer: it may be newer, or older, than what the database said.
- * 6. To one who is blocked the blocker goes offline at the moment of BLOCK, and is as it is again with UNBLOCK; between the two nothing is told, so both are told then.
+ * 6. A node that stops tells what is due yet, if there are other nodes: there nobody else knows who went with it.
+ * 7. To one who is blocked the blocker goes offline at the moment of BLOCK, and is as it is again with UNBLOCK; between the two nothing is told, so both are told then.
  */
 import { laterTurn, spent } from "../async/loop.ts";
+import { within } from "../async/within.ts";
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
@@ -46,6 +48,8 @@ export class PresenceNews implements PresenceListener {
   readonly #held = new WeakMap<Session, News[]>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
+  /** Called when nothing is due any more. */
+  #allTold: (() => void) | undefined;
   #closed = false;
 
   /** `delay`: how late news are (ms). */
@@ -113,8 +117,10 @@ export class PresenceNews implements PresenceListener {
     }
   }
 
-  /** Tells nothing more; resolves when what is under way is done. */
-  async close(): Promise<void> {
+  /** Tells other nodes what is due within `ms`, then nothing more; resolves when what is under way is done. */
+  async close(ms: number): Promise<void> {
+    const due = this.#changes.size > 0 || this.#running;
+    if (due && !this.#router.alone) await within(new Promise<void>((resolve) => this.#allTold = resolve), ms);
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#running;
@@ -143,6 +149,7 @@ export class PresenceNews implements PresenceListener {
       this.#running = this.#tell().then((more) => {
         this.#running = undefined;
         if (this.#changes.size > 0) this.#schedule(more ? 0 : this.#tick);
+        else this.#allTold?.();
       });
     }, ms);
   }

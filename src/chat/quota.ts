@@ -8,6 +8,7 @@
  */
 import type { Pause } from "../async/pause.ts";
 import { Rounds } from "../async/rounds.ts";
+import { sharedNow } from "../net/clock.ts";
 import { log } from "../ops/log.ts";
 import { ROW_KEPT, type TextKept } from "../store/quota.ts";
 import { type Store, StoreUnavailable, type UserId } from "../store/store.ts";
@@ -87,7 +88,7 @@ export class Quota {
 
   #look(userId: UserId): Known {
     let known = this.#known.get(userId);
-    const now = performance.now();
+    const now = sharedNow();
     if (!known) {
       if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);
       this.#known.set(userId, known = { bytes: 0, at: -Infinity });

@@ -5,8 +5,8 @@ import deno from "../../deno.json" with { type: "json" };
 
 /** Most bytes of an answer, but for one message that is longer by itself. */
 export const ANSWER_BYTES = 256 * 1024;
-/** What a message has beside the line it came in (bytes), at most: names, times, numbers. */
-const AROUND = 1024;
+/** What a message has beside the line it came in (bytes), at most: ten files with long names take 10 KiB, twenty reactions 4. */
+const AROUND = 16 * 1024;
 
 /** What the settings decide of it. */
 export interface TermsConfig {

@@ -45,7 +45,7 @@ export interface Bus {
   listens(node: string): Promise<boolean>;
   /** Resolves when the bus answers, in both directions. */
   ping(): Promise<void>;
-  /** Leaves the bus. What is under way may be lost. */
+  /** Leaves the bus, when what was sent is under way, or a second later. */
   close(): Promise<void>;
 }
 

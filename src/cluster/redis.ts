@@ -1,6 +1,7 @@
 /** The bus over Redis: publish and subscribe, one channel per node. */
 import { createClient } from "@redis/client";
 import { setImmediate } from "node:timers";
+import { within } from "../async/within.ts";
 import { log } from "../ops/log.ts";
 import type { Bus, BusListener, NodeMessage } from "./bus.ts";
 
@@ -8,6 +9,8 @@ import type { Bus, BusListener, NodeMessage } from "./bus.ts";
 const RECONNECT_MS = 1000, REDIS_CONNECT_MS = 3000;
 /** Each link is asked this often (ms): a dead one is noticed. */
 const PING_MS = 5000;
+/** How long what was sent last may take to reach Redis (ms). */
+const LAST_MS = 1000;
 /** What may be on its way to Redis (messages): beyond it the bus counts as away. */
 const MAX_PENDING = 10_000;
 
@@ -83,11 +86,13 @@ class RedisBus implements Bus {
     await Promise.all([this.#publisher.ping(), this.#subscriber.ping()]);
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#closed = true;
+    this.#flush();
+    // Redis answers in the order it was asked: what was sent has reached it then.
+    await within(this.#publisher.ping().catch(() => {}), LAST_MS);
     this.#publisher.destroy();
     this.#subscriber.destroy();
-    return Promise.resolve();
   }
 
   /** The first time; after that the client subscribes again by itself, before it is ready. */

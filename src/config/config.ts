@@ -174,7 +174,7 @@ export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
     help: "unconfirmed messages of a user",
     parse: values.number({ least: 1, most: 1_000_000_000, whole: true }),
   },
-  maxDevices: { value: "N", default: "20", help: "named devices of a user; 0: none", parse: values.number({ least: 0, most: 1000, whole: true }) },
+  maxDevices: { value: "N", default: "20", help: "named devices of a user; 0: none", parse: values.number({ least: 0, most: 500, whole: true }) },
   maxFile: {
     value: "SIZE",
     default: "25MiB",

@@ -6,15 +6,18 @@
  * 3. What stands in `incoming/` for more than a day was left by a process that died.
  */
 import { statfs } from "node:fs/promises";
+import { inTurn, othersUse } from "../async/disk.ts";
 import { laterTurn, spent } from "../async/loop.ts";
 import { nodeCrypto } from "../node_crypto.ts";
 import { ConfigError } from "../config/config.ts";
 import { BrokenOff } from "../net/exchange.ts";
 
 /** Bytes that are written at once; that are read at once. */
-const WRITE_SIZE = 131_072, READ_SIZE = 65_536;
-/** Bytes that a sync is begun for, and that may wait for one: what the database writes waits behind them. */
-const SYNCED = 1_048_576, MOST_UNSYNCED = 8 * SYNCED;
+const WRITE_SIZE = 262_144, READ_SIZE = 65_536;
+/** Pieces of a file that may wait to be written: on a busy machine the thread that writes has to wait for its turn, too. */
+const MOST_UNWRITTEN = 4;
+/** Bytes that a sync is begun for, while others use the disk and while nobody does, and that may wait for one: what the database writes waits behind them. */
+const SMALL_SYNC = 524_288, SYNC = 1_048_576, MOST_UNSYNCED = 8 * SYNC;
 
 /** The disk has no room. */
 export class DiskFull extends Error {
@@ -73,10 +76,10 @@ export class Folder {
     const hash = nodeCrypto().createHash("sha256");
     try {
       await using file = await Outgoing.create(path);
-      for await (const piece of gathered(body)) {
+      for await (const piece of gathered(body, () => file.buffer())) {
         if (spent()) await laterTurn();
         hash.update(piece);
-        await file.write(piece);
+        file.write(piece);
       }
       await file.sync();
     } catch (error) {
@@ -147,6 +150,9 @@ class Outgoing implements AsyncDisposable {
   /** What one file is asked for it does one after the other: another one of the same bytes syncs. */
   readonly #syncing: Deno.FsFile;
   #written = Promise.resolve();
+  /** Each resolves with a buffer when what was in it is written: the oldest first. */
+  readonly #buffers: Promise<Uint8Array<ArrayBuffer>>[] = [];
+  #unwritten = 0;
   #synced: Promise<void> | undefined;
   /** Bytes that no sync has begun for. */
   #unsynced = 0;
@@ -166,28 +172,38 @@ class Outgoing implements AsyncDisposable {
     }
   }
 
-  /** Resolves when the piece before this one is written. Rejects with what the disk said of any before. */
-  async write(piece: Uint8Array): Promise<void> {
-    await this.#written;
-    if (this.#unsynced >= MOST_UNSYNCED) await this.#synced;
-    this.#written = this.#write(piece);
+  /** One for the next piece, as soon as there may be one; what comes slowly has but two. Rejects with what the disk said of a piece before. */
+  async buffer(): Promise<Uint8Array<ArrayBuffer>> {
+    const free = this.#buffers.length > this.#unwritten;
+    return free || this.#unwritten === MOST_UNWRITTEN ? await this.#buffers.shift()! : new Uint8Array(WRITE_SIZE);
+  }
+
+  /** Writes what stands in a buffer of {@linkcode buffer}. */
+  write(piece: Uint8Array<ArrayBuffer>): void {
+    this.#unwritten++;
+    this.#written = this.#written.then(() => this.#write(piece)).finally(() => this.#unwritten--);
+    const buffer = this.#written.then(() => piece);
     // Whoever has to know waits for it later.
-    this.#written.catch(() => {});
+    buffer.catch(() => {});
+    this.#buffers.push(buffer);
   }
 
   /** Resolves when all is on the disk. */
   async sync(): Promise<void> {
     await this.#written;
     await this.#synced;
-    await this.#file.sync();
+    await inTurn(() => this.#file.sync());
   }
 
   async #write(piece: Uint8Array): Promise<void> {
+    if (othersUse() || this.#unsynced >= MOST_UNSYNCED) await this.#synced;
     for (let at = 0; at < piece.length;) at += await this.#file.write(piece.subarray(at));
     this.#unsynced += piece.length;
-    if (this.#unsynced < SYNCED || this.#synced) return;
-    this.#unsynced = 0;
-    const synced = this.#syncing.syncData();
+    if (this.#unsynced < (othersUse() ? SMALL_SYNC : SYNC) || this.#synced) return;
+    const synced = inTurn(() => {
+      this.#unsynced = 0;
+      return this.#syncing.syncData();
+    });
     this.#synced = synced;
     synced.then(() => this.#synced = undefined, () => {});
   }
@@ -211,19 +227,19 @@ async function syncFolder(path: string): Promise<void> {
   await folder.sync();
 }
 
-/** The same bytes in larger pieces. A piece is good until the next but one is asked for. */
-async function* gathered(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let buffer = new Uint8Array(WRITE_SIZE), other: typeof buffer | undefined;
+/** The same bytes in larger pieces: each stands in the buffer that was asked for last. */
+async function* gathered(body: AsyncIterable<Uint8Array>, next: () => Promise<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let buffer = await next();
   let filled = 0;
   for await (const piece of body) {
     for (let at = 0; at < piece.length;) {
-      const part = piece.subarray(at, at + WRITE_SIZE - filled);
+      const part = piece.subarray(at, at + buffer.length - filled);
       buffer.set(part, filled);
       filled += part.length;
       at += part.length;
-      if (filled === WRITE_SIZE) {
+      if (filled === buffer.length) {
         yield buffer;
-        [buffer, other] = [other ?? new Uint8Array(WRITE_SIZE), buffer];
+        buffer = await next();
         filled = 0;
       }
     }

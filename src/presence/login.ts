@@ -217,8 +217,8 @@ export class Login {
           key: { userId: account.id, device: claim.device.id, session: moved.session },
         });
       }
-      // Friends see no change when one session takes over from another.
-      if (first && !moved) listener.changed(account.id);
+      // Also who moved: the session on the other node may have been gone for so long that friends were told.
+      if (first) listener.changed(account.id);
       const { address } = connection;
       log.info("login", { user: account.id, device: claim.device.id, session: session.id, address, dialect, token: identity.token !== undefined });
       if (entering.ending) {

@@ -2,15 +2,16 @@
  * This node's standing in the database: the lease that says it lives, the sweep that buries other nodes, the reconciling of rows with the table,
  * and what operators ask.
  *
- * 1. One loop does all of it, one after the other; nothing here runs beside itself.
+ * 1. One loop renews, another does all the rest, one after the other: a sweep of many users, or one that waits for a lock, must not cost this node its own lease.
+ *    Nothing else here runs beside itself.
  * 2. The lease is renewed every 3 s. A node that was reaped takes a new incarnation and claims its sessions anew; those it lost are closed, the others notice nothing.
  * 3. Only a node whose own link has been up for a whole lease sweeps others: an outage must not make everyone reap everyone.
  * 4. Reconciling: a row that names this node and a session that the table does not hold is released by that session, unless that session is on its way there,
  *    or a release of that device is.
  *    A session whose row names another is closed, if reading that row again confirms it; if the row names nobody, the session is claimed anew, and closed if
  *    that is refused: its device was removed, its account closed, its password changed.
- * 5. Friends are told of those whom a sweep or a pass set offline, and of those who are back after a reaping.
- * 6. A turn that came late (the process was stopped) grants everyone one more interval: it renews, and leaves sweeping and reconciling to the next.
+ * 5. Friends are told of those whom a sweep or a pass set offline, and of those who are back after a reaping, or by a pass.
+ * 6. A turn that came late (the process was stopped) grants everyone one more interval: sweeping and reconciling wait for it, renewing does not.
  */
 import { Pause } from "../async/pause.ts";
 import type { Session } from "../net/session.ts";
@@ -47,8 +48,9 @@ export interface NodeTimes {
 
 /** Keeps this node's lease, and its table and the database in step. */
 export class NodeLife {
-  readonly #pause = new Pause();
-  #loop: Promise<void> | undefined;
+  readonly #renewPause = new Pause();
+  readonly #lookPause = new Pause();
+  #loops: Promise<unknown> | undefined;
   /** Since when every renewal has succeeded (performance.now). */
   #upSince = performance.now();
   #renewedAt = performance.now();
@@ -74,12 +76,12 @@ export class NodeLife {
     },
   ) {}
 
-  /** Begins the loop. */
+  /** Begins the loops. */
   start(): void {
-    this.#loop = this.#run();
+    this.#loops = Promise.all([this.#renewing(), this.#looking()]);
   }
 
-  /** The database says that the lease is not valid: the next turn of the loop renews it. */
+  /** The database says that the lease is not valid: the next turn of its loop renews it. */
   renewSoon(): void {
     this.#renewedAt = -Infinity;
   }
@@ -89,47 +91,66 @@ export class NodeLife {
     this.#reconciledAt = -Infinity;
   }
 
-  /** Ends the loop; what is under way is finished. */
+  /** Ends the loops; what is under way is finished. */
   async close(): Promise<void> {
-    this.#pause.stop();
-    await this.#loop;
+    this.#renewPause.stop();
+    this.#lookPause.stop();
+    await this.#loops;
   }
 
-  async #run(): Promise<void> {
+  async #renewing(): Promise<void> {
+    const { renew, kicks } = this.parts.times;
+    for (;;) {
+      await this.#renewPause.for(Math.min(renew, kicks) / 2);
+      if (this.#renewPause.stopped) return;
+      const now = performance.now();
+      if (now - this.#renewedAt < renew) continue;
+      this.#renewedAt = now;
+      await this.#try(() => this.#renew());
+    }
+  }
+
+  async #looking(): Promise<void> {
     const { renew, lease, kicks, reconcile } = this.parts.times;
     let lookedAt = performance.now();
     for (;;) {
       const before = performance.now();
-      await this.#pause.for(Math.min(renew, kicks) / 2);
-      if (this.#pause.stopped) return;
+      await this.#lookPause.for(Math.min(renew, kicks) / 2);
+      if (this.#lookPause.stopped) return;
       const now = performance.now();
-      try {
-        if (now - before > renew) {
-          await this.#renew();
-          this.#renewedAt = this.#upSince = this.#reconciledAt = performance.now();
-          continue;
-        }
-        if (now - this.#renewedAt >= renew) {
-          this.#renewedAt = now;
-          await this.#renew();
-        }
+      if (now - before > renew) {
+        this.#upSince = this.#reconciledAt = now;
+        continue;
+      }
+      await this.#try(async () => {
         if (now - lookedAt >= kicks) {
           lookedAt = now;
           await this.#kick();
           if (now - this.#upSince >= lease) await this.#sweep();
         }
-        if (now - this.#reconciledAt >= reconcile) {
+        if (now - this.#reconciledAt < reconcile) return;
+        // What is lost while it passes asks for another one.
+        this.#reconciledAt = now;
+        try {
           await this.reconcile();
-          this.#reconciledAt = performance.now();
+        } catch (error) {
+          this.reconcileSoon();
+          throw error;
         }
-      } catch (error) {
-        this.#upSince = performance.now();
-        if (error instanceof StoreUnavailable) {
-          if (!this.#away) log.warning("the database is away", { error });
-          this.#away = true;
-        } else if (error instanceof StoreRefused) return this.parts.fatal(error);
-        else log.error("the node's loop failed", { error });
-      }
+      });
+    }
+  }
+
+  async #try(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#upSince = performance.now();
+      if (error instanceof StoreUnavailable) {
+        if (!this.#away) log.warning("the database is away", { error });
+        this.#away = true;
+      } else if (error instanceof StoreRefused) this.parts.fatal(error);
+      else log.error("the node's loop failed", { error });
     }
   }
 
@@ -194,7 +215,7 @@ export class NodeLife {
 
   /** The pass saw no row for this session: is it still one of ours? */
   async #check(session: Session): Promise<void> {
-    const { store, table, login, end } = this.parts;
+    const { store, table, login, offline, listener, end } = this.parts;
     const key = deviceKey(session.key);
     if (!table.has(session) || session.departed || login.turns.busy(key)) return;
     await login.turns.run(key, async () => {
@@ -204,8 +225,11 @@ export class NodeLife {
       if (holder) return end(session, "replaced");
       const { proof, connection: { address } } = session;
       const claim = await store.claim({ ...session.key, proof, address, at: Date.now() });
-      // Whoever departed while the claim ran is released after it.
-      if (claim.result === "claimed" && session.departed) this.parts.offline.release({ ...session.key, lastseen: Date.now() });
+      if (claim.result === "claimed") {
+        listener.changed(userId);
+        // Whoever departed while the claim ran is released after it.
+        if (session.departed) offline.release({ ...session.key, lastseen: Date.now() });
+      }
       if (claim.result === "held") end(session, "replaced");
       if (claim.result === "refused") end(session, "kicked");
     });

@@ -36,15 +36,17 @@ import { welcome } from "./mysql/welcome.ts";
 import { type Store, type StoreLimits, StoreRefused } from "./store.ts";
 
 /**
- * Opens `mysql://user:password@host:3306/name`, creates the database and its tables if it may.
+ * Opens `mysql://user:password@host:3306/name`, creates the database (unless `create` is false) and its tables if it may.
  * With `?ssl=true` the connection is encrypted, and the server's certificate must be valid for the host's name.
+ *
+ * The log is told if the database takes no statement as long as one for a line of `maxLine` bytes may be.
  *
  * Throws {@linkcode StoreRefused} or {@linkcode StoreUnavailable}.
  */
-export async function openMysql(url: string, limits: StoreLimits): Promise<Store> {
+export async function openMysql(url: string, limits: StoreLimits, create = true, maxLine?: number): Promise<Store> {
   const target = parseUrl(url);
   const driver = await import("mysql2");
-  await prepareDatabase(driver, target);
+  await prepareDatabase(driver, target, create, maxLine);
   const db = new Pool(driver, target);
   const users = new Users(db, limits.maxInbox);
   const node = new NodeLife(db, users);

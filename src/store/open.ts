@@ -10,14 +10,19 @@ export interface StoreConfig {
   maxInbox: number;
   /** Most named devices of a user. */
   maxDevices: number;
+  /** Bytes of the longest line that brings a message. */
+  maxLine: number;
 }
 
-/** Most groups, friends and blocks of a user: the lists go out at every login. */
-const MAX_CONTACTS = 500;
+/** Most groups, friends and blocks of a user: the lists go out at every login, whole; of the longest names (50 characters of four bytes) they are 230 KiB. */
+const MAX_CONTACTS = 400;
 
-/** Opens the configured database; only its driver is loaded. Throws {@linkcode StoreRefused} or {@linkcode StoreUnavailable}. */
-export async function openStore({ database, maxGroup, maxInbox, maxDevices }: StoreConfig): Promise<Store> {
+/**
+ * Opens the configured database, which is created if there is none, unless `create` is false (on SQLite the caller looks); only its driver is loaded. Throws
+ * {@linkcode StoreRefused} or {@linkcode StoreUnavailable}.
+ */
+export async function openStore({ database, maxGroup, maxInbox, maxDevices, maxLine }: StoreConfig, create = true): Promise<Store> {
   const limits: StoreLimits = { maxGroup, maxInbox, maxDevices, maxContacts: MAX_CONTACTS };
   if (database.kind === "sqlite") return await (await import("./sqlite.ts")).openSqlite(database.path, limits);
-  return await (await import("./mysql.ts")).openMysql(database.url, limits);
+  return await (await import("./mysql.ts")).openMysql(database.url, limits, create, create ? maxLine : undefined);
 }

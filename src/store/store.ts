@@ -94,9 +94,9 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
    *
    * MySQL: waits for the name, `wait` ms (default 20,000). Throws {@linkcode StoreRefused} if it is taken.
    *
-   * @returns how many users a former life had left online.
+   * @returns the users whom a former life had left online.
    */
-  join(node: string, wait?: number): Promise<number>;
+  join(node: string, wait?: number): Promise<UserId[]>;
   /**
    * Renews the lease (10 s by the database's clock). Every 3 s. False: this incarnation was reaped, {@linkcode Store.rejoin} is needed.
    *
@@ -113,7 +113,7 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
   /**
    * Sets the users of nodes whose lease ran out offline, and those that rows of former incarnations left. Only when this node's own database link has been up for a whole lease.
    *
-   * @returns the users set offline. SQLite: always none.
+   * @returns the users set offline, and those of whom the answer was lost. SQLite: always none.
    */
   sweep(): Promise<UserId[]>;
   /** Whether a process holds the name of that node now. Unlike the lease, the name is free as soon as the process has ended, however it did. SQLite: always true. */

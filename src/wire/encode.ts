@@ -186,7 +186,7 @@ export function groupEvent(e: EventFields): Record<string, unknown> {
 }
 
 /**
- * A line for a receiver up to its `seq`, which {@linkcode entryLine} adds: a group's message is encoded once for all its members. `old`: what clients of 0.1 are
+ * A line for a receiver up to its `seq`, behind which {@linkcode entryEnd} comes: a group's message is encoded once for all its members. `old`: what clients of 0.1 are
  * sent instead, if it is something else; null: nothing.
  */
 export interface EntryHead {
@@ -219,9 +219,9 @@ function headOf(message: Record<string, unknown>): string {
   return JSON.stringify(message).slice(0, -1) + ',"seq":';
 }
 
-/** The line for the receiver with this `seq`, with its LF. */
-export function entryLine(head: string, seq: number): string {
-  return head + seq + "}\n";
+/** What ends the line for the receiver with this `seq`, with its LF. */
+export function entryEnd(seq: number): string {
+  return seq + "}\n";
 }
 
 /** What a SIGNAL carries, and to whom. */

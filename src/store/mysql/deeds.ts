@@ -18,6 +18,9 @@ import { reindexed, unindex } from "./search.ts";
 import { literal, lockOrder, numbers, pieces, tuple } from "./sql.ts";
 import { visibleTo } from "./visible.ts";
 
+/** Characters of a text that is long. */
+const LONG_TEXT = 256 * 1024;
+
 /** A target as {@linkcode looking} gives it. */
 type TargetRow =
   & Omit<Target, "deleted" | "reactions">
@@ -88,6 +91,9 @@ export function deeds(db: Pool, { maxInbox }: StoreLimits): Pick<Store, "act" | 
           deed.what === "edit" ? changed.edited : deed.at,
           KINDS[deed.what],
         ]);
+        if (deed.what === "edit" && isLong(changed.msg)) {
+          await tx.change("UPDATE message SET msg = ? WHERE id = ?", [changed.msg, deed.messageid]);
+        }
         if (deed.what !== "react") await index(tx, now!.target, changed);
         const statements = writing(insertId, changed, deed, (reactions as { id: number }[]).map(({ id }) => id));
         await enter(tx, [{ messageid: insertId, receivers }], statements, committing);
@@ -125,12 +131,19 @@ async function index(tx: Link, { messageid: id, sender, toid, groupid, msg }: Ta
   if (!changed.deleted) await reindexed(tx, { id, sender, toid, groupid, msg: changed.msg });
 }
 
+/** Whether a text is a statement of its own: in hexadecimal it would be twice as long, and the database bounds statements (max_allowed_packet). */
+function isLong(msg: string): boolean {
+  return msg.length > LONG_TEXT;
+}
+
 /** The statements that write the deed, and what it changes. `reacted`: the deeds that put a reaction to it. */
 function writing(id: number, { messageid, msg, edited, reactions }: Target, deed: Deed, reacted: number[]): string[] {
   const target = numbers([messageid]);
   const change = (columns: string) => `UPDATE message SET ${columns} WHERE id = ${target}`;
   const insert = (values: (string | Uint8Array | number | null)[]) => `INSERT INTO deed (id, target, emoji, off) VALUES ${tuple(values)}`;
-  if (deed.what === "edit") return [insert([id, messageid, null, 0]), change(`msg = ${literal(msg)}, edited = ${literal(edited)}`)];
+  if (deed.what === "edit") {
+    return [insert([id, messageid, null, 0]), change(`${isLong(msg) ? "" : `msg = ${literal(msg)}, `}edited = ${literal(edited)}`)];
+  }
   if (deed.what === "delete") {
     return [
       insert([id, messageid, null, 0]),

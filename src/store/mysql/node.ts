@@ -50,14 +50,15 @@ export class NodeLife {
 
   constructor(private readonly db: Pool, private readonly users: Users) {}
 
-  async join(name: string, wait: number = JOIN_WAIT_MS): Promise<number> {
+  async join(name: string, wait: number = JOIN_WAIT_MS): Promise<UserId[]> {
     this.#link = await this.#takeName(name, wait);
     this.#name = name;
     try {
       const incarnation = await this.#begin(name);
-      const left = await this.#sweepNode(name, incarnation);
+      const left = new Set<UserId>();
+      await this.#sweepNode(name, incarnation, left);
       while ((await this.takeKicks()).length > 0);
-      return left.length;
+      return [...left];
     } catch (error) {
       this.#forget();
       throw error;
@@ -79,6 +80,8 @@ export class NodeLife {
     const incarnation = await this.#begin(name);
     const lost: SessionKey[] = [];
     for (const piece of pieces(sessions.toSorted((a, b) => a.userId - b.userId))) {
+      // All of them may take longer than a lease.
+      await this.renew();
       lost.push(
         ...await this.users.change(piece.map(({ userId }) => userId), (locked, [kicks, proofs = []]) => {
           const kicked = new Set((kicks as { session: string }[]).map(({ session }) => session));
@@ -104,17 +107,19 @@ export class NodeLife {
       [this.identity?.name ?? ""],
     );
     await this.db.write("DELETE FROM kick WHERE at < ?", [Date.now() - KICK_MS]);
+    // Of each only its oldest row: where nodes are named after containers, there are more former ones every day.
     const nodes = await this.db.read<{ name: string; incarnation: number }>(
-      `SELECT name, incarnation FROM node WHERE lease_until IS NULL OR since <= ${NOW} - ${LEASE}`,
+      `SELECT name, incarnation FROM node n WHERE (lease_until IS NULL OR since <= ${NOW} - ${LEASE}) AND ` +
+        "(SELECT d.incarnation FROM device d WHERE d.node = n.name ORDER BY d.incarnation LIMIT 1) < incarnation",
     );
-    const swept: UserId[] = [];
+    const swept = new Set<UserId>();
     try {
-      for (const { name, incarnation } of nodes) swept.push(...await this.#sweepNode(name, incarnation));
+      for (const { name, incarnation } of nodes) await this.#sweepNode(name, incarnation, swept);
     } catch (error) {
       // What was swept must be told to friends; the next sweep goes on.
-      if (swept.length === 0) throw error;
+      if (swept.size === 0) throw error;
     }
-    return swept;
+    return [...swept];
   }
 
   async takeKicks(): Promise<SessionKey[]> {
@@ -152,28 +157,27 @@ export class NodeLife {
     this.#link?.destroy();
   }
 
-  /** Ends the sessions that former incarnations of this node left. @returns the users who are offline by that. */
-  async #sweepNode(name: string, incarnation: number): Promise<UserId[]> {
-    const swept: UserId[] = [];
+  /** Ends the sessions that former incarnations of this node left. `swept` gets the users who are offline by that, or may be: a COMMIT's answer may be lost. */
+  async #sweepNode(name: string, incarnation: number, swept: Set<UserId>): Promise<void> {
     const now = `SELECT incarnation, CAST(UNIX_TIMESTAMP(CURRENT_TIMESTAMP(3)) * 1000 AS SIGNED) AS now FROM node WHERE name = ${literal(name)}`;
     for (;;) {
       const leftovers = await this.db.read<{ userid: UserId }>(
         "SELECT DISTINCT userid FROM device WHERE node = ? AND incarnation < ? LIMIT 500",
         [name, incarnation],
       );
-      if (leftovers.length === 0) return swept;
-      const gone = await this.users.change(leftovers.map(({ userid }) => userid), (locked, [rows]) => {
+      if (leftovers.length === 0) return;
+      const going = await this.users.change(leftovers.map(({ userid }) => userid), (locked, [rows]) => {
         const [node] = rows as { incarnation: number; now: number }[];
-        if (node?.incarnation !== incarnation) return { result: undefined };
+        if (node?.incarnation !== incarnation) return { result: false };
         for (const user of locked.values()) {
           for (const device of user.devices.values()) {
             if (device.node === name && device.incarnation !== null && device.incarnation < incarnation) user.end(device, node.now);
           }
+          if (user.row.state !== user.before.state) swept.add(user.row.id);
         }
-        return { result: [...locked.values()].filter(({ row, before }) => row.state !== before.state).map(({ row }) => row.id) };
+        return { result: true };
       }, { reading: [now] });
-      if (gone === undefined) return swept;
-      swept.push(...gone);
+      if (!going) return;
     }
   }
 

@@ -11,6 +11,8 @@
  */
 
 import type net from "node:net";
+import { waitedFor } from "../../async/disk.ts";
+import { isLoopback } from "../../ip.ts";
 import { StoreUnavailable } from "../store.ts";
 import { CommitUnknown, LockConflict, reason } from "./errors.ts";
 import { type Driver, Link, type Target } from "./link.ts";
@@ -43,9 +45,13 @@ export class Pool {
   #reaper: ReturnType<typeof setTimeout> | undefined;
   /** Each ends a pause. */
   readonly #pauses = new Set<() => void>();
+  /** The database is on this machine: most often its disk is that of the files, whose syncs would stand before its own. */
+  readonly #near: boolean;
   closed = false;
 
-  constructor(private readonly driver: Driver, readonly target: Target) {}
+  constructor(private readonly driver: Driver, readonly target: Target) {
+    this.#near = target.host === "localhost" || isLoopback(target.host);
+  }
 
   /** One SELECT by itself. Locks that it takes end with it. */
   async read<T>(sql: string, params: Value[] = []): Promise<T[]> {
@@ -81,12 +87,19 @@ export class Pool {
     return await this.#once(
       async (link) => {
         let committing = false;
+        const committed = Promise.withResolvers<void>();
+        const sending = () => {
+          committing = true;
+          if (this.#near) void waitedFor(committed.promise);
+        };
         try {
-          return await work(link, () => committing = true);
+          return await work(link, sending);
         } catch (error) {
           if (!link.lost) await link.command("ROLLBACK").catch(() => link.destroy());
           if (committing && error instanceof StoreUnavailable) throw new CommitUnknown(error.message, { cause: error });
           throw error;
+        } finally {
+          committed.resolve();
         }
       },
       true,

@@ -1,5 +1,6 @@
 // Finds the database, creates it if it may, and brings its tables to the newest version: to an empty one schema.sql leads, to an older one the migrations.
 
+import { log } from "../../ops/log.ts";
 import { migrating } from "../migrating.ts";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 import { type DriverError, isLost, reason } from "./errors.ts";
@@ -20,11 +21,12 @@ const REFUSALS = new Set([1044, 1045, 1049, 1130, 1142, 1227, 1251, 1370, 1524, 
  * Throws {@linkcode StoreRefused} if this database is not ours to use, {@linkcode StoreUnavailable} if it cannot be reached now; each with one line that
  * names host and port, never the password.
  */
-export async function prepareDatabase(driver: Driver, target: Target): Promise<void> {
+export async function prepareDatabase(driver: Driver, target: Target, create: boolean, maxLine?: number): Promise<void> {
   let link: Link | undefined;
   try {
-    link = await connect(driver, target);
+    link = await connect(driver, target, create);
     await applySchema(link, target.database);
+    if (maxLine !== undefined) await lookAtPackets(link, maxLine);
   } catch (error) {
     if (error instanceof StoreRefused || error instanceof StoreUnavailable) throw error;
     const line = `the database at ${target.host}:${target.port}: ${reason(error)}`;
@@ -39,11 +41,20 @@ export async function prepareDatabase(driver: Driver, target: Target): Promise<v
   }
 }
 
-async function connect(driver: Driver, target: Target): Promise<Link> {
+/** What a statement has beside the text of a line (bytes), at most. The least that batches of short ones need, and words (bytes). */
+const AROUND_TEXT = 1024, LEAST_PACKET = 4 * 1024 * 1024;
+
+async function lookAtPackets(link: Link, maxLine: number): Promise<void> {
+  const [{ allowed }] = await link.rows<{ allowed: number }>("SELECT @@max_allowed_packet AS allowed");
+  const needed = Math.max(LEAST_PACKET, maxLine + AROUND_TEXT);
+  if (allowed < needed) log.warning("the database's max_allowed_packet is too small for the longest messages: they will fail", { allowed, needed });
+}
+
+async function connect(driver: Driver, target: Target, create: boolean): Promise<Link> {
   try {
     return await Link.connect(driver, target);
   } catch (error) {
-    if ((error as DriverError).errno !== 1049) throw error;
+    if (!create || (error as DriverError).errno !== 1049) throw error;
   }
   const link = await Link.connect(driver, { ...target, database: "" });
   try {

@@ -14,7 +14,7 @@ const MESSAGE = ["id", "sender", "toid", "groupid", "ts", "mid", "msg"];
 
 /**
  * One append: each message is decided on, in the order of the batch; then the rows of all are inserted together. The logs that messages of two touch are read
- * at once; those of a group are filled in the database.
+ * at once, those of a group when it is its message's turn.
  */
 export class Appending {
   readonly #db: Database;
@@ -36,23 +36,22 @@ export class Appending {
     this.#db = db;
     this.#logs = logs;
     this.#pairs = pairs;
-    this.#newest = db.row<[number]>("SELECT seq FROM sqlite_sequence WHERE name = 'message'")?.[0] ?? 0;
+    this.#newest = logs.newest();
   }
 
   run(batch: Append[]): Appended[] {
     const senders = new Set<UserId>(), receivers = new Set<UserId>();
     for (const { sender, toid } of batch) {
-      if (toid === undefined) continue;
       senders.add(sender);
-      receivers.add(toid);
+      if (toid !== undefined) receivers.add(toid);
     }
     this.#read([...receivers]);
-    this.#marked = this.#logs.marked([...senders]);
-    const gone = this.#logs.deleted([...new Set(batch.map(({ sender }) => sender))]);
+    const { many, deleted } = this.#logs.marks([...senders]);
+    this.#marked = many;
     const results = batch.map((append) => {
       if (append.hook) {
         if (!isByHook(this.#db, append)) return { errno: "NO_GROUP" } as const;
-      } else if (gone.has(append.sender)) return { errno: "NO_USER" } as const;
+      } else if (deleted.has(append.sender)) return { errno: "NO_USER" } as const;
       const known = append.mid === undefined ? undefined : this.#answered(append, append.mid);
       const result = known ?? (append.groupid === undefined ? this.#direct(append, append.toid) : this.#group(append, append.groupid));
       if (!known && append.mid !== undefined && result.errno === "OK") this.#mids.set(keyOf(append), { append, result });

@@ -4,15 +4,16 @@
  * Rules:
  *
  * 1. Reads see what is committed and on the disk: one that comes while a transaction is on its way there runs when it has arrived, any other at once. Many at
- *    once are spread over turns of the event loop (`async/loop.ts`); the next transaction lets those that wait have a share first. Those of the same moment, which
- *    nothing but microtasks part, share one snapshot (a transaction that only reads): beginning one costs ten times what a statement does.
+ *    once are spread over turns of the event loop (`async/loop.ts`). Those who wrote have their answers before those who waited to read go on; and a transaction
+ *    goes before those who wait to read, but for those of whom none has come to it since the last one. Reads of the same moment, which nothing but microtasks part,
+ *    share one snapshot (a transaction that only reads): beginning one costs ten times what a statement does.
  * 2. Nothing is written but through `write`, and, before a process serves anyone, `writeNow`. What is asked for in one turn of the event loop is committed
  *    together, in the order it was asked for (group commit): one fsync for many, one transaction at a time. A promise resolves when its transaction is on the
  *    disk.
  * 3. A change is synchronous and rests on nothing but the database and its own arguments, for it may run twice: when one change fails, its transaction is
  *    rolled back, that one is rejected, and the others run again without it. What memory holds of the tables is good for one `generation`.
- * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most; every
- *    eighth append of that size files 750 messages (`tail.ts`): 2 to 6 ms.
+ * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most; an
+ *    append now and then files a piece of the tail (`tail.ts`): 2 to 6 ms.
  * 5. A transaction waits for the disk (it survives a power loss), unless all of its changes are `passing`: who is online here ends with the machine anyway, and
  *    the next start says so. It survives the end of the process in either case.
  * 6. The disk is not waited for by SQLite (`synchronous=FULL`), which would hold up the event loop, but here: SQLite's COMMIT has written the log (its WAL
@@ -29,6 +30,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
+import { waitedFor } from "../../async/disk.ts";
 import { later, laterFirst, quiet, spent, worked } from "../../async/loop.ts";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 import { LOCK_TIMEOUT, Statements } from "./statements.ts";
@@ -58,6 +60,8 @@ export class Database extends Statements {
   #scheduled: Promise<void> | undefined;
   /** How many reads wait for a later turn. */
   #reads = 0;
+  /** Whether one has come to it since the last transaction. */
+  #hasRead = true;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #erasing: ReturnType<typeof setTimeout> | undefined;
   #lockedSince: number | undefined;
@@ -112,12 +116,13 @@ export class Database extends Statements {
   /** Reads, by the rules above. */
   read<T>(query: () => T): Promise<T> {
     if (this.#closed) return Promise.reject(new StoreUnavailable("the database is closed"));
-    if (this.#syncing) return this.#syncing.then(() => this.read(query));
+    if (this.#syncing) return this.#syncing.then(() => this.#readLater(query));
     // Not a promise of a turn: those who wait would all go on in the same one.
     if (spent()) return this.#readLater(query);
     try {
       if (this.#broken) throw this.#broken;
       this.#beginSnapshot();
+      this.#hasRead = true;
       return Promise.resolve(query());
     } catch (error) {
       return Promise.reject(this.#translate(error));
@@ -251,11 +256,12 @@ export class Database extends Statements {
         if (!this.#closing && this.#queue.length > 0) this.#commit();
         resolve();
       };
-      // Who reads, and is overtaken by it, waits for the disk again: a share of the turn that comes is theirs.
-      const behindReads = () => this.#reads > 0 ? laterFirst(go) : go();
+      // Who reads, and is overtaken by it, waits for the disk again: once, and then a share of the turn that comes is theirs.
+      const behindReads = (way: () => void) => this.#reads > 0 && !this.#hasRead ? laterFirst(way) : go();
+      const inTurn = () => behindReads(go);
       // Many in a row would keep everybody waiting.
-      if (worked(0)) laterFirst(behindReads);
-      else setImmediate(() => this.#reads > 0 ? laterFirst(behindReads) : go());
+      if (worked(0)) laterFirst(inTurn);
+      else setImmediate(() => behindReads(inTurn));
     });
   }
 
@@ -271,6 +277,7 @@ export class Database extends Statements {
       return;
     }
     this.#lockedSince = undefined;
+    this.#hasRead = false;
     this.#view++;
     const results: unknown[] = [];
     try {
@@ -284,7 +291,7 @@ export class Database extends Statements {
     if (batch.every((change) => change.passing)) this.#settle(batch, results);
     else if (this.#closing) this.#syncNow(batch, results);
     else {
-      this.#syncing = this.#log!.syncData().catch((error) => this.#break(error)).then(() => {
+      this.#syncing = waitedFor(this.#log!.syncData()).catch((error) => this.#break(error)).then(() => {
         this.#syncing = undefined;
         this.#settle(batch, results);
       });

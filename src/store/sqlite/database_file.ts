@@ -16,12 +16,33 @@ import { StoreRefused } from "../store.ts";
 /** What must fit onto a disk that was full before it counts as writable again (bytes). */
 const ROOM = 1024 * 1024;
 
+/** The mode of a file that its owner alone may read. */
+export const PRIVATE = 0o600;
+
+/** Rule 1. Throws {@linkcode StoreRefused}. */
+export function refuseSeveralNames(path: string): void {
+  let names: number | null = null;
+  try {
+    const { isFile, nlink } = Deno.statSync(path);
+    if (isFile) names = nlink;
+  } catch {
+    // There is none yet, or SQLite will say what is wrong.
+  }
+  if (names !== null && names > 1) {
+    throw new StoreRefused(
+      `the database ${path} has ${names} names (hard links), each with a log of its own: remove all but the one that was used`,
+    );
+  }
+}
+
 /** One database file and its log. */
 export class DatabaseFile {
   /** As it was given. */
   readonly path: string;
   /** Where the file itself is. */
   #real = "";
+  /** There was none. */
+  readonly #isNew: boolean;
   #identity = "";
   #logIdentity = "";
   #beside: Deno.FsFile | undefined;
@@ -30,16 +51,17 @@ export class DatabaseFile {
   /** Before SQLite opens it. Throws {@linkcode StoreRefused} if it has several names. */
   constructor(path: string) {
     this.path = path;
-    let names: number | null = null;
+    refuseSeveralNames(path);
+    this.#isNew = identityAt(path) === undefined;
+  }
+
+  /** SQLite has opened it, and made it if there was none: then nobody else may read it, nor what SQLite makes beside it, which has the same mode. */
+  made(): void {
+    if (!this.#isNew || Deno.build.os === "windows") return;
     try {
-      names = Deno.statSync(path).nlink;
+      Deno.chmodSync(this.path, PRIVATE);
     } catch {
-      // There is none yet, or SQLite will say what is wrong.
-    }
-    if (names !== null && names > 1) {
-      throw new StoreRefused(
-        `the database ${path} has ${names} names (hard links), each with a log of its own: remove all but the one that was used`,
-      );
+      // There is no file, or its disk knows no modes.
     }
   }
 

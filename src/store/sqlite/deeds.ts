@@ -128,7 +128,7 @@ function look(db: Database, logs: Logs, deed: Deed): Acted | { target: Target; c
   const target = targetOf(db, deed.messageid);
   if (!target) return { errno: "NO_MESSAGE" };
   // Of one whose account is deleted only what was said is still to be deleted.
-  if (deed.what !== "delete" && logs.deleted([deed.by]).size > 0) return { errno: "NO_MESSAGE" };
+  if (deed.what !== "delete" && logs.marks([deed.by]).deleted.size > 0) return { errno: "NO_MESSAGE" };
   const decided = decide({ target, doer: doerOf(db, target, deed) }, deed);
   return "errno" in decided ? decided : { target, changed: decided.changed };
 }

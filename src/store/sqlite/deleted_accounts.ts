@@ -16,6 +16,8 @@ export function leavingStore(db: Database, logs: Logs): LeavingStore {
 
     deleteAccount(userId, version, messages) {
       return db.write(() => {
+        // While it is not deleted yet: what groups were told before would not be found.
+        logs.close(userId);
         // No comparable name has a capital letter.
         const sql = `UPDATE user SET name = ?1, namekey = 'D' || id, password = '', version = version + 1, deleted = 1, about = '', avatar = NULL
           WHERE id = ?2 AND deleted = 0 AND version = ifnull(?3, version)`;

@@ -2,7 +2,7 @@
 
 import { reactionsOf } from "../deeds.ts";
 import { EVENT } from "../group_events.ts";
-import type { Conversation, HistoryPage, Part, Store, StoredMessage, UserId } from "../store.ts";
+import type { Conversation, HistoryPage, Store, StoredMessage, UserId } from "../store.ts";
 import { sizeOf } from "../files.ts";
 import type { Database } from "./database.ts";
 import { eventOf } from "./group_events.ts";
@@ -10,7 +10,7 @@ import { outside } from "./membership.ts";
 import { MESSAGE_COLUMNS, type MessageRow, stored } from "./message_row.ts";
 import { CONVERSATION } from "./tail.ts";
 
-/** Rows that are read at once; and how many may be left out of a page, before it ends short. */
+/** Rows that are looked at in one turn, if its share is spent by then; and how many may be left out before a page ends. */
 const ROWS_AT_ONCE = 100, LEFT_OUT = 2000;
 
 /** From which number to which, both left out. */
@@ -19,7 +19,7 @@ interface Range {
   below: number;
 }
 
-/** One direction of a part. */
+/** One direction of a part, those next to the place first. */
 interface Piece {
   messages: HistoryPage["messages"];
   /** There are more in that direction. */
@@ -28,19 +28,17 @@ interface Piece {
 
 /** What a part is read with. */
 interface Reading {
-  /** The statement that gives the numbers between ?3 and ?4 of the conversation ?1, or ?1 and ?2. */
-  ids: string;
-  first: number;
-  second: number | null;
+  asker: UserId;
+  of: Conversation;
   limit: number;
   bytes: number;
   stones: boolean;
-  /** From which number on the asker sees it. */
-  sees: number;
 }
 
+type Closed = "NO_USER" | "NO_GROUP" | "NOT_MEMBER";
+
 /** Why the asker may not read the conversation; undefined: they may. */
-export function closed(db: Database, asker: UserId, of: Conversation): "NO_USER" | "NO_GROUP" | "NOT_MEMBER" | undefined {
+export function closed(db: Database, asker: UserId, of: Conversation): Closed | undefined {
   if (of.toid !== undefined) return db.row("SELECT 1 FROM user WHERE id = ?", of.toid) ? undefined : "NO_USER";
   if (db.row("SELECT 1 FROM groupuser WHERE groupid = ? AND userid = ?", of.groupid, asker)) return undefined;
   return outside(db, of.groupid);
@@ -54,32 +52,49 @@ function seesFrom(db: Database, asker: UserId, of: Conversation): number {
 
 /** The part of the store that is what was said. */
 export function historyStore(db: Database): Pick<Store, "history"> {
-  function read({ ids, first, second, limit, bytes, stones, sees }: Reading, { above, below }: Range, descending: boolean): Piece {
+  /** One direction of a part. What is left out is walked through in as many turns as it takes, each of which asks anew what the asker may see. */
+  async function read(reading: Reading, { above, below }: Range, descending: boolean): Promise<Piece | Closed> {
+    const { asker, of, limit, bytes, stones } = reading;
+    const [ids, first, second] = placeOf(asker, of);
     const order = descending ? "DESC" : "ASC";
-    above = Math.max(above, sees - 1);
     const sql = `SELECT m.kind, m.reactions, ${MESSAGE_COLUMNS} FROM (${ids} ORDER BY 1 ${order} LIMIT ${ROWS_AT_ONCE + 1}) AS c
       JOIN message m ON m.id = c.id JOIN user s ON s.id = m.sender ORDER BY m.id ${order}`;
-    const messages: HistoryPage["messages"] = [];
-    let size = 0;
-    for (let leftOut = 0; leftOut < LEFT_OUT;) {
+    const messages: Piece["messages"] = [];
+    let size = 0, leftOut = 0;
+    /** Takes the next ones. @returns whether there are more, if that is all that is wanted */
+    const take = (): { more: boolean } | Closed | undefined => {
+      const refused = closed(db, asker, of);
+      if (refused) return refused;
+      const from = Math.max(above, seesFrom(db, asker, of) - 1);
       let rows = 0;
-      for (const [kind, reactions, ...row] of db.iterate<[number, string | null, ...MessageRow]>(sql, first, second, above, below)) {
+      for (const [kind, reactions, ...row] of db.iterate<[number, string | null, ...MessageRow]>(sql, first, second, from, below)) {
         rows++;
-        const message = kind === EVENT ? eventOf(db, row[0], row[1], row[5], row[7]) : stored(row);
-        if (descending) below = message.messageid;
-        else above = message.messageid;
-        if (!stones && (message.what !== undefined || message.deleted)) {
-          leftOut++;
-          continue;
+        const [messageid, by, , , , ts, , msg, , , , deleted] = row;
+        if (!stones && (kind === EVENT || deleted !== 0)) leftOut++;
+        else {
+          const message = kind === EVENT ? eventOf(db, messageid, by, ts, msg) : stored(row);
+          size += message.what === undefined ? sizeOf(message) : msg.length;
+          if (messages.length === limit || (messages.length > 0 && size > bytes)) return { more: true };
+          if (reactions !== null && message.what === undefined) message.reactions = reactionsOf(reactions);
+          messages.push(message);
         }
-        size += message.what === undefined ? sizeOf(message) : row[7].length;
-        if (messages.length === limit || (messages.length > 0 && size > bytes)) return { messages, more: true };
-        if (reactions !== null && message.what === undefined) message.reactions = reactionsOf(reactions);
-        messages.push(message);
+        if (descending) below = messageid;
+        else above = messageid;
       }
-      if (rows <= ROWS_AT_ONCE) return { messages, more: false };
+      if (rows <= ROWS_AT_ONCE) return { more: false };
+      // From an empty page nobody could ask on.
+      return leftOut >= LEFT_OUT && messages.length > 0 ? { more: true } : undefined;
+    };
+    for (;;) {
+      const taken = messages.length;
+      const end = await db.read(() => {
+        const end = take();
+        markOwn(asker, messages.slice(taken));
+        return end;
+      });
+      if (typeof end === "string") return end;
+      if (end) return { messages, ...end };
     }
-    return { messages, more: true };
   }
 
   /** Marks those reactions that are the asker's. */
@@ -94,29 +109,21 @@ export function historyStore(db: Database): Pick<Store, "history"> {
     }
   }
 
-  function page(reading: Reading, { before, after, around }: Part): HistoryPage {
-    const all: Range = { above: 0, below: Number.MAX_SAFE_INTEGER };
-    if (after !== undefined) return read(reading, { ...all, above: after }, false);
-    if (around === undefined) {
-      const { messages, more } = read(reading, { ...all, below: before ?? all.below }, true);
-      return { messages: messages.reverse(), more };
-    }
-    const half = { ...reading, limit: Math.ceil(reading.limit / 2), bytes: reading.bytes / 2 };
-    const newer = read(half, { ...all, above: around - 1 }, false);
-    const older = read({ ...half, limit: Math.max(1, reading.limit - half.limit) }, { ...all, below: around }, true);
-    return { messages: [...older.messages.reverse(), ...newer.messages], more: older.more, moreafter: newer.more };
-  }
-
   return {
-    history(asker, of, part, limit, bytes, stones) {
-      return db.read(() => {
-        const refused = closed(db, asker, of);
-        if (refused) return refused;
-        const [ids, first, second] = placeOf(asker, of);
-        const found = page({ ids, first, second, limit, bytes, stones, sees: seesFrom(db, asker, of) }, part);
-        markOwn(asker, found.messages);
-        return found;
-      });
+    async history(asker, of, { before, after, around }, limit, bytes, stones) {
+      const all: Range = { above: 0, below: Number.MAX_SAFE_INTEGER };
+      const whole: Reading = { asker, of, limit, bytes, stones };
+      if (after !== undefined) return await read(whole, { ...all, above: after }, false);
+      if (around === undefined) {
+        const page = await read(whole, { ...all, below: before ?? all.below }, true);
+        return typeof page === "string" ? page : { ...page, messages: page.messages.reverse() };
+      }
+      const half = { ...whole, limit: Math.ceil(limit / 2), bytes: bytes / 2 };
+      const newer = await read(half, { ...all, above: around - 1 }, false);
+      if (typeof newer === "string") return newer;
+      const older = await read({ ...half, limit: Math.max(1, limit - half.limit) }, { ...all, below: around }, true);
+      if (typeof older === "string") return older;
+      return { messages: [...older.messages.reverse(), ...newer.messages], more: older.more, moreafter: newer.more };
     },
   };
 }

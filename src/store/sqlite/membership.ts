@@ -49,7 +49,8 @@ function setRole(db: Database, groupid: GroupId, userId: UserId, role: Role): vo
 }
 
 /** Takes a member out, when it has been told. */
-function remove(db: Database, groupid: GroupId, userId: UserId): void {
+function remove(db: Database, logs: Logs, groupid: GroupId, userId: UserId): void {
+  logs.close(userId);
   db.run("DELETE FROM groupuser WHERE groupid = ? AND userid = ?", groupid, userId);
   db.run("UPDATE allgroup SET count = count - 1 WHERE id = ?", groupid);
   left(db, userId, groupid);
@@ -78,7 +79,7 @@ function leave(db: Database, logs: Logs, userId: UserId, groupid: GroupId, at: n
   const role = roleOf(db, groupid, userId);
   const count = countOf(db, groupid) - 1;
   const told = count > 0 ? [tell(db, logs, groupid, userId, at, { what: "left", id: userId, count })] : [];
-  remove(db, groupid, userId);
+  remove(db, logs, groupid, userId);
   if (count === 0) {
     const closed = db.rows<[UserId]>("SELECT userid FROM invite WHERE groupid = ? AND userid IS NOT NULL", groupid).flat();
     removeGroup(db, groupid);
@@ -133,6 +134,7 @@ function isNamed(db: Database, key: string, look: string, groupid: GroupId = 0):
 /** The part of the store that is who is in groups. */
 export function membershipStore(db: Database, logs: Logs, limits: StoreLimits): Membership {
   function addMember(groupid: GroupId, userId: UserId, role: Role, place: number): void {
+    logs.close(userId);
     db.run("INSERT INTO groupuser (groupid, userid, grouprole, joined) VALUES (?, ?, ?, ?)", groupid, userId, role, place);
     db.run("UPDATE allgroup SET count = count + 1 WHERE id = ?", groupid);
     joined(db, userId, groupid);
@@ -244,7 +246,7 @@ export function membershipStore(db: Database, logs: Logs, limits: StoreLimits): 
         if (!role && uninvite(db, groupid, member, at)) return "INVITATION";
         if (!role) return ban ? [] : "NO_USER";
         const told = tell(db, logs, groupid, userId, at, { what: "kicked", id: member, count: countOf(db, groupid) - 1 });
-        remove(db, groupid, member);
+        remove(db, logs, groupid, member);
         return [told];
       }),
 

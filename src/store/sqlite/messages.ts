@@ -20,15 +20,15 @@ interface Pruned {
 export function messageStore(db: Database, logs: Logs, index: SearchIndex): Pick<Store, "appendLimit" | "append" | "log" | "confirm" | "prune"> {
   const pairs = new Pairs(db);
 
-  function prune(before: number, after: PrunePlace | undefined, limit: number): Pruned {
+  /** Of messages up to `filed`: they are filed. */
+  function prune(before: number, after: PrunePlace | undefined, limit: number, filed: number): Pruned {
     type Row = [messageid: number, ts: number, sender: UserId, toid: UserId | null, groupid: GroupId | null, waits: number];
     const sql = `SELECT id, ts, sender, toid, groupid, ${WAITS}
-      FROM message WHERE ts < ?1 AND (ts, id) > (?2, ?3) ORDER BY ts, id LIMIT ?4`;
+      FROM message WHERE ts < ?1 AND (ts, id) > (?2, ?3) AND id <= ?5 ORDER BY ts, id LIMIT ?4`;
     const unlist = "DELETE FROM conversation WHERE low = ? AND high = ? AND messageid = ?";
-    logs.fileAll();
     const end: PrunePlace = { ...(after ?? { ts: -1, messageid: 0 }) };
     let looked = 0, deleted = 0, words = 0, size = 0;
-    for (const [messageid, ts, sender, toid, groupid, waits] of db.rows<Row>(sql, before, end.ts, end.messageid, limit)) {
+    for (const [messageid, ts, sender, toid, groupid, waits] of db.rows<Row>(sql, before, end.ts, end.messageid, limit, filed)) {
       if (words > ROW_TOKENS || size > PRUNE_SIZE) return { deleted, next: end };
       const [msg, text] = waits === 0 && db.row<[string, number]>("SELECT msg, kind = 0 AND deleted = 0 FROM message WHERE id = ?", messageid) || [];
       // What happened in a group, and stones, are not in the index: FTS5 would not survive their being taken out.
@@ -62,7 +62,9 @@ export function messageStore(db: Database, logs: Logs, index: SearchIndex): Pick
     confirm: (rows) => db.write(() => rows.forEach((row) => logs.confirm(row)), rows.length),
 
     async prune(before, after, limit) {
-      const step = (after: PrunePlace | undefined) => db.write(() => prune(before, after, limit), limit);
+      const filed = await db.read(() => logs.newest());
+      while (await db.write(() => logs.filePiece(filed), limit));
+      const step = (after: PrunePlace | undefined) => db.write(() => prune(before, after, limit, filed), limit);
       const { deleted, next, large } = await step(after);
       if (large === undefined) return { deleted, next };
       const { result } = await index.changing(large, () => step(next));

@@ -28,16 +28,16 @@ export class Node {
     this.#db = db;
   }
 
-  join(name: string): number {
+  join(name: string): UserId[] {
     this.#db.file.lock();
     try {
       const [incarnation, left] = this.#db.writeNow(() => {
         const incarnation = this.#nextIncarnation(name);
         const offline = `UPDATE user SET state = 'offline', lastseen = max(ifnull(lastseen, 0), ?)
-          WHERE id IN (SELECT userid FROM device WHERE session IS NOT NULL)`;
+          WHERE id IN (SELECT userid FROM device WHERE session IS NOT NULL) RETURNING id`;
         const end =
           `UPDATE device SET session = NULL, node = NULL, incarnation = NULL, lastseen = max(ifnull(lastseen, 0), ?) WHERE session IS NOT NULL`;
-        const left = this.#db.run(offline, Date.now());
+        const left = this.#db.rows<[UserId]>(offline, Date.now()).flat();
         this.#db.run(end, Date.now());
         this.#db.run("DELETE FROM kick");
         return [incarnation, left];

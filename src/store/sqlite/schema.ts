@@ -409,6 +409,24 @@ const MIGRATIONS: (string | ((db: Database) => Promise<void>))[] = [
   );
   CREATE TABLE push_key (id INTEGER PRIMARY KEY CHECK (id = 1), public TEXT NOT NULL, private TEXT NOT NULL);
   `,
+  `
+  -- With the role: a login reads one page of a user's memberships, not another one for each group.
+  DROP INDEX groupuser_userid;
+  CREATE INDEX groupuser_userid ON groupuser (userid, groupid, grouprole);
+  `,
+  `
+  -- The tail takes texts to groups, which had their rows at once: what it holds has its rows now (the rules stand in tail.ts).
+  CREATE TEMP TABLE unfiled AS
+    SELECT u.id AS userid, m.id AS messageid, u.filed_seq + row_number() OVER (PARTITION BY u.id ORDER BY m.id) AS seq, u.trimmed_seq
+      FROM message m JOIN user u ON u.id = m.toid OR (u.id = m.sender AND u.many)
+      WHERE m.id > (SELECT upto FROM filed) AND m.toid IS NOT NULL AND m.id > u.filed;
+  INSERT INTO inbox (userid, seq, messageid) SELECT userid, seq, messageid FROM unfiled WHERE seq > trimmed_seq;
+  UPDATE user SET filed_seq = last.seq FROM (SELECT userid, max(seq) AS seq FROM unfiled GROUP BY userid) AS last WHERE id = last.userid;
+  DROP TABLE unfiled;
+  INSERT INTO conversation (low, high, messageid)
+    SELECT min(sender, toid), max(sender, toid), id FROM message WHERE id > (SELECT upto FROM filed) AND toid IS NOT NULL ORDER BY 1, 2, 3;
+  UPDATE filed SET upto = (SELECT ifnull(max(id), 0) FROM message);
+  `,
 ];
 
 /**

@@ -28,6 +28,7 @@ export class Statements {
     try {
       this.db = new DatabaseSync(path, { timeout: LOCK_TIMEOUT }) as Connection;
       this.db.prepare("SELECT count(*) FROM sqlite_schema").get();
+      this.file.made();
     } catch (error) {
       throw this.refusal(error);
     }

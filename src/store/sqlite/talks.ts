@@ -28,7 +28,9 @@ const INSERT = "INSERT OR IGNORE INTO talk (userid, toid, groupid, upto) VALUES 
 /** Which conversations of two have their rows. Only in `write`. */
 export class Pairs {
   readonly #db: Database;
-  readonly #known = new Set<string>();
+  /** By the lower id of the two. */
+  readonly #known = new Map<UserId, Set<UserId>>();
+  #count = 0;
   #generation = -1;
 
   /** Nothing is known yet. */
@@ -39,13 +41,19 @@ export class Pairs {
   /** There is a message between these two. */
   add(a: UserId, b: UserId): void {
     const { generation } = this.#db;
-    if (generation !== this.#generation || this.#known.size >= MOST_PAIRS) this.#known.clear();
+    if (generation !== this.#generation || this.#count >= MOST_PAIRS) {
+      this.#known.clear();
+      this.#count = 0;
+    }
     this.#generation = generation;
-    const pair = a < b ? `${a} ${b}` : `${b} ${a}`;
-    if (this.#known.has(pair)) return;
+    const low = Math.min(a, b), high = Math.max(a, b);
+    let peers = this.#known.get(low);
+    if (peers?.has(high)) return;
     this.#db.run(INSERT, a, b, 0, 0);
     this.#db.run(INSERT, b, a, 0, 0);
-    this.#known.add(pair);
+    if (!peers) this.#known.set(low, peers = new Set());
+    peers.add(high);
+    this.#count++;
   }
 }
 

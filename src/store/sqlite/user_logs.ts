@@ -73,10 +73,11 @@ export class Logs {
     return this.#tail.lastSeq(userId) ?? filedSeq;
   }
 
-  /** Those of these users that exist. */
+  /** Those of these users that exist; each is to be named once. */
   of(userIds: readonly UserId[]): Log[] {
-    const sql = `SELECT id, filed_seq, confirmed_seq, EXISTS (SELECT 1 FROM block WHERE userid = user.id), state
-      FROM user WHERE deleted = 0 AND id IN (SELECT value FROM json_each(?))`;
+    // From the list to the users: to look for it in the list takes half as long again.
+    const sql = `SELECT u.id, u.filed_seq, u.confirmed_seq, EXISTS (SELECT 1 FROM block WHERE userid = u.id), u.state
+      FROM json_each(?) AS j CROSS JOIN user u ON u.id = j.value WHERE u.deleted = 0`;
     const rows = this.#db.rows<[UserId, number, number, number, State]>(sql, JSON.stringify(userIds));
     return rows.map(([userId, filedSeq, confirmedSeq, blocks, state]) => ({
       userId,
@@ -87,16 +88,15 @@ export class Logs {
     }));
   }
 
-  /** Those of these users whose accounts are deleted. */
-  deleted(userIds: readonly UserId[]): Set<UserId> {
-    const sql = "SELECT id FROM user WHERE deleted = 1 AND id IN (SELECT value FROM json_each(?))";
-    return new Set(this.#db.rows<[UserId]>(sql, JSON.stringify(userIds)).flat());
-  }
-
-  /** Those of these users who are marked as having more than one device. */
-  marked(userIds: readonly UserId[]): Set<UserId> {
-    const sql = "SELECT id FROM user WHERE many = 1 AND id IN (SELECT value FROM json_each(?))";
-    return new Set(this.#db.rows<[UserId]>(sql, JSON.stringify(userIds)).flat());
+  /** Those of these users who are marked as having more than one device, and those whose accounts are deleted. */
+  marks(userIds: readonly UserId[]): { many: Set<UserId>; deleted: Set<UserId> } {
+    const sql = "SELECT u.id, u.many, u.deleted FROM json_each(?) AS j CROSS JOIN user u ON u.id = j.value WHERE u.many = 1 OR u.deleted = 1";
+    const many = new Set<UserId>(), deleted = new Set<UserId>();
+    for (const [userId, isMany, isDeleted] of this.#db.rows<[UserId, number, number]>(sql, JSON.stringify(userIds))) {
+      if (isMany) many.add(userId);
+      if (isDeleted) deleted.add(userId);
+    }
+    return { many, deleted };
   }
 
   /** Whether the log takes no message from others. */
@@ -117,9 +117,23 @@ export class Logs {
     return undefined;
   }
 
-  /** A message is the next entry of the logs of a group, by a handful of statements whatever its size. What {@linkcode of} told is not true any more. In `write`. */
+  /** A message is the next entry of the logs of a group's members, but for those that are too full. What {@linkcode of} told is not true any more. In `write`. */
   addToGroup(groupid: GroupId, sender: UserId, messageid: number): Receiver[] {
-    return this.#addToAll(MEMBERS_SQL, groupid, sender, messageid, this.#maxInbox);
+    const sql = `SELECT u.id, u.filed_seq, u.confirmed_seq, u.many, u.state FROM groupuser g CROSS JOIN user u ON u.id = g.userid
+      WHERE g.groupid = ? AND u.deleted = 0 ORDER BY u.id`;
+    const receivers: Receiver[] = [], full: UserId[] = [];
+    for (const [userId, filedSeq, confirmedSeq, many, state] of this.#db.rows<[UserId, number, number, number, State]>(sql, groupid)) {
+      const own = userId === sender;
+      if (own && many === 0) continue;
+      const seq = this.end(userId, filedSeq) + 1;
+      if (seq - confirmedSeq > (own ? 2 : 1) * this.#maxInbox) full.push(userId);
+      else {
+        this.#tail.add(messageid, userId, seq - 1);
+        receivers.push({ userId, seq, nodes: this.#node.nodesOf(state) });
+      }
+    }
+    for (const userId of full) this.#tail.close(userId, messageid);
+    return receivers;
   }
 
   /** Something done to a message of a group is the next entry of the logs of those members who see it. In `write`. */
@@ -155,13 +169,23 @@ export class Logs {
     if (this.#tail.file(found.map(([userId]) => userId))) found = find();
     db.run(`INSERT INTO inbox (userid, seq, messageid) SELECT id, filed_seq + 1, ?5 FROM user WHERE ${takers}`, ...values);
     db.run(`UPDATE user SET filed_seq = filed_seq + 1 WHERE ${takers}`, ...values);
+    this.#tail.passOver(messageid);
     return found.map(([userId, seq, state]) => ({ userId, seq, nodes: this.#node.nodesOf(state) }));
+  }
+
+  /** What was said until now is, or is not, in the user's log whatever becomes of them: which groups they are in, for one. In `write`. */
+  close(userId: UserId): void {
+    this.#tail.close(userId, this.newest());
+  }
+
+  /** The newest message. */
+  newest(): number {
+    return this.#db.row<[number]>("SELECT seq FROM sqlite_sequence WHERE name = 'message'")?.[0] ?? 0;
   }
 
   /** Marks the user as having more than one device: from now on their own messages are entries of their log. In `write`. */
   mark(userId: UserId): void {
-    const [newest] = this.#db.row<[number]>("SELECT seq FROM sqlite_sequence WHERE name = 'message'") ?? [0];
-    this.#tail.close(userId, newest);
+    this.close(userId);
     this.#db.run("UPDATE user SET many = 1 WHERE id = ?", userId);
   }
 
@@ -244,8 +268,8 @@ export class Logs {
     this.#tail.fileSome();
   }
 
-  /** Writes down all of it. In `write`. */
-  fileAll(): void {
-    this.#tail.fileAll();
+  /** Writes down a piece of what was put off, if that is true of a message up to this one. In `write`. @returns whether it still is */
+  filePiece(messageid: number): boolean {
+    return this.#tail.filePiece(messageid);
   }
 }
