@@ -7,6 +7,8 @@
  * 2. All connections that have something to send are flushed together, in a microtask: behind the handling of all that became readable in the same turn of the
  *    event loop. One write in flight each. Six times the messages per second of a write per message (docs/performance.md). What goes to very many, or is very
  *    long, is spread over turns of the loop (`async/loop.ts`); who has something to send meanwhile does not wait for that.
+ *    Of a long line that goes to very many the beginning is the same for all: it stays a string of its own, all the way to the socket, and is encoded once. Put together
+ *    with each one's end it would be copied for each, and thrown away; collecting that stopped everything for 20 ms and more.
  * 3. A classic client gets every line in a write of its own: it expects one JSON object per read.
  * 4. The queue is not bounded here. Whoever sends what can wait (messages, signals) looks at `congested` first; and while it is, no request of the client is handled.
  * 5. The peer counts as heard when something is read from it, and when a write that had been stuck goes on: then it has taken something.
@@ -40,7 +42,7 @@ export interface Transport {
   readonly kind: "tcp" | "tls" | "websocket";
   /** The peer's address, for logs and limits. */
   readonly address: string;
-  /** Writes it all, and tells `writer` how that goes. One write at a time. */
+  /** Writes it all, and tells `writer` how that goes. One write at a time. What has no LF at its end is the beginning of a line; the rest comes with the next write. */
   write(lines: string, writer: Writer): void;
   /** Says that nothing more will be sent. What comes in is still read. */
   closeWrite(): Promise<void>;
@@ -70,25 +72,52 @@ const FINISH_MS = 2000;
 /** A write pending for longer (ms) has met a full buffer; on its way through an empty one it takes microseconds. */
 const WRITE_STUCK_MS = 250;
 
-/** After so many writes, or characters in them, it is looked whether the turn is spent. */
-const WRITES_OF_TURN = 16, WRITTEN_OF_TURN = 131_072;
+/** From that length on (characters) the beginning of a line is written by itself: the second write costs less than a copy. */
+const LONG = 16_384;
+
+/** After so many writes, or characters in them, it is looked whether the share of the turn is spent. */
+const WRITES_OF_LOOK = 16, WRITTEN_OF_LOOK = 131_072;
+/**
+ * A flush begins so many writes at most, or characters in them; the rest has a later turn. What the runtime takes of them it hands to the kernel behind the turn, all in a
+ * row, and no clock of ours sees that: 60 KB take 100 us and more there (docs/performance.md).
+ */
+const WRITES_OF_TURN = 256, WRITTEN_OF_TURN = 262_144;
 
 let lastId = 0;
 const dirty: Connection[] = [];
+/** Those that a flush had no room for. */
+let late: Connection[] = [];
 
 function flushAll(): void {
-  flushFrom(dirty.splice(0), 0);
+  flush(dirty.splice(0));
 }
 
-function flushFrom(connections: Connection[], first: number): void {
-  let written = 0;
-  for (let i = first, writes = 1; i < connections.length; i++, writes++) {
+function flushLate(): void {
+  const connections = late;
+  late = [];
+  flush(connections);
+}
+
+function flush(connections: Connection[]): void {
+  let written = 0, looked = 0;
+  for (let i = 0; i < connections.length; i++) {
     written += connections[i]!.queued;
     connections[i]!.flush();
-    if (writes < WRITES_OF_TURN && written < WRITTEN_OF_TURN) continue;
-    if (spent()) return laterFirst(() => flushFrom(connections, i + 1));
-    writes = written = 0;
+    const writes = i + 1, full = writes === WRITES_OF_TURN || written >= WRITTEN_OF_TURN;
+    if (!full) {
+      if (writes % WRITES_OF_LOOK > 0 && written - looked < WRITTEN_OF_LOOK) continue;
+      looked = written;
+      if (!spent()) continue;
+    }
+    return flushLater(connections, writes);
   }
+}
+
+/** The rest of these has its turn in a later one. */
+function flushLater(connections: Connection[], from: number): void {
+  if (from === connections.length) return;
+  if (late.length === 0) laterFirst(flushLate);
+  for (let i = from; i < connections.length; i++) late.push(connections[i]!);
 }
 
 /** Anything that can stand in one line to a client. */
@@ -135,7 +164,12 @@ export class Connection implements Writer {
   #resolveClosed!: () => void;
   #transport: Transport;
   #sendQueue: number;
+  /** What is to be written next. */
   #out = "";
+  /** What comes behind it, if long beginnings stand among it: these by themselves, and the last is none. */
+  #behind: string[] | undefined;
+  /** Characters in both. */
+  #unwritten = 0;
   #inFlight = 0;
   #dirty = false;
   #finishing = false;
@@ -160,7 +194,7 @@ export class Connection implements Writer {
   }
   /** Characters that the kernel has not taken yet. */
   get queued(): number {
-    return this.#out.length + this.#inFlight;
+    return this.#unwritten + this.#inFlight;
   }
   /** More waits than may: nothing is pushed, and no request is handled. */
   get congested(): boolean {
@@ -188,6 +222,18 @@ export class Connection implements Writer {
   sendLine(line: string): void {
     if (this.#finishing || this.lost) return;
     this.#append(line);
+  }
+
+  /** The same for a line whose `beginning` goes to many, and which `end` ends for this one. */
+  sendJoined(beginning: string, end: string): void {
+    if (beginning.length < LONG || this.classic) return this.sendLine(beginning + end);
+    if (this.#finishing || this.lost) return;
+    if (this.#out === "") this.#out = beginning;
+    else (this.#behind ??= []).push(beginning);
+    (this.#behind ??= []).push("");
+    this.#unwritten += beginning.length;
+    this.#appended += beginning.length;
+    this.#append(end);
   }
 
   /** Resolves when the outgoing queue is at most half of what makes it `congested`, or the connection is gone. */
@@ -231,6 +277,8 @@ export class Connection implements Writer {
     this.cause ??= cause;
     this.lost = true;
     this.#out = "";
+    this.#behind = undefined;
+    this.#unwritten = 0;
     this.#transport.close();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
     this.#wakeUp?.();
@@ -286,7 +334,9 @@ export class Connection implements Writer {
   }
 
   #append(line: string): void {
-    this.#out += line;
+    if (this.#behind) this.#behind[this.#behind.length - 1] += line;
+    else this.#out += line;
+    this.#unwritten += line.length;
     this.#appended += line.length;
     if (this.#dirty || this.#inFlight > 0) return;
     this.#dirty = true;
@@ -296,10 +346,17 @@ export class Connection implements Writer {
   #write(): void {
     const end = this.classic ? this.#out.indexOf("\n") + 1 : this.#out.length;
     const lines = this.classic ? this.#out.slice(0, end) : this.#out;
-    this.#out = this.classic ? this.#out.slice(end) : "";
+    this.#out = this.classic ? this.#out.slice(end) : this.#next();
+    this.#unwritten -= lines.length;
     this.#inFlight = lines.length;
     this.writingSince = sharedNow();
     this.#transport.write(lines, this);
+  }
+
+  #next(): string {
+    const next = this.#behind?.shift();
+    if (this.#behind?.length === 0) this.#behind = undefined;
+    return next ?? "";
   }
 
   async #finish(): Promise<void> {

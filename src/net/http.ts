@@ -28,6 +28,8 @@ export interface Served {
 
 /** Most bytes of a request's head. */
 const MAX_HEAD = 16_384;
+/** Bytes of a body that nobody wants, each so many of which cost as much as a request. */
+const UNWANTED = 1024 * 1024;
 /** Shown by what comes through a proxy. */
 const FORWARDED = ["x-forwarded-for", "forwarded", "via"];
 
@@ -121,6 +123,8 @@ export class Http {
 
   #secure({ stream, peer, proxied }: Accepted): void {
     const socket = this.#handshakes!.begin(stream, peer, () => this.#server.emit("connection", socket));
+    // By which node:http would close it behind its last answer, whatever still comes.
+    Object.defineProperty(socket, "destroySoon", { value: () => socket.end() });
     if (proxied) this.#proxied.add(socket);
     this.#visitors.arrived(socket, stream, peer);
   }
@@ -152,7 +156,8 @@ export class Http {
         method: method === "HEAD" ? "GET" : method,
         path,
         query: new URLSearchParams(query),
-        headers,
+        // A range is one of a GET (RFC 9110, 14.2).
+        headers: method === "HEAD" ? { ...headers, range: undefined } : headers,
         address,
         local,
         length: lengthOf(request),
@@ -172,6 +177,7 @@ export class Http {
     const { status, type, body, headers } = answer;
     // What nobody takes is not waited for.
     const unread = lengthOf(request) !== 0 && !request.readableEnded;
+    if (unread) response.once("close", () => this.#readAway(request));
     const kept = unread || headers?.connection === "close" ? 0 : this.#visitors.keptTime(request.socket);
     if (kept === 0) this.#visitors.end(request.socket);
     const keeping = kept === 0 ? { connection: "close" } : { "keep-alive": `timeout=${Math.floor(kept / 1000)}` };
@@ -185,6 +191,26 @@ export class Http {
     if (!isStreamed(bytes)) response.end(request.method === "HEAD" ? undefined : bytes);
     else if (request.method === "HEAD") response.end();
     else await pour(bytes, response, (length) => this.#visitors.carries(request.socket, length));
+  }
+
+  /**
+   * What still comes of a body that nobody wants, behind its answer: a connection that is closed with something unread is reset, and who sends all before it reads
+   * may never see the answer (RFC 9112, 9.6). It is paid for as requests are.
+   */
+  #readAway(request: IncomingMessage): void {
+    const { socket } = request as { socket: Duplex };
+    const { address } = this.#whose(request);
+    // So much the request itself has paid for.
+    let paid = UNWANTED;
+    // No parser needs to see it.
+    socket.removeAllListeners("data");
+    socket.on("data", (chunk: Uint8Array) => {
+      const bytes = this.#visitors.lingers(socket, chunk.length);
+      giveBack(chunk);
+      if (bytes === undefined) return;
+      for (; paid < bytes; paid += UNWANTED) if (this.#limits.httpRequest(address) > 0) return void socket.destroy();
+    });
+    socket.resume();
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
@@ -258,10 +284,15 @@ function bodyOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
   let copied = false;
   const parsed = (chunk: Uint8Array) => copied ? giveBack(chunk) : chunks.add(chunk.buffer);
   const ended = () => request.complete || request.destroy(new Error("the client ended it"));
+  const own = socket instanceof NodeStream ? socket : undefined;
+  if (own) own.bulk = true;
   // A stream of ours gives each chunk a buffer of its own.
-  if (socket instanceof NodeStream) socket.on("data", parsed);
+  own?.on("data", parsed);
   socket.on("end", ended);
-  request.on("close", () => socket.off("data", parsed).off("end", ended));
+  request.on("close", () => {
+    socket.off("data", parsed).off("end", ended);
+    if (own) own.bulk = false;
+  });
   if (socket.readableEnded) ended();
   return (async function* () {
     for await (const piece of request.iterator({ destroyOnReturn: false })) {

@@ -16,7 +16,7 @@ import type { Connection } from "./connection.ts";
 
 /** Chunks that may come while the handler is busy. */
 const CHUNKS_AHEAD = 8;
-/** Who sends less at once (bytes) is not who keeps the server at work, and is read on at once. */
+/** Who sends less at once (bytes) is not who keeps the server at work: nobody looks at the clock for it, and it is read on at once. */
 const MUCH = 1024;
 /** After so many lines of a connection it is looked whether the turn is spent. */
 export const LINES_OF_TURN = 16;
@@ -71,12 +71,12 @@ export class LineInput {
    */
   feed(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#over) return undefined;
-    const begun = performance.now();
+    const much = chunk.length >= MUCH, begun = much ? performance.now() : 0;
     this.#lines.feed(chunk);
     this.#handle();
-    const spent = worked(performance.now() - begun);
+    const spent = much && worked(performance.now() - begun);
     if (this.#busy && ++this.#ahead > CHUNKS_AHEAD) return (this.#behind ??= Promise.withResolvers()).promise;
-    return spent && chunk.length >= MUCH ? new Promise(laterFirst) : undefined;
+    return spent ? new Promise(laterFirst) : undefined;
   }
 
   /** No more bytes will come. What stands unfinished counts for nothing. */

@@ -10,14 +10,16 @@ import { LARGE_READ, SMALL_READ } from "./buffer_pool.ts";
 import { listen, listenError } from "./listen.ts";
 import { findProxyHeader, PROXY_HEADER_MS } from "./proxy_header.ts";
 
-/** What a buffer grows to that is filled again and again: by a file, that is (bytes). */
-const BULK_READ = 65_536;
+/** What a buffer grows to that is filled again and again (bytes): by a file, that is, and by anything else, which may be cut into many small things in one turn. */
+const BULK_READ = 262_144, MOST_READ = 65_536;
 
 /** A connection as Node's libraries want it. */
 export class NodeStream extends Duplex {
   readonly #conn: Deno.TcpConn;
   #buffer = new Uint8Array(SMALL_READ);
   #open = true;
+  /** What comes is a file's. */
+  bulk = false;
 
   /** Takes the connection over, and closes it at its own end. */
   constructor(conn: Deno.TcpConn, readonly remoteAddress: string) {
@@ -81,9 +83,9 @@ export class NodeStream extends Duplex {
 
   #take(n: number): Buffer {
     const read = Buffer.from(this.#buffer.buffer.slice(0, n));
-    const size = this.#buffer.length;
-    if (n === size && size < BULK_READ) this.#buffer = new Uint8Array(size === SMALL_READ ? LARGE_READ : BULK_READ);
-    else if (n < SMALL_READ && size > SMALL_READ) this.#buffer = new Uint8Array(SMALL_READ);
+    const size = this.#buffer.length, most = this.bulk ? BULK_READ : MOST_READ;
+    if (n === size && size < most) this.#buffer = new Uint8Array(size === SMALL_READ ? LARGE_READ : most);
+    else if (n < SMALL_READ && size > SMALL_READ || size > most) this.#buffer = new Uint8Array(SMALL_READ);
     return read;
   }
 

@@ -1,6 +1,7 @@
 /** TCP: accepts, reads bytes into lines for the handler, and writes what a connection has queued. */
 import { log } from "../ops/log.ts";
 import { Acceptor } from "./accept.ts";
+import { bytesOf, isBeginning } from "./beginning.ts";
 import { BufferPool, LARGE_READ, SMALL_READ } from "./buffer_pool.ts";
 import { Connection, type Transport, type Writer } from "./connection.ts";
 import { type LineHandler, LineInput, type LineLimits } from "./line_handler.ts";
@@ -23,6 +24,7 @@ class TcpTransport implements Transport {
   }
 
   write(lines: string, writer: Writer): void {
+    if (isBeginning(lines)) return this.#write(bytesOf(lines), writer);
     if (lines === lastText) return this.#write(lastBytes ??= encoder.encode(lines), writer);
     lastText = lines;
     lastBytes = undefined;

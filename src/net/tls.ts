@@ -7,6 +7,7 @@ import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
 import type { Address } from "../config/config.ts";
 import type { Acceptor } from "./accept.ts";
+import { bytesOf, isBeginning } from "./beginning.ts";
 import type { Certificate } from "./certificate.ts";
 import { Connection, type Transport, WRITE_PIECE, type Writer } from "./connection.ts";
 import { type LineHandler, LineInput, type LineLimits } from "./line_handler.ts";
@@ -78,7 +79,7 @@ class TlsTransport implements Transport {
 
   async #write(lines: string, writer: Writer): Promise<void> {
     const socket = await this.#handshake.promise;
-    const bytes = encoder.encode(lines);
+    const bytes = isBeginning(lines) ? bytesOf(lines) : encoder.encode(lines);
     for (let at = 0; at < bytes.length; at += WRITE_PIECE) {
       if (at > 0) writer.progressed();
       await new Promise<void>((resolve, reject) => socket.write(bytes.subarray(at, at + WRITE_PIECE), (error) => error ? reject(error) : resolve()));

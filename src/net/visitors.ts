@@ -33,6 +33,8 @@ const LONG_BODY = 1024 * 1024, LONG_PART = 1 / 2;
 const KEPT_MS = 75_000;
 /** How long answers that are under way may take when all is closed (ms). */
 const LAST_ANSWERS_MS = 500;
+/** How long what still comes behind a last answer is read away (ms), and how much of it (bytes), if it goes on coming. */
+const LINGER_MS = 30_000, LINGER_BYTES = 64 * 1024 * 1024;
 /** Requests of a connection that may be unanswered. */
 const MOST_ASKED = 16;
 
@@ -49,6 +51,8 @@ interface Visit {
   ending: boolean;
   /** It sends or reads a long body. */
   long: boolean;
+  /** What came behind its last answer (bytes), and until when it may (performance.now). */
+  lingering?: { bytes: number; until: number };
 }
 
 /** Those who are there, and how long yet. */
@@ -150,6 +154,22 @@ export class Visitors {
     if (visit.asked > 0) return false;
     this.#wait(visit, FIN_MS);
     return true;
+  }
+
+  /** So many bytes came behind its last answer. @returns how much it was in all, while more may come; if not, it is closed */
+  lingers(socket: Duplex, bytes: number): number | undefined {
+    const visit = this.#present.get(socket);
+    if (!visit) return undefined;
+    const now = performance.now();
+    const lingering = visit.lingering ??= { bytes: 0, until: now + LINGER_MS };
+    lingering.bytes += bytes;
+    const left = Math.min(FIN_MS, lingering.until - now);
+    if (left > 0 && lingering.bytes <= LINGER_BYTES) {
+      this.#wait(visit, left);
+      return lingering.bytes;
+    }
+    visit.stream.destroy();
+    return undefined;
   }
 
   /** The connection is a client's now. @returns whether it may be: nothing else is being answered on it */

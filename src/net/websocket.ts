@@ -6,6 +6,7 @@ import type { Duplex } from "node:stream";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
 import { laterTurn, spent } from "../async/loop.ts";
 import { decodeUtf8 } from "../wire/utf8.ts";
+import { bytesOf, isBeginning } from "./beginning.ts";
 import { Connection, type Transport, WRITE_PIECE, type Writer } from "./connection.ts";
 import { type LineHandler, type LineLimits, LINES_OF_TURN } from "./line_handler.ts";
 
@@ -61,6 +62,7 @@ class WebSocketTransport implements Transport {
   }
 
   async #write(lines: string, writer: Writer): Promise<void> {
+    if (isBeginning(lines)) return await this.#writeBeginning(bytesOf(lines), writer);
     for (let at = 0; at < lines.length;) {
       if (at > 0) writer.progressed();
       // A frame holds whole lines.
@@ -70,9 +72,17 @@ class WebSocketTransport implements Transport {
     }
   }
 
-  #send(lines: string): Promise<void> {
+  /** Fragments of a frame (RFC 6455, 5.4), which the next write ends. */
+  async #writeBeginning(bytes: Uint8Array, writer: Writer): Promise<void> {
+    for (let at = 0; at < bytes.length; at += WRITE_PIECE) {
+      if (at > 0) writer.progressed();
+      await this.#send(bytes.subarray(at, at + WRITE_PIECE), false);
+    }
+  }
+
+  #send(text: string | Uint8Array, fin = true): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#socket.send(lines, (error?: Error | null) => {
+      this.#socket.send(text, { binary: false, fin }, (error?: Error | null) => {
         if (error) reject(error);
         else resolve();
       });
