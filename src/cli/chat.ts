@@ -1,10 +1,12 @@
 /** `natter chat [HOST:PORT]`: the terminal client, from its arguments to its exit code. */
+import { Buffer } from "node:buffer";
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { parseArgs } from "node:util";
 import { interactive, type Who } from "../client/terminal/interactive.ts";
 import { pipe } from "../client/terminal/pipe.ts";
 import { tcp } from "../client/tcp_transport.ts";
 import { address, ConfigError, quote } from "../config/values.ts";
+import { decodeUtf8 } from "../wire/utf8.ts";
 import { complain, print } from "./output.ts";
 import { readPassword } from "./password_prompt.ts";
 
@@ -16,9 +18,12 @@ export async function chat(args: string[]): Promise<number> {
   try {
     const { hostname, port, tls, who } = await parse(args);
     const connect = tcp({ hostname, port, tls });
+    // An authority of one's own is believed for files, too.
+    const authority = typeof tls === "object" ? Deno.createHttpClient(tls) : undefined;
+    const http = authority && { fetch: (url: string | URL | Request, init?: RequestInit) => fetch(url, { ...init, client: authority }) };
     if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal() && Deno.env.get("TERM") !== "dumb") {
       const server = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-      return await interactive({ connect, server, who, colours: !Deno.noColor });
+      return await interactive({ connect, server, who, colours: !Deno.noColor, http });
     }
     if (!who.peer) {
       throw new ConfigError("without a terminal, --name or --id is wanted, and the password in NATTER_PASSWORD or as the first line of the input");
@@ -27,8 +32,8 @@ export async function chat(args: string[]): Promise<number> {
     const asked = who.password ?? (Deno.stdin.isTerminal() ? await readPassword("Password: ") : undefined);
     const lines = stdinLines();
     const password = asked ?? (await lines.next()).value;
-    if (!password) throw new ConfigError("no password: NATTER_PASSWORD, or the first line of the input");
-    return await pipe({ connect, who: { ...who, peer: who.peer, password }, lines, output: { print, complain } });
+    if (!password) throw new ConfigError("no password: NATTER_PASSWORD, or the first line of the input, in UTF-8");
+    return await pipe({ connect, who: { ...who, peer: who.peer, password }, lines, output: { print, complain }, http });
   } catch (error) {
     complain(error instanceof Error ? error.message : String(error));
     return error instanceof ConfigError ? 2 : 1;
@@ -83,6 +88,14 @@ async function readAuthority(file: string): Promise<string> {
   }
 }
 
-function stdinLines(): AsyncIterator<string> {
-  return Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())[Symbol.asyncIterator]();
+/** The lines of the input; undefined: one that is not UTF-8. Until they are cut, each byte is a character. */
+async function* stdinLines(): AsyncGenerator<string | undefined> {
+  const characters = new TransformStream<Uint8Array, string>({ transform: (chunk, out) => out.enqueue(Buffer.from(chunk).toString("latin1")) });
+  let first = true;
+  for await (const line of Deno.stdin.readable.pipeThrough(characters).pipeThrough(new TextLineStream())) {
+    const text = decodeUtf8(Buffer.from(line, "latin1"));
+    // A byte order mark.
+    yield first ? text?.replace(/^\ufeff/, "") : text;
+    first = false;
+  }
 }

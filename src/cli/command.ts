@@ -26,7 +26,7 @@ export class CommandError extends Error {
  */
 export function command(args: string[], expected: string[], work: Work, own: string[] = []): Promise<number> {
   return unopened(args, expected, async (positionals, config, flags) => {
-    const store = await openStore(config);
+    const store = await openStore(config, false);
     try {
       return await work(store, positionals, config, flags);
     } finally {

@@ -9,7 +9,7 @@ import { Refusal } from "../wire/errors.ts";
 import { isReserved, lookOf, mixesScripts } from "../wire/looks.ts";
 import { comparableName, faultOfName } from "../wire/names.ts";
 import { command, CommandError, find, newPassword } from "./command.ts";
-import { print } from "./output.ts";
+import { json, print } from "./output.ts";
 
 /** When a bot's token expires (ms): with the year 9999. */
 const BOT_EXPIRES = Date.UTC(9999, 11, 31);
@@ -94,11 +94,7 @@ export function reports(args: string[]): Promise<number> {
       for (const { at, reporter, reason, messageid, sender, toid, groupid, ts, msg } of page) {
         const where = toid === undefined ? `group ${groupid}` : `to ${toid}`;
         const [by, said] = [reporter, sender].map(({ id, name }) => `${name} (${id})`);
-        print(
-          [new Date(at).toISOString(), by, JSON.stringify(reason), messageid, said, where, new Date(ts).toISOString(), JSON.stringify(msg)].join(
-            "\t",
-          ),
-        );
+        print([new Date(at).toISOString(), by, json(reason), messageid, said, where, new Date(ts).toISOString(), json(msg)].join("\t"));
       }
       if (page.length < REPORTS_AT_ONCE) return;
       after = page[page.length - 1]!.id;

@@ -39,7 +39,8 @@ export function devices(args: string[]): Promise<number> {
 /** `natter passwd ID`: a new password, asked for on the terminal or read from stdin. Ends the user's devices, sessions and tokens. */
 export function passwd(args: string[]): Promise<number> {
   return command(args, ["ID"], async (store, [who]) => {
-    const { id, name } = await find(store, who!);
+    const { id, name, password: former } = await find(store, who!);
+    if (former === "") throw new CommandError(`${name} is a bot, which has no password; natter bot gives it another token`);
     const password = await newPassword(`New password of ${name}: `);
     if (!await store.setPassword(id, undefined, password)) throw new CommandError(`there is no user ${who}`);
     return `the password of ${name} (${id}) is changed; their sessions end within 2 s, and their tokens have ended`;

@@ -2,7 +2,10 @@
 
 const ENTER = new Set([10, 13]), BACKSPACE = new Set([8, 127]), CTRL_C = 3, CTRL_D = 4;
 
-/** Asks on stderr if stdin is a terminal. Throws an Error if it is given up (Ctrl-C). */
+/** The exit code of who was interrupted, as shells tell it: 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
+
+/** Asks on stderr if stdin is a terminal. Ctrl-C ends the process. */
 export async function readPassword(prompt: string): Promise<string> {
   const terminal = Deno.stdin.isTerminal();
   const say = (text: string) => void Deno.stderr.writeSync(new TextEncoder().encode(text));
@@ -10,17 +13,21 @@ export async function readPassword(prompt: string): Promise<string> {
     say(prompt);
     Deno.stdin.setRaw(true);
   }
+  let line: string | undefined;
   try {
-    return await readLine();
+    line = await readLine();
   } finally {
     if (terminal) {
       Deno.stdin.setRaw(false);
       say("\n");
     }
   }
+  // Nothing was begun.
+  return line ?? Deno.exit(INTERRUPTED);
 }
 
-async function readLine(): Promise<string> {
+/** Undefined: Ctrl-C. */
+async function readLine(): Promise<string | undefined> {
   const typed: number[] = [];
   const buffer = new Uint8Array(256);
   for (;;) {
@@ -28,7 +35,7 @@ async function readLine(): Promise<string> {
     if (n === null) return decode(typed);
     for (const byte of buffer.subarray(0, n)) {
       if (ENTER.has(byte) || byte === CTRL_D) return decode(typed);
-      if (byte === CTRL_C) throw new Error("given up");
+      if (byte === CTRL_C) return undefined;
       if (BACKSPACE.has(byte)) removeCharacter(typed);
       else typed.push(byte);
     }

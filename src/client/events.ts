@@ -20,6 +20,8 @@ export interface ClientEvents {
   react: Reacted;
   /** Something happened in a group; in its place among the messages. */
   group: GroupEvent & { seq: number };
+  /** An entry of the log of a kind that this client does not know, in its place; there is nothing to be done, and it is confirmed like the others. */
+  unknown: { msgid: number; seq: number };
   /** Somebody has read up to there. */
   read: ReadMark;
   /** A friend came or went. */

@@ -1,6 +1,7 @@
 /** What goes over HTTP: files, up with a session's token, down by their addresses; and all that is kept of a user. */
 import type { FileTold } from "./conversations.ts";
 import { ConnectionLost } from "./errors.ts";
+import { Silence } from "./silence.ts";
 
 /** What the server says of a file that was uploaded: its number is for `files` of a message. */
 export type Uploaded = Omit<FileTold, "url">;
@@ -23,26 +24,39 @@ export interface UploadOptions {
   token: string;
   /** As it is called. */
   name: string;
-  /** Gives it up. */
+  /** Asks; default the global `fetch`. */
+  fetch?: typeof fetch | undefined;
+  /** Gives it up. Nothing else does: `fetch` tells nothing of how much has gone, so that whoever can see it has to say when it stands still. */
   signal?: AbortSignal | undefined;
 }
 
-/** Uploads a file. Rejects with {@linkcode FileRefused}, with {@linkcode ConnectionLost} if there is no answer. */
-export async function upload(body: Blob | Uint8Array<ArrayBuffer>, { url, token, name, signal }: UploadOptions): Promise<Uploaded> {
+/** Uploads a file. Rejects with {@linkcode FileRefused}, with {@linkcode ConnectionLost} if there is no answer, with what `signal` aborts with. */
+export async function upload(body: Blob | Uint8Array<ArrayBuffer>, { url, token, name, signal, fetch }: UploadOptions): Promise<Uploaded> {
   const headers = { authorization: `Bearer ${token}` };
-  const response = await asked(`${url}/files?name=${encodeURIComponent(name)}`, { method: "POST", headers, body, ...(signal ? { signal } : {}) });
+  const init = { method: "POST", headers, body, ...(signal ? { signal } : {}) };
+  const response = await asked(`${url}/files?name=${encodeURIComponent(name)}`, init, fetch);
   return await response.json();
+}
+
+/** Who waits for what comes down. */
+export interface Waiting {
+  /** Asks; default the global `fetch`. */
+  fetch?: typeof fetch | undefined;
+  /** Gives it up. */
+  signal?: AbortSignal | undefined;
+  /** It may stand still so long (ms; default 60,000); then it ends with {@linkcode ConnectionLost} `timeout`. */
+  silence?: number | undefined;
 }
 
 /** Makes a file that one may read one's own as well, for a message of one's own: its bytes need not go down and up again. Rejects as {@linkcode upload} does. @param path the file's `url` */
 export async function copyFile(path: string, { url, token }: Pick<UploadOptions, "url" | "token">): Promise<Uploaded> {
-  const response = await asked(url + path, { method: "POST", headers: { authorization: `Bearer ${token}` } });
+  const response = await bounded(url + path, { method: "POST", headers: { authorization: `Bearer ${token}` } });
   return await response.json();
 }
 
 /** What a file holds. @param url the server's HTTP port @param path the file's `url` */
-export async function download(url: string, path: string): Promise<Response> {
-  return await asked(url + path, {});
+export async function download(url: string, path: string, waiting?: Waiting): Promise<Response> {
+  return await bounded(url + path, {}, waiting);
 }
 
 /** Whether an answer to {@linkcode download} says that the file is not there any more: its message was deleted, or its bytes are lost. */
@@ -51,14 +65,46 @@ export function isLost(status: number): boolean {
 }
 
 /** All that the server keeps of the user, as lines of JSON; whole if the last one is `{"what":"end"}`. Rejects with {@linkcode FileRefused}: three times in an hour. */
-export async function exportData({ url, token }: { url: string; token: string }): Promise<Response> {
-  return await asked(`${url}/export`, { headers: { authorization: `Bearer ${token}` } });
+export async function exportData({ url, token, ...waiting }: { url: string; token: string } & Waiting): Promise<Response> {
+  return await bounded(`${url}/export`, { headers: { authorization: `Bearer ${token}` } }, waiting);
 }
 
-async function asked(url: string, init: RequestInit): Promise<Response> {
+/** Asks, and ends the answer where it stands still. */
+async function bounded(url: string, init: RequestInit, { signal, fetch, silence: ms }: Waiting = {}): Promise<Response> {
+  const silence = new Silence(ms, signal);
+  silence.moved();
+  try {
+    const { body, status, headers } = await silence.race(asked(url, { ...init, signal: silence.signal }, fetch));
+    return new Response(body && watched(body.getReader(), silence), { status, headers });
+  } finally {
+    silence.end();
+  }
+}
+
+/** The same bytes. Who takes them may be slow: the time runs only while something is waited for. */
+function watched(reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, silence: Silence): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    async pull(controller) {
+      silence.moved();
+      try {
+        const { done, value } = await silence.race(reader.read());
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (cause) {
+        reader.cancel().catch(() => {});
+        throw silence.signal.aborted ? silence.signal.reason : new ConnectionLost("lost", { cause });
+      } finally {
+        silence.end();
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+}
+
+async function asked(url: string, init: RequestInit, ask: typeof fetch = fetch): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, init);
+    response = await ask(url, init);
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
     throw new ConnectionLost("unreachable", { cause });

@@ -284,7 +284,7 @@ export class NatterClient extends Requests implements AsyncDisposable {
       case Msg.REACT:
         return this.#emitter.call("react", entry as unknown as Reacted);
       default:
-        return [];
+        return this.#emitter.call("unknown", entry);
     }
   }
 

@@ -61,7 +61,10 @@ export abstract class Requests {
     await this.request({ msgid: Msg.MUTE, ...fieldsOf(of), until, pinned, archived });
   }
 
-  /** The newest messages of a conversation, or those before, after or around a message (one of the three); oldest first. */
+  /**
+   * The newest messages of a conversation, or those before, after or around a message (one of the three); oldest first. What was done to them since they were asked
+   * for may have been told already, and they may not know of it; so may those of `search` and `conversations`.
+   */
   async history(
     of: Target,
     { before, after, around, limit }: { before?: number | undefined; after?: number | undefined; around?: number | undefined; limit?: number } = {},

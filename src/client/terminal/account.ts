@@ -35,7 +35,7 @@ export async function toAccount(
       return await changePassword(client, view, askPassword);
     case "about": {
       const { about } = await patiently(() => client.profile(rest === "" ? {} : { about: rest }));
-      return view.table([[about]]);
+      return about === "" ? view.note("you say nothing of yourself; /about TEXT does") : view.table([[about]]);
     }
     case "receipts": {
       if (rest !== "on" && rest !== "off") throw new CommandError("wanted: /receipts on, or /receipts off");
@@ -56,7 +56,7 @@ async function changePassword(client: NatterClient, view: View, askPassword: Ask
   const again = wanted === undefined ? undefined : await askPassword("Once more: ");
   if (old === undefined || wanted === undefined || again === undefined) return view.note("the password stays as it is");
   if (wanted !== again) throw new CommandError("the two are not the same; the password stays as it is");
-  await patiently(() => client.changePassword(old, wanted));
+  await patiently(() => client.changePassword(old, wanted), { once: true });
   view.note("the password is changed");
 }
 

@@ -94,10 +94,15 @@ export function parseCommand(line: string): Command {
   const [name, parts, form] = COURSE[word];
   // A word of the course's with something else behind it, or with nothing, is a text like any other.
   if ((behind === undefined) !== (parts === 0)) return { name: "say", rest: line };
-  if (name !== "chat" && name !== "groupchat") return { name, rest: behind ?? "" };
+  if (name !== "chat" && name !== "groupchat") return { name, rest: form.endsWith(":ID") ? byNumber(behind) : behind ?? "" };
   const [, who, text] = /^([^:]+):(.+)$/s.exec(behind) ?? [];
   if (who === undefined) throw new CommandError(`wanted: ${form} (a text that begins like this is sent by /say)`);
-  return { name, who, text };
+  return { name, who: byNumber(who), text };
+}
+
+/** The course's commands take a number: there digits are no name. */
+function byNumber(typed: string): string {
+  return /^\d+$/.test(typed) ? `#${typed}` : typed;
 }
 
 /** Whether a line sends a text: such lines need not wait for each other. */
@@ -126,7 +131,9 @@ export function helpLines(): string[] {
   const rows = Object.entries<Row>(commands).map(([name, { args, help }]) => [`/${name} ${args}`, help]);
   return [
     ...rows.map(([left, help]) => left.padEnd(28) + help),
-    "A NAME may be a number as well. Anything else is sent to the present conversation; a first slash typed twice is sent as one.",
+    "A NAME may be a number as well: #12 is one, 12 is one if nobody is called so.",
+    "Ctrl-C gives up a file that is on its way.",
+    "Anything else is sent to the present conversation; a first slash typed twice is sent as one.",
     `The course's commands do the same: ${Object.values(COURSE).map(([, , form]) => form).join(", ")}.`,
   ];
 }

@@ -4,6 +4,7 @@
  */
 import type { ChatMessage, NatterClient, Target } from "../natter_client.ts";
 import { CommandError, type DeedName } from "./commands.ts";
+import { messageAndText } from "./numbers.ts";
 import { patiently } from "../patiently.ts";
 
 /** How far back the last one is looked for. */
@@ -17,15 +18,24 @@ export interface Deed {
   text: string;
 }
 
-/** What a line behind `/edit`, `/delete`, `/react` or `/reply` says. Throws {@linkcode CommandError}. */
-export async function deedOf(client: NatterClient, name: DeedName, of: Target | undefined, typed: string): Promise<Deed> {
+/** What a line behind `/edit`, `/delete`, `/react` or `/reply` says. `stored`: what one has written oneself is stored. Throws {@linkcode CommandError}, and what `stored` does. */
+export async function deedOf(
+  client: NatterClient,
+  name: DeedName,
+  of: Target | undefined,
+  typed: string,
+  stored: () => Promise<void>,
+): Promise<Deed> {
   if (!of) throw new CommandError("in which conversation? /to NAME or /group NAME says it");
-  const [, number, rest] = /^(?:#(\d{1,15})(?:\s+|$))?(.*)$/s.exec(typed)!;
-  const text = rest.trim();
+  const { messageid, text } = messageAndText(typed);
   if ((text === "") !== (name === "delete")) {
     throw new CommandError(name === "delete" ? "wanted: /delete [#N]" : `wanted: /${name} [#N] ${WANTED[name]}`);
   }
-  return { messageid: number === undefined ? (await lastOf(client, of, name === "edit" || name === "delete")).messageid : Number(number), text };
+  if (messageid !== undefined) return { messageid, text };
+  const own = name === "edit" || name === "delete";
+  // Else the one before would be taken for the last one.
+  if (own) await stored();
+  return { messageid: (await lastOf(client, of, own)).messageid, text };
 }
 
 const WANTED = { edit: "TEXT", react: "EMOJI", reply: "TEXT" };

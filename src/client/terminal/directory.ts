@@ -1,5 +1,6 @@
 /** Who is there: what is known here of people and groups, and the server's word where that is not enough. */
 import { type Group, type Member, type NatterClient, NatterError, type Peer } from "../natter_client.ts";
+import { byNameOrNumber } from "../by_name.ts";
 import { patiently } from "../patiently.ts";
 import { CommandError } from "./commands.ts";
 import { People } from "./people.ts";
@@ -35,25 +36,24 @@ export class Directory {
     return group;
   }
 
-  /** The number of a user as typed. Rejects with {@linkcode CommandError} if there is none. */
+  /** The number of a user as typed. Rejects with {@linkcode NatterError} 16 if there is none. */
   async userId(typed: string): Promise<number> {
-    return this.people.idOf(typed) ?? await this.find({ name: typed });
+    return this.people.idOf(typed) ?? await byNameOrNumber(typed, (who) => this.find(who));
   }
 
-  /** The number of a user whom nobody here knows yet. Rejects with {@linkcode CommandError} if there is none. */
+  /** The number of a user whom nobody here knows yet. Rejects with {@linkcode NatterError} 16 if there is none. */
   async find(who: Peer): Promise<number> {
     const [user] = await patiently(() => this.#client.users("id" in who ? { ids: [who.id] } : { names: [who.name] }));
-    if (!user) throw new CommandError(`there is no user ${"id" in who ? who.id : label(who.name)}`);
+    if (!user) throw new NatterError(16, `there is no user ${"id" in who ? who.id : label(who.name)}`);
     this.people.met(user.id, user.name);
     return user.id;
   }
 
   /** Enters a group as typed. What looks like a code is tried as one first. */
   async join(typed: string): Promise<Group> {
-    const invitation = this.people.invitation(typed);
+    const invitation = this.people.invitationCalled(typed);
     if (invitation) return await this.#client.joinGroup({ id: invitation.groupid });
-    if (/^\d+$/.test(typed)) return await this.#client.joinGroup({ id: Number(typed) });
-    if (!/^[\w-]{22}$/.test(typed)) return await this.#client.joinGroup({ name: typed });
+    if (!/^[\w-]{22}$/.test(typed)) return await byNameOrNumber(typed, (which) => this.#client.joinGroup(which));
     return await this.#client.joinGroup({ code: typed }).catch((error) => {
       if (error instanceof NatterError && error.errno === 27) return this.#client.joinGroup({ name: typed });
       throw error;

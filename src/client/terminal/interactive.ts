@@ -1,9 +1,10 @@
 /** `natter chat` at a terminal: asks who it is, then talks, until it is told to end. */
-import { NatterClient, NatterError } from "../natter_client.ts";
+import { byNameOrNumber } from "../by_name.ts";
+import { NatterClient, NatterError, type Peer } from "../natter_client.ts";
 import type { Connect } from "../transport.ts";
 import { complete } from "./commands.ts";
 import { Screen } from "./screen.ts";
-import { Terminal } from "./terminal.ts";
+import { Terminal, type TerminalHttp } from "./terminal.ts";
 import { harmless, type Paint, painter, reasonOf } from "./text.ts";
 import { screenView, type View } from "./view.ts";
 
@@ -29,14 +30,21 @@ interface InteractiveOptions {
   who: Who;
   /** Whether the terminal shows colours. */
   colours: boolean;
+  /** How files go. */
+  http?: TerminalHttp | undefined;
 }
 
 /** Talks to a person. Resolves with the exit code: 1 if a message may not be stored. */
-export async function interactive({ connect, server, who, colours }: InteractiveOptions): Promise<number> {
+export async function interactive({ connect, server, who, colours, http }: InteractiveOptions): Promise<number> {
   const paint = painter(colours);
   const screen = new Screen();
   // Killed politely, it gives the terminal back as it was.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => screen.close());
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGTERM", () => {
+      screen.onInterrupt();
+      screen.close();
+    });
+  }
   let unstored = 0;
   screen.onBroken = () => view.fault("what was typed is not UTF-8, and goes nowhere");
   const view = screenView((text) => screen.print(text), () => screen.columns, paint);
@@ -44,7 +52,7 @@ export async function interactive({ connect, server, who, colours }: Interactive
     view.note(`natter at ${server}; /help lists the commands`);
     for (;;) {
       const client = new NatterClient({ connect });
-      const terminal = new Terminal(client, view, (question) => screen.ask(question, { hidden: true }));
+      const terminal = new Terminal(client, view, (question) => screen.ask(question, { hidden: true }), http);
       if (!await logIn(client, screen, view, who)) return unstored > 0 ? 1 : 0;
       who = { register: false };
       const next = await talk(client, terminal, screen, paint);
@@ -64,7 +72,7 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
   for (;; who = { register: false }) {
     const answered = await askWho(screen, who);
     if (answered === undefined) return false;
-    const { peer, password, register, invite } = answered;
+    const { peer, typed, password, register, invite } = answered;
     if (register && "name" in peer) {
       try {
         const id = await makeAccount(client, screen, view, { name: peer.name, password, invite });
@@ -80,10 +88,11 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
       view.note(`logged in as ${name} (${id})${waiting > 0 ? `; what came meanwhile: ${waiting}` : ""}`);
     });
     try {
-      await client.login({ ...peer, password, device: deviceName() });
+      const enter = (peer: Peer) => client.login({ ...peer, password, device: deviceName() });
+      await (typed === undefined ? enter(peer) : byNameOrNumber(typed, enter));
       return true;
-    } catch {
-      // The session has told it, as of any end.
+    } catch (error) {
+      view.fault(reasonOf(error));
     } finally {
       off();
     }
@@ -114,11 +123,12 @@ function deviceName(): string {
   return harmless(Deno.hostname()).trim().slice(0, 50) || "terminal";
 }
 
-/** Who it is, as far as it has to be known. */
+/** Who it is. */
 export type Known = Required<Pick<Who, "peer" | "password" | "register">> & Pick<Who, "invite">;
 
-async function askWho(screen: Screen, who: Who): Promise<Known | undefined> {
-  let { peer, password, register } = who;
+/** Asks for what is not known; `typed`: who it is, if that was asked for and may be a name or a number. Undefined: they gave up. */
+async function askWho(screen: Screen, who: Who): Promise<Known & { typed?: string | undefined } | undefined> {
+  let { peer, password, register } = who, typed: string | undefined;
   if (!peer) {
     while (!register) {
       const answer = await screen.ask("1 log in, 2 register, 3 quit: ");
@@ -127,12 +137,13 @@ async function askWho(screen: Screen, who: Who): Promise<Known | undefined> {
       register = answer.trim() === "2";
       if (!register) break;
     }
-    const typed = (await screen.ask(register ? "Name: " : "Name or number: "))?.trim();
-    if (!typed) return undefined;
-    peer = !register && /^\d+$/.test(typed) ? { id: Number(typed) } : { name: typed };
+    const answer = (await screen.ask(register ? "Name: " : "Name or number: "))?.trim();
+    if (!answer) return undefined;
+    peer = { name: answer };
+    if (!register) typed = answer;
   }
   password ??= await screen.ask("Password: ", { hidden: true });
-  return password === undefined ? undefined : { ...who, peer, password, register };
+  return password === undefined ? undefined : { ...who, peer, typed, password, register };
 }
 
 /** Does what is typed, until it is `/quit`, `/logout`, or the server ended it. */
@@ -142,6 +153,7 @@ async function talk(client: NatterClient, terminal: Terminal, screen: Screen, pa
     over = true;
     screen.cancel();
   };
+  screen.onInterrupt = () => terminal.giveUp();
   terminal.onAstray = () => {
     const lines = screen.forget();
     if (lines > 0) terminal.note(`not sent, for it was typed before that: ${lines} ${lines === 1 ? "line" : "lines"}`);

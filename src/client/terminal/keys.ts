@@ -4,13 +4,14 @@
  * Rules:
  *
  * 1. A paste (`CSI 200 ~` … `CSI 201 ~`) is text, whatever is in it: no key and no command. Its lines are joined by {@linkcode LINE_BREAK}, a character that can be
- *    seen; those at its end are left out.
+ *    seen; those at its end are left out. Text goes into the line as a whole: character by character, readline takes a second for each thousand and more.
  * 2. Left, right, backspace and delete go by whole characters as people see them: readline, which goes by code points, gets the key as often as that takes.
  * 3. What is not UTF-8 is given on as `�`, and told ({@linkcode Keys.broken}): nobody typed that.
  * 4. Each key is given on by itself: what readline made of the one before decides about the next.
  */
 import type { Interface } from "node:readline";
 import { Readable } from "node:stream";
+import { LINE_ENDS } from "./text.ts";
 
 /** Stands for a line break in the line that is typed. */
 export const LINE_BREAK = "␤";
@@ -26,6 +27,8 @@ const LEFT = ["\x1b[D", "\x1bOD", "\x02", "\x7f", "\b"], RIGHT = ["\x1b[C", "\x1
 // deno-lint-ignore no-control-regex -- Keys are control characters.
 const KEY = /\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z]|[^\x1b])?|[\x00-\x1f\x7f]|[^\x00-\x1f\x7f]+/y;
 
+const TEXT = /^\P{Cc}/u;
+
 const characters = new Intl.Segmenter();
 
 /** What readline reads from. */
@@ -34,6 +37,8 @@ export class Keys extends Readable {
   broken = false;
   /** The line that is typed, and the place in it. */
   line: Pick<Interface, "line" | "cursor"> | undefined;
+  /** Puts text into that line. */
+  insert: (text: string) => void = (text) => void this.emit("data", text);
   readonly #setRaw: (raw: boolean) => void;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #rest = new Uint8Array();
@@ -84,18 +89,23 @@ export class Keys extends Readable {
     // CR and LF may come in two pieces.
     const lines = this.#afterCr && text.startsWith("\n") ? text.slice(1) : text;
     if (text !== "") this.#afterCr = text.endsWith("\r");
-    for (const [i, line] of lines.split(/\r\n|\r|\n/).entries()) {
+    let inserted = "";
+    for (const [i, line] of lines.split(LINE_ENDS).entries()) {
       if (i > 0) this.#breaks++;
-      // deno-lint-ignore no-control-regex -- Rule 1: what would be a key is none.
-      const harmless = line.replaceAll("\t", "    ").replace(/[\x00-\x1f\x7f]/g, "");
+      // deno-lint-ignore no-control-regex -- Rule 1: what would be a key is none, and what a terminal would obey is not shown to it.
+      const harmless = line.replaceAll("\t", "    ").replace(/[\x00-\x1f\x7f-\x9f]/g, "");
       if (harmless === "") continue;
-      this.emit("data", LINE_BREAK.repeat(this.#breaks) + harmless);
+      inserted += LINE_BREAK.repeat(this.#breaks) + harmless;
       this.#breaks = 0;
     }
+    if (inserted !== "") this.insert(inserted);
   }
 
   #type(text: string): void {
-    for (const [key] of text.matchAll(new RegExp(KEY, "g"))) this.emit("data", key.repeat(this.#times(key)));
+    for (const [key] of text.matchAll(new RegExp(KEY, "g"))) {
+      if (TEXT.test(key)) this.insert(key);
+      else this.emit("data", key.repeat(this.#times(key)));
+    }
   }
 
   /** Rule 2. */

@@ -1,5 +1,6 @@
 /** What one does to one's lists: `/add`, `/remove`, `/block`, `/unblock`; `/create`, `/private`, `/join`, `/leave`. */
-import type { NatterClient } from "../natter_client.ts";
+import { byNameOrNumber } from "../by_name.ts";
+import type { NatterClient, Peer } from "../natter_client.ts";
 import { patiently } from "../patiently.ts";
 import type { Directory } from "./directory.ts";
 import { label } from "./text.ts";
@@ -13,7 +14,9 @@ export async function inLists(
 ): Promise<string> {
   switch (command) {
     case "add": {
-      const { id, name, state } = await patiently(() => client.addFriend(directory.people.user(rest)));
+      const known = directory.people.idOf(rest);
+      const add = (who: Peer) => patiently(() => client.addFriend(who));
+      const { id, name, state } = known === undefined ? await byNameOrNumber(rest, add) : await add({ id: known });
       return `${label(name)} (${id}) is on the contact list, and is ${state}`;
     }
     case "remove": {
@@ -35,7 +38,8 @@ export async function inLists(
     case "private": {
       const [, name, description = ""] = /^([^:]*)(?::(.*))?$/s.exec(rest)!;
       const isPrivate = command === "private";
-      const { groupid } = await patiently(() => client.createGroup(name.trim(), description.trim(), isPrivate ? { private: true } : {}));
+      const create = () => client.createGroup(name.trim(), description.trim(), isPrivate ? { private: true } : {});
+      const { groupid } = await patiently(create, { once: true });
       return `the group ${label(name.trim())} (${groupid}) is there; /group ${name.trim()} talks to it`;
     }
     case "join": {

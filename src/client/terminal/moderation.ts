@@ -22,7 +22,7 @@ export async function moderate(
   switch (name) {
     case "invite":
       await patiently(() => client.inviteToGroup(groupid, id));
-      return `${label(who)} may join within 7 days, by /join ${groupid}`;
+      return `${label(who)} may join within 7 days, by /join #${groupid}`;
     case "kick":
     case "ban":
       await patiently(() => client.kick(groupid, id, { ban: name === "ban" }));
@@ -52,11 +52,11 @@ export function inWords({ what, groupid, groupname, id, name, byname, role, grou
     case "updated":
       return `${where} ${who} changed ${Object.entries(group ?? {}).map(([setting, value]) => `${setting}: ${value}`).join(", ")}`;
     case "invited":
-      return `${where} ${who} ${were} invited${by}; /join ${groupid} joins it, /leave ${groupid} declines`;
+      return `${where} ${who} ${were} invited${by}; /join #${groupid} joins it, /leave #${groupid} declines`;
   }
 }
 
 /** An invitation that waits. */
 export function invitedInWords(groupid: number, groupname: string, byname: string): string {
-  return `[${label(groupname)}] ${label(byname)} invites you; /join ${groupid} joins it, /leave ${groupid} declines`;
+  return `[${label(groupname)}] ${label(byname)} invites you; /join #${groupid} joins it, /leave #${groupid} declines`;
 }

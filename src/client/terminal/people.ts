@@ -1,6 +1,7 @@
 /** Whom a session knows: contacts, groups, and whoever wrote. Names are kept as the server gave them; {@linkcode label} makes them fit for a screen. */
 import type { Friend, Group, Invitation } from "../people.ts";
 import type { Peer, Target } from "../protocol.ts";
+import { numberTyped } from "../by_name.ts";
 import { comparableName } from "../../wire/names.ts";
 import type { Names } from "./commands.ts";
 import { harmless, label } from "./text.ts";
@@ -36,28 +37,34 @@ export class People {
     return this.#met.has(id);
   }
 
-  /** A user as typed: by number, by a name that is known, else by the name that the server may know. */
+  /** A user as typed: by what can only be a number, by a name that is known, else by the name that the server may know. */
   user(typed: string): Peer {
-    const id = this.idOf(typed);
+    const number = numberTyped(typed);
+    const id = number?.certain ? number.id : this.idOf(typed);
     return id === undefined ? { name: typed } : { id };
   }
 
-  /** The number of a user as typed; undefined if it is a name that nobody here has. */
+  /** The number of a user as typed; undefined if nobody here is meant for certain: `12` may be the name of somebody else. */
   idOf(typed: string): number | undefined {
-    if (/^\d+$/.test(typed)) return Number(typed);
-    const key = comparableName(typed);
-    for (const [id, name] of this.#met) if (comparableName(name) === key || comparableName(harmless(name)) === key) return id;
+    const number = numberTyped(typed);
+    if (number?.certain) return this.knows(number.id) ? number.id : undefined;
+    for (const [id, name] of this.#met) if (isCalled(typed, name)) return id;
     return undefined;
   }
 
   /** One of one's own groups as typed. */
   group(typed: string): Group | undefined {
-    return this.groups.find(({ id, groupname }) => isTyped(typed, id, groupname));
+    return meant(typed, this.groups, ({ id }) => id);
   }
 
   /** An invitation, by its group as typed. */
   invitation(typed: string): Invitation | undefined {
-    return this.invited.find(({ groupid, groupname }) => isTyped(typed, groupid, groupname));
+    return meant(typed, this.invited, ({ groupid }) => groupid);
+  }
+
+  /** An invitation, by its group's name as typed: the server finds no private group by that. */
+  invitationCalled(typed: string): Invitation | undefined {
+    return named(typed, this.invited);
   }
 
   /** A user's name, as the server gave it. */
@@ -88,9 +95,17 @@ export class People {
   }
 }
 
-/** Whether somebody who typed this means the group of that number and name. */
-function isTyped(typed: string, id: number, groupname: string): boolean {
-  if (/^\d+$/.test(typed)) return Number(typed) === id;
+/** The group that is typed, of these: by its name, or by its number. */
+function meant<T extends { groupname: string }>(typed: string, groups: readonly T[], numberOf: (group: T) => number): T | undefined {
+  return named(typed, groups) ?? groups.find((group) => numberOf(group) === numberTyped(typed)?.id);
+}
+
+function named<T extends { groupname: string }>(typed: string, groups: readonly T[]): T | undefined {
+  return numberTyped(typed)?.certain ? undefined : groups.find(({ groupname }) => isCalled(typed, groupname));
+}
+
+/** Whether somebody who typed this means that name, be it as it is shown. */
+function isCalled(typed: string, name: string): boolean {
   const key = comparableName(typed);
-  return comparableName(groupname) === key || comparableName(harmless(groupname)) === key;
+  return comparableName(name) === key || comparableName(harmless(name)) === key;
 }

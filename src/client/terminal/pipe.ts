@@ -9,7 +9,7 @@ import { type LoginAck, NatterClient, NatterError } from "../natter_client.ts";
 import type { Connect } from "../transport.ts";
 import { isText } from "./commands.ts";
 import type { Known } from "./interactive.ts";
-import { Terminal } from "./terminal.ts";
+import { Terminal, type TerminalHttp } from "./terminal.ts";
 import { reasonOf } from "./text.ts";
 import { type Output, pipeView } from "./view.ts";
 
@@ -22,41 +22,68 @@ interface PipeOptions {
   connect: Connect;
   /** Who logs in. */
   who: Known;
-  /** What is typed, or comes from a program. */
-  lines: AsyncIterator<string>;
+  /** What is typed, or comes from a program; undefined: a line that is not UTF-8. */
+  lines: AsyncIterator<string | undefined>;
   /** Where answers go. */
   output: Output;
   /** How long what is outstanding may take once the input has ended, as long as nothing moves (ms). */
   patience?: number;
+  /** How files go. */
+  http?: TerminalHttp | undefined;
 }
 
 /** Talks to a program. Resolves with the exit code: 0, or 1 if anything failed. */
-export async function pipe({ connect, who, lines, output, patience = 30_000 }: PipeOptions): Promise<number> {
+export async function pipe({ connect, who, lines, output, patience = 30_000, http }: PipeOptions): Promise<number> {
   const view = pipeView(output);
   const client = new NatterClient({ connect });
-  const terminal = new Terminal(client, view, async () => (await lines.next()).value);
-  const over = new Promise<undefined>((resolve) => terminal.onOver = () => resolve(undefined));
+  const terminal = new Terminal(client, view, async () => (await lines.next()).value, http);
+  let over = false, wake = () => {};
+  terminal.onOver = () => {
+    over = true;
+    wake();
+  };
+  /** What it resolves to; undefined: the session is over. (A race with one promise that lasts as long as the session would keep what every line came to.) */
+  const unlessOver = <T>(what: Promise<T>) =>
+    new Promise<T | undefined>((resolve, reject) => {
+      wake = () => resolve(undefined);
+      if (over) wake();
+      what.then(resolve, reject);
+    });
   let ack: LoginAck;
   try {
     if (who.register && "name" in who.peer) await client.register(who.peer.name, who.password, who.invite);
     ack = await client.login({ ...who.peer, password: who.password });
   } catch (error) {
     const uninvited = error instanceof NatterError && error.errno === 27 && who.invite === undefined;
-    if (view.faults === 0) view.fault(uninvited ? `${reasonOf(error)}; where a code lets in, --invite CODE gives it` : reasonOf(error));
+    view.fault(uninvited ? `${reasonOf(error)}; where a code lets in, --invite CODE gives it` : reasonOf(error));
     return 1;
   }
   for (let typed = 0;;) {
-    const next = await Promise.race([lines.next(), over]);
+    const next = await unlessOver(lines.next());
     if (next === undefined || next.done) break;
     const line = next.value;
+    if (line === undefined) {
+      view.fault("a line of the input is not UTF-8, and is not sent");
+      continue;
+    }
     // What is asked has to see what was sent before, and needs a connection.
-    if (!isText(line) || ++typed % AHEAD === 0) await Promise.race([settled(client, terminal), over]);
+    if (!isText(line) || ++typed % AHEAD === 0) {
+      // It waits for as long as it takes, but not without a word.
+      const timer = setTimeout(() => output.complain(`${troubleOf(client)}; the rest of the input waits`), patience);
+      await unlessOver(settled(client, terminal));
+      clearTimeout(timer);
+    }
     if (await terminal.run(line) !== "stay") break;
   }
-  await Promise.race([finish(client, terminal, ack.inbox.last, patience), over]);
+  await unlessOver(finish(client, terminal, ack.inbox.last, patience));
   if (!hasArrived(client, terminal, ack.inbox.last)) view.fault("not all that waited has arrived");
   await terminal.end();
   return view.faults > 0 ? 1 : 0;
+}
+
+/** Why what was sent may still be unanswered. */
+function troubleOf({ state }: NatterClient): string {
+  return state.state === "offline" ? reasonOf(state.error) : state.state === "online" ? "the server does not answer" : "not connected yet";
 }
 
 /** Resolves when everything sent has been answered, and the connection stands. */

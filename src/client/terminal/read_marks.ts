@@ -1,5 +1,6 @@
 /** Tells the server up to where the present conversation was seen: at most once a second, and nothing that a lost connection makes worth repeating. */
 import type { NatterClient, Target } from "../natter_client.ts";
+import { patiently } from "../patiently.ts";
 
 /** How long a mark waits for a higher one (ms). */
 const WAIT = 1000;
@@ -29,7 +30,9 @@ export class ReadMarks {
     this.#timer = undefined;
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    if (!waiting || "name" in waiting.of) return;
-    await this.#client.read(waiting.of, waiting.messageid).catch(() => {});
+    if (!waiting) return;
+    const { of, messageid } = waiting;
+    if ("name" in of) return;
+    await patiently(() => this.#client.read(of, messageid)).catch(() => {});
   }
 }

@@ -28,6 +28,8 @@ export class Screen {
   complete: Complete = (line) => [[], line];
   /** A line was typed that is not UTF-8: it goes nowhere. */
   onBroken: () => void = () => {};
+  /** Ctrl-C while no line is waited for. @returns whether something was given up; if not, there will be no more lines */
+  onInterrupt: () => boolean = () => false;
   readonly #out: TerminalOut;
   readonly #keys = new Keys(setRaw);
   readonly #readline: readline.Interface;
@@ -55,6 +57,14 @@ export class Screen {
     this.#readline.on("line", (line) => this.#line(line));
     this.#readline.on("close", () => this.#end());
     this.#keys.line = this.#readline;
+    // On what row the cursor is readline knows only of what it has drawn itself, as wide as the terminal was then; from there it draws the next time.
+    const drawn = this.#readline as unknown as { prevRows: number };
+    this.#keys.insert = (text) => {
+      this.#readline.write(text);
+      drawn.prevRows = this.#readline.getCursorPos().rows;
+    };
+    // Most terminals break lines anew: a wider one has fewer rows, and above them are messages.
+    this.#out.prependListener("resize", () => drawn.prevRows = Math.min(drawn.prevRows, this.#readline.getCursorPos().rows));
     process.stdin.on("data", this.#read);
     process.stdin.on("end", this.#gone);
     this.#out.say(PASTES_ON);
@@ -198,7 +208,7 @@ export class Screen {
       this.#readline.write(null, { ctrl: true, name: "u" });
     }
     if (this.#asking) this.#answer(undefined);
-    else if (!typed) this.#readline.close();
+    else if (!typed && (this.#waiting || !this.onInterrupt())) this.#readline.close();
   };
 
   #end(): void {

@@ -9,11 +9,13 @@
  *    the one before, and what was typed ahead goes nowhere.
  */
 import { within } from "../../async/within.ts";
+import type { Waiting } from "../files.ts";
 import { isMentioned } from "../../search/mentions.ts";
 import {
   type ChatMessage,
   type ConnectionState,
   type IncomingMessage,
+  type LoginAck,
   type NatterClient,
   NatterError,
   type SendOptions,
@@ -22,6 +24,7 @@ import {
 import { type Command, CommandError, type DeedName, helpLines, parseCommand } from "./commands.ts";
 import { saveExport, saveFiles, sendFile } from "./files.ts";
 import { deedOf, toggle } from "./deeds.ts";
+import { messageAndText } from "./numbers.ts";
 import { invitedInWords, inWords, moderate } from "./moderation.ts";
 import { patiently } from "../patiently.ts";
 import { Directory } from "./directory.ts";
@@ -34,6 +37,9 @@ import type { View } from "./view.ts";
 
 /** What a command leads to. */
 export type Next = "stay" | "logout" | "quit";
+
+/** How files go over HTTP: who asks, and how long one may stand still on its way (ms). */
+export type TerminalHttp = Pick<Waiting, "fetch" | "silence">;
 
 /** How long a message may be unanswered before it is mentioned (ms). */
 const LATE = 1500;
@@ -60,27 +66,33 @@ export class Terminal {
   readonly #directory: Directory;
   readonly #view: View;
   readonly #askPassword: AskPassword;
+  readonly #http: TerminalHttp;
+  /** Gives up the file that is on its way. */
+  #onItsWay: AbortController | undefined;
   readonly #sends = new Set<Promise<void>>();
   readonly #marks: ReadMarks;
   #target: Target | undefined;
   #lastWriter: Target | undefined;
   #wasOffline = false;
-  /** Up to where the log has nothing but invitations that the login has told of. */
-  #invitedUpTo = 0;
+  /** There was a login: until then, how it ends is told by whoever tried. */
+  #loggedIn = false;
+  /** Up to where the log has nothing but invitations that a login has told of; undefined: there was none yet. */
+  #invitedUpTo: number | undefined;
 
   /** The client is about to log in. */
-  constructor(client: NatterClient, view: View, askPassword: AskPassword) {
+  constructor(client: NatterClient, view: View, askPassword: AskPassword, http: TerminalHttp = {}) {
     this.#client = client;
     this.#view = view;
     this.#askPassword = askPassword;
+    this.#http = http;
     this.#marks = new ReadMarks(client);
     this.#directory = new Directory(client);
     client.on("login", (ack) => {
+      this.#loggedIn = true;
       this.people.met(ack.id, ack.name);
       this.people.refresh(ack);
-      if (this.#wasOffline) return;
-      this.#invitedUpTo = ack.inbox.last;
-      for (const { groupid, groupname, byname } of ack.invited) view.note(invitedInWords(groupid, groupname, byname));
+      // Who comes back is told by the log.
+      if (this.#invitedUpTo === undefined) this.#tellInvited(ack);
     });
     client.on("message", (message) => this.#arrived(message));
     client.on("edit", (edit) => {
@@ -99,10 +111,15 @@ export class Terminal {
       this.#came(event.seq);
       this.people.met(event.id, event.name);
       // The login has told of it; or it is withdrawn, or taken, since.
-      if (event.what === "invited" && event.id === client.session?.id && event.seq <= this.#invitedUpTo) return;
+      if (event.what === "invited" && event.id === client.session?.id && event.seq <= this.#invitedUpTo!) return;
       view.note(inWords(event, client.session?.id));
     });
-    client.on("anew", () => view.note("not all that was written meanwhile is shown here; /history has it"));
+    // A newer server's: whoever waits for all that there is does not wait for this one.
+    client.on("unknown", ({ seq }) => this.#came(seq));
+    client.on("anew", () => {
+      view.note("not all that was written meanwhile is shown here; /history has it");
+      this.#tellInvited(client.session!);
+    });
     client.on("changed", () => void this.#directory.refresh().then(() => this.onChange(), () => {}));
     client.on("presence", ({ id, state }) => {
       const friend = this.people.friends.find((friend) => friend.id === id);
@@ -134,6 +151,12 @@ export class Terminal {
     return "stay";
   }
 
+  /** Gives up a file that is on its way. @returns whether there was one */
+  giveUp(): boolean {
+    this.#onItsWay?.abort(new CommandError("given up"));
+    return this.#onItsWay !== undefined;
+  }
+
   /** Tells the person something. */
   note(text: string): void {
     this.#view.note(text);
@@ -146,13 +169,15 @@ export class Terminal {
 
   /** Ends the session: on the server, if it can be told within `patience` ms. What is not stored by then is told. */
   async end(patience = 3000): Promise<void> {
-    const client = this.#client;
+    const client = this.#client, { session } = client;
+    let told = client.state.state === "closed";
     this.onOver = () => {};
     if (client.state.state === "online") await within(this.#marks.flush(), patience);
     if (client.state.state === "online") await within(this.settled(), patience);
-    if (client.state.state === "online") await within(client.logout().catch(() => {}), patience);
+    if (client.state.state === "online") await within(client.logout().then(() => told = true, () => {}), patience);
     await client.close();
     await this.settled();
+    if (!told && session) this.#view.note(`the server was not told: this is logged in until /signout ${session.device.id}`);
   }
 
   #arrived(message: IncomingMessage): void | Promise<void> {
@@ -172,6 +197,12 @@ export class Terminal {
     if (!mine) this.#lastWriter = groupid === undefined ? { id } : { groupid };
     this.#show(message, mine && toid !== undefined && toid !== id ? toid : undefined);
     if (!mine && this.#isHere(message)) this.#marks.seen(this.#target!, message.messageid);
+  }
+
+  /** The invitations that wait. */
+  #tellInvited({ invited, inbox }: LoginAck): void {
+    this.#invitedUpTo = inbox.last;
+    for (const { groupid, groupname, byname } of invited) this.#view.note(invitedInWords(groupid, groupname, byname));
   }
 
   /** An entry of the log, whatever it is. */
@@ -210,7 +241,7 @@ export class Terminal {
     } else if (state.state === "online" && this.#wasOffline) {
       this.#wasOffline = false;
       this.#view.note("connected again");
-    } else if (state.state === "closed" && "error" in state) {
+    } else if (state.state === "closed" && "error" in state && this.#loggedIn) {
       this.#view.fault(reasonOf(state.error));
       this.onOver();
     }
@@ -261,10 +292,7 @@ export class Terminal {
         if (!this.#target) throw new CommandError("to whom? /to NAME or /group NAME says it");
         return this.#send(this.#target, rest, command.name === "silent" ? { silent: true } : undefined);
       case "to":
-        return await this.#choose(async () => {
-          const to = people.user(rest);
-          return "id" in to && people.knows(to.id) ? to : { id: await this.#directory.find(to) };
-        });
+        return await this.#choose(async () => ({ id: await this.#directory.userId(rest) }));
       case "group":
         return await this.#choose(() => ({ groupid: this.#directory.group(rest).id }));
       case "r":
@@ -280,16 +308,16 @@ export class Terminal {
       case "send": {
         const to = this.#target;
         if (!to) throw new CommandError("to whom? /to NAME or /group NAME says it");
-        const { id, name } = await sendFile(client.session, rest.trim());
+        const { id, name } = await this.#transfer((waiting) => sendFile(client.session, rest.trim(), waiting));
         view.note(`${label(name)} is uploaded`);
         return this.#send(to, "", { files: [id] }, label(name));
       }
       case "save": {
-        const saved = await saveFiles(client, this.#target, rest.trim());
+        const saved = await this.#transfer((waiting) => saveFiles(client, this.#target, rest.trim(), waiting));
         return view.note(`saved: ${saved.map(label).join(", ")}`);
       }
       case "export":
-        return view.note(`saved: ${label(await saveExport(client.session, rest.trim()))}`);
+        return view.note(`saved: ${label(await this.#transfer((waiting) => saveExport(client.session, rest.trim(), waiting)))}`);
       case "last":
         return await this.#history(rest, { name: "last", count: 5 });
       case "history":
@@ -343,10 +371,10 @@ export class Terminal {
       case "unregister":
         return await toAccount(client, view, this.#askPassword, command.name, rest);
       case "report": {
-        const [, number, reason] = /^#(\d{1,15}) (.+)$/s.exec(rest) ?? [];
-        if (number === undefined || reason === undefined) throw new CommandError("wanted: /report #N REASON");
-        await patiently(() => client.report(Number(number), reason.trim()));
-        return view.note(`#${number} is reported`);
+        const { messageid, text } = messageAndText(rest);
+        if (messageid === undefined || text === "") throw new CommandError("wanted: /report #N REASON");
+        await patiently(() => client.report(messageid, text));
+        return view.note(`#${messageid} is reported`);
       }
       case "status": {
         const { session, state } = client;
@@ -356,6 +384,16 @@ export class Terminal {
       }
       case "help":
         return view.table(helpLines().map((line) => [line]));
+    }
+  }
+
+  /** A file goes up or comes down. */
+  async #transfer<T>(begin: (waiting: Waiting) => Promise<T>): Promise<T> {
+    const { signal } = this.#onItsWay = new AbortController();
+    try {
+      return await begin({ signal, ...this.#http });
+    } finally {
+      this.#onItsWay = undefined;
     }
   }
 
@@ -376,7 +414,7 @@ export class Terminal {
   /** Does something to a message of the present conversation. */
   async #doTo(name: DeedName, rest: string): Promise<void> {
     const client = this.#client, view = this.#view, of = this.#target;
-    const deed = await deedOf(client, name, of, rest);
+    const deed = await deedOf(client, name, of, rest, () => this.#allStored());
     const { messageid, text } = deed;
     switch (name) {
       case "reply":
@@ -390,6 +428,12 @@ export class Terminal {
       case "react":
         return view.note(await toggle(client, of!, deed) ? `${text} to #${messageid}` : `no ${text} to #${messageid} any more`);
     }
+  }
+
+  /** Resolves when all that was sent is stored or refused. Rejects with {@linkcode CommandError} if that takes long. */
+  async #allStored(): Promise<void> {
+    await within(this.settled(), LATE);
+    if (this.#sends.size > 0) throw new CommandError("what you wrote last is not stored yet; #N names another message, /last shows the numbers");
   }
 
   async #history(rest: string, { name, count }: { name: "history" | "last"; count: number }): Promise<void> {

@@ -8,7 +8,7 @@ import { ConnectionLost, NatterError } from "../errors.ts";
 /** Control characters of both sets, half characters, line separators, and what turns the direction of writing round. */
 const UNSAFE_SHOWN = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 /** What some terminal or other takes for the end of a line. */
-const LINE_ENDS = /\r\n|[\n\v\f\r\x85\u2028\u2029]/g;
+export const LINE_ENDS = /\r\n|[\n\v\f\r\x85\u2028\u2029]/g;
 /** What has a meaning of its own beside a name on a line. */
 const AMBIGUOUS = /[:"[\]|*!>\\]|^$/;
 
