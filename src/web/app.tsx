@@ -40,6 +40,8 @@ const TICK = 30_000;
 function App({ parts }: { parts: Omit<Parts, "redraw"> }): JSX.Element {
   const [state, setState] = useState(parts.store.state);
   const [drawing, redraw] = useState(0);
+  // The same all the time: whoever takes a part from there would be drawn with every change, whatever changed.
+  const [all] = useState((): Parts => ({ ...parts, redraw: () => redraw((n) => n + 1) }));
   useEffect(() => {
     parts.store.subscribe(setState);
     setState(parts.store.state);
@@ -47,7 +49,7 @@ function App({ parts }: { parts: Omit<Parts, "redraw"> }): JSX.Element {
     return () => clearInterval(timer);
   }, []);
   return (
-    <PartsContext.Provider key={drawing} value={{ ...parts, redraw: () => redraw((n) => n + 1) }}>
+    <PartsContext.Provider key={drawing} value={all}>
       {state.screen === "login" && <Login state={state} />}
       {state.screen === "elsewhere" && <Elsewhere />}
       {state.screen === "chat" && <Chat state={state} />}

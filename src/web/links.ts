@@ -50,9 +50,12 @@ function trimmed(address: string): string {
 function hrefOf(address: string): string | undefined {
   const mail = !address.includes("/") && address.includes("@");
   const href = mail ? `mailto:${address}` : /^www\./i.test(address) ? `https://${address}` : address;
-  if (!URL.canParse(href)) return undefined;
-  if (mail) return href;
-  const { username, password, hostname } = new URL(href);
-  const named = /^www\./i.test(address) ? /[^.]\.[^.]/.test(hostname.slice(4)) : true;
-  return username === "" && password === "" && named ? href : undefined;
+  try {
+    // URL.canParse() would ask the same, but is too young.
+    const { username, password, hostname } = new URL(href);
+    const named = /^www\./i.test(address) ? /[^.]\.[^.]/.test(hostname.slice(4)) : true;
+    return mail || username === "" && password === "" && named ? href : undefined;
+  } catch {
+    return undefined;
+  }
 }

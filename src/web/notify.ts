@@ -21,21 +21,26 @@ export class Notify {
   readonly #shown = new Map<Key, Notification>();
   /** What title and icon say; undefined: the icon may still say what it said when the page was closed. */
   #unread: number | undefined;
+  /** The count is about to be looked at. */
+  #counting = false;
 
   constructor(store: Store, route: Route) {
     this.#store = store;
     this.#route = route;
-    store.subscribe((state) => {
-      const unread = unreadOf(state);
-      if (unread !== this.#unread) this.#count(unread);
-      // Read, here or on another device.
-      for (const key of this.#shown.keys()) if (!state.conversations.get(key)?.unread) this.#close(key);
+    store.subscribe(() => {
+      // Once in a turn: what comes to the open conversation is unread for a moment, and each telling of the title and the icon costs more than all else of a message.
+      if (!this.#counting) queueMicrotask(() => this.#look());
+      this.#counting = true;
     });
   }
 
   get state(): NotifyState {
     if (typeof Notification === "undefined" || Notification.permission === "denied" || !isSecureContext) return "denied";
-    return Notification.permission === "granted" && readPreference("notify") === "on" ? "on" : "off";
+    return Notification.permission === "granted" && this.#wanted ? "on" : "off";
+  }
+
+  get #wanted(): boolean {
+    return readPreference("notify") === "on";
   }
 
   /** Only upon a user's click: the browser asks. */
@@ -55,7 +60,8 @@ export class Notify {
     const { key, name, archived } = conversation;
     if (this.#store.state.blocked.has(line.id) || isMuted(conversation) && (archived || !speaks)) return;
     const rang = !document.hasFocus() && this.sound.ring();
-    if (seen || this.state !== "on") return;
+    // What the user wants is known here; to ask what the browser allows takes milliseconds.
+    if (seen || !this.#wanted || this.state !== "on") return;
     const body = (isGroup(key) ? `${line.name}: ` : "") + gist(line).slice(0, NOTIFIED_EXCERPT);
     try {
       const notification = new Notification(name || t.newMessageFrom(line.name), {
@@ -73,6 +79,15 @@ export class Notify {
     } catch {
       // Browsers of phones know them only from service workers.
     }
+  }
+
+  #look(): void {
+    this.#counting = false;
+    const { state } = this.#store;
+    const unread = unreadOf(state);
+    if (unread !== this.#unread) this.#count(unread);
+    // Read, here or on another device.
+    for (const key of this.#shown.keys()) if (!state.conversations.get(key)?.unread) this.#close(key);
   }
 
   #count(unread: number): void {

@@ -13,6 +13,8 @@ import type { State, Store } from "./store.ts";
 export class Deeds {
   /** A message says something else, or nothing any more (undefined). */
   changed: (messageid: number, msg: string | undefined) => void = () => {};
+  /** An unread message that did not speak to the user does now. */
+  mentioned: (key: Key, line: Line) => void = () => {};
   readonly #store: Store;
   readonly #account: Account;
   readonly #overview: Overview;
@@ -60,8 +62,14 @@ export class Deeds {
     if (deleted) this.#deleted(key, messageid);
     else {
       const speaks = speaksToMe(this.#store.state, key, event);
+      const before = this.#store.conversation(key);
       this.#store.amend(key, (c) => withMention(withEdit(c, messageid, msg, edited), messageid, speaks));
       this.changed(messageid, msg);
+      const now = this.#store.conversation(key);
+      if (!now?.mentions.includes(messageid) || before?.mentions.includes(messageid)) return;
+      // Of one that is not here nobody knows whether it was to disturb anybody.
+      const line = lineAt(now, messageid);
+      if (line && !line.silent) this.mentioned(key, line);
     }
   }
 

@@ -4,12 +4,14 @@
  *
  * What was done in a group, by the user as well, is shown when its event comes.
  */
+import { byNameOrNumber } from "../../client/by_name.ts";
 import { type Group, type GroupEvent, type GroupSettings, type Members, NatterError, type Role } from "../../client/natter_client.ts";
+import { patiently } from "../../client/patiently.ts";
 import { codeOf } from "../door.ts";
 import { t } from "../i18n.ts";
 import { withEvent } from "./lines.ts";
 import { type Key, lineOfEvent } from "./model.ts";
-import { byNameOrNumber, type People } from "./people.ts";
+import type { People } from "./people.ts";
 import type { Account } from "./account.ts";
 import type { State, Store } from "./store.ts";
 
@@ -86,7 +88,7 @@ export class Groups {
     this.#meanwhile.add(meanwhile);
     let page: Members;
     try {
-      page = await this.#account.client.members(groupid, { after: known?.members.at(-1)?.id, limit: MEMBERS_ASKED_FOR });
+      page = await patiently(() => this.#account.client.members(groupid, { after: known?.members.at(-1)?.id, limit: MEMBERS_ASKED_FOR }));
     } finally {
       this.#meanwhile.delete(meanwhile);
     }

@@ -5,7 +5,8 @@
  *
  * 1. The list is asked for at each login, all pages one after the other, and again when something says that it is another. One run at a time.
  * 2. What comes while a page is on its way may be in it or not: it is remembered (`#came`), and added to what the page says if that is older.
- * 3. What was read is shown as read at once, and told a moment later, the highest of each conversation; what could not be told is told at the next login.
+ * 3. What was read is shown as read at once, and told a moment later, the highest of each conversation; what the server puts off, when it says; what could not
+ *    be told, at the next login.
  */
 import { type ClientEvents, type Conversation as Talk, NatterError } from "../../client/natter_client.ts";
 import { isOver } from "./lists.ts";
@@ -13,6 +14,7 @@ import { type Came, knowsUnread, withPeerRead, withRead, withTalk } from "./mark
 import { type Conversation, type Key, keyOf, newConversation, targetOf } from "./model.ts";
 import { patiently } from "../../client/patiently.ts";
 import type { Account } from "./account.ts";
+import type { Meanwhile } from "./meanwhile.ts";
 import type { Store } from "./store.ts";
 
 /** Conversations of a page. */
@@ -21,7 +23,7 @@ const CONVERSATIONS_OF_PAGE = 100;
 const TELL_READ = 300;
 /** How long several reasons to ask again are waited for (ms). */
 const REASONS_WAIT = 100;
-/** When the list is asked for again if the server cannot tell it now (ms). */
+/** When the list is asked for again if the server cannot tell it now, and what was read is told again if it does not say when (ms). */
 const ASK_AGAIN_AFTER = 5000;
 
 export class Overview {
@@ -29,6 +31,7 @@ export class Overview {
   progress: () => void = () => {};
   readonly #store: Store;
   readonly #account: Account;
+  readonly #meanwhile: Meanwhile;
   #run: symbol | undefined;
   #again: ReturnType<typeof setTimeout> | undefined;
   /** What this session was told of. */
@@ -42,9 +45,10 @@ export class Overview {
   #reader = 0;
   #telling: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(store: Store, account: Account) {
+  constructor(store: Store, account: Account, meanwhile: Meanwhile) {
     this.#store = store;
     this.#account = account;
+    this.#meanwhile = meanwhile;
     addEventListener("pagehide", () => this.#tell());
   }
 
@@ -118,15 +122,18 @@ export class Overview {
     this.#came.clear();
     const { client } = this.#account;
     const told = new Set<Key>();
+    const isCurrent = () => this.#run === run && client === this.#account.client;
     let place: { before?: number; beforegroup?: number | undefined } = {};
     try {
       for (let more = true; more;) {
-        const page = await patiently(() => client.conversations({ limit: CONVERSATIONS_OF_PAGE, ...place }));
-        if (this.#run !== run || client !== this.#account.client) return;
-        this.#take(page.conversations, told);
-        const end = page.conversations.at(-1);
-        more = page.more && end !== undefined;
-        place = end?.last ? { before: end.last.messageid } : { beforegroup: end?.groupid };
+        const ask = () => patiently(() => client.conversations({ limit: CONVERSATIONS_OF_PAGE, ...place }));
+        await this.#meanwhile.asked(ask, (page) => {
+          if (isCurrent()) this.#take(page.conversations, told);
+          const end = page.conversations.at(-1);
+          more = page.more && end !== undefined;
+          place = end?.last ? { before: end.last.messageid } : { beforegroup: end?.groupid };
+        });
+        if (!isCurrent()) return;
         this.progress();
       }
     } catch (error) {
@@ -173,8 +180,13 @@ export class Overview {
     const { client } = this.#account;
     for (const [key, messageid] of this.#marks) {
       const done = () => this.#marks.get(key) === messageid && this.#marks.delete(key);
-      // A conversation that is gone has no marks; without a connection this one stays.
-      client.read(targetOf(key), messageid).then(done, (error) => error instanceof NatterError && done());
+      client.read(targetOf(key), messageid).then(done, (error) => {
+        // Without a connection it stays.
+        if (!(error instanceof NatterError)) return;
+        if (error.errno === 15 || error.errno === 19) this.#telling ??= setTimeout(() => this.#tell(), error.retry ?? ASK_AGAIN_AFTER);
+        // A conversation that is gone has no marks.
+        else done();
+      });
     }
   }
 }

@@ -4,6 +4,7 @@ import { lineAt, type Page, withAround, withFiles, withNewer, withNewest, withOl
 import { type Conversation, type Key, lineOf, lineOfEvent, moment, targetOf } from "./model.ts";
 import { patiently } from "../../client/patiently.ts";
 import type { Account } from "./account.ts";
+import type { Meanwhile } from "./meanwhile.ts";
 import type { Store } from "./store.ts";
 
 /** Messages of a page. */
@@ -12,14 +13,16 @@ const MESSAGES_OF_PAGE = 50;
 export class Pages {
   readonly #store: Store;
   readonly #account: Account;
+  readonly #meanwhile: Meanwhile;
   /** Messages that are being asked for, since one that is shown answers them. */
   readonly #quotes = new Set<string>();
   /** Answered messages that could not be had. */
   readonly #missed: [Key, number][] = [];
 
-  constructor(store: Store, account: Account) {
+  constructor(store: Store, account: Account, meanwhile: Meanwhile) {
     this.#store = store;
     this.#account = account;
+    this.#meanwhile = meanwhile;
   }
 
   /** Brings the newest messages. */
@@ -46,8 +49,7 @@ export class Pages {
     if (!c || !c.more || c.older === "loading" || c.history !== "loaded" || c.lines.length === 0) return;
     const before = c.lines[0].messageid;
     this.#store.amend(key, (c) => ({ ...c, older: "loading" }));
-    const page = await this.#page(key, { limit: MESSAGES_OF_PAGE, before });
-    this.#store.amend(key, (c) => {
+    await this.#page(key, { limit: MESSAGES_OF_PAGE, before }, (c, page) => {
       // It may have been left and opened anew meanwhile.
       if (c.lines[0]?.messageid !== before) return { ...c, older: "idle" };
       // Not again by itself: without a connection that would not end.
@@ -61,8 +63,7 @@ export class Pages {
     if (!c || !c.moreafter || c.newer === "loading" || c.history !== "loaded" || c.lines.length === 0) return;
     const after = c.lines.at(-1)!.messageid;
     this.#store.amend(key, (c) => ({ ...c, newer: "loading" }));
-    const page = await this.#page(key, { limit: MESSAGES_OF_PAGE, after });
-    this.#store.amend(key, (c) => {
+    await this.#page(key, { limit: MESSAGES_OF_PAGE, after }, (c, page) => {
       if (c.lines.at(-1)?.messageid !== after || !c.moreafter) return { ...c, newer: "idle" };
       return page ? withNewer(c, page) : { ...c, newer: "failed" };
     });
@@ -74,10 +75,12 @@ export class Pages {
     const name = `${key} ${messageid}`;
     if (!c || lineAt(c, messageid) || c.quoted.has(messageid) || this.#quotes.has(name)) return;
     this.#quotes.add(name);
-    const page = await this.#page(key, { limit: 2, around: messageid });
+    await this.#page(key, { limit: 2, around: messageid }, (c, page) => {
+      if (page) return withQuoted(c, messageid, page.lines.find((line) => line.messageid === messageid) ?? null);
+      this.#missed.push([key, messageid]);
+      return c;
+    });
     this.#quotes.delete(name);
-    if (page) this.#store.amend(key, (c) => withQuoted(c, messageid, page.lines.find((line) => line.messageid === messageid) ?? null));
-    else this.#missed.push([key, messageid]);
   }
 
   /** There is a connection again: what could not be asked without one is asked now. */
@@ -87,30 +90,37 @@ export class Pages {
 
   /** Asks where the files of a message are: the answer to sending it does not tell. */
   async files(key: Key, messageid: number): Promise<void> {
-    const page = await this.#page(key, { limit: 2, around: messageid });
-    const told = page?.lines.find((line) => line.messageid === messageid);
-    if (told) this.#store.amend(key, (c) => withFiles(c, messageid, told.files));
+    await this.#page(key, { limit: 2, around: messageid }, (c, page) => {
+      const told = page?.lines.find((line) => line.messageid === messageid);
+      return told ? withFiles(c, messageid, told.files) : c;
+    });
   }
 
   /** A page in place of what is here. */
   async #begin(key: Key, where: { around?: number }, how: (c: Conversation, page: Page) => Conversation): Promise<void> {
     this.#store.amend(key, (c) => c.history === "loaded" ? c : { ...c, history: "loading" });
-    const page = await this.#page(key, { limit: MESSAGES_OF_PAGE, ...where });
-    this.#store.amend(key, (c) => page ? how(c, page) : c.history === "loaded" ? c : { ...c, history: "failed" });
+    const take = (c: Conversation, page: Page | undefined): Conversation =>
+      page ? how(c, page) : c.history === "loaded" ? c : { ...c, history: "failed" };
+    await this.#page(key, { limit: MESSAGES_OF_PAGE, ...where }, take);
   }
 
-  /** Undefined: it cannot be had now. */
-  async #page(key: Key, which: { limit: number; before?: number; after?: number; around?: number }): Promise<Page | undefined> {
+  /** Asks for a page, which changes the conversation. Undefined: it cannot be had now. */
+  async #page(
+    key: Key,
+    which: { limit: number; before?: number; after?: number; around?: number },
+    how: (c: Conversation, page: Page | undefined) => Conversation,
+  ): Promise<void> {
     const { client } = this.#account;
     const asked = moment();
-    let answer: History;
-    try {
-      answer = await patiently(() => client.history(targetOf(key), which));
-    } catch {
-      return undefined;
-    }
-    if (client !== this.#account.client) return undefined;
-    const lines = [...answer.messages.map(lineOf), ...answer.events.map(lineOfEvent)].sort((a, b) => a.messageid - b.messageid);
-    return { lines, more: answer.more, moreafter: answer.moreafter, asked };
+    const ask = () => patiently(() => client.history(targetOf(key), which)).catch(() => undefined);
+    await this.#meanwhile.asked(ask, (answer) => {
+      const page = answer && client === this.#account.client ? pageOf(answer, asked) : undefined;
+      this.#store.amend(key, (c) => how(c, page));
+    });
   }
+}
+
+function pageOf({ messages, events, more, moreafter }: History, asked: number): Page {
+  const lines = [...messages.map(lineOf), ...events.map(lineOfEvent)].sort((a, b) => a.messageid - b.messageid);
+  return { lines, more, moreafter, asked };
 }

@@ -1,12 +1,11 @@
 /** Contacts, blocks, devices, and the password. Everything here rejects with {@linkcode NatterError} or {@linkcode ConnectionLost}. */
+import { byNameOrNumber } from "../../client/by_name.ts";
 import { type Changed, type Friend, NatterError } from "../../client/natter_client.ts";
+import { patiently } from "../../client/patiently.ts";
 import { isOver, takeLists } from "./lists.ts";
 import type { Key } from "./model.ts";
 import type { Account } from "./account.ts";
 import type { Store } from "./store.ts";
-
-/** The errno of what is not found: a login, a user, a group. */
-const NOT_FOUND = [1, 16, 17];
 
 export class People {
   readonly #store: Store;
@@ -17,9 +16,9 @@ export class People {
     this.#account = account;
   }
 
-  /** Asks for the lists again. */
+  /** Asks for the lists again: nobody repeats why. */
   async refresh(): Promise<void> {
-    takeLists(this.#store, await this.#account.client.contacts());
+    takeLists(this.#store, await patiently(() => this.#account.client.contacts()));
   }
 
   /** Another device changed something: what is shown of it is asked for again. */
@@ -37,7 +36,7 @@ export class People {
 
   /** Brings the user's devices. */
   async loadDevices(): Promise<void> {
-    const devices = await this.#account.client.devices();
+    const devices = await patiently(() => this.#account.client.devices());
     this.#store.update({ devices });
   }
 
@@ -99,18 +98,5 @@ export class People {
 
   changePassword(old: string, fresh: string): Promise<void> {
     return this.#account.client.changePassword(old, fresh);
-  }
-}
-
-/** `#12` is a number. `12` may be a name, and is taken for a number if it is none. */
-export async function byNameOrNumber<T>(text: string, ask: (who: { id: number } | { name: string }) => Promise<T>): Promise<T> {
-  const [, hash, digits] = /^(#?)([1-9]\d{0,15})$/.exec(text) ?? [];
-  if (digits === undefined) return await ask({ name: text });
-  if (hash) return await ask({ id: Number(digits) });
-  try {
-    return await ask({ name: text });
-  } catch (error) {
-    if (error instanceof NatterError && NOT_FOUND.includes(error.errno)) return await ask({ id: Number(digits) });
-    throw error;
   }
 }

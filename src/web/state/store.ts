@@ -2,7 +2,7 @@
 import type { ConnectionState, Device, FileTold, Friend, Group, GroupEvent, Invitation, Members, User } from "../../client/natter_client.ts";
 import { type Conversation, isMuted, type Key, type Line, newConversation, newestOf } from "./model.ts";
 
-/** Who is typing: the user, and until when it is believed (ms since the epoch). */
+/** Who is typing: the user, and until when it is believed (as `performance.now()` counts). */
 export interface Typist {
   id: number;
   until: number;

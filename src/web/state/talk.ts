@@ -6,6 +6,7 @@ import type { Groups } from "./groups.ts";
 import { asKept, lastOnes } from "./kept_lines.ts";
 import { withoutLines, withoutPast, withStored } from "./lines.ts";
 import { withHeard, withMention, withWritten } from "./marks.ts";
+import { Meanwhile } from "./meanwhile.ts";
 import { findMentions, speaksToMe } from "./mentions.ts";
 import * as model from "./model.ts";
 import type { Conversation, Key, Line } from "./model.ts";
@@ -28,6 +29,8 @@ export class Talk implements AccountListener {
   elsewhere: (what: Changed["what"]) => void = () => {};
   /** The newest messages of the open conversation are on the screen, and stay there when more come. */
   following = true;
+  /** What is done to messages. */
+  readonly meanwhile = new Meanwhile();
   readonly names: Names;
   readonly overview: Overview;
   readonly pages: Pages;
@@ -50,11 +53,12 @@ export class Talk implements AccountListener {
     this.#store = store;
     this.#account = account;
     this.names = new Names(store, account);
-    this.overview = new Overview(store, account);
-    this.pages = new Pages(store, account);
+    this.overview = new Overview(store, account, this.meanwhile);
+    this.pages = new Pages(store, account, this.meanwhile);
     this.deeds = new Deeds(store, account, this.overview);
     this.typing = new Typing(store, account);
     this.overview.progress = () => this.#known();
+    this.deeds.mentioned = (key, line) => this.#hold(key, line, true);
   }
 
   entered(): void {
@@ -78,7 +82,8 @@ export class Talk implements AccountListener {
 
   anew(why: Anew["why"]): void {
     const { conversations } = this.#store.state;
-    const how = why === "restored" ? withoutPast : (c: Conversation) => c.kept ? withoutLines(c) : c;
+    // What was deleted meanwhile is not told again, wherever it stands.
+    const how = why === "restored" ? withoutPast : (c: Conversation) => ({ ...withoutLines(c), quoted: new Map() });
     this.#store.update({ conversations: new Map([...conversations].map(([key, c]) => [key, how(c)])) });
   }
 
@@ -122,20 +127,20 @@ export class Talk implements AccountListener {
       this.#store.update({ spoken: `${line.name}: ${gist(line).slice(0, 300)}` });
       if (!message.silent) this.came(this.#store.conversation(key)!, line, { seen: true, speaks });
     } else if (!message.silent) {
-      this.#held.push({ key, line, speaks });
-      this.#known();
+      this.#hold(key, line, speaks);
     }
   }
 
   edit(event: ClientEvents["edit"]): void {
-    this.deeds.edited(event);
+    this.meanwhile.happens(() => this.deeds.edited(event));
   }
 
   delete(event: ClientEvents["delete"]): void {
-    this.deeds.deleted(event);
+    this.meanwhile.happens(() => this.deeds.deleted(event));
   }
 
   react(event: ClientEvents["react"]): void {
+    // This is not done again: it does not know of what the user put there since, which the log need not tell.
     this.deeds.reacted(event);
   }
 
@@ -212,6 +217,12 @@ export class Talk implements AccountListener {
 
   get #visible(): boolean {
     return document.visibilityState === "visible";
+  }
+
+  /** The user is told of it, unless it was read, as soon as that is known. */
+  #hold(key: Key, line: Line, speaks: boolean): void {
+    this.#held.push({ key, line, speaks });
+    this.#known();
   }
 
   /** More is known of what the user has read. */

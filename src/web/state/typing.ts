@@ -21,8 +21,8 @@ export class Typing {
   /** The user is typing. */
   tell(key: Key): void {
     const { key: told, at } = this.#told;
-    if (key === told && Date.now() - at < TELL) return;
-    this.#told = { key, at: Date.now() };
+    if (key === told && performance.now() - at < TELL) return;
+    this.#told = { key, at: performance.now() };
     this.#account.client.signal(targetOf(key), "typing");
   }
 
@@ -36,7 +36,7 @@ export class Typing {
     const key: Key = groupid === undefined ? `u${id}` : `g${groupid}`;
     if (msg !== "typing" || !this.#store.conversation(key)) return;
     const others = (this.#store.state.typing.get(key) ?? []).filter((typist) => typist.id !== id);
-    this.#set(key, [...others, { id, until: Date.now() + BELIEVE }]);
+    this.#set(key, [...others, { id, until: performance.now() + BELIEVE }]);
     this.#forget ??= setTimeout(() => this.#forgetLate(), BELIEVE);
   }
 
@@ -54,7 +54,7 @@ export class Typing {
   }
 
   #forgetLate(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [key, typists] of this.#store.state.typing) {
       const still = typists.filter((typist) => typist.until > now);
       if (still.length < typists.length) this.#set(key, still);

@@ -1,6 +1,7 @@
 /** Files on their way up, or of messages that are forwarded, for messages that are not sent yet. They stay when another conversation is opened, and go with the page. */
 import { copyFile, FileRefused, type Uploaded } from "../../client/files.ts";
 import { ConnectionLost, type FileTold } from "../../client/natter_client.ts";
+import { Silence } from "../../client/silence.ts";
 import { serverUrl } from "../format.ts";
 import type { Key } from "./model.ts";
 import type { Account } from "./account.ts";
@@ -89,18 +90,29 @@ export class Uploads {
 
   /** By XMLHttpRequest: `fetch` tells nothing of how much has gone. */
   #send(me: number, key: Key, id: number, file: File): void {
-    const request = new XMLHttpRequest();
+    const request = new XMLHttpRequest(), silence = new Silence();
     this.#requests.set(id, request);
     request.open("POST", new URL(`files?name=${encodeURIComponent(file.name.toWellFormed())}`, document.baseURI));
     request.setRequestHeader("authorization", `Bearer ${this.#account.client.session?.token ?? ""}`);
-    request.upload.onprogress = ({ loaded, total }) => this.#change(me, key, id, { part: total > 0 ? loaded / total : 0 });
+    request.upload.onprogress = ({ loaded, total }) => {
+      silence.moved();
+      this.#change(me, key, id, { part: total > 0 ? loaded / total : 0 });
+    };
     const failed = (error: unknown) => this.#change(me, key, id, { state: "failed", error });
+    silence.signal.onabort = () => {
+      failed(silence.signal.reason);
+      request.abort();
+    };
     request.onerror = () => failed(new ConnectionLost("unreachable"));
     request.onload = () => {
       if (request.status !== 201) failed(new FileRefused(request.status, request.responseText));
       else this.#done(me, key, id, JSON.parse(request.responseText));
     };
-    request.onloadend = () => this.#requests.delete(id);
+    request.onloadend = () => {
+      silence.end();
+      this.#requests.delete(id);
+    };
+    silence.moved();
     request.send(file);
   }
 

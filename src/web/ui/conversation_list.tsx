@@ -18,6 +18,9 @@ import { memo } from "./memo.ts";
 import { type Anchor, anchorOf, Menu } from "./menu.tsx";
 import { useRequest } from "./use_request.ts";
 
+/** So many conversations are drawn at first, more than a screen has room for; then each time as many again, until all are there. */
+const FIRST_DRAWN = 30;
+
 export function ConversationList({ state }: { state: State }): JSX.Element {
   const { store, route, talk } = useParts();
   const [search, setSearch] = useState("");
@@ -36,6 +39,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
   useEffect(() => {
     if (within !== undefined && (alone || !narrow)) field.current!.focus();
   }, [within, alone]);
+  const room = useRoom(present.length);
   const reachable = shown.find((c) => c.key === open) ?? shown[0];
   useShortcuts(field, shown.map((c) => c.key), open);
 
@@ -127,7 +131,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
       {all.length === 0 && listed && state.connection.state === "online" && <Empty state={state} />}
       {all.length > 0 && wanted !== "" && shown.length === 0 && <NotFound key={search.trim()} name={search.trim()} found={() => setSearch("")} />}
       <ul class="list">
-        {present.map(item)}
+        {present.slice(0, room).map(item)}
         {wanted !== "" && <FoundMessages text={search.trim()} state={state} nameOf={called} />}
         {archived.length > 0 && <Archived archived={archived} unfolded={unfolded} turn={() => setUnfolded(!unfolded)} />}
         {unfolded && archived.map(item)}
@@ -142,6 +146,16 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
       )}
     </section>
   );
+}
+
+/** How many of them are drawn by now: who opens the page waits for those that are seen, not for hundreds below. */
+function useRoom(wanted: number): number {
+  const [room, setRoom] = useState(FIRST_DRAWN);
+  // After a frame: that of those before.
+  useEffect(() => {
+    if (room < wanted) setRoom(room * 2);
+  }, [room, room < wanted]);
+  return room;
 }
 
 /** Whether the screen has room for the list or a conversation, not for both. */

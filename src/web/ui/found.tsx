@@ -47,10 +47,12 @@ export function FoundMessages({ text, state, nameOf }: Props): JSX.Element {
     setAsking(true);
     try {
       const of = place === undefined ? undefined : targetOf(place);
-      const page = await account.client.search(words, { ...of ? { of } : {}, before, limit: FOUND_OF_PAGE });
-      if (!isCurrent()) return;
-      setError("");
-      setFound((known) => ({ messages: [...before === undefined ? [] : known?.messages ?? [], ...page.messages], more: page.more }));
+      const search = () => account.client.search(words, { ...of ? { of } : {}, before, limit: FOUND_OF_PAGE });
+      await talk.meanwhile.asked(search, (page) => {
+        if (!isCurrent()) return;
+        setError("");
+        setFound((known) => ({ messages: [...before === undefined ? [] : known?.messages ?? [], ...page.messages], more: page.more }));
+      });
     } catch (failure) {
       if (isCurrent()) setError(explain(failure));
     } finally {

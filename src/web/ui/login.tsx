@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { invitation, registration } from "../door.ts";
 import { chooseLanguage, type Language, language, t } from "../i18n.ts";
-import { byNameOrNumber } from "../state/people.ts";
+import { byNameOrNumber } from "../../client/by_name.ts";
 import type { State } from "../state/store.ts";
 import { useParts } from "./context.ts";
 import { Logo } from "./icons.tsx";

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import { FileRefused, upload } from "../../client/files.ts";
+import { Silence } from "../../client/silence.ts";
 import { explainUpload, serverUrl } from "../format.ts";
 import { t } from "../i18n.ts";
 import { useParts } from "./context.ts";
@@ -24,7 +25,11 @@ export function PictureSettings({ id }: { id: number }): JSX.Element {
   const choose = (file: File | undefined) => {
     if (!file) return;
     void run(async () => {
-      const { id } = await upload(await small(file), { url: serverUrl(), token: account.token, name: "picture.webp" });
+      const picture = await small(file), silence = new Silence();
+      // It goes in one piece.
+      silence.moved();
+      const to = { url: serverUrl(), token: account.token, name: "picture.webp", signal: silence.signal };
+      const { id } = await upload(picture, to).finally(() => silence.end());
       await use(id);
     });
   };

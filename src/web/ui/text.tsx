@@ -94,15 +94,7 @@ function Code({ text }: { text: string }): JSX.Element {
 /** Whether a text is emoji alone, and few of them. */
 function isEmoji(text: string): boolean {
   if (text.length > 100 || !LIKE_EMOJI.test(text)) return false;
-  pattern ??= emojiPattern();
-  return pattern.test(text) && Array.from(new Intl.Segmenter().segment(text.replace(/\s/g, ""))).length <= LARGE_EMOJI;
-}
-
-/** Those that Unicode recommends, flags of three countries that have no letters among them; a browser that does not know the set guesses. */
-function emojiPattern(): RegExp {
-  try {
-    return new RegExp(String.raw`^(?:\p{RGI_Emoji}|\s)+$`, "v");
-  } catch {
-    return /^(?:(?=\p{Emoji_Presentation}|\p{Extended_Pictographic}\uFE0F)\p{Extended_Pictographic}[\u{1F3FB}-\u{1F3FF}\uFE0F\u200D\p{Extended_Pictographic}]*|\p{Regional_Indicator}{2}|\s)+$/u;
-  }
+  // Those that Unicode recommends, flags of three countries that have no letters among them.
+  pattern ??= new RegExp(String.raw`^\s*(?:\p{RGI_Emoji}\s*){1,${LARGE_EMOJI}}$`, "v");
+  return pattern.test(text);
 }

@@ -1,0 +1,25 @@
+/**
+ * What is done to messages while the server is asked for some. The answer may be older than what was told before it came, and that may have been about messages that
+ * were not here yet: so it is done again to what has come.
+ */
+export class Meanwhile {
+  readonly #asking = new Set<(() => void)[]>();
+
+  /** Something is done to a message, which twice is the same as once: now, and again when what is being asked for is here. */
+  happens(deed: () => void): void {
+    for (const meanwhile of this.#asking) meanwhile.push(deed);
+    deed();
+  }
+
+  /** Asks, and takes the answer. Rejects as `ask` does. */
+  async asked<T>(ask: () => Promise<T>, take: (answer: T) => void): Promise<void> {
+    const meanwhile: (() => void)[] = [];
+    this.#asking.add(meanwhile);
+    try {
+      take(await ask());
+    } finally {
+      this.#asking.delete(meanwhile);
+    }
+    for (const deed of meanwhile) deed();
+  }
+}
