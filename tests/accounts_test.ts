@@ -143,7 +143,7 @@ databaseTest("LOGIN: what a client of today is told, whatever higher version it 
       invited: [],
       token: user!.token,
       heartbeat: 7,
-      limits: { line: 1048576, answer: 1049600, group: 33, devices: 5 },
+      limits: { line: 1048576, answer: 1_064_960, group: 33, devices: 5 },
       inbox: { epoch, confirmed: 0, last: 0 },
       features: ["devices", "push"],
       version: deno.version,

@@ -33,6 +33,8 @@ databaseTest("bots: come in by their token alone, are told as such, and are user
   await using other = await server.connect();
   for (const password of ["none", "x"]) assertEquals((await other.login({ id: ack.id!, password, proto: 3 })).errno, 1);
   assertEquals((await program.request({ msgid: 22, old: "none", new: "a password" })).errno, 1);
+  const { code, stderr } = await run(["passwd", "deploy bot", "--database", db.url], { input: "a password\n" });
+  assertEquals([code, stderr], [1, "natter: Deploy Bot is a bot, which has no password; natter bot gives it another token\n"]);
 
   // A year is a token's life many times over.
   const [{ expires }] = await db.query(`select expires from token where userid = ${ack.id}`) as [{ expires: number }];

@@ -161,7 +161,7 @@ const bad: { [K in keyof Config]: string[] } = {
   maxLine: ["1023", "64k", "1GiB", "17MiB"],
   maxGroup: ["1"],
   maxInbox: ["0"],
-  maxDevices: ["-1", "1001", "1.5"],
+  maxDevices: ["-1", "501", "1.5"],
   maxFile: ["0", "25MB", "2TiB"],
   userQuota: ["-1", "0", "0GiB", "4095", "1.5GiB"],
   tokenDays: ["0", "forever"],

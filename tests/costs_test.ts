@@ -20,7 +20,7 @@ const ANSWER = 256 * 1024;
 /** How often each is measured: what else a machine does only makes a turn longer, so the shortest of the longest counts; and where none was short, how often at most. */
 const LEAST_ROUNDS = 2, ROUNDS = 12;
 
-const FRIENDS = 500, GROUPS = 500, INVITED = 50, MEMBERS = 2000, ONLINE = 400, WAITING = 1000;
+const FRIENDS = 400, GROUPS = 400, INVITED = 50, MEMBERS = 2000, ONLINE = 400, WAITING = 1000;
 const LINE = 65_536;
 /** As long as a name may be, in characters of four bytes. */
 const long = (text: string) => "𠀋".repeat(50 - text.length) + text;
@@ -286,7 +286,8 @@ async function measure(client: RawClient, msgid: number, request: object): Promi
   const said: Message[] = [];
   const turns = new Turns();
   client.send({ ...request, msgid, ref: "r" });
-  if (!UNANSWERED.has(msgid)) said.push(await client.next((m) => m.ref === "r"));
+  // Turns are what is measured, not how long a busy machine's database takes for 5,000 words.
+  if (!UNANSWERED.has(msgid)) said.push(await client.next((m) => m.ref === "r", 20_000));
   // And what follows from it.
   for (const until = performance.now() + 30; performance.now() < until;) await laterTurn();
   const turn = turns.stop();

@@ -66,6 +66,10 @@ waitingTests("database file: one SQLite file, one server; a file that is not the
     await refused("other/link.db", /is in use by another natter \(process \d+\)/);
     await Deno.link(pathOf(db), `${folder}/hard.db`);
     await refused("hard.db", /hard\.db has 2 names \(hard links\)/);
+    // Nor is it copied: what stands in the log beside the other name would be missing.
+    const copied = await run(["backup", `${folder}/copy.db`, "--database", `sqlite:${folder}/hard.db`]);
+    assertMatch(copied.stderr, /^natter: .*hard\.db has 2 names \(hard links\)/);
+    assertEquals(copied.code, 1);
     await Deno.remove(`${folder}/hard.db`);
     // An operator's command is no server.
     const users = await run(["users", "--database", `sqlite:${folder}/other/link.db`]);

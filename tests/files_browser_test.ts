@@ -1,7 +1,7 @@
 // Files in a real Chromium: pictures and sounds are shown, and nothing of what was uploaded ever runs, however the browser is asked for it.
 
 import { assert, assertEquals } from "@std/assert";
-import { pageTest } from "./support/browser.ts";
+import { chromiumTest } from "./support/browser.ts";
 import { makeUsers } from "./support/server.ts";
 
 /** It says so where a script could: to the server, and in what the origin keeps. */
@@ -32,35 +32,38 @@ const HOSTILE: [name: string, body: string][] = [
   ["", HTML],
 ];
 
-pageTest("files: what a browser could run never runs; pictures and sounds are shown as they are", async ({ server, db, person }) => {
-  // Even where no policy forbids it.
-  const { context } = await person({ bypassCSP: true });
-  const { token } = (await makeUsers(db, 1))[0]!;
-  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-  const address = async (id: number) => `/files/${(await db.query(`select urlkey from file where id = ${id}`))[0]!.urlkey}`;
-  const upload = async (name: string, body: string) => {
-    const headers = { authorization: `Bearer ${token}` };
-    const response = await fetch(`${server.url}files?name=${encodeURIComponent(name)}`, { method: "POST", headers, body, client });
-    assertEquals(response.status, 201);
-    return await address((await response.json()).id);
-  };
-  const asked: string[] = [];
-  context.on("request", (request) => asked.push(new URL(request.url()).pathname));
-  const ran = async () => asked.includes("/ran") || await page.evaluate<boolean>("localStorage.getItem('ran') !== null || 'ran' in globalThis");
-  const page = await context.newPage();
-  await page.goto(server.url);
+chromiumTest(
+  "leaving the policy aside",
+  "files: what a browser could run never runs; pictures and sounds are shown as they are",
+  async ({ server, db, person }) => {
+    // Even where no policy forbids it.
+    const { context } = await person({ bypassCSP: true });
+    const { token } = (await makeUsers(db, 1))[0]!;
+    using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+    const address = async (id: number) => `/files/${(await db.query(`select urlkey from file where id = ${id}`))[0]!.urlkey}`;
+    const upload = async (name: string, body: string) => {
+      const headers = { authorization: `Bearer ${token}` };
+      const response = await fetch(`${server.url}files?name=${encodeURIComponent(name)}`, { method: "POST", headers, body, client });
+      assertEquals(response.status, 201);
+      return await address((await response.json()).id);
+    };
+    const asked: string[] = [];
+    context.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    const ran = async () => asked.includes("/ran") || await page.evaluate<boolean>("localStorage.getItem('ran') !== null || 'ran' in globalThis");
+    const page = await context.newPage();
+    await page.goto(server.url);
 
-  const urls: string[] = [];
-  for (const [name, body] of HOSTILE) urls.push(await upload(name, body));
-  for (const [i, url] of urls.entries()) {
-    const other = await context.newPage();
-    // A download is begun, or what is shown is shown.
-    await other.goto(server.url.slice(0, -1) + url).catch((error) => assert(/Download is starting|ERR_ABORTED/.test(String(error)), String(error)));
-    await other.close();
-    assert(!await ran(), `${HOSTILE[i]} ran`);
-  }
-  // In every way in which a page could ask for it.
-  await page.evaluate(`(async (urls) => {
+    const urls: string[] = [];
+    for (const [name, body] of HOSTILE) urls.push(await upload(name, body));
+    for (const [i, url] of urls.entries()) {
+      const other = await context.newPage();
+      // A download is begun, or what is shown is shown.
+      await other.goto(server.url.slice(0, -1) + url).catch((error) => assert(/Download is starting|ERR_ABORTED/.test(String(error)), String(error)));
+      await other.close();
+      assert(!await ran(), `${HOSTILE[i]} ran`);
+    }
+    // In every way in which a page could ask for it.
+    await page.evaluate(`(async (urls) => {
     const of = (tag, attributes) => {
       const element = document.createElement(tag);
       for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -86,11 +89,11 @@ pageTest("files: what a browser could run never runs; pictures and sounds are sh
       navigator.serviceWorker?.register(url).catch(() => {}),
     ]));
   })(${JSON.stringify(urls)})`);
-  assert(!await ran(), "one of them ran inside a page");
+    assert(!await ran(), "one of them ran inside a page");
 
-  await page.goto(server.url);
-  for (const type of ["image/png", "image/jpeg", "image/webp"]) {
-    const [told, id] = await page.evaluate<[unknown[], number]>(`(async () => {
+    await page.goto(server.url);
+    for (const type of ["image/png", "image/jpeg", "image/webp"]) {
+      const [told, id] = await page.evaluate<[unknown[], number]>(`(async () => {
       const canvas = document.createElement("canvas");
       [canvas.width, canvas.height] = [320, 200];
       canvas.getContext("2d").fillRect(0, 0, 100, 100);
@@ -99,29 +102,30 @@ pageTest("files: what a browser could run never runs; pictures and sounds are sh
       const file = await response.json();
       return [[file.type, file.width, file.height], file.id];
     })()`);
-    assertEquals(told, [type, 320, 200]);
-    const shown = await page.evaluate<number[]>(`new Promise((resolve) => {
+      assertEquals(told, [type, 320, 200]);
+      const shown = await page.evaluate<number[]>(`new Promise((resolve) => {
       const image = new Image();
       image.onload = image.onerror = () => resolve([image.naturalWidth, image.naturalHeight]);
       image.src = "${await address(id)}";
     })`);
-    assertEquals(shown, [320, 200]);
-  }
-  // A tenth of a second of silence, opened by itself.
-  const samples = 800;
-  const wav = new DataView(new ArrayBuffer(44 + samples));
-  for (const [at, text] of [[0, "RIFF"], [8, "WAVEfmt "], [36, "data"]] as const) {
-    for (const [i, c] of [...text].entries()) wav.setUint8(at + i, c.charCodeAt(0));
-  }
-  for (const [at, value] of [[4, 36 + samples], [16, 16], [24, 8000], [28, 8000], [40, samples]] as const) wav.setUint32(at, value, true);
-  for (const [at, value] of [[20, 1], [22, 1], [32, 1], [34, 8]] as const) wav.setUint16(at, value, true);
-  for (let i = 44; i < 44 + samples; i++) wav.setUint8(i, 128);
-  const response = await fetch(`${server.url}files?name=x.wav`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}` },
-    body: wav.buffer,
-    client,
-  });
-  await page.goto(server.url.slice(0, -1) + await address((await response.json()).id));
-  await page.waitForFunction("document.querySelector('video')?.readyState >= 1");
-});
+      assertEquals(shown, [320, 200]);
+    }
+    // A tenth of a second of silence, opened by itself.
+    const samples = 800;
+    const wav = new DataView(new ArrayBuffer(44 + samples));
+    for (const [at, text] of [[0, "RIFF"], [8, "WAVEfmt "], [36, "data"]] as const) {
+      for (const [i, c] of [...text].entries()) wav.setUint8(at + i, c.charCodeAt(0));
+    }
+    for (const [at, value] of [[4, 36 + samples], [16, 16], [24, 8000], [28, 8000], [40, samples]] as const) wav.setUint32(at, value, true);
+    for (const [at, value] of [[20, 1], [22, 1], [32, 1], [34, 8]] as const) wav.setUint16(at, value, true);
+    for (let i = 44; i < 44 + samples; i++) wav.setUint8(i, 128);
+    const response = await fetch(`${server.url}files?name=x.wav`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}` },
+      body: wav.buffer,
+      client,
+    });
+    await page.goto(server.url.slice(0, -1) + await address((await response.json()).id));
+    await page.waitForFunction("document.querySelector('video')?.readyState >= 1");
+  },
+);

@@ -38,7 +38,6 @@ Deno.test("files: 50 MB up and down take less than 40 MB of memory", async () =>
     for (let at = 0; at < body.length; at += piece.length) body.set(piece, at);
     const response = await post(body);
     assertEquals([response.status, (await response.json()).size], [201, body.length]);
-    most = 0;
     const [{ urlkey }] = await db.query(`select urlkey from file where size = ${body.length}`) as [{ urlkey: string }];
     const down = await fetch(`${url}/files/${urlkey}`, { client });
     const hash = createHash("sha256");

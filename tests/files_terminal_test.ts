@@ -1,15 +1,15 @@
 // Files at a terminal: /send, addresses, /save, /export.
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { download } from "../src/client/files.ts";
+import { ConnectionLost } from "../src/client/natter_client.ts";
+import { tcp } from "../src/client/tcp_transport.ts";
+import { pipe } from "../src/client/terminal/pipe.ts";
 import { testDatabase } from "./support/databases.ts";
-import { FileServer } from "./support/files.ts";
+import { FileServer, freePort } from "./support/files.ts";
 import { denoEnv, fromSource } from "./support/program.ts";
+import { startProxy, type Verdict } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 Deno.test("files: what is sent at one terminal is an address at the other, and saved there beside what has its name", async () => {
   await using db = await testDatabase("sqlite");
@@ -38,8 +38,9 @@ Deno.test("files: what is sent at one terminal is an address at the other, and s
     await Deno.writeTextFile(`${folder}/notes.txt`, "what was said");
     await Deno.writeTextFile(`${folder}/large.bin`, "x".repeat(2001));
     assertEquals(await chat("alice", "/to bob", "/send notes.txt"), { code: 0, said: "", faults: "" });
-    const { code, faults } = await chat("alice", "/to bob", "/send large.bin", "/send nothing", "/send .", "/save #999");
-    assertEquals([code, faults.trim().split("\n").length], [1, 4], faults);
+    const { code, faults } = await chat("alice", "/to bob", "/send large.bin", "/send nothing", "/send .", "/save #999", "/send /dev/zero");
+    assertEquals([code, faults.trim().split("\n").length], [1, 5], faults);
+    assertMatch(faults, /\/dev\/zero is no file/);
     const bob = await chat("bob", "/to alice", "/save");
     assertEquals([bob.code, bob.faults], [0, ""]);
     const [kind, , name, text, address] = bob.said.trimEnd().split("\t");
@@ -59,7 +60,113 @@ Deno.test("files: what is sent at one terminal is an address at the other, and s
     for (const file of await files.stored()) await Deno.remove(`${files.folder}/${file}`);
     const lost = await chat("bob", "/to alice", "/save");
     assertEquals([lost.code, lost.faults], [1, "natter: not on the server any more: notes.txt\n"]);
+    // A name that no disk takes.
+    {
+      await using phone = await RawClient.connect(port);
+      const { token, url } = await phone.login({ name: "alice", password: "secret", proto: 3, device: "phone" });
+      const upload = { method: "POST", headers: { authorization: `Bearer ${token}` }, body: "a long story" };
+      const { id } = await (await fetch(`${url}/files?name=${encodeURIComponent("好".repeat(190) + ".txt")}`, upload)).json();
+      assertEquals((await phone.request({ msgid: 6, toname: "bob", msg: "", files: [id], mid: "long" })).errno, 0);
+    }
+    const long = await chat("bob", "/to alice", "/save", "/save");
+    assertEquals([long.code, long.faults], [0, ""]);
+    for (const name of ["", " (2)"]) assertEquals(await Deno.readTextFile(`${folder}/${"好".repeat(78)}${name}.txt`), "a long story");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("files: an authority of one's own is believed for them, too", async () => {
+  await using db = await testDatabase("sqlite");
+  const https = freePort();
+  const [cert, key] = ["cert", "key"].map((what) => new URL(`support/localhost_${what}.pem`, import.meta.url).pathname);
+  const tls = { https: `127.0.0.1:${https}`, url: `https://localhost:${https}`, "tls-listen": "127.0.0.1:0", "tls-cert": cert!, "tls-key": key! };
+  await using files = await FileServer.start(db, tls);
+  {
+    await using client = await files.server.connect();
+    assertEquals((await client.register("alice", "secret")).errno, 0);
+  }
+  const [command, ...first] = fromSource;
+  const process = new Deno.Command(command!, {
+    args: [...first, "chat", `localhost:${files.server.server.addresses.tls!.port}`, "--ca", cert!, "--name", "alice"],
+    env: { ...denoEnv(), NATTER_PASSWORD: "secret" },
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const lines = new Response(`/to alice\n/send ${new URL(import.meta.url).pathname}\n`);
+  const [{ code, stderr }] = await Promise.all([process.output(), lines.body!.pipeTo(process.stdin)]);
+  assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+  assertEquals((await files.stored()).length, 1);
+});
+
+Deno.test("files: one that stands still on its way is given up, and said to be; one that is slow is not", async () => {
+  await using db = await testDatabase("sqlite");
+  const http = freePort();
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port: http });
+  const url = `http://127.0.0.1:${proxy.port}`;
+  await using files = await FileServer.start(db, { http: `127.0.0.1:${http}`, url, limits: "off" });
+  const bob = files.users[0]!;
+  const SILENCE = 2000, HOLD = 800, SIZE = 16 * 1024 * 1024;
+  const path = await Deno.makeTempFile({ prefix: "natter_terminal_" });
+  await using _path = { [Symbol.asyncDispose]: () => Deno.remove(path) };
+  await Deno.writeFile(path, new Uint8Array(SIZE));
+  await using client = await files.server.client(bob, { proto: 3 });
+  assertEquals((await client.register("alice", "secret")).errno, 0);
+  /** What alice's lines come to: the exit code and what went wrong. */
+  const chat = async (...lines: string[]) => {
+    const faults: string[] = [];
+    const code = await pipe({
+      connect: tcp({ port: files.server.port }),
+      who: { peer: { name: "alice" }, password: "secret", register: false },
+      lines: (async function* () {
+        yield* lines;
+      })(),
+      output: { print: () => {}, complain: (line) => faults.push(line) },
+      http: { silence: SILENCE },
+    });
+    return [code, faults];
+  };
+
+  // It rests three times, for longer than may be silent in all; all the while there is more to be taken from the disk than lies anywhere on the way.
+  let up = 0, rests = 0;
+  proxy.inspect = async ({ direction, data }): Promise<Verdict> => {
+    if (direction === "up" && (up += data.length) > (rests + 1) * 1024 * 1024 && rests < 3) {
+      rests++;
+      await new Promise((resolve) => setTimeout(resolve, HOLD));
+    }
+    return "pass";
+  };
+  assertEquals(await chat(`/to ${bob.name}`, `/send ${path}`), [0, []]);
+  assertEquals(rests, 3);
+
+  const { files: [{ url: address }] } = await client.next((m) => m.msgid === 6) as unknown as { files: [{ url: string }] };
+  const slow = await download(url, address, { silence: SILENCE });
+  // Who takes it is slow, and the server is not.
+  await new Promise((resolve) => setTimeout(resolve, SILENCE + HOLD));
+  assertEquals((await slow.arrayBuffer()).byteLength, SIZE);
+
+  let down = 0;
+  proxy.inspect = ({ direction, data }) => direction === "down" && (down += data.length) > 1024 * 1024 ? "drop" : "pass";
+  const half = await download(url, address, { silence: SILENCE });
+  await assertRejects(() => half.arrayBuffer(), ConnectionLost, "did not answer in time");
+  assert(down > 1024 * 1024);
+
+  // Who ends an answer before its last line.
+  proxy.inspect = ({ data }) => {
+    const at = new TextDecoder("latin1").decode(data).indexOf('{"what":"end"}');
+    if (at >= 0) data.fill(0x20, at, at + 14);
+    return "pass";
+  };
+  const name = `natter_${crypto.randomUUID()}.jsonl`;
+  assertEquals(await chat(`/export ${name}`), [1, ["it broke off on its way, and nothing is saved"]]);
+  await assertRejects(() => Deno.stat(name), Deno.errors.NotFound);
+
+  proxy.inspect = ({ direction, data }) => direction === "up" && data.length > 0 ? "drop" : "pass";
+  assertEquals(await chat(`/to ${bob.name}`, `/send ${path}`, "/save", "and still here"), [1, [
+    "the server did not answer in time",
+    "the server did not answer in time",
+  ]]);
+  assertEquals((await client.next((m) => m.msgid === 6)).msg, "and still here");
 });

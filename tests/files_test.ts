@@ -34,6 +34,8 @@ databaseTest("files: what was uploaded comes back, whole or a part of it, to who
   const etag = whole.headers.get("etag")!;
   const head = await files.fetch(file.url, { method: "HEAD" });
   assertEquals([head.status, head.headers.get("content-length"), head.headers.get("etag"), await head.text()], [200, "50000", etag, ""]);
+  const ranged = await files.fetch(file.url, { method: "HEAD", headers: { range: "bytes=0-9" } });
+  assertEquals([ranged.status, ranged.headers.get("content-length"), await ranged.text()], [200, "50000", ""], "a range is one of a GET");
   assertEquals((await files.fetch(file.url, { headers: { "if-none-match": etag } })).status, 304);
   for (
     const [range, from, to] of [["bytes=0-0", 0, 1], ["bytes=100-199", 100, 200], ["bytes=49999-", 49_999, 50_000], ["bytes=-10", 49_990, 50_000], [

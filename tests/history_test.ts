@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { assertErrno, assertRefused, chats, upTo } from "./support/chat.ts";
 import { databaseTest } from "./support/databases.ts";
 import type { Message, RawClient } from "./support/raw_client.ts";
-import { makeUsers, startServer } from "./support/server.ts";
+import { makeUsers, startServer, type TestUser } from "./support/server.ts";
 
 /** Pages backwards to the beginning. @returns the pages' texts, the newest page first */
 async function pages(client: RawClient, of: object, limit?: number): Promise<string[][]> {
@@ -111,4 +111,23 @@ databaseTest("HISTORY: no answer is longer than limits.answer; it tells fewer me
     before = messages[0]!.messageid;
   }
   assertEquals(seen, texts);
+});
+
+databaseTest("HISTORY: a message as long as a line may be, with all that may stand beside its text, is told within limits.answer", async (db) => {
+  const line = 1024 * 1024;
+  await using s = await startServer(db, { limits: "off", "max-line": line });
+  const [ann] = await makeUsers(db, 1, "𠀋".repeat(40)) as [TestUser];
+  await using a = await s.connect();
+  const { limits } = await a.login({ id: ann.id, token: ann.token, proto: 3 });
+  const request = { msgid: 6, toid: ann.id, msg: "", mid: "\u0001".repeat(64), reply: undefined, silent: true, ref: 1 };
+  const msg = "x".repeat(line - JSON.stringify(request).length);
+  const { messageid } = await a.request({ ...request, msg });
+  const file = { id: 2 ** 40, name: "𠀋".repeat(200), type: `application/${"x".repeat(61)}`, size: 2 ** 33, width: 65_535, height: 65_535 };
+  const files = Array.from({ length: 10 }, () => ({ ...file, url: `/files/${"x".repeat(22)}` }));
+  const reactions = Array.from({ length: 20 }, (_, i) => ["👩🏽‍❤️‍💋‍👨🏿" + i, 2000]);
+  await db.query(`update message set files = '${JSON.stringify(files)}', reactions = '${JSON.stringify(reactions)}', edited = 1790000000000`);
+  const page = await a.request({ msgid: 16, toid: ann.id });
+  assertEquals((page.messages as Message[]).map((m) => m.messageid), [messageid]);
+  const bytes = new TextEncoder().encode(JSON.stringify(page)).length, { answer } = limits as { answer: number };
+  assert(bytes > line + 10_000 && bytes <= answer, `${bytes} bytes, ${answer} were told`);
 });

@@ -12,6 +12,7 @@ import { upTo } from "./support/chat.ts";
 import { testDatabase } from "./support/databases.ts";
 import { HttpClient } from "./support/http_client.ts";
 import { eventually, makeUsers, startServer, type TestServer } from "./support/server.ts";
+import { ca, TlsFiles } from "./support/tls.ts";
 
 const settings = { http: "127.0.0.1:0" };
 
@@ -149,6 +150,47 @@ Deno.test("http: a body that nobody takes is not waited for, and nobody is told 
     client.write(get("/healthz", "content-length: 0"));
     assertEquals((await client.answer()).headers.connection, "keep-alive");
   }
+});
+
+/** Sends a request with a body of so many bytes, all of it before anything is read. @returns how much could be sent, and what was answered */
+async function sendWhole(conn: Deno.Conn, head: string, length: number): Promise<{ sent: number; answer: string }> {
+  const piece = new Uint8Array(65_536);
+  let sent = 0, answer = "";
+  try {
+    await conn.write(new TextEncoder().encode(head));
+    while (sent < length) sent += await conn.write(piece.subarray(0, length - sent));
+    for (let n = await conn.read(piece); n !== null; n = await conn.read(piece)) answer += new TextDecoder().decode(piece.subarray(0, n));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset)) throw error;
+  }
+  return { sent, answer };
+}
+
+Deno.test("http: who sends all of a body that nobody wants, and reads then, is answered; but it is read away for its price, and not for ever", async () => {
+  await using db = await testDatabase("sqlite");
+  await using files = await TlsFiles.of();
+  await using server = await startServer(db, { ...settings, https: "127.0.0.1:0", "trusted-proxy": "127.0.0.1", ...files.flags });
+  const { http, https } = server.server.addresses;
+  const MIB = 1024 * 1024;
+  const post = (length: number, from: string) => get("/files", `content-length: ${length}`, `x-forwarded-for: ${from}`).replace("GET", "POST");
+  for (const connect of [() => Deno.connect({ port: http!.port }), () => Deno.connectTls({ port: https!.port, caCerts: ca })]) {
+    // Larger than what the system keeps for who does not read.
+    using conn = await connect();
+    const { sent, answer } = await sendWhole(conn, post(30 * MIB, "192.0.2.1"), 30 * MIB);
+    assertEquals([sent, answer.split("\r\n", 1)[0]], [30 * MIB, "HTTP/1.1 401 Unauthorized"]);
+    using endless = await connect();
+    const most = (await sendWhole(endless, post(1000 * MIB, "192.0.2.2"), 1000 * MIB)).sent;
+    assert(most >= 64 * MIB && most < 100 * MIB, `${most} bytes`);
+  }
+  // Of who has asked for all that an address may, no more than what a request is worth.
+  await using client = await HttpClient.connect(portOf(server));
+  for (let status = 200; status !== 429;) {
+    client.write(get("/healthz", "x-forwarded-for: 192.0.2.3").repeat(10));
+    for (const _ of upTo(10)) if (status !== 429) ({ status } = await client.answer());
+  }
+  using conn = await Deno.connect({ port: http!.port });
+  const { sent } = await sendWhole(conn, post(64 * MIB, "192.0.2.3"), 64 * MIB);
+  assert(sent < 30 * MIB, `${sent} bytes`);
 });
 
 Deno.test("http: a proxy's connection is kept for longer than proxies keep it, another's is not", async () => {

@@ -122,9 +122,9 @@ Deno.test("limits: long texts, long answers and what goes to many are paid for, 
   await new Promise((resolve) => setTimeout(resolve, notes.retry + 500));
   const long = await most(ada, { msgid: 16, toid: ada.id, limit: 100 });
   assert(long.done <= 4, JSON.stringify(long));
-  // 15, 3 for so many receivers, 17 for what they are sent: 35, the first time when it is known.
+  // 15, 3 for so many receivers, 69 for what they are sent: 87, the first time when it is known.
   const all = await most(cid, { msgid: 10, groupid: group.groupid, msg: text });
-  assert(all.done >= 2 && all.done < notes.done && all.retry > 300, JSON.stringify({ all, notes }));
+  assert(all.done === 1 && all.retry > 1000, JSON.stringify({ all, notes }));
 });
 
 databaseTest("limits: INVITE to a server to which members do not invite is refused in the order of 3.7: 15 before 22", async (db) => {

@@ -107,6 +107,42 @@ databaseTest("lists: a client of 0.1 is told at most 100 members of each group, 
   }
 });
 
+databaseTest("lists: who has all that one may have, each of the longest name, is told all of it within limits.answer", async (db) => {
+  await using s = await startServer(db, { limits: "off" });
+  const [ann, inviter] = await makeUsers(db, 2) as [TestUser, TestUser];
+  const MOST = 400, INVITED = 50, FIRST = 2_000_000_000;
+  const now = Date.now();
+  /** A row for each of so many, of which this says the values. */
+  const insert = (into: string, count: number, values: (i: number, name: string) => string) =>
+    db.query(
+      `insert into ${into} values ${
+        Array.from({ length: count }, (_, i) => `(${values(FIRST + i, "𠀋".repeat(49) + String.fromCodePoint(0x20100 + i))})`).join()
+      }`,
+    );
+  await insert("user (id, name, namekey, password, lastseen)", MOST, (id, name) => `${id}, '${name}', '${name}', 'none', ${now}`);
+  await insert("friend (userid, friendid)", MOST, (id) => `${ann.id}, ${id}`);
+  await insert("block (userid, blocked, lastseen)", MOST, (id) => `${ann.id}, ${id}, ${now}`);
+  await insert("allgroup (id, groupname, groupkey, groupdesc, count, private)", MOST + INVITED, (id, name) => `${id}, '${name}', null, '', 2000, 1`);
+  await insert("groupuser (groupid, userid, grouprole, joined)", MOST, (id) => `${id}, ${ann.id}, 'moderator', 1`);
+  await insert("groupuser (groupid, userid, grouprole, joined)", MOST + INVITED, (id) => `${id}, ${inviter.id}, 'creator', 2`);
+  await insert(
+    "invite (groupid, userid, inviter, uses, expires)",
+    INVITED,
+    (id) => `${id + MOST}, ${ann.id}, ${inviter.id}, 1, ${now + 86_400_000}`,
+  );
+  await using client = await s.connect();
+  client.send({ msgid: 1, id: ann.id, token: ann.token, proto: 3, ref: "\u0001".repeat(64) });
+  const ack = await client.next((m) => m.msgid === 2);
+  const { answer } = ack.limits as { answer: number };
+  const contacts = await client.request({ msgid: 17 });
+  for (const told of [ack, contacts]) {
+    const counts = ["friends", "groups", "blocked"].map((list) => (told[list] as unknown[]).length);
+    assertEquals(counts, [MOST, MOST, MOST]);
+    const bytes = new TextEncoder().encode(JSON.stringify(told)).length;
+    assert(bytes <= answer, `${bytes} bytes, ${answer} were told`);
+  }
+});
+
 databaseTest("lists: what a login reads is one request to the store, however many groups there are", async (db) => {
   const watch = new StoreWatch();
   await using s = await startServer(db, { limits: "off" }, { store: watch.wrap });

@@ -1,10 +1,13 @@
 // Storing messages on MySQL: several nodes at once, COMMITs of unknown outcome, deadlocks, the number of statements.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { othersUse } from "../src/async/disk.ts";
+import { openMysql } from "../src/store/mysql.ts";
 import { type Append, type Store, StoreUnavailable } from "../src/store/store.ts";
-import { addUsers } from "./support/databases.ts";
+import { addUsers, hasMysql, testDatabase } from "./support/databases.ts";
 import { type Admin, countCommands, type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
 import type { Chunk } from "./support/proxy.ts";
+import { eventually } from "./support/server.ts";
 import { addDevice, group, logOf, release } from "./support/stores.ts";
 
 const text = new TextDecoder("latin1");
@@ -272,4 +275,25 @@ mysqlTest("a message that the database refuses makes its batch reject, with noth
   assert(!(error instanceof StoreUnavailable));
   assertEquals(await admin.query("SELECT COUNT(*) AS n FROM message"), [{ n: 0 }]);
   assertEquals((await store.append(batchOf(ada, bob, 2))).map((r) => r.errno), ["OK", "OK"]);
+});
+
+const isHere = new URL(Deno.env.get("NATTER_TEST_MYSQL") ?? "mysql://127.0.0.1").hostname === "127.0.0.1" && Deno.build.os === "linux";
+
+Deno.test({
+  name: "files wait for commits of a database on this machine, whose disk is most likely theirs, and of no other",
+  ignore: !hasMysql || !isHere,
+  fn: async () => {
+    await using db = await testDatabase("mysql");
+    const url = new URL(db.url);
+    // To Linux the second one is this machine, too.
+    for (const [host, waits] of [["127.0.0.1", true], ["0.0.0.0", false]] as const) {
+      url.hostname = host;
+      const store = await openMysql(url.href, { maxGroup: 10, maxInbox: 10, maxDevices: 10, maxContacts: 10 });
+      const [ada] = await addUsers(store, `ada at ${host}`);
+      await eventually(() => !othersUse(), "nobody has used the disk for a while");
+      await store.append([{ sender: ada!, toid: ada!, msg: "a note", ts: 1 }]);
+      assertEquals(othersUse(), waits, host);
+      await store.close();
+    }
+  },
 });

@@ -2,8 +2,10 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Acted, type Deed, type Store, StoreUnavailable } from "../src/store/store.ts";
-import { addUsers } from "./support/databases.ts";
+import { CapturedLog } from "./support/captured_log.ts";
+import { addUsers, hasMysql, testDatabase } from "./support/databases.ts";
 import { countCommands, hold, type MysqlTest, mysqlTest } from "./support/mysql.ts";
+import { makeUsers, startServer, type TestUser } from "./support/server.ts";
 import { addDevice, confirm, group, history, seqs, stored } from "./support/stores.ts";
 
 /** What a deed sends: it looks, locks those concerned and looks again, and writes. */
@@ -259,4 +261,29 @@ mysqlTest("the first message between two gives both their row, whoever else writ
   await say(a, ada, ada);
   assertEquals(await rows(), [[ada, ada], [ada, bob], [bob, ada]]);
   assertEquals(await admin.deadlock(), undefined);
+});
+
+Deno.test({
+  name: "an EDIT as long as a message may be is written; where the database takes none so long, the log says so at the start",
+  ignore: !hasMysql,
+  fn: async () => {
+    await using db = await testDatabase("mysql");
+    const [{ allowed }] = await db.query("select @@max_allowed_packet as allowed") as [{ allowed: number }];
+    await using log = await CapturedLog.start();
+    await using server = await startServer(db, { limits: "off", "max-line": "16MiB", "send-queue": "64MiB" });
+    const told = log.count("the database's max_allowed_packet is too small for the longest messages: they will fail");
+    assertEquals(told, allowed < 16 * 1024 * 1024 + 1024 ? 1 : 0);
+    const [ann] = await makeUsers(db, 1) as [TestUser];
+    await using client = await server.client(ann, { proto: 3 });
+    const { messageid } = await client.request({ msgid: 6, toid: ann.id, msg: "short" });
+    // More than half of what the database takes by default.
+    const msg = "long" + " ".repeat(8.2 * 1024 * 1024) + "text";
+    assertEquals((await client.request({ msgid: 25, messageid, msg }, 20_000)).errno, 0);
+    assertEquals(
+      await db.query(`select length(msg) as length, right(msg, 4) as ending, edited is null as never from message where id = ${messageid}`),
+      [
+        { length: msg.length, ending: "text", never: 0 },
+      ],
+    );
+  },
 });

@@ -101,7 +101,7 @@ newMysqlTest("what 0.1 left comes along: who was online, what waits, tokens, fri
 
   // A node of that name finds nobody online, and everybody comes in by the token of before.
   const online = users.filter(({ state }) => state === "online").length;
-  assertEquals(await store.join("n1"), online);
+  assertEquals((await store.join("n1")).length, online);
   assertEquals(await admin.query("SELECT id FROM user WHERE state = 'online'"), []);
   assert(before.token.length >= online);
   for (const { hash, userid, expires } of before.token) {

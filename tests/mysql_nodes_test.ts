@@ -13,8 +13,8 @@ const WRITES = /(INSERT INTO device|UPDATE user).*COMMIT/s;
 /** Nodes a and b, three users, and a look into the database. */
 async function twoNodes(t: MysqlTest): Promise<{ a: Store; b: Store; users: number[]; admin: Admin }> {
   const [a, b] = [await t.open(), await t.open()];
-  assertEquals(await a.join("a"), 0);
-  assertEquals(await b.join("b"), 0);
+  assertEquals((await a.join("a")).length, 0);
+  assertEquals((await b.join("b")).length, 0);
   return { a, b, users: await addUsers(a, "ada", "bob", "cy"), admin: await t.admin() };
 }
 
@@ -304,14 +304,14 @@ mysqlTest("a name is waited for, and free when its holder leaves", async (t) => 
   await admin.until("SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND state = 'User lock'", 1);
   assertEquals(joined, false);
   await a.leave();
-  assertEquals(await joining, 1);
+  assertEquals((await joining).length, 1);
   assertEquals(await second.holder(ada, 0), undefined);
 });
 
 mysqlTest("names are told apart by case", async (t) => {
   const { users: [ada] } = await twoNodes(t);
   const other = await t.open();
-  assertEquals(await other.join("A"), 0);
+  assertEquals((await other.join("A")).length, 0);
   await claim(other, ada, "s");
   assertEquals((await other.holder(ada, 0))?.node, "A");
 });
@@ -348,7 +348,7 @@ waitingMysqlTests("what waits for names and locks", {
     await claim(a, ada, "a1");
     await admin.killAll();
     const second = await t.open();
-    assertEquals(await second.join("a"), 1);
+    assertEquals((await second.join("a")).length, 1);
     assertEquals(await tryClaim(a, ada, "a2"), { result: "fenced" });
     await Promise.all([assertRejects(() => a.renew(), StoreRefused), assertRejects(() => a.rejoin([]), StoreRefused)]);
     await claim(second, ada, "s1");
@@ -406,6 +406,47 @@ mysqlTest("a claim whose answer was lost is found among the node's sessions, and
   assertEquals(await a.sessions({ userId: 0, device: 0 }, 10), [{ userId: ada, device: 0, session: "lost", lastSeq: 0 }]);
   await a.release([{ userId: ada, device: 0, session: "lost", lastseen: 5 }]);
   assertEquals(await a.holder(ada, 0), undefined);
+});
+
+mysqlTest("who comes back renews the lease between the steps", async (t) => {
+  const a = await t.openProxied();
+  await a.join("a");
+  const [ada] = await addUsers(a, "ada");
+  await claim(a, ada, "a1");
+  let renewed = false;
+  t.proxy.inspect = ({ direction, data }) => {
+    renewed ||= direction === "up" && text.decode(data).includes("UPDATE node SET lease_until");
+    return "pass";
+  };
+  assertEquals(await a.rejoin(proved({ userId: ada, device: 0, session: "a1" })), []);
+  assert(renewed);
+});
+
+mysqlTest("a sweep asks nothing of each node that ever was", async (t) => {
+  const { a, b } = await twoNodes(t);
+  const c = await t.openProxied();
+  await c.join("through the proxy");
+  for (const store of [a, b]) await store.leave();
+  // The first time prepares.
+  await c.sweep();
+  let asked = 0;
+  t.proxy.inspect = ({ direction }) => {
+    if (direction === "up") asked++;
+    return "pass";
+  };
+  assertEquals(await c.sweep(), []);
+  assertEquals(asked, 3, "statements");
+});
+
+mysqlTest("who was swept is told of although the answer was lost", async (t) => {
+  const { a, users: [ada], admin } = await twoNodes(t);
+  const c = await t.openProxied();
+  await c.join("through the proxy");
+  await claim(a, ada, "a1");
+  await runOut(admin, "a");
+  t.proxy.inspect = ({ direction, data }) => direction === "up" && WRITES.test(text.decode(data)) ? "passAndCut" : "pass";
+  assertEquals(await c.sweep(), [ada]);
+  await admin.until(`SELECT id FROM user WHERE id = ${ada} AND state = 'offline'`, 1);
 });
 
 mysqlTest("a thousand sessions are swept, and rejoined, in chunks", async (t) => {

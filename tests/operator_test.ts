@@ -7,6 +7,7 @@ import { databaseTest, type TestDatabase, testDatabase, waitingDatabaseTests } f
 import { cheapServer, type Ended, Program, run } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, stateOf } from "./support/server.ts";
+import { Terminal } from "./support/terminal.ts";
 
 /** A server as a process, and the port of its clients. */
 async function serve(db: TestDatabase): Promise<{ server: Program; port: number }> {
@@ -35,6 +36,16 @@ databaseTest("operator: restored gives the database a fresh epoch, which clients
   assertEquals(await epoch(), before);
   await done(db, "restored");
   assert(await epoch() !== before);
+});
+
+Deno.test("operator: who gives a password up (Ctrl-C) is asked no more and told nothing, and nothing is done", async () => {
+  await using db = await testDatabase("sqlite");
+  await (await db.open()).close();
+  await using terminal = new Terminal(["adduser", "alice", "--database", db.url]);
+  await terminal.see(/^Password of alice:/);
+  await terminal.type("half a pass\x03");
+  assertEquals([await terminal.ended(), terminal.raw.trim()], [130, "Password of alice:"]);
+  assertEquals(await db.query("select id from user"), []);
 });
 
 waitingDatabaseTests("operator: beside a running server", {
@@ -133,11 +144,14 @@ Deno.test("operator: a backup of a running server is a database with the users i
   assertEquals({ ...check }, { integrity_check: "ok" });
 });
 
-Deno.test("operator: no database is made by a command, and bad arguments are told", async () => {
-  await using db = await testDatabase("sqlite");
-  const { code, stdout, stderr } = await natter(db, "users");
-  assertEquals([code, stdout], [1, ""]);
-  assertMatch(stderr, /^natter: there is no database .*\n$/);
+databaseTest("operator: no database is made by a command, and bad arguments are told", async (db) => {
+  await db.open();
+  const none = { ...db, url: `${db.url}_none` };
+  for (const _ of ["before", "after"]) {
+    const { code, stdout, stderr } = await natter(none, "users");
+    assertEquals([code, stdout], [1, ""]);
+    assertMatch(stderr, db.kind === "sqlite" ? /^natter: there is no database .*\n$/ : /^natter: .*Unknown database '\S+_none'.*\n$/);
+  }
   const wrong = await natter(db, "kick");
   assertEquals(wrong.code, 2);
   assert(wrong.stderr.startsWith("natter: wanted: ID"), wrong.stderr);

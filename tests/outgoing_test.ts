@@ -58,6 +58,65 @@ Deno.test("outgoing: one write in flight; what comes meanwhile goes together, to
   }
 });
 
+Deno.test("outgoing: the long beginning of a line is written by itself, as the string that it is, and in its order; a short one is not, nor a classic client's", () => {
+  const transport = new SlowTransport();
+  const connection = new Connection(transport, 1_000_000);
+  const long = "x".repeat(20_000), other = "y".repeat(30_000);
+  connection.sendLine("1\n");
+  connection.sendJoined("2", "!\n");
+  connection.sendJoined(long, "3\n");
+  connection.sendJoined(long, "4\n");
+  connection.sendLine("5\n");
+  connection.flush();
+  connection.sendJoined(other, "6\n");
+  const length = "1\n2!\n".length + 2 * long.length + "3\n4\n5\n".length + other.length + "6\n".length;
+  assertEquals([connection.queued, connection.appended], [length, length]);
+  for (let i = 0; connection.queued > 0; i++) {
+    assertEquals(connection.written, transport.writes.slice(0, i).join("").length);
+    transport.taken();
+  }
+  assertEquals(transport.writes, ["1\n2!\n", long, "3\n", long, "4\n5\n", other, "6\n"]);
+  connection.sendJoined(long, "7\n");
+  connection.flush();
+  connection.sendLine("8\n");
+  transport.taken();
+  transport.taken();
+  assertEquals([transport.writes.slice(7), connection.queued], [[long, "7\n8\n"], 0]);
+  connection.classic = true;
+  connection.sendJoined(long, "9\n");
+  connection.flush();
+  assertEquals([transport.writes.at(-1), connection.queued], [`${long}9\n`, long.length + 2]);
+  connection.sendJoined(long, "10\n");
+  connection.destroy("reset");
+  assertEquals(connection.queued, `${long}9\n`.length, "what the kernel was given");
+});
+
+Deno.test("outgoing: what one turn hands to the kernel is bounded, in writes and in characters; who comes behind it does not wait for the rest", async () => {
+  const COUNT = 1000;
+  for (const [line, most] of [["x\n", 256], ["x".repeat(60_000) + "\n", 6]] as const) {
+    let writes = 0;
+    const transport = { kind: "tcp", address: "", write: () => void writes++, closeWrite: () => Promise.resolve(), close: () => {} } as const;
+    const connections = Array.from({ length: COUNT }, () => new Connection(transport, 1_000_000));
+    for (const connection of connections) connection.sendLine(line);
+    const late = new Connection(transport, 1_000_000);
+    await Promise.resolve();
+    assert(writes <= most, `${writes} writes at once`);
+    let before = writes;
+    late.sendLine("late\n");
+    await Promise.resolve();
+    assertEquals([writes - before, late.writingSince > 0], [1, true]);
+    let turns = 1;
+    for (before = writes; writes < COUNT + 1; turns++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      assert(writes - before <= most, `${writes - before} writes in a turn`);
+      before = writes;
+    }
+    assert(turns >= COUNT / most, `${turns} turns`);
+    for (const connection of connections) connection.destroy("lost");
+    late.destroy("lost");
+  }
+});
+
 Deno.test("outgoing: lines of all sizes, own ones and the same for all, arrive over TCP as they were sent", async () => {
   const COUNT = 40, ROUNDS = 60;
   const connections: Connection[] = [];
@@ -83,11 +142,18 @@ Deno.test("outgoing: lines of all sizes, own ones and the same for all, arrive o
     for (let i = 0; i < COUNT; i++) {
       if (round % 3 !== 0) send(i, shared);
       if (round % 3 !== 1) send(i, `${i} ${shared}`);
+      if (round % 2 === 1) {
+        connections[i]!.sendJoined(shared.slice(0, -1), `${i}\n`);
+        expected[i] += `${shared.slice(0, -1)}${i}\n`;
+      }
     }
     await new Promise((resolve) => setTimeout(resolve));
   }
+  const reading = Promise.all(clients.map((client) => new Response(client.readable).text()));
+  // The end has two seconds for what is queued, and a busy machine takes longer for so much.
+  while (connections.some(({ queued }) => queued > 0)) await new Promise<void>((resolve) => setTimeout(resolve, 5));
   for (const connection of connections) void connection.finish("stopping");
-  const received = await Promise.all(clients.map((client) => new Response(client.readable).text()));
+  const received = await reading;
   assertEquals(received.map((text) => text.length).sort(), expected.map((text) => text.length).sort());
   assertEquals(new Set(received), new Set(expected));
   await Promise.all(connections.map((connection) => connection.closed));

@@ -2,7 +2,7 @@
 
 import axe from "axe-core";
 import { assertEquals } from "@std/assert";
-import { pageTest, type Person } from "./support/browser.ts";
+import { chromiumTest, pageTest, type Person } from "./support/browser.ts";
 import { makeUsers } from "./support/server.ts";
 
 interface Violation {
@@ -156,7 +156,7 @@ pageTest("axe finds nothing, in light, dark and chosen colours", async (t) => {
   await clean(alice, "the list on a phone");
 });
 
-pageTest("where the user has chosen the colours, what has a shape keeps it", async (t) => {
+chromiumTest("colours of the user's own", "where the user has chosen the colours, what has a shape keeps it", async (t) => {
   const alice = await t.person({ forcedColors: "active" });
   await alice.register("alice");
   await alice.begin("A person", "alice");

@@ -4,8 +4,9 @@ import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { crc32, deflateSync } from "node:zlib";
 import { pageTest } from "./support/browser.ts";
+import { makeUsers } from "./support/server.ts";
 
-/** A grey picture that a browser can draw. */
+/** A black picture that a browser can draw. */
 function picture(width: number, height: number): Buffer {
   const chunk = (type: string, data: Uint8Array) => {
     const body = Buffer.concat([Buffer.from(type), data]), frame = Buffer.alloc(8);
@@ -17,7 +18,7 @@ function picture(width: number, height: number): Buffer {
   head.writeUInt32BE(width, 0);
   head.writeUInt32BE(height, 4);
   head[8] = 8;
-  const data = deflateSync(Buffer.alloc((width + 1) * height, 120));
+  const data = deflateSync(Buffer.alloc((width + 1) * height));
   return Buffer.concat([Buffer.from("89504e470d0a1a0a", "hex"), chunk("IHDR", head), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))]);
 }
 
@@ -135,6 +136,38 @@ pageTest("files: go along when their message is forwarded, and are kept when tha
   const saving = bob.page.waitForEvent("download");
   await notes.getByRole("link", { name: "Save list.txt" }).click();
   assertEquals(await Deno.readTextFile(await (await saving).path()), "bread\n");
+}, ["--files", folder]);
+
+pageTest("files: one that stands still on its way is given up, and said to be; then it goes again", async (t) => {
+  const alice = await t.person();
+  await makeUsers(t.db, 1, "bob");
+  await alice.register("alice");
+  await alice.page.clock.install();
+  await alice.page.reload();
+  await alice.online();
+  await alice.begin("A person", "bob1");
+  // A network that swallows it.
+  const begun = Promise.withResolvers<void>();
+  await alice.page.route(/\/files\?/, () => begun.resolve());
+  await alice.page.locator(".composer input[type=file]").setInputFiles({ name: "list.txt", mimeType: "text/plain", buffer: Buffer.from("bread\n") });
+  await begun.promise;
+  const attached = alice.page.getByRole("list", { name: "Attached files" }).getByRole("listitem");
+  await alice.page.clock.fastForward("00:59");
+  assertEquals(await attached.getByRole("alert").count(), 0);
+  await alice.page.clock.fastForward("00:02");
+  await attached.getByRole("alert").getByText("The server cannot be reached.").waitFor();
+  await alice.page.unroute(/\/files\?/);
+  await alice.button("Try again").click();
+  await alice.page.locator(".composer button[type=submit]").click();
+  await alice.page.getByRole("link", { name: "Save list.txt" }).waitFor();
+
+  const picking = Promise.withResolvers<void>();
+  await alice.page.route(/\/files\?/, () => picking.resolve());
+  await alice.page.locator(".sidebar > header .profile").click();
+  await alice.page.locator("dialog input[type=file]").setInputFiles({ name: "me.png", mimeType: "image/png", buffer: picture(40, 20) });
+  await picking.promise;
+  await alice.page.clock.fastForward("01:01");
+  await alice.page.getByRole("dialog").getByRole("alert").getByText("The server cannot be reached.").waitFor();
 }, ["--files", folder]);
 
 Deno.test("page: the files' folder goes", () => Deno.remove(folder, { recursive: true }));

@@ -55,3 +55,16 @@ Deno.test("page: what is loaded before anything is shown is below 100 KB, compre
   for (const name of names) bytes += (await Deno.stat(`${dist}${name}.gz`)).size;
   assert(bytes < 100_000, `${bytes} bytes`);
 });
+
+Deno.test("page: browsers that are two and a half years old have all that it needs", async () => {
+  await buildPage();
+  // What Chrome 115, Firefox 120 or Safari 17 lack: without these a page does not start, or cannot show what it got.
+  const script =
+    /withResolvers|Promise\.try|canParse|URL\.parse|fromAsync|groupBy|Segmenter|Iterator\.|\.(values|keys|entries)\(\)\.\w|AbortSignal\.any|\.toBase64|RegExp\.escape/;
+  const style = /light-dark\(|@starting-style|field-sizing|text-wrap|anchor-name|^\s+&/m;
+  for (const name of ["app.js", "worker.js", "styles.css", "messages.css", "files.css", "chat.css"]) {
+    const young = name.endsWith(".js") ? script : style;
+    const [found] = young.exec((await Deno.readTextFile(`${root}src/web/dist/${name}`)).replace(/\/\*.*?\*\//gs, "")) ?? [];
+    assert(found === undefined, `${name}: ${found}`);
+  }
+});

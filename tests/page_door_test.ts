@@ -87,14 +87,15 @@ pageTest("what the server keeps of oneself is saved, three times in an hour", as
   await alice.page.locator(".sidebar > header .profile").click();
   for (let i = 0; i < 3; i++) {
     const [saving] = await Promise.all([alice.page.waitForEvent("download"), alice.button("Export my data").click()]);
-    assertEquals(saving.suggestedFilename(), "natter-export.jsonl");
+    assertMatch(saving.suggestedFilename(), /^natter-export(\(\d\))?\.jsonl$/);
     const lines = (await Deno.readTextFile(await saving.path())).trimEnd().split("\n").map((line) => JSON.parse(line));
     assertEquals([lines[0].what, lines[0].name, lines.at(-1).what], ["user", "alice", "end"]);
     await alice.page.getByText("Saved.").waitFor();
   }
   await alice.button("Export my data").click();
   await alice.page.getByText("You may export your data three times in an hour.").waitFor();
-  assertMatch(alice.complaints.splice(0).join(), /^Failed to load resource: the server responded with a status of 429/);
+  // Chromium says so, too.
+  assertEquals(alice.complaints.splice(0).filter((complaint) => !/status of 429/.test(complaint)), []);
 
   // Opened where the server cannot be spoken to.
   await alice.page.routeWebSocket(/./, (socket) => void socket.close());

@@ -1,4 +1,4 @@
-// The page in Firefox: what a user does every day. All else is tested in Chromium.
+// The page in Firefox: what a user does every day. All else is tested in Chromium, unless Firefox is chosen (CONTRIBUTING.md).
 
 import { Buffer } from "node:buffer";
 import { assertEquals } from "@std/assert";

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { partsOf } from "../src/web/links.ts";
-import { pageTest, type Person } from "./support/browser.ts";
+import { chromiumTest, pageTest, type Person } from "./support/browser.ts";
 import { eventually, makeUsers } from "./support/server.ts";
 
 /** What has the focus: its label, text or name. */
@@ -44,7 +44,7 @@ pageTest("the focus is never nowhere; Back closes a dialog, not the conversation
   // Back, Esc and the cross close a dialog; the focus returns to what opened it.
   const opener = alice.page.locator(".conversation > header .who");
   const dialog = alice.page.getByRole("dialog");
-  for (const close of [() => alice.page.goBack(), () => keyboard.press("Escape"), () => alice.button("Close").click()]) {
+  for (const close of [() => alice.back(), () => keyboard.press("Escape"), () => alice.button("Close").click()]) {
     await opener.click();
     await dialog.waitFor();
     await close();
@@ -92,7 +92,7 @@ pageTest("the focus is never nowhere; Back closes a dialog, not the conversation
   await alice.button("Settings").click();
   await eventually(() => alice.page.evaluate<boolean>("globalThis.isBack === true"), "back from the first one");
   await alice.page.getByRole("dialog", { name: "Settings" }).waitFor();
-  await alice.page.goBack();
+  await alice.back();
   await dialog.waitFor({ state: "detached" });
   await alice.page.getByRole("main", { name: "bob1" }).waitFor();
   // Esc that is held down goes no further back than to the list.
@@ -100,13 +100,13 @@ pageTest("the focus is never nowhere; Back closes a dialog, not the conversation
   await keyboard.press("Escape");
   await alice.page.getByText("Pick a conversation").waitFor();
   await alice.open("bob1");
-  await alice.page.goBack();
+  await alice.back();
   await alice.page.getByText("Pick a conversation").waitFor();
   await alice.logOut();
   await hasFocus(alice, "current-password");
 });
 
-pageTest("on a phone: Enter begins a line, Send keeps the keyboard", async (t) => {
+chromiumTest("a machine that can only be touched", "on a phone: Enter begins a line, Send keeps the keyboard", async (t) => {
   const li = await t.person({ viewport: { width: 360, height: 700 }, hasTouch: true, isMobile: true });
   await li.register("li");
   await li.begin("A person", "li");

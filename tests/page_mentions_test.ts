@@ -127,6 +127,19 @@ pageTest(
     await eventually(async () => await alice.page.title() === "(1) natter", "the title counts what speaks to her");
     await eventually(async () => (await alice.item("Hikers").locator(".badge").allTextContents()).includes("2"), "both are unread");
 
+    // One that did not speak to her speaks to her by an edit: she is told once, however often it is edited.
+    const edit = async (before: string, after: string) => {
+      await bob.message(before).locator(".more").tap();
+      await bob.page.getByRole("menuitem", { name: "Edit" }).tap();
+      await bob.page.locator(".composer textarea").fill(after);
+      await bob.button("Save").tap();
+      await bob.sees(after);
+    };
+    await edit("nobody in particular", "@alice in particular");
+    await eventually(async () => await alice.page.title() === "(2) natter", "the title counts that as well");
+    await edit("@alice in particular", "@alice above all");
+    assertEquals((await alice.page.evaluate<string[]>("shown")).slice(1), ["bob the builder: @alice in particular"]);
+
     // Another browser, which was told of nothing, knows it too, as soon as it can be found.
     const fresh = await t.person();
     await fresh.logIn("alice");
@@ -138,7 +151,7 @@ pageTest(
     }, "the mark in a fresh browser");
     await fresh.open("Hikers");
     await fresh.sees("are you there, @alice");
-    assertEquals(await fresh.page.locator(".text mark").allTextContents(), ["@alice"]);
+    assertEquals(await fresh.page.locator(".text mark").allTextContents(), ["@alice", "@alice"]);
     await mark(fresh).waitFor({ state: "detached" });
     await mark(alice).waitFor({ state: "detached" });
     await eventually(async () => await alice.page.title() === "natter", "it is read");
@@ -151,7 +164,7 @@ pageTest(
     await bob.sees("@alice again");
     await alice.page.getByRole("button", { name: "Archived" }).click();
     await mark(alice).waitFor();
-    assertEquals((await alice.page.evaluate<string[]>("shown")).length, 1);
+    assertEquals((await alice.page.evaluate<string[]>("shown")).length, 2);
     assertEquals(await alice.page.title(), "natter");
     await bob.message("@alice again").locator(".more").tap();
     await bob.page.getByRole("menuitem", { name: "Delete" }).tap();

@@ -8,10 +8,13 @@ import { eventually } from "./support/server.ts";
 /** Writes down the notifications that the browser shows, and lets them be clicked; and what it is told to write on the icon. */
 const OBSERVE = `
   globalThis.badge = undefined;
+  globalThis.told = 0;
   const { setAppBadge } = Navigator.prototype;
   Navigator.prototype.setAppBadge = function (count) {
     badge = count;
-    return setAppBadge.call(this, count);
+    told++;
+    // Firefox has none.
+    return setAppBadge?.call(this, count) ?? Promise.resolve();
   };
   globalThis.shown = [];
   globalThis.Notification = class extends Notification {
@@ -89,13 +92,20 @@ pageTest("notifications and the title tell of what is not seen, and of nothing e
   await hidden("visible");
   await title("natter");
 
+  // What is seen as it comes is not counted, not for a moment either: that costs more than all else of it.
+  const told = await alice.page.evaluate("told");
+  await bob.send("seen");
+  await alice.sees("seen");
+  assertEquals(await alice.page.evaluate("told"), told);
+
   await turn(alice, "Off");
   await bob.open("alice");
   await bob.send("three");
   await title("(1) natter");
   assertEquals((await shown(alice.page)).length, 3);
 
-  // Where the browser does not allow them there is nothing to turn on.
+  // Where the browser does not allow them there is nothing to turn on. Firefox would ask.
+  if (t.browser === "Firefox") return;
   await bob.button("Settings").click();
   await bob.page.getByText("The browser does not allow them for this page.").waitFor();
 });

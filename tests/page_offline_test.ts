@@ -1,7 +1,7 @@
 // The page without a network: it opens, shows what it has, and sends later; a new version of it is taken at the next load; it can be installed.
 
 import { assert, assertEquals } from "@std/assert";
-import { pageTest, type Person } from "./support/browser.ts";
+import { chromiumTest, pageTest, type Person } from "./support/browser.ts";
 import { eventually } from "./support/server.ts";
 
 const WITH_WORKER = { serviceWorkers: "allow" } as const;
@@ -76,7 +76,7 @@ pageTest(
   },
 );
 
-pageTest("the page can be installed: icons as Chromium wants them", async (t) => {
+chromiumTest("CDP", "the page can be installed: icons as Chromium wants them", async (t) => {
   const alice = await t.person(WITH_WORKER);
   const cdp = await alice.context.newCDPSession(alice.page);
   await isKept(alice);

@@ -3,7 +3,7 @@
 
 import { assertEquals } from "@std/assert";
 import type { Page, Worker } from "playwright-core";
-import { pageTest } from "./support/browser.ts";
+import { chromiumTest } from "./support/browser.ts";
 import { eventually } from "./support/server.ts";
 
 const ENDPOINT = "https://push.example.org/s/1";
@@ -40,6 +40,28 @@ async function pusher(page: Page): Promise<(data: object | string) => Promise<un
     });
 }
 
+/** In the worker: counts what is on the screen for certain. Whoever asks the browser for its notifications before that makes it forget one that is on its way there. */
+const COUNTING = `(() => {
+  const show = registration.showNotification;
+  globalThis.shown = 0;
+  registration.showNotification = async (...said) => {
+    await show.apply(registration, said);
+    globalThis.shown++;
+  };
+})()`;
+
+/** Pushes until it is shown: a page that comes to the front at this moment, as browsers have it when a tab is closed, takes away what is there; then once more. */
+async function pushUntil(shown: () => Promise<boolean>, what: string, push: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1;; tries++) {
+    await push();
+    try {
+      return void await eventually(shown, what, 3000);
+    } catch (error) {
+      if (tries === 4) throw error;
+    }
+  }
+}
+
 /** In the worker: no test can click on what the system shows. What only a real click may do is noted: which page came to the front, which was opened. */
 const CLICK = `async (tag) => {
   const did = [];
@@ -57,7 +79,8 @@ const CLICK = `async (tag) => {
   return [...did, ...(await shown()).map(() => "it is still shown")];
 }`;
 
-pageTest(
+chromiumTest(
+  "what goes on in a service worker",
   "a click on what was pushed opens the conversation: in the page that is there, also if it knows nothing of it yet, or in a new one",
   async (t) => {
     const alice = await t.person({ serviceWorkers: "allow", permissions: ["notifications"] });
@@ -71,17 +94,8 @@ pageTest(
     const [worker] = alice.context.serviceWorkers() as [Worker];
     const push = await pusher(alice.page);
     const shown = () => worker.evaluate<string[]>("registration.getNotifications().then((all) => all.map(({ title, tag }) => `${tag} ${title}`))");
-    // A page that comes to the front at this moment, as browsers have it when a tab is closed, takes it away: then it is pushed again.
-    const saying = async (data: object | string, what: string) => {
-      for (let tries = 1;; tries++) {
-        await push(data);
-        try {
-          return await eventually(async () => (await shown()).includes(what), `a notification "${what}"`, 3000);
-        } catch (error) {
-          if (tries === 4) throw error;
-        }
-      }
-    };
+    const saying = (data: object | string, what: string) =>
+      pushUntil(async () => (await shown()).includes(what), `a notification "${what}"`, () => push(data));
     const pushed = (id: number, name: string) => saying({ to: 1, id, name, messageid: 5, ts: 1 }, `u${id} ${name}`);
     const click = (tag: string) => worker.evaluate<string[]>(`(${CLICK})("${tag}")`);
     const { url } = t.server;
@@ -127,7 +141,7 @@ pageTest(
   },
 );
 
-pageTest("who closes the page may be told of messages, with or without what is said", async (t) => {
+chromiumTest("what goes on in a service worker", "who closes the page may be told of messages, with or without what is said", async (t) => {
   const rows = () => t.db.query("select endpoint, text from push");
   const alice = await t.person({ serviceWorkers: "allow", permissions: ["notifications"] });
   await alice.page.addInitScript(standIn, ENDPOINT);
@@ -160,11 +174,17 @@ pageTest("who closes the page may be told of messages, with or without what is s
     alice.page.evaluate<unknown>(
       "navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((all) => all.map(({ title, body, tag }) => [tag, title, body]).sort())",
     );
-  await push({ to: 1, id: 2, name: "bob", messageid: 5, ts: 1 });
-  await push({ to: 1, id: 2, name: "bob", messageid: 6, ts: 2, msg: "are you there?" });
-  await push({ to: 1, id: 2, name: "bob", groupid: 7, groupname: "hikers", messageid: 8, ts: 3, msg: "Saturday?" });
-  await push("what nobody can read");
-  await eventually(async () => (await shown() as unknown[]).length === 3, "three notifications");
+  const [worker] = alice.context.serviceWorkers() as [Worker];
+  await worker.evaluate(COUNTING);
+  let pushed = 0;
+  await pushUntil(async () => (await shown() as unknown[]).length === 3, "three notifications", async () => {
+    await push({ to: 1, id: 2, name: "bob", messageid: 5, ts: 1 });
+    await push({ to: 1, id: 2, name: "bob", messageid: 6, ts: 2, msg: "are you there?" });
+    await push({ to: 1, id: 2, name: "bob", groupid: 7, groupname: "hikers", messageid: 8, ts: 3, msg: "Saturday?" });
+    await push("what nobody can read");
+    pushed += 4;
+    await eventually(async () => await worker.evaluate<number>("shown") === pushed, "all are shown");
+  });
   assertEquals(await shown(), [
     ["", "New message", "New message"],
     ["g7", "hikers", "bob: Saturday?"],

@@ -27,6 +27,14 @@ async function title(person: Person, wanted: string): Promise<void> {
   await eventually(async () => await person.page.title() === wanted, `the title ${wanted}, not ${await person.page.title()}`);
 }
 
+/** Counts the conversations of the list when there are some. */
+const FIRST = `
+  const observer = new MutationObserver(() => {
+    globalThis.first = document.querySelectorAll(".list .item").length;
+    if (first > 0) observer.disconnect();
+  });
+  observer.observe(document, { childList: true, subtree: true });`;
+
 pageTest("opened at the first unread message, in any browser at the same; read is what was on the screen; the other one sees ticks", async (t) => {
   const [desk, phone, bob] = [await t.person(), await t.person({ viewport: { width: 600, height: 700 } }), await t.person()];
   await desk.register("alice");
@@ -154,6 +162,13 @@ pageTest("a new login lists all there is, newest first, strangers too; muted, pi
     assertEquals(names, Array.from({ length: 130 }, (_, i) => `user${130 - i}`));
     await title(phone, "(130) natter");
 
+    // Who opens the page again waits for those that a screen has room for.
+    await phone.page.addInitScript(FIRST);
+    await phone.page.reload();
+    await phone.item("user1").waitFor({ state: "attached" });
+    assertEquals(await phone.page.evaluate("first"), 30);
+    assertEquals(await phone.page.locator(".list .item-name").allTextContents(), names);
+
     const [one, two] = [await as(0), await as(1)];
     await desk.page.evaluate("shown.length = 0");
     await one.chat({ id: Number(alice.id) }, "ring");
@@ -196,7 +211,9 @@ pageTest("a new login lists all there is, newest first, strangers too; muted, pi
     await phone.page.keyboard.press("Escape");
     assertEquals((await desk.page.locator(".list .item-name").allTextContents()).slice(0, 2), ["user2", "user1"]);
     await desk.item("user1").focus();
-    await desk.page.keyboard.press("Shift+F10");
+    // Firefox leaves the key to the desktop, which is not asked here.
+    if (t.browser === "Firefox") await desk.item("user1").dispatchEvent("contextmenu");
+    else await desk.page.keyboard.press("Shift+F10");
     await desk.page.getByRole("menuitem", { name: "Archive" }).click();
     for (const person of [desk, phone]) await person.item("user1").waitFor({ state: "detached" });
     await one.chat({ id: Number(alice.id) }, "from the archive");

@@ -4,17 +4,18 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { ConnectionLost, type Conversation as Talk, type Friend, type Group, NatterError } from "../src/client/natter_client.ts";
 import { withAround, withDeletion, withEdit, withNewer, withNewest, withOlder, withReactions, withStored } from "../src/web/state/lines.ts";
+import { Meanwhile } from "../src/web/state/meanwhile.ts";
 import { withHeard, withRead, withTalk, withWritten } from "../src/web/state/marks.ts";
 import { type Conversation, type Line, moment, newConversation, rowsOf } from "../src/web/state/model.ts";
 import { forget } from "../src/web/state/storage.ts";
 import { Store } from "../src/web/state/store.ts";
-import { clockByHand } from "./support/clock.ts";
+import { clockByHand, wallClockAhead } from "./support/clock.ts";
 import { eventually } from "./support/server.ts";
 
 const ME = 1, BOB = 2;
 
 /** A part of the page that speaks to its client. Its types are those of a browser, which there are none of here. */
-async function part(name: "Groups" | "Names" | "Overview" | "People") {
+async function part(name: "Deeds" | "Groups" | "Names" | "Overview" | "Pages" | "People" | "Talk" | "Typing") {
   return (await import(`../src/web/state/${name.toLowerCase()}.ts`))[name];
 }
 
@@ -163,7 +164,7 @@ Deno.test("page: what one user has read is not told in the name of another, who 
     },
   });
   const account = { client: client(ME) };
-  const overview = new (await part("Overview"))(store, account);
+  const overview = new (await part("Overview"))(store, account, new Meanwhile());
   const group = { ...newConversation("g7", "cooks"), last: line(9) };
   const enter = async (id: number) => {
     account.client = client(id);
@@ -192,15 +193,96 @@ Deno.test("page: what one user has read is not told in the name of another, who 
   assertEquals(told.slice(1), [[BOB, { groupid: 7 }, 9]], "who logs out has read what was on the screen");
 });
 
+Deno.test("page: what was read is told again when the server puts it off, and not when it refuses it", async () => {
+  using clock = clockByHand();
+  const store = new Store();
+  const answers = [new NatterError(19, "not now", 1000), new NatterError(15, "too many requests", 2000), new NatterError(18, "no member")];
+  const told: number[] = [];
+  const read = (_of: unknown, messageid: number) => {
+    told.push(messageid);
+    return Promise.reject(answers.shift());
+  };
+  const conversations = () => Promise.resolve({ conversations: [], more: false });
+  store.update({
+    conversations: new Map([["g7", { ...newConversation("g7", "cooks"), last: line(9) }]]),
+    groups: new Map([[7, { id: 7 } as Group]]),
+  });
+  const overview = new (await part("Overview"))(store, { client: { conversations, read, state: { state: "online" } } }, new Meanwhile());
+  overview.entered();
+  await clock.pass(1);
+  overview.saw("g7", 9);
+  await clock.pass(1000);
+  assertEquals(told, [9]);
+  await clock.pass(1000);
+  assertEquals(told, [9, 9]);
+  await clock.pass(60_000);
+  assertEquals(told, [9, 9, 9]);
+});
+
 Deno.test("page: a list whose answer is late on a connection that stands is asked for again", async () => {
   using clock = clockByHand();
   const store = new Store();
   let asked = 0;
   const conversations = () => ++asked === 1 ? Promise.reject(new ConnectionLost("timeout")) : Promise.resolve({ conversations: [], more: false });
-  const overview = new (await part("Overview"))(store, { client: { conversations, state: { state: "online" } } });
+  const overview = new (await part("Overview"))(store, { client: { conversations, state: { state: "online" } } }, new Meanwhile());
   overview.entered();
   await clock.pass(5000);
   assertEquals([asked, overview.complete], [2, true]);
+});
+
+Deno.test("page: what is done to messages while they are asked for is done to what comes: the answer may not know of it", async () => {
+  const store = new Store();
+  const meanwhile = new Meanwhile();
+  const history = Promise.withResolvers<object>(), conversations = Promise.withResolvers<object>();
+  const client = { history: () => history.promise, conversations: () => conversations.promise, state: { state: "online" } };
+  const account = { client, keep: () => {} };
+  store.update({ me: { id: ME, name: "me" }, conversations: new Map([["u2", newConversation("u2", "bob")]]) });
+  const overview = new (await part("Overview"))(store, account, meanwhile);
+  const pages = new (await part("Pages"))(store, account, meanwhile);
+  const deeds = new (await part("Deeds"))(store, account, overview);
+  overview.refresh = () => {};
+  overview.entered();
+  const loaded = Promise.all([pages.newest("u2"), pages.quote("u2", 1)]);
+  meanwhile.happens(() => deeds.deleted({ id: BOB, toid: ME, messageid: 1, seq: 1 }));
+  meanwhile.happens(() => deeds.edited({ id: BOB, toid: ME, messageid: 2, msg: "other", edited: 9, seq: 2 }));
+  meanwhile.happens(() => deeds.deleted({ id: BOB, toid: ME, messageid: 3, seq: 3 }));
+  conversations.resolve({ conversations: [{ toid: BOB, name: "bob", last: line(3), unread: 0, read: 3 }], more: false });
+  await eventually(() => overview.complete, "the list");
+  assertEquals(store.conversation("u2")?.last, undefined);
+  history.resolve({ messages: [line(1), line(2), line(3)], events: [], more: false });
+  await loaded;
+  const { lines: shown, quoted } = store.conversation("u2")!;
+  assertEquals(shown.map(({ msg, deleted }) => [msg, deleted]), [["", true], ["other", undefined], ["", true]]);
+  assertEquals(quoted.get(1)?.deleted, true);
+});
+
+Deno.test("page: a telling that somebody types lasts five seconds, whatever the clock says; what one types oneself is told", async () => {
+  using time = clockByHand();
+  using clock = wallClockAhead();
+  let told = 0;
+  const store = new Store();
+  const typing = new (await part("Typing"))(store, { client: { signal: () => told++ } });
+  store.update({ me: { id: ME, name: "me" }, conversations: new Map([["u2", newConversation("u2", "bob")]]) });
+  typing.heard({ id: BOB, toid: ME, msg: "typing" });
+  typing.tell("u2");
+  clock.by(-3_600_000);
+  await time.pass(5001);
+  typing.tell("u2");
+  assertEquals([store.state.typing.size, told], [0, 2]);
+});
+
+Deno.test("page: where the log has gaps nothing of what was here stays, for it may be deleted: not what is looked at, nor what it answers", async () => {
+  const store = new Store();
+  const client = { conversations: () => Promise.reject(new ConnectionLost("closed")), state: { state: "offline" } };
+  const talk = new (await part("Talk"))(store, { client });
+  const own = [line(0, { id: ME, mid: "1", state: "sending" })];
+  const opened = { ...newConversation("u2", "bob"), lines: lines(1, 90), own, history: "loaded" as const, quoted: new Map([[1, line(1)]]) };
+  store.update({ me: { id: ME, name: "me" }, conversations: new Map([["u2", opened]]), open: "u2" });
+  talk.entered();
+  assertEquals(store.conversation("u2")?.lines.length, 90, "without gaps all that follows is told");
+  talk.anew("missed");
+  const { lines: left, quoted, own: kept } = store.conversation("u2")!;
+  assertEquals([left, quoted.size, kept], [[], 0, own]);
 });
 
 Deno.test("page: who is put out while the members are on their way is not among them", async () => {
@@ -220,6 +302,17 @@ Deno.test("page: who is put out while the members are on their way is not among 
   answer.resolve({ count: 2, members: [member(ME), member(BOB)], more: false });
   await loading;
   assertEquals([store.state.members.get(7)?.members.map(({ id }) => id), store.state.groups.get(7)?.count], [[ME], 1]);
+});
+
+Deno.test("page: lists that another device has changed are asked for again when the server puts it off: nobody repeats that they are others", async () => {
+  const store = new Store();
+  const friend: Friend = { id: BOB, name: "bob", state: "offline", lastseen: null };
+  // The import may take its time: nobody would look at a promise that is rejected meanwhile.
+  const People = await part("People");
+  const answers = [Promise.reject(new NatterError(19, "not now", 1)), Promise.resolve({ friends: [friend], groups: [], blocked: [], invited: [] })];
+  const people = new People(store, { client: { contacts: () => answers.shift() } });
+  await people.changed("contacts");
+  assertEquals([...store.state.friends.keys()], [BOB]);
 });
 
 Deno.test("page: names that the server puts off are asked for again; who is not there keeps nobody else from being named", async () => {

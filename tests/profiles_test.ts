@@ -56,7 +56,7 @@ databaseTest("REPORT: what one may see, as it was then, once; natter reports lis
   await using a = await server.client(alice!, { proto: 3 });
   await using b = await server.client(bob!, { proto: 3 });
   await using e = await server.client(eve!, { proto: 3 });
-  const { messageid } = await b.request({ msgid: 6, toid: alice!.id, msg: "buy\ncheap" });
+  const { messageid } = await b.request({ msgid: 6, toid: alice!.id, msg: "buy\ncheap \u009b2J\u202e" });
   const report = (client: typeof a, number: unknown, reason = "spam") => client.request({ msgid: 46, messageid: number, reason });
   assertEquals((await report(e, messageid)).errno, 26, "not told to her");
   assertEquals((await report(a, 2 ** 40)).errno, 26);
@@ -75,7 +75,7 @@ databaseTest("REPORT: what one may see, as it was then, once; natter reports lis
     String(messageid),
     `${bob!.name} (${bob!.id})`,
     `to ${alice!.id}`,
-    '"buy\\ncheap"',
+    '"buy\\ncheap \\u009b2J\\u202e"',
   ]);
   assertEquals(more, []);
   for (let i = 0; i < 7; i++) await report(a, messageid);

@@ -11,11 +11,14 @@ import { countOnline, eventually, makeUsers, stateOf, type TestUser } from "./su
 const HEARTBEAT = 1, SEEN = 2 * HEARTBEAT * 1000 + 1000, RETURN = 2000, NEWS = 3500;
 /** When users come back after the cable was pulled (ms). */
 const RETURNS = [0, 1000, 1900, 2500];
-/** TCP gives up a silent peer: one that it asks after 2 s of idleness, 2 times, 1 s apart; one that it has something for after 3 retries. */
+/**
+ * TCP gives up a silent peer: one that it asks after 2 s of idleness, 6 times, 1 s apart; one that it has something for after 3 retries. The first question may
+ * be due when the cable is pulled: it is 6 s at least until an idle one is given up, twice what is waited for before it is looked at.
+ */
 const PATIENCE = {
   "net.ipv4.tcp_keepalive_time": 2,
   "net.ipv4.tcp_keepalive_intvl": 1,
-  "net.ipv4.tcp_keepalive_probes": 2,
+  "net.ipv4.tcp_keepalive_probes": 6,
   "net.ipv4.tcp_retries2": 3,
 };
 /** By then it has (ms). */

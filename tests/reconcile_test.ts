@@ -8,25 +8,48 @@ import { eventually, holderOf, makeUsers, setHolder, startServer, stateOf, type 
 
 const TIMES = { renew: 100, kicks: 100, reconcile: 200, news: 250 };
 
-databaseTest("reconciling: a row that claims a session which the node does not hold is released, and friends are told", async (db) => {
-  const watch = new StoreWatch();
-  await using s = await startServer(db, {}, { store: watch.wrap, times: TIMES });
-  const [user, friend] = await makeUsers(db, 2) as [TestUser, TestUser];
-  await using watcher = await s.client(friend);
-  // No pass before the friend has seen the user online.
+/** Does something while a pass waits to begin: no pass comes between its steps. `ask` has the pass come, where none does by itself. */
+async function heldPasses(watch: StoreWatch, work: () => Promise<void>, ask: () => void = () => {}): Promise<void> {
   const open = Promise.withResolvers<void>();
   watch.around = async (call) => {
     if (call.name === "sessions") await open.promise;
     return await call.run();
   };
   watch.forget();
+  ask();
   await eventually(() => watch.made.includes("sessions"), "a pass");
-  await setHolder(db, user.id, { session: "nobody", node: "test" });
-  await watcher.request({ msgid: 7, friendid: user.id });
+  await work();
   open.resolve();
+}
+
+databaseTest("reconciling: a row that claims a session which the node does not hold is released, and friends are told", async (db) => {
+  const watch = new StoreWatch();
+  await using s = await startServer(db, {}, { store: watch.wrap, times: TIMES });
+  const [user, friend] = await makeUsers(db, 2) as [TestUser, TestUser];
+  await using watcher = await s.client(friend);
+  await heldPasses(watch, async () => {
+    await setHolder(db, user.id, { session: "nobody", node: "test" });
+    await watcher.request({ msgid: 7, friendid: user.id });
+  });
   await eventually(async () => await stateOf(db, user.id) === "offline", "released", 5000);
   const news = await watcher.next((m) => m.msgid === 15);
   assertEquals([news.id, news.state], [user.id, "offline"]);
+});
+
+databaseTest("reconciling: what is lost while a pass is under way is looked for in another one, at once", async (db) => {
+  const watch = new StoreWatch();
+  let returned = () => {};
+  const bus: typeof LocalHub.prototype.join = (node, listener) => {
+    returned = () => listener.returned();
+    return new LocalHub().join(node, listener);
+  };
+  await using _s = await startServer(db, {}, { store: watch.wrap, times: { ...TIMES, reconcile: 3600_000 }, bus });
+  await heldPasses(watch, () => {
+    watch.forget();
+    returned();
+    return Promise.resolve();
+  }, () => returned());
+  await eventually(() => watch.made.includes("sessions"), "another pass");
 });
 
 databaseTest("reconciling: who has gone, and waits to be set offline, is left to that", async (db) => {
@@ -65,12 +88,22 @@ databaseTest("reconciling: a session whose row names another is closed", async (
   assertEquals((await untouched.request({ msgid: 13 })).msgid, 14);
 });
 
-databaseTest("reconciling: a row that was set offline under a living session is claimed anew", async (db) => {
-  await using s = await startServer(db, {}, { times: TIMES });
-  const [user] = await makeUsers(db, 1) as [TestUser];
+databaseTest("reconciling: a row that was set offline under a living session is claimed anew, and friends are told", async (db) => {
+  const watch = new StoreWatch();
+  await using s = await startServer(db, {}, { store: watch.wrap, times: TIMES });
+  const [user, friend] = await makeUsers(db, 2) as [TestUser, TestUser];
+  await using watcher = await s.client(friend);
+  await watcher.request({ msgid: 7, friendid: user.id });
   await using client = await s.client(user);
-  await setHolder(db, user.id, undefined);
+  assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
+  await heldPasses(watch, async () => {
+    await setHolder(db, user.id, undefined);
+    const [seen] = (await watcher.request({ msgid: 17 })).friends as { state: string }[];
+    assertEquals(seen?.state, "offline");
+  });
   await eventually(async () => await stateOf(db, user.id) === "online", "claimed anew", 5000);
+  const news = await watcher.next((m) => m.msgid === 15);
+  assertEquals([news.id, news.state], [user.id, "online"]);
   assertEquals((await client.request({ msgid: 13 })).msgid, 14);
   await client.close();
   await eventually(async () => await stateOf(db, user.id) === "offline", "and offline when it goes", 1000);
@@ -83,6 +116,25 @@ databaseTest("reconciling: a message whose wake-up was lost is delivered", async
   const store = await db.open();
   await store.append([{ sender: ada.id, toid: bob.id, msg: "from elsewhere", ts: Date.now() }]);
   assertEquals((await client.next((m) => m.msgid === 6)).msg, "from elsewhere");
+});
+
+databaseTest("the lease is renewed while a sweep, or a pass, takes long", async (db) => {
+  for (const slow of ["sweep", "sessions"] as const) {
+    const watch = new StoreWatch();
+    const open = Promise.withResolvers<void>();
+    watch.around = async (call) => {
+      if (call.name === slow) await open.promise;
+      return await call.run();
+    };
+    await using _s = await startServer(db, {}, { store: watch.wrap, times: { ...TIMES, lease: 0 } });
+    try {
+      await eventually(() => watch.made.includes(slow), slow);
+      watch.forget();
+      await eventually(() => watch.made.filter((name) => name === "renew").length >= 2, "renewed");
+    } finally {
+      open.resolve();
+    }
+  }
 });
 
 Deno.test({

@@ -117,6 +117,8 @@ waitingDatabaseTests("search in the store", {
     await indexed(store);
     for (const messageid of ids.slice(0, 3)) assertEquals((await store.act({ what: "delete", by: ada, messageid, at: 2 })).errno, "OK");
     await indexed(store);
+    // Nothing waits in a log: all entries have their rows, and these go.
+    await store.prune(0, undefined, 1);
     await t.query("delete from inbox");
     let deleted = 0;
     for (let place: PrunePlace | undefined, more = true; more;) {

@@ -3,10 +3,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import type { Store } from "../src/store/store.ts";
-import { type TestDatabase, testDatabase } from "./support/databases.ts";
+import { addUsers, type TestDatabase, testDatabase } from "./support/databases.ts";
 import { run } from "./support/program.ts";
 import { spawnServer } from "./support/server.ts";
-import { addDevice, claim, confirm, history, logOf, place, stored } from "./support/stores.ts";
+import { addDevice, claim, confirm, group, history, logOf, place, stored } from "./support/stores.ts";
 
 const fixture = (name: string) => Deno.readTextFileSync(new URL(`fixtures/${name}`, import.meta.url));
 const SQL = fixture("sqlite_0_1.sql");
@@ -82,7 +82,7 @@ Deno.test("a file that 0.1 left when it was killed under load: logs, places, con
   assertEquals((await t.query("select userid from device where session is not null order by userid")).map((row) => row.userid), online);
   assertEquals((await t.query("select id from user where state = 'online' order by id")).map((row) => row.id), online);
   await sameAsSaid(store);
-  assertEquals(await store.join("n1"), 6);
+  assertEquals((await store.join("n1")).length, 6);
   assertEquals(await t.query("select id from user where state = 'online'"), []);
   for (const { hash, userid, expires } of tokens) {
     const owner = await store.findUserByToken(hash, 0);
@@ -175,6 +175,32 @@ for (const [version, make] of [[1, versionOne], [2, versionTwo]] as const) {
     await sameAsSaid(await t.open());
   });
 }
+
+Deno.test("a file in which only texts of two waited for their rows: they have them, and those of groups are entries once", async () => {
+  await using t = await testDatabase("sqlite");
+  const store = await t.open();
+  const [ada, bob] = await addUsers(store, "ada", "bob");
+  await group(t, store, ada!, bob!);
+  await store.close();
+  // As the version before left it: 3 was said in the group and filed what was before it; 4 and 5 wait; ada has two devices, and has confirmed the first.
+  const db = new DatabaseSync(t.url.slice("sqlite:".length));
+  db.exec(`INSERT INTO message (id, sender, toid, groupid, ts, msg) VALUES
+        (1, ${ada}, ${bob}, NULL, 1, '1'), (2, ${ada}, ${bob}, NULL, 1, '2'), (3, ${ada}, NULL, 1, 1, '3'), (4, ${ada}, ${bob}, NULL, 1, '4'),
+        (5, ${bob}, ${ada}, NULL, 1, '5');
+      INSERT INTO inbox (userid, seq, messageid) VALUES (${bob}, 1, 1), (${bob}, 2, 2), (${bob}, 3, 3), (${ada}, 2, 2), (${ada}, 3, 3);
+      UPDATE user SET filed_seq = 3, filed = 2 WHERE id IN (${ada}, ${bob});
+      UPDATE user SET many = 1, confirmed_seq = 4, trimmed_seq = 4 WHERE id = ${ada};
+      DELETE FROM inbox WHERE userid = ${ada};
+      PRAGMA user_version = 15`);
+  db.close();
+  const next = await t.open();
+  const texts = async (id: number) => (await logOf(next, id, 0, 100, 1e6)).map((m) => [m.seq, m.msg]);
+  assertEquals([await texts(bob!), await texts(ada!)], [[[1, "1"], [2, "2"], [3, "3"], [4, "4"]], [[5, "5"]]]);
+  assertEquals((await history(next, bob!, { toid: ada! }, {}, 10, 1e6)).messages.map((m) => m.msg), ["1", "2", "4", "5"]);
+  const [said] = await next.append([{ sender: ada!, groupid: 1, msg: "6", ts: 1 }]);
+  assert(said!.errno === "OK");
+  assertEquals(said!.receivers.map((r) => [r.userId, r.seq]), [[ada, 6], [bob, 5]]);
+});
 
 Deno.test("a file that was brought to the newest version has the tables of a new one", async () => {
   await using t = await testDatabase("sqlite");
@@ -287,4 +313,11 @@ Deno.test("a backup of a file of 0.1 leaves it as it is, and is one of 0.1", asy
   other.exec("CREATE TABLE a (b)");
   const { code, stderr } = await run(["backup", copy, "--database", `sqlite:${path}.other`]);
   assertEquals([code, stderr.includes("no database of natter")], [1, true]);
+});
+
+Deno.test("a user's groups are read with the roles from one index, in which they lie together", async () => {
+  await using t = await testDatabase("sqlite");
+  await t.open();
+  const plan = await t.query("EXPLAIN QUERY PLAN SELECT g.grouprole FROM groupuser g JOIN allgroup a ON a.id = g.groupid WHERE g.userid = 1");
+  assertStringIncludes(String(plan[0]?.detail), "COVERING INDEX groupuser_userid");
 });

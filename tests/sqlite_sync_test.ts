@@ -25,6 +25,11 @@ async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> 
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+/** Keeps the event loop for more than its share. */
+function spend(): void {
+  for (const begun = performance.now(); !spent() || performance.now() - begun < 2 * SHARE_MS;);
+}
+
 /** From now on what is written to the disk stays on its way: until its entry in `syncs` is resolved, or rejected. */
 function slowDisk(): Disposable & { syncs: PromiseWithResolvers<void>[] } {
   const { syncData } = Deno.FsFile.prototype;
@@ -120,10 +125,48 @@ Deno.test("who reads waits for the disk once, however much is written and done m
     while (disk.syncs.length === 0) await turn();
     const second = add(2), readings = Promise.all([all(), all()]);
     // More than its share, so that what comes behind the disk waits for a later turn.
-    for (const begun = performance.now(); !spent() || performance.now() - begun < 2 * SHARE_MS;);
+    spend();
     disk.syncs[0].resolve();
     await first;
     assertEquals(await readings, [[1], [1]]);
+    while (disk.syncs.length === 1) await turn();
+    disk.syncs[1].resolve();
+    await second;
+    await db.close();
+  }));
+
+Deno.test("who wrote has the answer before those who waited to read go on", () =>
+  withFolder(async (folder) => {
+    const { db, add } = tableOn(`${folder}/t.db`);
+    using disk = slowDisk();
+    const done: string[] = [];
+    // Through the layers above it an answer takes some microtasks.
+    const hops = async () => {
+      for (let i = 0; i < 20; i++) await undefined;
+    };
+    const first = add(1).then(hops).then(() => done.push("told"));
+    while (disk.syncs.length === 0) await turn();
+    const readings = [1, 2].map((n) => db.read(() => done.push(`read ${n}`)));
+    disk.syncs[0].resolve();
+    await Promise.all([first, ...readings]);
+    assertEquals(done, ["told", "read 1", "read 2"]);
+    await db.close();
+  }));
+
+Deno.test("a transaction goes before those who wait for a turn to read, and not again before one of them has read", () =>
+  withFolder(async (folder) => {
+    const { db, add, all } = tableOn(`${folder}/t.db`);
+    await all();
+    using disk = slowDisk();
+    spend();
+    // It finds the share spent.
+    const reading = all(), first = add(1);
+    while (disk.syncs.length === 0) await turn();
+    const second = add(2);
+    spend();
+    disk.syncs[0].resolve();
+    await first;
+    assertEquals(await reading, [1]);
     while (disk.syncs.length === 1) await turn();
     disk.syncs[1].resolve();
     await second;

@@ -9,9 +9,11 @@ import { eventually, makeUsers, startServer, type TestUser } from "./support/ser
 
 const MEMBERS = 1000;
 
-databaseTest(`statements: one message to a group of ${MEMBERS} is one row in message, and a row per inbox`, async (db) => {
+databaseTest(`statements: one message to a group of ${MEMBERS} is one row in message, and at most one for each inbox`, async (db) => {
   const watch = new StoreWatch();
-  await using s = await startServer(db, { limits: "off" }, { store: watch.wrap });
+  // What the node asks by itself may come in between.
+  const times = { kicks: 60_000, renew: 60_000 };
+  await using s = await startServer(db, { limits: "off" }, { store: watch.wrap, times });
   const users = await makeUsers(db, MEMBERS) as TestUser[];
   await using sender = await s.client(users[0]!);
   const { groupid } = await sender.request({ msgid: 8, groupname: "all", groupdesc: "" });
@@ -21,7 +23,8 @@ databaseTest(`statements: one message to a group of ${MEMBERS} is one row in mes
   assertEquals((await sender.request({ msgid: 10, groupid, msg: "hello all" })).errno, 0);
   assertEquals(watch.made, ["append"]);
   assertEquals(Number((await db.query("select count(*) as n from message"))[0]?.n), 1);
-  assertEquals(Number((await db.query("select count(*) as n from inbox"))[0]?.n), MEMBERS - 1);
+  // On SQLite it stands in the tail.
+  assertEquals(Number((await db.query("select count(*) as n from inbox"))[0]?.n), db.kind === "sqlite" ? 0 : MEMBERS - 1);
 });
 
 databaseTest(`statements: the coming and going of a user with ${MEMBERS} friends is one look-up`, async (db) => {

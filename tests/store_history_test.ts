@@ -1,7 +1,7 @@
 // The contract of the store, on both databases: history, and pruning it.
 
 import { assert, assertEquals } from "@std/assert";
-import type { Append, PrunePlace } from "../src/store/store.ts";
+import type { Append, HistoryPage, PrunePlace } from "../src/store/store.ts";
 import { addUsers, databaseTest } from "./support/databases.ts";
 import { claim, confirm, group, history, logOf, stored } from "./support/stores.ts";
 
@@ -30,6 +30,25 @@ databaseTest("history shows both directions, newest page first, each page oldest
   }
   const [first] = (await history(store, ada, { groupid: pub }, {}, 100)).messages;
   assertEquals(first, { messageid: first.messageid, id: ada, name: "ada", groupid: pub, msg: "group 0", ts: 0, mid: "0" });
+});
+
+databaseTest("history for who is shown no stones goes on behind however many are left out", async (t) => {
+  const store = await t.open();
+  const [ada, bob] = await addUsers(store, "ada", "bob");
+  const say = (msg: string, count: number) => store.append(Array.from({ length: count }, (_, ts) => ({ sender: ada, toid: bob, msg, ts })));
+  await say("first", 1);
+  for (let i = 0; i < 5; i++) await say("deleted", 1000);
+  await say("last", 1);
+  await t.query("update message set deleted = 1, msg = '' where msg = 'deleted'");
+  const texts = async (part: Parameters<typeof store.history>[2]) => {
+    const page = await store.history(bob, { toid: ada }, part, 1, 1e9, false) as HistoryPage;
+    return [page.messages.map((m) => m.what === undefined ? m.msg : ""), page.more, page.messages[0]!.messageid] as const;
+  };
+  const [newest, more, last] = await texts({});
+  assertEquals([newest, more], [["last"], true]);
+  const [oldest, none, first] = await texts({ before: last });
+  assertEquals([oldest, none], [["first"], false]);
+  assertEquals(await texts({ after: first }), [["last"], false, last]);
 });
 
 databaseTest("pruning deletes what is old and waits in no inbox, a piece at a time", async (t) => {

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import type { Append, Store } from "../src/store/store.ts";
 import { addUsers, type DatabaseKind, databaseTest } from "./support/databases.ts";
 import { ModelUser } from "./support/store_model.ts";
-import { group, logOf, release, tryClaim } from "./support/stores.ts";
+import { group, release, tryClaim } from "./support/stores.ts";
 
 const LIMITS = { maxInbox: 4, maxDevices: 2 };
 const USERS = 3;
@@ -31,6 +31,8 @@ const step = fc.oneof(
       to: fc.array(fc.record({ who, to: fc.nat({ max: USERS }) }), { minLength: 1, maxLength: 8 }),
     }),
   },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("react" as const), elsewhere: fc.nat({ max: 3 }), back: fc.nat({ max: 5 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("move" as const), who: fc.integer({ min: 1, max: USERS - 1 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("remove" as const), who, device }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("password" as const), who, keep: fc.option(device) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("file" as const, "reopen" as const) }) },
@@ -40,6 +42,10 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 /** One life of the users, in the store and in the model. */
 class Life {
   readonly users: ModelUser[];
+  /** Who is in the group. */
+  readonly members = new Set([...Array(USERS).keys()]);
+  /** What was said, to whom, and whether its sender has reacted to it. */
+  readonly #texts: { messageid: number; who: number; to: number; reacted: boolean }[] = [];
   #clock = 1000;
   #said = 0;
   #sessions = 0;
@@ -100,7 +106,7 @@ class Life {
     const results = await store.append(appends);
     for (const [n, { who, to }] of batch.entries()) {
       const { msg } = appends[n]!;
-      const takers = to < USERS ? [to] : this.users.keys().filter((i) => i !== who).toArray();
+      const takers = to < USERS ? [to] : [...this.members].filter((i) => i !== who);
       const took: [number, number, number][] = [];
       const take = (i: number, own: boolean) => {
         const seq = this.users[i]!.take(msg, own);
@@ -108,6 +114,10 @@ class Life {
         return seq !== undefined;
       };
       const result = results[n]!;
+      if (to === USERS && !this.members.has(who)) {
+        assertEquals(result.errno, "NOT_MEMBER");
+        continue;
+      }
       if (to < USERS && !take(to, false)) {
         assertEquals(result.errno, "FULL");
         continue;
@@ -115,8 +125,38 @@ class Life {
       if (to === USERS) { for (const i of takers) take(i, false); }
       if (this.users[who]!.many && to !== who) take(who, true);
       assert(result.errno === "OK");
+      this.#texts.push({ messageid: result.messageid, who, to, reacted: false });
       assertEquals(result.receivers.map((r) => [r.userId, r.seq, r.nodes.length]).sort(), took.sort());
     }
+  }
+
+  /** The sender of a text reacts to it, or takes that back: everybody who sees it is told, behind all that was said. */
+  async react(back: number, store: Store): Promise<void> {
+    const text = this.#texts.at(-1 - back);
+    if (!text) return;
+    const { messageid, who, to, reacted } = text;
+    const acted = await store.act({ what: "react", by: this.ids[who]!, messageid, at: 1, emoji: "👍", off: reacted });
+    if (to === USERS && !this.members.has(who)) return assertEquals(acted, { errno: "NO_MESSAGE" });
+    assert(acted.errno === "OK");
+    text.reacted = !reacted;
+    const takers = to === USERS ? [...this.members] : [...new Set([to, who])];
+    const took: [number, number][] = [];
+    for (const i of takers) {
+      if (i === who && to !== who && !this.users[i]!.many) continue;
+      const seq = this.users[i]!.take("react", true);
+      if (seq !== undefined) took.push([this.ids[i]!, seq]);
+    }
+    assertEquals(acted.receivers.map((r) => [r.userId, r.seq]).sort(), took.sort());
+  }
+
+  /** Leaves the group, or joins it. That is told to all who are in it before, or then. */
+  async move(i: number): Promise<void> {
+    const leaves = this.members.has(i), id = this.ids[i]!;
+    if (leaves) assert(Array.isArray(await this.store.leaveGroup(id, this.groupid, 1)));
+    else assert(typeof await this.store.joinGroup(id, { id: this.groupid }, 1) === "object");
+    this.members.add(i);
+    for (const member of this.members) this.users[member]!.take(leaves ? "left" : "joined", true);
+    if (leaves) this.members.delete(i);
   }
 
   async remove(i: number, id: number): Promise<void> {
@@ -165,7 +205,7 @@ class Life {
     const whereabouts = await this.store.whereabouts(this.ids);
     for (const [i, user] of this.users.entries()) {
       const id = this.ids[i]!;
-      assertEquals((await logOf(this.store, id, 0, 1000, 1e6)).map((m) => [m.seq, m.msg]), user.waiting(), `the log of user ${i}`);
+      assertEquals((await this.store.log(id, 0, 1000, 1e6)).map((m) => [m.seq, m.what ?? m.msg]), user.waiting(), `the log of user ${i}`);
       assertEquals(whereabouts.get(id), { nodes: user.online() ? ["n1"] : [], lastseen: user.lastseen }, `user ${i}`);
       const devices = await this.store.devices(id);
       assertEquals(
@@ -203,6 +243,8 @@ databaseTest("devices and logs: the store says what a model says, in random live
       else if (s.do === "release") await life.release(s.who, life.device(s.who, s.device), s.confirm, s.stale === 0);
       else if (s.do === "confirm") await life.confirm(s.who, life.device(s.who, s.device), s.ahead);
       else if (s.do === "say") await life.say(s.to, s.elsewhere === 0 ? other : store);
+      else if (s.do === "react") await life.react(s.back, s.elsewhere === 0 ? other : store);
+      else if (s.do === "move") await life.move(s.who);
       else if (s.do === "remove") await life.remove(s.who, life.device(s.who, s.device));
       else if (s.do === "password") await life.password(s.who, s.keep === null ? null : life.device(s.who, s.keep));
       else if (s.do === "file") await store.prune(0, undefined, 1);

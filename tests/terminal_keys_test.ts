@@ -17,8 +17,8 @@ function fed(bytes: Uint8Array, size: number, line = { line: "", cursor: 0 }): {
 }
 
 Deno.test("terminal keys: a paste is one line of text, however it is cut into pieces", () => {
-  const typed = "a你\x1b[200~/quit\r\nb\rc\n\n\x1b[A\x03é\n\n\x1b[201~\r\x1b[Az👍";
-  const expected = "a你/quit␤b␤c␤␤[Aé\r\x1b[Az👍";
+  const typed = "a你\x1b[200~/quit\r\nb\rc\n\n\x1b[A\x03é\u2028d\x9be\n\n\x1b[201~\r\x1b[Az👍";
+  const expected = "a你/quit␤b␤c␤␤[Aé␤de\r\x1b[Az👍";
   const bytes = encoder.encode(typed);
   for (let size = 1; size <= bytes.length; size++) assertEquals(fed(bytes, size), { got: expected, broken: false }, `${size}`);
 });

@@ -1,10 +1,16 @@
 // The terminal client without a terminal: lines in, lines out, an exit code.
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { NatterClient, Target } from "../src/client/natter_client.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { Msg, NatterClient, NatterError, type Target } from "../src/client/natter_client.ts";
 import { ReadMarks } from "../src/client/terminal/read_marks.ts";
+import { Directory } from "../src/client/terminal/directory.ts";
+import { inLists } from "../src/client/terminal/lists.ts";
+import { pipe } from "../src/client/terminal/pipe.ts";
+import { tcp } from "../src/client/tcp_transport.ts";
 import { Terminal } from "../src/client/terminal/terminal.ts";
+import type { Shown } from "../src/client/terminal/view.ts";
 import { testDatabase } from "./support/databases.ts";
+import { FakeWire } from "./support/fake_wire.ts";
 import { denoEnv, type Ended, fromSource, run } from "./support/program.ts";
 import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
@@ -22,7 +28,7 @@ function chat(args: string[], env: Record<string, string> = { NATTER_PASSWORD: P
 }
 
 /** `printf INPUT | natter chat ARGS` */
-async function piped(args: string[], input: string, env?: Record<string, string>): Promise<Ended> {
+async function piped(args: string[], input: string | Uint8Array<ArrayBuffer>, env?: Record<string, string>): Promise<Ended> {
   const process = chat(args, env);
   const [{ code, stdout, stderr }] = await Promise.all([process.output(), new Response(input).body!.pipeTo(process.stdin)]);
   const decoder = new TextDecoder();
@@ -35,6 +41,8 @@ async function register(port: number, ...names: string[]): Promise<void> {
   for (const name of names) assertEquals((await client.register(name, PASSWORD)).errno, 0);
 }
 
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
 /** The lines of a program's output, without the times in their second column. */
 function told(stdout: string): string[][] {
   return stdout.trimEnd().split("\n").map((line) => {
@@ -43,6 +51,26 @@ function told(stdout: string): string[][] {
     return cells.toSpliced(1, 1);
   });
 }
+
+Deno.test("pipe: a line that is not UTF-8 is not sent, and said to be so; those around it are, whatever stands in them", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  const where = `127.0.0.1:${server.port}`;
+  const lines = [
+    "\ufeff" + PASSWORD,
+    "/create cooks",
+    "/group cooks",
+    "grüße 你好 👍",
+    [0x67, 0x72, 0xfc, 0xdf, 0x65],
+    "a \ufffd of one's own\r",
+    "last",
+  ];
+  const input = lines.flatMap((line) => [...(typeof line === "string" ? bytesOf(line) : line), 10]);
+  const alice = await piped([where, "--name", "alice", "--register"], Uint8Array.from(input.slice(0, -1)), {});
+  assertEquals([alice.code, alice.stderr], [1, "natter: a line of the input is not UTF-8, and is not sent\n"]);
+  const again = await piped([where, "--name", "alice"], "/group cooks\n/history 9\n");
+  assertEquals(told(again.stdout).map((cells) => cells.at(-1)), ["grüße 你好 👍", "a \ufffd of one's own", "last"]);
+});
 
 Deno.test("pipe: what one script writes, another reads: all of it, in order; the course's commands too", async () => {
   await using db = await testDatabase("sqlite");
@@ -131,6 +159,50 @@ Deno.test("pipe: messages are changed, deleted, answered and reacted to: the las
   ]);
 });
 
+Deno.test("pipe: a number that no message has is refused, and never taken for a text", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { http: "127.0.0.1:0", files: "off" });
+  await register(server.port, "alice");
+  const numbers = ["#9007199254740992", "#12345678901234567890", "#0"];
+  const lines = numbers.flatMap((n) => [`/edit ${n} x`, `/delete ${n}`, `/react ${n} 👍`, `/reply ${n} x`, `/report ${n} x`]);
+  const last = "/edit #1234567890123456 x\n/last\n/signout 12345678901234567890\n";
+  const { stdout, stderr } = await piped([`127.0.0.1:${server.port}`, "--name", "alice"], `/to alice\nas it was\n${lines.join("\n")}\n${last}`);
+  assertEquals(told(stdout).at(-1), ["chat", "alice", "as it was", "#1"]);
+  assertEquals(stderr.trimEnd().split("\n"), [
+    ...numbers.flatMap((n) => Array.from({ length: 5 }, () => `natter: ${n} is the number of no message`)),
+    "natter: no such message",
+    "natter: wanted: /signout N, as /devices numbers them",
+  ]);
+});
+
+Deno.test("pipe: who is called by digits is meant by them, else who has that number; #N is always the number, and so is the course's ID", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { limits: "off" });
+  await register(server.port, "alice", "bob", "2");
+  const where = `127.0.0.1:${server.port}`;
+  const lines = [
+    ...["/to 2", "to the name", "/to #2", "to the number", "/to 3", "to no name", "chat:2:to the ID", "/add 2", "/add #2"],
+    ...["/create 7", "/create 1", "/private 3", "/group 1", "/invite 2", "/group #1", "/invite #2", "/group 3", "/invite #2", "/who"],
+  ];
+  const alice = await piped([where, "--name", "alice"], lines.join("\n"));
+  assertEquals([alice.code, alice.stderr], [0, ""]);
+  const isText = (line: string) => /^(chat|group)\t\d+-/.test(line);
+  const rows = ({ stdout }: Ended) => stdout.trimEnd().split("\n").filter((line) => !isText(line));
+  const said = ({ stdout }: Ended) => told(stdout.split("\n").filter(isText).join("\n"));
+  const groups = ["group\t2\t1\t1 member", "group\t3\t3\t1 member", "group\t1\t7\t1 member"];
+  assertEquals(rows(alice), ["user\t3\t2\toffline", "user\t2\tbob\toffline", ...groups]);
+  const two = await piped([where, "--name", "2"], "/who\n");
+  assertEquals([said(two), rows(two)], [
+    [["chat", "alice", "to the name"], ["chat", "alice", "to no name"]],
+    ["user\t1\talice\tno contact\t2 unread", "invited\t2\t1\tby alice"],
+  ]);
+  const bob = await piped([where, "--name", "bob"], "/join 1\naddgroup:1\n/who 1\n/leave 7\n/join 3\n/who\n");
+  assertEquals([bob.code, bob.stderr], [0, ""]);
+  assertEquals(said(bob), [["chat", "alice", "to the number"], ["chat", "alice", "to the ID"]]);
+  const members = ["user\t1\talice\toffline\tcreator", "user\t2\tbob\tonline\tnormal"];
+  assertEquals(rows(bob), [...members, "group\t2\t1\t2 members", "group\t3\t3\t2 members", "user\t1\talice\tno contact\t2 unread"]);
+});
+
 Deno.test("pipe: whatever fails is told on stderr and by the exit code, and no text goes astray", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db);
@@ -174,6 +246,35 @@ Deno.test("pipe: connections that break in the middle cost nothing, and double n
   assert(answers > 24);
   const { stdout } = await piped([`127.0.0.1:${server.port}`, "--name", "alice"], "");
   assertEquals(told(stdout), texts.map((text) => ["chat", "bob", text]));
+});
+
+Deno.test("pipe: while the server is away what is asked waits, and it is said why", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port: server.port });
+  await register(server.port, "alice", "bob");
+  const printed: string[] = [], faults: string[] = [];
+  const input = async function* () {
+    yield "/to bob";
+    proxy.refuse = true;
+    proxy.cut();
+    yield "hello";
+    yield "/history";
+  };
+  const complain = (line: string) => {
+    faults.push(line);
+    proxy.refuse = false;
+  };
+  const code = await pipe({
+    connect: tcp({ port: proxy.port }),
+    who: { peer: { name: "alice" }, password: PASSWORD, register: false },
+    lines: input(),
+    output: { print: (line) => printed.push(line), complain },
+    patience: 1000,
+  });
+  assertEquals([code, told(printed.join("\n"))], [0, [["chat", "alice", "hello"]]]);
+  assertEquals(faults.length, 1);
+  assertMatch(faults[0]!, /^(the connection was lost|the server cannot be reached.*|not connected yet); the rest of the input waits$/);
 });
 
 Deno.test("pipe: a message is one line, whatever it holds", async () => {
@@ -239,6 +340,50 @@ Deno.test("pipe: what waited ends with what happened in a group, or with what on
   assertEquals((await piped([where, "--name", "bob"], "/who")).stdout.split("\n").filter((line) => line.startsWith("invited")), []);
 });
 
+Deno.test("pipe: what waited ends with something that this client does not know: nobody is waited for", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port: server.port });
+  await register(server.port, "alice", "bob");
+  assertEquals((await piped([`127.0.0.1:${server.port}`, "--name", "alice"], "/create cooks\n")).code, 0);
+  assertEquals((await piped([`127.0.0.1:${server.port}`, "--name", "bob"], "/join cooks\nchat:1:hi\n/group cooks\n/leave cooks\n")).code, 0);
+  // What happened in the group has a number of a later protocol.
+  let unknown = 0;
+  proxy.inspect = ({ direction, data }) => {
+    const text = new TextDecoder("latin1").decode(data);
+    for (const { index } of direction === "down" ? text.matchAll(/"msgid":28,/g) : []) {
+      unknown++;
+      data.set(bytesOf('"msgid":98,'), index);
+    }
+    return "pass";
+  };
+  const begin = performance.now();
+  const alice = await piped([`127.0.0.1:${proxy.port}`, "--name", "alice"], "");
+  assertEquals([alice.code, alice.stderr, told(alice.stdout)], [0, "", [["chat", "bob", "hi"]]]);
+  assertEquals(unknown, 2);
+  assert(performance.now() - begin < 25_000, `${performance.now() - begin} ms`);
+  assertEquals(await piped([`127.0.0.1:${server.port}`, "--name", "alice"], ""), { code: 0, stdout: "", stderr: "" });
+});
+
+Deno.test("pipe: lines leave nothing behind, however many there are", async () => {
+  const wire = new FakeWire();
+  const LINES = 200_000;
+  let read = 0, before = 0, after = 0;
+  const lines = {
+    next() {
+      if (read === 0) before = Deno.memoryUsage().heapUsed;
+      if (read === LINES) after = Deno.memoryUsage().heapUsed;
+      return Promise.resolve(read++ < LINES ? { value: "", done: false as const } : { value: undefined, done: true as const });
+    },
+  };
+  const output = { print: () => {}, complain: () => {} };
+  const ended = pipe({ connect: wire.connect, who: { peer: { name: "alice" }, password: PASSWORD, register: false }, lines, output });
+  const connection = await wire.login();
+  connection.answer(await connection.next(Msg.LOGOUT), { msgid: Msg.REPLY, re: Msg.LOGOUT });
+  assertEquals(await ended, 0);
+  assert(after - before < 100 * LINES, `${(after - before) / LINES} bytes a line`);
+});
+
 Deno.test("terminal: who goes through conversations faster than the server answers has read in each what was seen there", async () => {
   const told: [Target, number][] = [];
   const answers: (() => void)[] = [];
@@ -256,6 +401,21 @@ Deno.test("terminal: who goes through conversations faster than the server answe
   }
   await Promise.all([...seen, marks.flush(), ...answers.map((answer) => answer())]);
   assertEquals(told, [[a, 10], [b, 20], [c, 30]]);
+});
+
+Deno.test("terminal: what was seen is told again when the server puts it off", async () => {
+  const answers = [Promise.reject(new NatterError(15, "too many requests", 1)), Promise.resolve({ read: 10 })];
+  const marks = new ReadMarks({ read: () => answers.shift() } as unknown as NatterClient);
+  marks.seen({ id: 1 }, 10);
+  await marks.flush();
+  assertEquals(answers, []);
+});
+
+Deno.test("terminal: a group is made once, where it is not known whether it was", async () => {
+  const answers = [new NatterError(15, "too many requests", 1), new NatterError(19, "the server cannot do this now", 1)];
+  const client = { createGroup: () => Promise.reject(answers.shift()) } as unknown as NatterClient;
+  await assertRejects(() => inLists(client, new Directory(client), "private", "den"), NatterError, "errno 19");
+  assertEquals(answers, []);
 });
 
 Deno.test("terminal: whoever wrote last is somebody else, whatever one writes on another device", async () => {
@@ -282,4 +442,85 @@ Deno.test("terminal: whoever wrote last is somebody else, whatever one writes on
   await terminal.run("/r");
   assertEquals(terminal.conversation, "[cooks]");
   await terminal.end(0);
+});
+
+Deno.test("terminal: what was written last is not stored yet: the one before is neither changed nor deleted in its place", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { limits: "off" });
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port: server.port });
+  await register(server.port, "alice");
+  await using client = new NatterClient({ connect: tcp({ port: proxy.port }) });
+  const faults: string[] = [], shown: string[] = [];
+  const view = { message: ({ msg }: Shown) => shown.push(msg), table() {}, note() {}, fault: (text: string) => faults.push(text) };
+  const terminal = new Terminal(client, view, () => Promise.resolve(undefined));
+  await client.login({ name: "alice", password: PASSWORD, device: "a test" });
+  for (const line of ["/to alice", "first"]) await terminal.run(line);
+  await terminal.settled();
+  // The next one is lost on its way, which nobody has noticed yet.
+  const swallowed = Promise.withResolvers<void>();
+  proxy.inspect = ({ direction, data }) => {
+    if (direction === "down" || !new TextDecoder().decode(data).includes('"second"')) return "pass";
+    swallowed.resolve();
+    return "drop";
+  };
+  await terminal.run("second");
+  await swallowed.promise;
+  for (const line of ["/edit third", "/delete"]) await terminal.run(line);
+  const reason = "what you wrote last is not stored yet; #N names another message, /last shows the numbers";
+  assertEquals(faults, [reason, reason]);
+  await terminal.run("/edit #1 fourth");
+  await terminal.run("/history");
+  assertEquals([faults.length, shown.at(-1)], [2, "fourth"]);
+  // It comes again on another connection.
+  proxy.inspect = undefined;
+  proxy.cut();
+  await terminal.settled();
+  await terminal.run("/delete");
+  await terminal.run("/edit fifth");
+  await terminal.run("/history");
+  assertEquals([faults.length, shown.at(-2)], [2, "fifth"]);
+  await terminal.end();
+});
+
+Deno.test("terminal: an invitation that waits is told once, however often one comes back; and when what was remembered has gaps", async () => {
+  const wire = new FakeWire();
+  const client = new NatterClient({ connect: wire.connect, backoff: { min: 1, max: 1 } });
+  const notes: string[] = [];
+  const view = { message() {}, table() {}, note: (text: string) => notes.push(text), fault() {} };
+  const terminal = new Terminal(client, view, () => Promise.resolve(undefined));
+  const told = () => notes.filter((note) => note.includes("/join #3 joins it")).length;
+  const invited = [{ groupid: 3, groupname: "den", by: 2, byname: "bob", until: 1 }];
+  const event = {
+    msgid: Msg.GROUP_EVENT,
+    groupid: 3,
+    groupname: "den",
+    what: "invited",
+    id: 1,
+    name: "alice",
+    by: 2,
+    byname: "bob",
+    count: 1,
+    ts: 1,
+  };
+  const login = client.login({ name: "alice", password: PASSWORD, device: "a test" });
+  let connection = await wire.login({ invited, inbox: { confirmed: 0, last: 1 } });
+  await login;
+  connection.send({ ...event, messageid: 1, seq: 1 });
+  await connection.next(Msg.RECEIVED);
+  assertEquals(told(), 1);
+  connection.drop();
+  connection = await wire.login({ invited, inbox: { confirmed: 1, last: 1 } });
+  assertEquals(told(), 1);
+  // It is renewed.
+  connection.send({ ...event, messageid: 2, seq: 2 });
+  await connection.next(Msg.RECEIVED);
+  assertEquals(told(), 2);
+  connection.drop();
+  connection = await wire.login({ invited, inbox: { confirmed: 5, last: 6 } });
+  connection.send({ ...event, messageid: 3, seq: 6 });
+  await connection.next(Msg.RECEIVED);
+  assertEquals(told(), 3);
+  const ended = terminal.end();
+  connection.answer(await connection.next(Msg.LOGOUT));
+  await ended;
 });

@@ -48,6 +48,21 @@ test("register and log in by prompts; the password is never shown, nor in the hi
   assert(!terminal.raw.includes(PASSWORD) && !terminal.raw.includes("looking glass"), terminal.raw);
 });
 
+test("who logs in by digits is who is called so, else who has that number; #N is always the number", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice", "1");
+  for (const [typed, who] of [["1", "1 (2)"], ["2", "1 (2)"], ["#1", "alice (1)"]] as const) {
+    await using terminal = new Terminal(["chat", `127.0.0.1:${server.port}`]);
+    for (const [question, answer] of [["1 log in, 2 register, 3 quit:", "1"], ["Name or number:", typed], ["Password:", PASSWORD]] as const) {
+      await terminal.until(() => terminal.lastRow === question, question);
+      await terminal.type(answer + "\r");
+    }
+    await terminal.see(`* logged in as ${who}`);
+    assert(!terminal.screen.rows.some((row) => row.startsWith("!")), terminal.screen.rows.join("\n"));
+  }
+});
+
 test("two people talk; a half-typed line stays as it is below what arrives", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db);
@@ -189,6 +204,26 @@ test("a paste is a text, whatever is in it; characters are whole; a name that no
   await alice.type("\r");
   assertEquals((await bob.next((m) => m.msgid === 6)).msg, "/quit\n/leave it\n[D    tab");
 
+  // As long as what somebody pastes, and full of line breaks.
+  const trace = Array.from({ length: 100 }, (_, i) => `    at function${i} (file:///somewhere/in/a/program.ts:${i}:1)`).join("\n");
+  await alice.type(`\x1b[200~${trace}\x1b[201~\r`);
+  assertEquals((await bob.next((m) => m.msgid === 6)).msg, trace);
+
+  // Rows that no character ends at their end.
+  const wide = "你好世界".repeat(30);
+  await alice.type(`${wide}\x7f`);
+  const row = await alice.see("好世");
+  await alice.until((rows) => rows.filter((row) => row.startsWith("bob> 你好")).length === 1, "that line once");
+  bob.send({ msgid: 6, toid: 1, msg: "above it" });
+  await alice.see(/bob: above it$/);
+  await alice.until(
+    (rows) => rows.at(-1) === "好世" && rows.filter((row) => row.startsWith("bob> 你好")).length === 1,
+    "that line once, below it",
+  );
+  assertEquals(alice.screen.rows.findIndex((row) => row.endsWith("bob: above it")), row - 3);
+  await alice.type("\r");
+  assertEquals((await bob.next((m) => m.msgid === 6)).msg, wide.slice(0, -1));
+
   // One key to the left of a family, of a flag, and of a letter with two accents, and one that takes each away.
   for (const [text, left] of [["👨‍👩‍👧", "x👨‍👩‍👧"], ["🇫🇷", "x🇫🇷"], ["e\u0301\u0323", "xe\u0301\u0323"]]) {
     await alice.type(`${text}${LEFT}x\r`);
@@ -213,6 +248,20 @@ test("a paste is a text, whatever is in it; characters are whole; a name that no
   await alice.see(/bob: hello$/);
   await enter(alice, "/who");
   await alice.see("  user  2  bob  no contact");
+});
+
+test("a terminal that is made wider shows what is above the line that is typed", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db);
+  await register(server.port, "alice");
+  await using alice = await chat(server.port, "alice");
+  await alice.type(`${"x".repeat(230)}!`);
+  await alice.until(() => alice.lastRow.endsWith("!"), "three rows");
+  const before = alice.raw.length;
+  await alice.resize(160);
+  // One row up is where the line begins now.
+  await alice.until(() => alice.raw.slice(before).includes("!"), "the line, drawn anew");
+  assertEquals(alice.raw.slice(before).match(/\p{Cc}\[\d*A/gu), ["\x1b[1A"]);
 });
 
 test("Ctrl-Z stops it, and it goes on where it was", async () => {
@@ -312,11 +361,11 @@ test("an invitation that came while nobody was there is told once, a later one a
   await bob.see(/^\* logged in as bob \(2\); what came meanwhile: 1$/);
   await enter(alice, "chat:2:the last of the log");
   await bob.see(/alice: the last of the log$/);
-  const told = () => bob.screen.rows.filter((row) => row.includes("/join 1 joins it"));
+  const told = () => bob.screen.rows.filter((row) => row.includes("/join #1 joins it"));
   assertEquals(told().length, 1, bob.screen.rows.join("\n"));
   await enter(alice, "/group cave");
   await enter(alice, "/invite bob");
-  await bob.see(/you were invited by alice; \/join 2 joins it/);
+  await bob.see(/you were invited by alice; \/join #2 joins it/);
 });
 
 test("where an account needs an invitation it is asked for, and why; without one the first question comes again", async () => {

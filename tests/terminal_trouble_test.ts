@@ -2,6 +2,8 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { testDatabase } from "./support/databases.ts";
+import { FileServer, freePort } from "./support/files.ts";
+import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { spawnServer, startServer } from "./support/server.ts";
 import { Terminal } from "./support/terminal.ts";
@@ -51,7 +53,9 @@ test("what is not stored at the end is told, and is the exit code", async () => 
   await alice.type("/quit\r");
   await alice.see("! not known to be stored to bob: lost? (not connected)").catch(() => {});
   assertEquals(await alice.ended(), 1);
-  assert(alice.screen.rows.includes("! not known to be stored to bob: lost? (not connected)"), alice.screen.rows.join("\n"));
+  const rows = alice.screen.rows.join("\n");
+  assert(alice.screen.rows.includes("! not known to be stored to bob: lost? (not connected)"), rows);
+  assert(alice.screen.rows.includes("* the server was not told: this is logged in until /signout 1"), rows);
 });
 
 test("a message cannot move the cursor, colour the screen, or pass for another one", async () => {
@@ -132,6 +136,34 @@ test("nor can a server's names and sentences", async () => {
   await terminal.type(CTRL_D);
   await terminal.ended();
   await serving;
+});
+
+test("Ctrl-C gives up a file that is on its way, and nothing else", async () => {
+  await using db = await testDatabase("sqlite");
+  const http = freePort();
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port: http });
+  await using files = await FileServer.start(db, { http: `127.0.0.1:${http}`, url: `http://127.0.0.1:${proxy.port}` });
+  const [bob] = files.users;
+  await using client = await files.server.client(bob!);
+  assertEquals((await client.register("alice", PASSWORD)).errno, 0);
+  await using alice = new Terminal(["chat", `127.0.0.1:${files.server.port}`, "--name", "alice"], { NATTER_PASSWORD: PASSWORD });
+  await alice.see(/^\* logged in as alice/);
+  await talkTo(alice, bob!.name);
+  const begun = Promise.withResolvers<void>();
+  proxy.inspect = ({ direction }) => {
+    if (direction === "up") begun.resolve();
+    return "drop";
+  };
+  await alice.type(`/send ${new URL(import.meta.url).pathname}\r`);
+  await begun.promise;
+  await alice.type("typed ahead\r");
+  // The terminal itself drops what is on its way to it or from it.
+  await alice.until((rows) => rows.includes("typed ahead") && alice.screen.cursor.column === 0, "the line");
+  await alice.type(CTRL_C);
+  await alice.see("! given up");
+  assertEquals((await client.next((m) => m.msgid === 6)).msg, "typed ahead");
+  await alice.type(CTRL_C);
+  assertEquals(await alice.ended(), 0);
 });
 
 test("a message during a password's question; blocking; somebody else takes the account", async () => {

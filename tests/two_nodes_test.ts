@@ -6,7 +6,7 @@ import { StoreWatch } from "./support/around_store.ts";
 import { assertErrno, chats, nothingElse, upTo } from "./support/chat.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import { clusterTest, startNode, waitingClusterTests } from "./support/nodes.ts";
-import { eventually, makeUsers } from "./support/server.ts";
+import { eventually, makeUsers, setHolder } from "./support/server.ts";
 
 /** No pass of reconciling but the first one, when the bus is joined. */
 const TIMES = { reconcile: 3600_000, kicks: 100 };
@@ -110,6 +110,49 @@ clusterTest("two nodes: a session that is taken over on its way from its claim t
   assertErrno(await second.request({ msgid: 17 }), 0);
 });
 
+clusterTest(
+  "two nodes: PRESENCE: who went with a node that stopped, and whom a killed one had left online when it is started again, is offline",
+  async (db) => {
+    await using a = await startNode(db, "a", { times: TIMES });
+    await using b = await startNode(db, "b", { times: TIMES });
+    const [one, other, friend] = await makeUsers(db, 3);
+    const client = await a.client(one);
+    await db.query("insert into node values ('killed', 1, utc_timestamp(3), utc_timestamp(3) + interval 1 hour)");
+    await setHolder(db, other.id, { session: "of a former life", node: "killed" });
+    await using watcher = await b.client(friend);
+    for (const { id } of [one, other]) {
+      const { friend } = await watcher.request({ msgid: 7, friendid: id });
+      assertEquals((friend as { state: string }).state, "online");
+    }
+    await a.server.close();
+    await client.closed;
+    const stopped = await watcher.next((m) => m.msgid === 15);
+    assertEquals([stopped.id, stopped.state], [one.id, "offline"]);
+    await using _again = await startNode(db, "killed", { times: TIMES });
+    const left = await watcher.next((m) => m.msgid === 15);
+    assertEquals([left.id, left.state], [other.id, "offline"]);
+  },
+);
+
+clusterTest("two nodes: PRESENCE: who went while a LOGIN on another node waited for the database is online again with it", async (db) => {
+  const watch = new StoreWatch();
+  await using a = await startNode(db, "a", { times: TIMES });
+  await using b = await startNode(db, "b", { times: TIMES, store: watch.wrap }, { "on-conflict": "replace" });
+  const [user, friend] = await makeUsers(db, 2);
+  const first = await a.client(user);
+  await using watcher = await a.client(friend);
+  await watcher.request({ msgid: 7, friendid: user.id });
+  watch.around = async (call) => {
+    if (call.name === "claim" && (call.args[0] as { takeover?: string }).takeover !== undefined) {
+      await first.close();
+      assertEquals((await watcher.next((m) => m.msgid === 15)).state, "offline");
+    }
+    return await call.run();
+  };
+  await using _second = await b.client(user);
+  assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
+});
+
 waitingClusterTests("two nodes", {
   "the holder's node is asked: who answers stays, who does not is replaced there and told; friends see nothing of it": async (db) => {
     await using a = await startNode(db, "a", { times: TIMES });
@@ -143,8 +186,9 @@ waitingClusterTests("two nodes", {
     await nothingElse(watcher);
   },
   "PRESENCE from the other node; a move within 2 s is not told; a kick finds its user wherever it is": async (db) => {
-    await using a = await startNode(db, "a", { times: TIMES });
-    await using b = await startNode(db, "b", { times: TIMES });
+    const times = { ...TIMES, news: 2000 };
+    await using a = await startNode(db, "a", { times });
+    await using b = await startNode(db, "b", { times });
     const [user, friend] = await makeUsers(db, 2);
     await using watcher = await a.client(friend);
     await watcher.request({ msgid: 7, friendid: user.id });

@@ -1,9 +1,10 @@
 // The web page in a real Chromium, and in a real Firefox: people, each in a browser of their own, who do what people do.
 
 import { assertEquals } from "@std/assert";
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, firefox, type Locator, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
 import { buildPage } from "../../tools/build_page.ts";
 import { type TestDatabase, testDatabase } from "./databases.ts";
+import { doubleClick, launchFirefox, withTouch } from "./firefox.ts";
 import { cheapServer, Program } from "./program.ts";
 
 const FLAGS = [
@@ -23,17 +24,6 @@ const FLAGS = [
   "MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,AvoidCorsURLLoaderRestartOnRedirect,OptimizationHints,NetworkTimeServiceQuerying,AimEnabled," +
   "PreconnectToSearch,WebUIOmniboxPopup,WebUIOmniboxAimPopup",
 ];
-/** Fewer processes, as above, and nothing that Firefox asks its maker for. */
-const PREFS = {
-  "fission.autostart": false,
-  "dom.ipc.processCount": 1,
-  "dom.ipc.processPrelaunch.enabled": false,
-  "media.rdd-process.enabled": false,
-  "app.normandy.enabled": false,
-  "messaging-system.rsexperimentloader.enabled": false,
-  "services.settings.server": "data:,#remote-settings-dummy/v1",
-  "browser.newtab.preload": false,
-};
 /** How long a test waits for what must happen on the page (ms). Machines that test are busy. */
 const PATIENCE = 30_000;
 
@@ -57,23 +47,14 @@ const BROWSERS = {
     path: await find("chromium"),
     launch: (executablePath: string) => chromium.launch({ executablePath, args: FLAGS, timeout: 2 * PATIENCE }),
   },
-  Firefox: { path: await find("firefox-esr", "firefox"), launch: launchFirefox },
+  Firefox: { path: await find("firefox-esr", "firefox"), launch: (path: string) => launchFirefox(path, 2 * PATIENCE) },
 };
 export type BrowserName = keyof typeof BROWSERS;
+/** What tests run in that do not say. */
+const CHOSEN: BrowserName = Deno.env.get("NATTER_TEST_BROWSER") === "firefox" ? "Firefox" : "Chromium";
 
-/** Any Firefox, by WebDriver BiDi. What it cannot pretend yet, such as to be dark, a test does without. */
-async function launchFirefox(executablePath: string): Promise<Browser> {
-  const browser = await firefox.launch({ channel: "moz-firefox", executablePath, firefoxUserPrefs: PREFS, timeout: 2 * PATIENCE });
-  type Send = (method: string, params: object) => Promise<unknown>;
-  type Inside = { _connection: { toImpl(browser: Browser): { _browserSession: { send: Send } } } };
-  const session = (browser as unknown as Inside)._connection.toImpl(browser)._browserSession;
-  const send: Send = session.send.bind(session);
-  session.send = (method, params) =>
-    send(method, params).catch((error: Error) => {
-      if (method.startsWith("emulation.") && error.message.includes("unknown command")) return {};
-      throw error;
-    });
-  return browser;
+function isFirefox(context: BrowserContext): boolean {
+  return context.browser()?.browserType().name() === "firefox";
 }
 
 /** A server as a process, which can be killed and started again on its ports. */
@@ -116,6 +97,8 @@ class PageServer {
 
 /** What a test of the page works with. */
 export interface PageTest {
+  /** Where it runs. */
+  browser: BrowserName;
   server: PageServer;
   db: TestDatabase;
   /**
@@ -143,11 +126,12 @@ function register(name: BrowserName): void {
 }
 
 /** Registers a test of the page, on a server with SQLite. It fails if a page reports an error, breaks the policy, or asks another host. `flags`: of the server. */
-export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags: string[] = [], where: BrowserName = "Chromium"): void {
-  register(where);
+export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags: string[] = [], where: BrowserName = CHOSEN): void {
+  const leftOut = where === "Chromium" && CHOSEN === "Firefox";
+  if (!leftOut) register(where);
   Deno.test({
     name: `page: ${name}`,
-    ignore: BROWSERS[where].path === undefined && !required,
+    ignore: leftOut || BROWSERS[where].path === undefined && !required,
     fn: async () => {
       const open = browsers.get(where);
       if (open === undefined) throw new Error(`there is no ${where}`);
@@ -158,12 +142,14 @@ export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags
       try {
         await server.start();
         await fn({
+          browser: where,
           server,
           db,
           person: async (options, url = server.url) => {
             const context = await open.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 }, serviceWorkers: "block", ...options });
             context.setDefaultTimeout(PATIENCE);
             const person = new Person(context, await context.newPage(), url);
+            if (isFirefox(context) && options?.hasTouch) withTouch(person.page);
             people.push(person);
             await person.load();
             return person;
@@ -176,6 +162,11 @@ export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags
       }
     },
   });
+}
+
+/** A test of what Firefox, or Playwright with it, has not; `lacking` says what. Where Firefox is chosen it is left out. */
+export function chromiumTest(lacking: string, name: string, fn: (t: PageTest) => Promise<void>, flags: string[] = []): void {
+  pageTest(CHOSEN === "Firefox" ? `${name} (not in Firefox: ${lacking})` : name, fn, flags, "Chromium");
 }
 
 /** Someone in front of the page. Names of things are those a screen reader says. */
@@ -251,6 +242,16 @@ export class Person {
 
   button(name: string): Locator {
     return this.page.getByRole("button", { name, exact: true });
+  }
+
+  /** By the browser's button. */
+  async back(): Promise<void> {
+    // Playwright would wait for news of it, which Firefox does not give of a step within the page.
+    await (isFirefox(this.context) ? this.page.evaluate("history.back()") : this.page.goBack());
+  }
+
+  async doubleClick(what: Locator): Promise<void> {
+    await (isFirefox(this.context) ? doubleClick(what) : what.dblclick());
   }
 
   /** Adds a person, makes a group, or joins one. */

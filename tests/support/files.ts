@@ -14,6 +14,12 @@ export interface FileTold {
   height?: number;
 }
 
+/** A port that is free now, for a server whose address has to be known before it starts. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
 /** A server that takes files, and its users. */
 export class FileServer implements AsyncDisposable {
   readonly #client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });

@@ -164,7 +164,7 @@ const spoils: { weight: number; spoil: Spoil }[] = [
   // Each of these ends the connection.
   { weight: 1, spoil: (_line, _at, bytes) => bytes },
   { weight: 1, spoil: (line, at, bytes) => Uint8Array.of(...encoder.encode(line.slice(0, place(line, at))), 0xc3, 0x28, ...bytes) },
-  { weight: 1, spoil: (line, at) => line + " ".repeat(65_600 * at) },
+  { weight: 1, spoil: (line, at) => line + " ".repeat(131_072 * at) },
 ];
 const spoil = fc.oneof(...spoils.map(({ weight, spoil }) => ({ weight, arbitrary: fc.constant(spoil) })));
 const end = fc.oneof({ weight: 88, arbitrary: fc.constant("\n") }, { weight: 6, arbitrary: fc.constant("\r\n") }, {

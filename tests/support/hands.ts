@@ -72,8 +72,10 @@ export class Touch implements Hand {
 
   async write(field: Locator, text: string, more = false): Promise<void> {
     await field.tap();
-    if (more) return await this.page.keyboard.type(text);
-    await field.fill(text);
+    if (!more) return await field.fill(text);
+    // Where the finger was may be before the end.
+    await this.page.keyboard.press("End");
+    await this.page.keyboard.type(text);
   }
 }
 

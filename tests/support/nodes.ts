@@ -4,7 +4,7 @@ import type { Overrides } from "../../src/server.ts";
 import { dropSpareAtEnd, emptyDatabase, hasMysql, type TestDatabase, waitingTests } from "./databases.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { listened, redisUrl, useRedis } from "./redis.ts";
-import { type ServerProcess, spawnServer, startServer, type TestServer } from "./server.ts";
+import { NEWS_MS, type ServerProcess, spawnServer, startServer, type TestServer } from "./server.ts";
 
 const REQUIRED = Deno.env.get("NATTER_TEST_REQUIRE") === "all";
 
@@ -38,7 +38,8 @@ export async function startNode(
   overrides: Overrides = {},
   settings: Record<string, string | number> = {},
 ): Promise<TestServer> {
-  const server = await startServer(db, { node, redis: redisUrl, ...settings }, overrides);
+  const times = { news: NEWS_MS, ...overrides.times };
+  const server = await startServer(db, { node, redis: redisUrl, ...settings }, { ...overrides, times });
   await heard(db, node);
   return server;
 }

@@ -50,10 +50,14 @@ export class TestServer implements AsyncDisposable {
   }
 }
 
+/** How late the news of users are on one node of several (ms), if a test does not say: one that stops waits until they are told. */
+export const NEWS_MS = 250;
+
 /** Starts a server in this process. `settings` are flags, as on the command line, without their dashes. Hashing is cheap. On a database for several nodes it is so many servers. */
 export async function startServer(db: TestDatabase, settings: Record<string, string | number> = {}, overrides: Overrides = {}): Promise<TestServer> {
-  const all = { passwords: cheapPasswords(), ...overrides };
+  const all: Overrides = { passwords: cheapPasswords(), ...overrides };
   if (db.nodes === 1) return new TestServer(await start(testConfig(db, settings), all), db);
+  all.times = { news: NEWS_MS, ...all.times };
   const names = Array.from({ length: db.nodes }, (_, i) => `node${i + 1}`);
   await using started = new AsyncDisposableStack();
   const servers: Server[] = [];

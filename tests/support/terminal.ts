@@ -120,6 +120,14 @@ export class Terminal implements AsyncDisposable {
     await this.#keys.write(Uint8Array.from(bytes));
   }
 
+  /** Makes it as wide as that, for natter: `screen` stays as it is. */
+  async resize(columns: number): Promise<void> {
+    const { pid } = this.#process;
+    const [child] = (await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`)).trim().split(" ");
+    const terminal = await Deno.readLink(`/proc/${child}/fd/0`);
+    await new Deno.Command("stty", { args: ["-F", terminal, "cols", `${columns}`] }).output();
+  }
+
   /** Waits until some row matches; `below` looks at those from that row on. @returns the row's number */
   async see(what: string | RegExp, below = 0): Promise<number> {
     const matches = (row: string) => typeof what === "string" ? row === what : what.test(row);
