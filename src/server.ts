@@ -408,10 +408,12 @@ class NatterServer implements Server {
     await this.#listeners?.stopAccepting();
     this.#exports.close();
     this.#notifier?.stop();
-    await Promise.all([this.#node.close(), this.#retention?.close(), this.#indexer?.close(), this.#sweeper?.close(), this.#leavers?.close()]);
-    await within(this.#appender.idle(), STORE_MS);
+    const own = Promise.all([this.#node.close(), this.#retention?.close(), this.#indexer?.close(), this.#sweeper?.close(), this.#leavers?.close()]);
+    // A database that does not answer keeps nobody from being told.
+    await within(Promise.all([own, this.#appender.idle()]), STORE_MS);
     await within(this.#connections.stop(), GOODBYE_MS);
     this.#connections.destroy();
+    await own;
     await this.#listeners?.close();
     await within(Promise.all([this.#appender.idle(), this.#login.turns.idle(), this.#uploads?.idle()]), STORE_MS);
     await this.#monitoring.close();

@@ -7,7 +7,7 @@ import { fields, flagName, parseConfig } from "../src/config/config.ts";
 import { start } from "../src/server.ts";
 import { StoreRefused } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
-import { databaseTest, hasMysql, testDatabase, waitingTests } from "./support/databases.ts";
+import { databaseTest, hasMysql, testDatabase, waitingDatabaseTest, waitingTests } from "./support/databases.ts";
 import { asTask, type Ended, Program, run, type RunOptions } from "./support/program.ts";
 import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
@@ -174,6 +174,27 @@ Deno.test({
     assert(!line.includes("secret"), line);
   },
 });
+
+waitingDatabaseTest("start: who is there is told that the server stops, while it waits for the database", async (db, step) => {
+  const watch = new StoreWatch();
+  await using server = await startServer(db, {}, { store: watch.wrap, times: { leavers: 10, index: 10, retention: 10, renew: 10 } });
+  const [user] = await makeUsers(db, 1);
+  await using client = await server.client(user);
+  const held = Promise.withResolvers<void>(), goOn = Promise.withResolvers<void>();
+  watch.around = async (call) => {
+    if (call.name === step) {
+      held.resolve();
+      await goOn.promise;
+    }
+    return await call.run();
+  };
+  await held.promise;
+  const closed = server.server.close();
+  const told = client.next((m) => m.msgid === 20).finally(goOn.resolve);
+  assertEquals((await told).reason, "stopping");
+  assert(await closed);
+  assertEquals(await countOnline(db), 0);
+}, ["renew", "expireTokens", "index", "leaving"] as const);
 
 waitingTests("start: while MySQL is away", {
   "a MySQL server that never says a word": async () => {
