@@ -24,7 +24,7 @@ export class LimitReached extends Error {
 }
 
 /** How long an answer may take (ms); one that waits for a password's hash, behind those of others. */
-const PATIENCE = 5000, HASH_PATIENCE = 60_000;
+const PATIENCE = 20_000, HASH_PATIENCE = 60_000;
 /** A request that may be made again so soon (ms) is: a user's units come in again. What takes longer is an address's, and there is no waiting for that. */
 const SOON = 3000;
 

@@ -29,9 +29,9 @@ export class CapturedLog implements AsyncDisposable {
     return this.#counts.get(message) ?? 0;
   }
 
-  /** Resolves when `message` (or any of several) has been logged at least `count` times in all. Rejects when nothing was logged for 10 s. */
+  /** Resolves when `message` (or any of several) has been logged at least `count` times in all. Rejects when nothing was logged for 30 s. */
   async until(message: string | string[], count: number): Promise<void> {
-    while ([message].flat().reduce((sum, m) => sum + this.count(m), 0) < count) await deadline(this.#recorded.promise, 10_000);
+    while ([message].flat().reduce((sum, m) => sum + this.count(m), 0) < count) await deadline(this.#recorded.promise, 30_000);
   }
 
   #record(record: LogRecord): void {

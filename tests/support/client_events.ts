@@ -2,7 +2,7 @@ import { deadline } from "@std/async/deadline";
 import type { ClientEvents, NatterClient } from "../../src/client/natter_client.ts";
 
 /** How long a test waits for an event (ms). */
-const PATIENCE = 20_000;
+const PATIENCE = 30_000;
 
 /** The next event of that kind that `matches`. */
 export function event<K extends keyof ClientEvents>(

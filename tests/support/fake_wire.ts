@@ -122,7 +122,7 @@ export class FakeConnection {
   }
 }
 
-/** What was put and not taken, in order. Taking waits for 5 s at most. */
+/** What was put and not taken, in order. Taking waits for 30 s at most. */
 class Mailbox<T> {
   readonly items: T[] = [];
   #waiting: ((item: T) => void) | undefined;
@@ -138,8 +138,8 @@ class Mailbox<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting = undefined;
-        reject(new Error("Nothing came within 5 s"));
-      }, 5000);
+        reject(new Error("Nothing came within 30 s"));
+      }, 30_000);
       this.#waiting = (item) => {
         clearTimeout(timer);
         this.#waiting = undefined;

@@ -12,7 +12,7 @@ export interface HttpAnswer {
 }
 
 /** How long it waits for an answer at most (ms). */
-const PATIENCE = 5000;
+const PATIENCE = 30_000;
 
 /** One connection. */
 export class HttpClient implements AsyncDisposable {

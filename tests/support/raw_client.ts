@@ -44,8 +44,8 @@ interface Waiter {
   timer: ReturnType<typeof setTimeout>;
 }
 
-/** What {@linkcode RawClient.next} waits at most unless told otherwise (ms). */
-const PATIENCE = 5000;
+/** What {@linkcode RawClient.next} waits at most unless told otherwise (ms). Machines that test are busy. */
+const PATIENCE = 30_000;
 
 /**
  * A connection that does only what it is told.

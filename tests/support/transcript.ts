@@ -74,7 +74,7 @@ function stepOf(line: string, number: number): Step {
 export async function play(transcript: Transcript, proto = 3): Promise<void> {
   await using db = await testDatabase("sqlite");
   const watch = new StoreWatch();
-  await using server = await startServer(db, transcript.settings, { store: watch.wrap, times: { kicks: 20 } });
+  await using server = await startServer(db, { heartbeat: 10, ...transcript.settings }, { store: watch.wrap, times: { kicks: 20 } });
   // Those who are there before it begins were invited, where that is needed.
   const invite = transcript.settings.registration === "invite" ? newCode() : undefined;
   if (invite) {

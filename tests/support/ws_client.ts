@@ -14,7 +14,7 @@ export interface WsOptions {
 }
 
 /** What {@linkcode WsClient.next} waits at most (ms). */
-const PATIENCE = 5000;
+const PATIENCE = 30_000;
 
 /** A WebSocket that does only what it is told, but for PONG. */
 export class WsClient implements AsyncDisposable {
