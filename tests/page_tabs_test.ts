@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Tabs } from "../src/web/state/tabs.ts";
+import { clockByHand } from "./support/clock.ts";
 
 /** A browser's channel between its tabs: everyone hears what the others say, in order, a moment later. */
 class Channel {
@@ -57,15 +58,19 @@ async function open(): Promise<Tabs> {
 
 const active = (tabs: readonly Tabs[]) => tabs.filter((tab) => tab.active).length;
 
-/** In such a browser. `locks` undefined: it has none, as over plain HTTP. */
+/** In such a browser, where no time passes but what is waited for. `locks` undefined: it has none, as over plain HTTP. */
 async function inBrowser(locks: Locks | undefined, go: () => Promise<void>): Promise<void> {
   const { BroadcastChannel } = globalThis;
   globalThis.BroadcastChannel = Channel as unknown as typeof BroadcastChannel;
   Object.defineProperty(navigator, "locks", { configurable: true, value: locks });
+  using clock = clockByHand();
   try {
-    await go();
+    let gone = false;
+    const going = go().finally(() => gone = true);
     // What is said last is heard, and answered, too.
-    do await turn(); while (Channel.underWay > 0);
+    going.catch(() => {});
+    while (!gone || Channel.underWay > 0) await clock.pass(100);
+    await going;
   } finally {
     globalThis.BroadcastChannel = BroadcastChannel;
     Reflect.deleteProperty(navigator, "locks");
