@@ -1,6 +1,6 @@
 // What becomes of messages, on the page: its menu, edits, deletions, reactions, answers; all of it in two browsers of one user, and at the other one's.
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { NatterClient } from "../src/client/natter_client.ts";
 import { tcp } from "../src/client/tcp_transport.ts";
 import { pageTest, type Person } from "./support/browser.ts";
@@ -83,8 +83,8 @@ pageTest("edited, deleted, reacted to, answered: the same in two browsers of one
     assertMatch(await person.message("Meet at six?").locator(".meta").innerText(), /^edited/);
     assertEquals(await person.texts(), ["Meet at six?", "Bring the map"]);
   }
-  // What was being written before is there again.
-  assertEquals(await field.inputValue(), "half a sen");
+  // What was being written before is there again, when the answer has come.
+  await eventually(async () => await field.inputValue() === "half a sen", "what was being written before");
   await field.fill("");
 
   // Nobody deletes or edits what another has said to them.
@@ -207,13 +207,15 @@ pageTest(
     await alice.message("At the lake").hover();
     await alice.message("At the lake").locator(".bubble").click({ button: "right" });
     await menu.getByRole("menuitem", { name: "Copy text" }).click();
-    assertEquals(await alice.page.evaluate<string>("navigator.clipboard.readText()"), "At the lake");
+    await eventually(async () => await alice.page.evaluate<string>("navigator.clipboard.readText()") === "At the lake", "the copy");
 
     // To what is answered, and back.
     await alice.message("At the lake").locator(".answered").click();
     await alice.message("Where do we start?").waitFor();
-    const box = (await alice.page.locator(".messages").boundingBox())!, row = (await alice.message("Where do we start?").boundingBox())!;
-    assert(row.y >= box.y && row.y + row.height <= box.y + box.height, "it is not on the screen");
+    await eventually(async () => {
+      const box = await alice.page.locator(".messages").boundingBox(), row = await alice.message("Where do we start?").boundingBox();
+      return box !== null && row !== null && row.y >= box.y && row.y + row.height <= box.y + box.height;
+    }, "it on the screen");
     assertEquals(await alice.message("At the lake").count(), 0);
     await bob.chat({ groupid: Number(groupid) }, "meanwhile");
     await alice.page.locator(".to-newest .badge", { hasText: "1" }).waitFor();

@@ -130,6 +130,7 @@ pageTest("in a browser that knows nothing, the line stands above what is new, no
   await fresh.item("bob").locator(".badge", { hasText: "2" }).waitFor();
   await fresh.open("bob");
   await fresh.sees("long ago");
+  await fresh.page.locator(".divider").waitFor();
   assertEquals(await fresh.page.locator(".divider + .message .text").allTextContents(), ["new"]);
   assertEquals(await fresh.page.locator(".divider").count(), 1);
 });

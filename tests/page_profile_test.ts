@@ -27,7 +27,10 @@ pageTest("profile: one's picture and line are seen by others, and taken away aga
   await alice.page.locator("dialog .avatar img").waitFor();
   await desk.page.locator(".profile .avatar img").waitFor();
   await alice.page.getByLabel("What others read beside your name").fill("I like tea");
-  await alice.page.locator("dialog form").getByRole("button", { name: "Save" }).click();
+  const save = alice.page.locator("dialog form").getByRole("button", { name: "Save" });
+  await save.click();
+  // It goes when the server has it.
+  await save.waitFor({ state: "detached" });
 
   // Others ask once in a session.
   await bob.page.reload();

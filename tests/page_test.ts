@@ -58,6 +58,7 @@ pageTest("a reload in mid-conversation loses nothing and doubles nothing", async
   await alice.begin("A person", "bob");
   for (const text of ["one", "two"]) await alice.send(text);
   await bob.open("alice");
+  await bob.sees("two");
   await bob.send("three");
   await alice.sees("three");
   await alice.page.locator(".composer textarea").fill("half a sen");
