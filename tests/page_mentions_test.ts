@@ -2,6 +2,8 @@
 
 import { assertEquals } from "@std/assert";
 import { begunMention, isMentioned, mentionPattern } from "../src/search/mentions.ts";
+import { NatterClient } from "../src/client/natter_client.ts";
+import { tcp } from "../src/client/tcp_transport.ts";
 import { complete } from "../src/client/terminal/commands.ts";
 import { pageTest, type Person } from "./support/browser.ts";
 import { eventually } from "./support/server.ts";
@@ -141,14 +143,14 @@ pageTest(
     assertEquals((await alice.page.evaluate<string[]>("shown")).slice(1), ["bob the builder: @alice in particular"]);
 
     // Another browser, which was told of nothing, knows it too, as soon as it can be found.
+    {
+      await using client = new NatterClient({ connect: tcp({ port: t.server.tcp }) });
+      await client.login({ name: "alice", password: "a password" });
+      await eventually(async () => (await client.search("alice")).messages.length === 2, "the index");
+    }
     const fresh = await t.person();
     await fresh.logIn("alice");
-    await fresh.online();
-    await eventually(async () => {
-      if (await mark(fresh).waitFor({ timeout: 1500 }).then(() => true, () => false)) return true;
-      await fresh.page.reload();
-      return false;
-    }, "the mark in a fresh browser");
+    await mark(fresh).waitFor();
     await fresh.open("Hikers");
     await fresh.sees("are you there, @alice");
     assertEquals(await fresh.page.locator(".text mark").allTextContents(), ["@alice", "@alice"]);
