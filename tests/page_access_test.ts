@@ -31,7 +31,9 @@ async function cleanNow(person: Person, where: string, only?: readonly string[])
   const rules = { "label-content-name-mismatch": { enabled: true }, "target-size": { enabled: true } };
   const options = { resultTypes: ["violations"], ...only ? { runOnly: only } : { rules } };
   const violations = await person.page.evaluate<Violation[]>(`(async () => {
-    await Promise.all(document.getAnimations().map((animation) => animation.effect.getTiming().iterations === Infinity ? undefined : animation.finished));
+    const moving = () => document.getAnimations().filter(({ effect, playState }) => effect.getTiming().iterations !== Infinity && playState !== "finished");
+    // One that is given up, since what moved is gone, leads to others.
+    while (moving().length > 0) await Promise.allSettled(moving().map(({ finished }) => finished));
     return (await axe.run(document, ${JSON.stringify(options)})).violations;
   })()`);
   const told = violations.map(({ id, nodes }) =>
