@@ -11,6 +11,10 @@ class Channel {
   static asked = 0;
   /** What was said and is not heard yet. */
   static underWay = 0;
+  /** How long that takes (ms). */
+  static takes = 0;
+  /** Nobody hears anything. */
+  static deaf = false;
   onmessage: (event: { data: unknown }) => void = () => {};
 
   constructor() {
@@ -24,8 +28,8 @@ class Channel {
       Channel.underWay++;
       setTimeout(() => {
         Channel.underWay--;
-        other.onmessage({ data });
-      });
+        if (!Channel.deaf) other.onmessage({ data });
+      }, Channel.takes);
     }
   }
 }
@@ -33,13 +37,29 @@ class Channel {
 /** A browser's locks: one holder each, or nobody. */
 class Locks {
   #holder: object | undefined;
+  #waiting: (() => void)[] = [];
 
-  async request(_name: string, { steal = false }: { steal?: boolean }, use: (lock: object | null) => unknown): Promise<void> {
+  async request(
+    _name: string,
+    { ifAvailable, steal, signal }: { ifAvailable?: true; steal?: true; signal?: AbortSignal },
+    use: (lock: object | null) => unknown,
+  ): Promise<void> {
     await Promise.resolve();
-    const lock = this.#holder && !steal ? null : {};
-    if (lock) this.#holder = lock;
+    if (this.#holder && ifAvailable) return void await use(null);
+    if (this.#holder && !steal) {
+      await new Promise<void>((resolve, reject) => {
+        this.#waiting.push(resolve);
+        signal?.addEventListener("abort", () => {
+          this.#waiting = this.#waiting.filter((other) => other !== resolve);
+          reject(signal.reason);
+        });
+      });
+    }
+    const lock = this.#holder = {};
     await use(lock);
-    if (this.#holder === lock) this.#holder = undefined;
+    if (this.#holder !== lock) return;
+    this.#holder = undefined;
+    this.#waiting.shift()?.();
   }
 
   query(): Promise<{ held: { name: string }[] }> {
@@ -108,5 +128,18 @@ Deno.test("page: where browsers have locks a tab waits for no answer if no other
     third.active = false;
     await turn();
     // The one that gets the lock answers the others.
-    assertEquals(active(await Promise.all(Array.from({ length: 5 }, open))), 1);
+    const some = await Promise.all(Array.from({ length: 5 }, open));
+    assertEquals(active(some), 1);
+
+    // One that is busy answers late, and has the account all the same; when it is closed meanwhile, nobody waits for its answer.
+    Channel.takes = 500;
+    assertEquals((await open()).active, false);
+    const begun = performance.now(), next = open();
+    await turn();
+    for (const tab of some) tab.active = false;
+    assertEquals([(await next).active, performance.now() - begun < 250], [true, true]);
+    // One that hangs keeps it from nobody.
+    Channel.deaf = true;
+    assertEquals((await open()).active, true);
+    Object.assign(Channel, { takes: 0, deaf: false });
   }));

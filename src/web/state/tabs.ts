@@ -7,18 +7,21 @@
  * 2. A tab that opens asks whether another is active, and becomes active only if none answers. Of several that ask at the same moment, as when a browser
  *    brings back its windows, the one with the lowest number answers the others.
  * 3. Whoever is active, or about to be, has the browser's lock, where there are locks (not over plain HTTP): a tab that gets it need not wait for answers. Who has not
- *    got it asks all the same: the one that has it may hang.
+ *    got it asks all the same, and waits for longer, or until it is free: the one that has it may hang, but is more likely busy.
  * 4. A tab takes over by asking the active one to stop, and waits until that has closed its client, so that the server finds the account free.
  */
 
-/** How long an answer is waited for (ms): from a tab in the background it takes longer. */
-const ANSWER_AFTER = 250, STOP = 3000;
+/** How long an answer is waited for (ms), if another tab has the lock, and until it has stopped: from a tab in the background it takes longer. */
+const ANSWER_AFTER = 250, HOLDER_ANSWERS_AFTER = 2000, STOP = 3000;
 
 const LOCK = "natter";
 
+/** At once if it is free; whoever has it; or when it is free, unless the signal aborts. */
+type LockOptions = { ifAvailable: true } | { steal: true } | { signal: AbortSignal };
+
 /** The browser's locks; by the types of Deno, which tests are checked by, there are none. */
 interface Locks {
-  request(name: string, options: { ifAvailable?: boolean; steal?: boolean }, use: (lock: object | null) => unknown): Promise<unknown>;
+  request(name: string, options: LockOptions, use: (lock: object | null) => unknown): Promise<unknown>;
   query(): Promise<{ held: { name: string }[] }>;
 }
 
@@ -48,16 +51,23 @@ export class Tabs {
 
   /** Whether another tab is active, or about to be. `eager`: this one becomes active at once if there is none. */
   async anyone(eager: boolean): Promise<boolean> {
-    if (this.#locks && await this.#nobody(this.#locks, eager)) return false;
+    const held = this.#locks && await this.#held(this.#locks, eager);
+    if (held === false) return false;
     const number = Math.random();
     if (eager) this.#question = number;
     this.#say({ anyone: number });
-    const answered = await this.#answer(
+    const answered = this.#answer(
       (word) => word === "here" || (typeof word === "object" && "taken" in word && word.taken === number),
-      ANSWER_AFTER,
+      held && eager ? HOLDER_ANSWERS_AFTER : ANSWER_AFTER,
     );
+    const waiting = new AbortController();
+    const free = held && eager ? this.#lock({ signal: waiting.signal }).then((got) => got ? false : answered) : answered;
+    const anyone = await Promise.race([answered, free]);
+    waiting.abort();
     this.#question = undefined;
-    return answered;
+    // It may have got the lock in the moment of the answer.
+    if (anyone) this.#letGo();
+    return anyone;
   }
 
   /** Asks the active tab to stop, and waits until it has; or for a while, if there is none. */
@@ -75,32 +85,37 @@ export class Tabs {
     if (this.#active !== active) this.#say(active ? "here" : "stopped");
     this.#active = active;
     if (active && !this.#unlock) void this.#lock({ steal: true });
-    if (active) return;
+    if (!active) this.#letGo();
+  }
+
+  #letGo(): void {
     this.#unlock?.();
     this.#unlock = undefined;
   }
 
-  /** Whether the lock says that no other tab is active; false: it does not know. `eager`: this one has it then. */
-  async #nobody(locks: Locks, eager: boolean): Promise<boolean> {
-    if (eager) return await this.#lock({ ifAvailable: true });
-    const known = await locks.query().catch(() => undefined);
-    return known?.held.every(({ name }) => name !== LOCK) ?? false;
+  /** Whether another tab has the lock; undefined: nobody knows. `eager`: if not, this one has it then. */
+  async #held(locks: Locks, eager: boolean): Promise<boolean | undefined> {
+    if (!eager) return (await locks.query().catch(() => undefined))?.held.some(({ name }) => name === LOCK);
+    const got = await this.#lock({ ifAvailable: true });
+    return got === undefined ? undefined : !got;
   }
 
-  /** Whether this tab has got the lock. */
-  #lock(options: { ifAvailable?: boolean; steal?: boolean }): Promise<boolean> {
+  /** Whether this tab has got the lock; undefined: the browser gives it none, or it was waited for in vain. */
+  #lock(options: LockOptions): Promise<boolean | undefined> {
     return new Promise((resolve) => {
-      if (!this.#locks) return resolve(false);
+      if (!this.#locks) return resolve(undefined);
+      let got = false;
       const use = (lock: object | null) => {
         resolve(lock !== null);
         // Not active any more, before the browser has answered.
-        if (options.steal && !this.#active) return;
+        if ("steal" in options && !this.#active) return;
+        got = lock !== null;
         return lock && new Promise<void>((unlock) => this.#unlock = unlock);
       };
-      // Another tab has taken it away, or the browser gives this page none.
       this.#locks.request(LOCK, options, use).catch(() => {
-        this.#unlock = undefined;
-        resolve(false);
+        // Another tab has taken it away.
+        if (got) this.#unlock = undefined;
+        resolve(undefined);
       });
     });
   }
@@ -128,15 +143,16 @@ export class Tabs {
 
   #answer(expected: (word: Word) => boolean, ms: number): Promise<boolean> {
     return new Promise((resolve) => {
+      const hear = (word: Word) => {
+        if (expected(word)) done(true);
+      };
       const done = (answered: boolean) => {
         clearTimeout(timer);
-        this.#heard = undefined;
+        if (this.#heard === hear) this.#heard = undefined;
         resolve(answered);
       };
       const timer = setTimeout(() => done(false), ms);
-      this.#heard = (word) => {
-        if (expected(word)) done(true);
-      };
+      this.#heard = hear;
     });
   }
 
