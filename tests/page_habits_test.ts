@@ -84,6 +84,33 @@ pageTest("the focus is never nowhere; Back closes a dialog, not the conversation
   );
   await eventually(() => alice.page.evaluate<boolean>("location.hash === '' && history.state === null"), "back at the list");
   await alice.page.getByText("Pick a conversation").waitFor();
+  // What is opened while the browser goes back to the list stays open, and the list is one step behind it.
+  const item = (name: string) => `[...document.querySelectorAll(".list .item")].find((e) => e.textContent.includes("${name}"))`;
+  const escape =
+    `document.querySelector(".composer textarea").dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true }))`;
+  await alice.open("bob1");
+  await alice.page.evaluate("(() => { isBack = false; addEventListener('popstate', () => { isBack = true; }, { once: true }); })()");
+  await alice.page.evaluate(`${escape}, ${item("bob2")}.click()`);
+  await eventually(() => alice.page.evaluate<boolean>("isBack"), "back at the list");
+  await alice.page.getByRole("main", { name: "bob2" }).waitFor();
+  await alice.back();
+  await alice.page.getByText("Pick a conversation").waitFor();
+  // Keys mean what is drawn, also before the next frame, for which a busy browser lets one wait.
+  const drawn = `new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = resolve;
+    port2.postMessage(0);
+  })`;
+  await alice.page.evaluate(`(async () => { ${item("bob1")}.click(); await ${drawn}; ${escape}; })()`);
+  await alice.page.getByText("Pick a conversation").waitFor();
+  await alice.open("bob1");
+  const focus = await alice.page.evaluate<string>(
+    `(async () => { document.querySelector("main [aria-label^=Search]").click(); await ${drawn}; return document.activeElement.type; })()`,
+  );
+  assertEquals(focus, "search");
+  await alice.page.locator(".composer textarea").focus();
+  await keyboard.press("Escape");
+  await alice.page.getByText("Pick a conversation").waitFor();
   // A dialog that is opened while the browser goes back from another one stays, and Back closes it.
   await alice.open("bob1");
   await opener.click();

@@ -4,8 +4,8 @@
  * Rules:
  *
  * 1. The entries of the history are: the list; above it, a conversation (`in`), unless the page was opened with one; above that, a dialog (`dialog`).
- * 2. Going back takes a moment: what is to be opened from a dialog, or left behind it (`#next`), waits until the browser is back. Another dialog may be
- *    opened meanwhile: it has its entry then.
+ * 2. Going back takes a moment: what is to be opened meanwhile, or from a dialog, or left behind it (`#next`), waits until the browser is back. Another dialog
+ *    may be opened meanwhile: it has its entry then.
  */
 import { type Key, parseKey } from "./state/model.ts";
 import type { Store } from "./state/store.ts";
@@ -52,7 +52,7 @@ export class Route {
   /** Opens a conversation, and closes the dialog that stands before it. */
   open(key: Key): void {
     this.#wanted = this.#sought = undefined;
-    if (history.state === "dialog") {
+    if (history.state === "dialog" || this.#leaving) {
       this.#next = key;
       return this.#leave();
     }
@@ -96,9 +96,9 @@ export class Route {
     // What was opened after the dialog that was left stays.
     if (dialog && left && next === undefined && key === open) return history.pushState("dialog", "");
     if (dialog) this.#store.update({ dialog: undefined });
+    if (screen === "chat") this.#talk.open(key);
     if (next === null) this.close();
     else if (next) this.open(next);
-    else if (screen === "chat") this.#talk.open(key);
   }
 
   #replace(hash: string): void {

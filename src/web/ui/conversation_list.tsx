@@ -1,6 +1,6 @@
 /** All conversations, the last that moved first. */
 import type { JSX, TargetedKeyboardEvent } from "preact";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { countOf, explain, gist, shortTime } from "../format.ts";
 import { t } from "../i18n.ts";
 import { type Conversation, isGroup, isMuted, type Key, newestOf, numberOf } from "../state/model.ts";
@@ -36,7 +36,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
   const shown = unfolded ? [...present, ...archived] : present;
   const narrow = useNarrow(), alone = narrow && open === undefined;
   // Whoever wants to search in a conversation begins to type.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (within !== undefined && (alone || !narrow)) field.current!.focus();
   }, [within, alone]);
   const room = useRoom(present.length);

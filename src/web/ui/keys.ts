@@ -1,5 +1,5 @@
 /** What keys do, wherever the focus is. */
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import type { Key } from "../state/model.ts";
 import { useParts } from "./context.ts";
 
@@ -11,7 +11,8 @@ export function isComposing(event: { isComposing: boolean; keyCode: number }): b
 /** Alt and arrows go through the conversations, Ctrl+K searches, Esc leaves the conversation; what is typed goes to the field for messages, wherever the focus is. */
 export function useShortcuts(field: { current: HTMLInputElement | null }, keys: Key[], open: Key | undefined): void {
   const { route } = useParts();
-  useEffect(() => {
+  // With what is drawn: a key that comes before the next frame is meant for that.
+  useLayoutEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       if (document.querySelector("dialog[open]") || isComposing(event)) return;
       if (event.altKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
