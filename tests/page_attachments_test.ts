@@ -125,6 +125,26 @@ pageTest("files: go along when their message is forwarded, and are kept when tha
   await bob.page.locator(".composer button[type=submit]").click();
   const notes = bob.page.locator(".message.mine .file", { hasText: "list.txt" });
   await notes.waitFor();
+  // Dropped as soon as a conversation is drawn, before the next frame; and no news of it comes for a while.
+  const held = Promise.withResolvers<void>();
+  await bob.page.route(/\/files\?/, async (route) => {
+    await held.promise;
+    await route.continue();
+  });
+  await bob.page.evaluate(`(async () => {
+    [...document.querySelectorAll(".list .item")].find((e) => e.textContent.includes("alice")).click();
+    await new Promise((resolve) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = resolve;
+      port2.postMessage(0);
+    });
+    const data = new DataTransfer();
+    data.items.add(new File(["milk"], "at once.txt"));
+    document.querySelector(".messages").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+  })()`);
+  await attached.filter({ hasText: "at once.txt" }).waitFor();
+  await bob.button("Remove at once.txt").click();
+  held.resolve();
   // Gone between the choice and the answer, as when its writer deletes it meanwhile.
   await bob.open("alice");
   await forward(1);

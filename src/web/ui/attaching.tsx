@@ -1,6 +1,6 @@
 /** Attaching files to what is being written: by a button, dropped on the conversation, pasted. */
 import type { JSX, RefObject } from "preact";
-import { useEffect, useReducer, useRef } from "preact/hooks";
+import { useLayoutEffect, useReducer, useRef } from "preact/hooks";
 import { explainUpload, sizeOf } from "../format.ts";
 import { t } from "../i18n.ts";
 import type { Key } from "../state/model.ts";
@@ -19,14 +19,15 @@ interface Attaching {
 export function useAttaching(me: number, key: Key, able: boolean, form: RefObject<HTMLFormElement | null>): Attaching {
   const { uploads, store } = useParts();
   const [, redraw] = useReducer((count: number, _: void) => count + 1, 0);
-  useEffect(() => {
+  // With what is drawn, both: what is attached, or done, before the next frame is told to nobody else.
+  useLayoutEffect(() => {
     uploads.changed = () => redraw();
     return () => uploads.changed = () => {};
   }, []);
   const add = (files: readonly File[]) => {
     if (files.length > 0 && !uploads.add(me, key, files)) store.complain(t.tooManyFiles(MAX_FILES));
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const place = form.current?.closest("main");
     if (!place || !able) return;
     const mark = (event: DragEvent) => place.classList.toggle("dropping", event.type === "dragover" && !!event.dataTransfer?.types.includes("Files"));
