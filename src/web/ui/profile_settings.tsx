@@ -13,6 +13,8 @@ const MAX_ABOUT = 200;
 export function ProfileSettings({ id }: { id: number }): JSX.Element {
   const { account, talk } = useParts();
   const { busy, error, run } = useRequest();
+  // For itself: a choice that is made while the line is on its way is not lost.
+  const receipts = useRequest();
   const [profile, setProfile] = useState<Profile>();
   const [about, setAbout] = useState("");
   const show = (fresh: Profile) => {
@@ -28,7 +30,7 @@ export function ProfileSettings({ id }: { id: number }): JSX.Element {
   return (
     <>
       <h3>{t.aboutYou}</h3>
-      {error && <p class="error" role="alert">{error}</p>}
+      {(error || receipts.error) && <p class="error" role="alert">{error || receipts.error}</p>}
       <form onSubmit={save}>
         <label>
           <span>{t.aboutHint}</span>
@@ -49,7 +51,7 @@ export function ProfileSettings({ id }: { id: number }): JSX.Element {
           label={t.receipts}
           value={profile.receipts ? "on" : "off"}
           options={[["on", t.notificationsOn], ["off", t.notificationsOff]]}
-          choose={(chosen) => void run(async () => show(await account.client.profile({ receipts: chosen === "on" })))}
+          choose={(chosen) => void receipts.run(async () => show(await account.client.profile({ receipts: chosen === "on" })))}
         />
       )}
     </>
