@@ -70,7 +70,7 @@ Deno.test(`costs: the list of ${TALKS} conversations: no turn above ${TURN} ms [
   await using client = await server.client(me, { proto: 3 });
   await assertShort(async () => {
     // It comes behind the texts that wait.
-    const { conversations } = await client.request({ msgid: 31, limit: 100 }, 30_000) as unknown as { conversations: object[] };
+    const { conversations } = await client.request({ msgid: 31, limit: 100 }, 120_000) as unknown as { conversations: object[] };
     assertEquals(conversations.length, 100);
   });
 });
@@ -138,7 +138,11 @@ databaseTest(`costs: ${COLLEAGUES} who are all friends come at the same moment: 
   const store = await db.open();
   await store.join("n1");
   const ids = await addUsers(store, ...Array.from({ length: COLLEAGUES }, (_, i) => `colleague${i}`));
-  for (const id of ids) await claim(store, id, `session${id}`);
+  for (const [i, id] of ids.entries()) {
+    // On a busy machine all of them take longer than a lease.
+    if (i % 10 === 0) await store.renew();
+    await claim(store, id, `session${id}`);
+  }
   await db.query("insert into friend (userid, friendid) select a.id, b.id from user a, user b where a.id <> b.id");
   let told = 0;
   const connection = { congested: false, send: (message: object) => void (told += JSON.stringify(message).length > 0 ? 1 : 0) };

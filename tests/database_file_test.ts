@@ -25,7 +25,7 @@ async function loggedIn(port: number, { id, token }: TestUser): Promise<RawClien
   return client.answerPings();
 }
 
-const chat = async (client: RawClient, to: TestUser, msg: string) => (await client.request({ msgid: 6, toid: to.id, msg }, 10_000)).errno;
+const chat = async (client: RawClient, to: TestUser, msg: string) => (await client.request({ msgid: 6, toid: to.id, msg })).errno;
 
 /** What the next server on this database has of their conversation. */
 async function said(url: string, ada: TestUser, bob: TestUser): Promise<string[]> {
@@ -131,7 +131,7 @@ waitingTests("database file: one SQLite file, one server; a file that is not the
     await using client = await loggedIn(server.port, ada);
     assertEquals(await chat(client, bob, "said"), 0);
     await Deno.rename(was, is);
-    assertEquals((await client.next((m) => m.msgid === 20, 8000)).reason, "stopping");
+    assertEquals((await client.next((m) => m.msgid === 20)).reason, "stopping");
     assertStringIncludes(await end(server), "restart natter; what was committed is in the file that was open");
     assertEquals([...Deno.readDirSync(`${is}`)].filter((e) => e.name.endsWith("-wal")).map((e) => Deno.statSync(`${is}/${e.name}`).size), [0]);
     assertEquals(await said(`sqlite:${is}/natter.db`, ada, bob), ["said"]);
@@ -161,8 +161,8 @@ waitingTests("database file: one SQLite file, one server; a file that is not the
       };
       await using client = await RawClient.connect(tcp);
       // Hashing takes its time.
-      const { id } = await client.request({ msgid: 4, name: "ada", password: "secret" }, 30_000);
-      assertEquals((await client.request({ msgid: 1, name: "ada", password: "secret", proto: 2 }, 30_000)).errno, 0);
+      const { id } = await client.request({ msgid: 4, name: "ada", password: "secret" }, 90_000);
+      assertEquals((await client.request({ msgid: 1, name: "ada", password: "secret", proto: 2 }, 90_000)).errno, 0);
       const self = { id: id!, name: "ada", token: "" };
       const fill = `/proc/${server.pid}/root${folder}/fill`;
       // All there is; the end of it fails.
@@ -180,7 +180,7 @@ waitingTests("database file: one SQLite file, one server; a file that is not the
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
       await Deno.remove(fill);
-      await eventually(async () => await readyz() === 200, "ready again", 8000);
+      await eventually(async () => await readyz() === 200, "ready again");
       assertEquals(await chat(client, self, text), 0);
       server.kill("SIGTERM");
       const { stderr } = await server.ended();

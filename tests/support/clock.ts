@@ -8,6 +8,14 @@ export function clockAhead(): Disposable & { by(ms: number): void } {
   return { by: (ms) => ahead = ms, [Symbol.dispose]: () => performance.now = now };
 }
 
+/** Stops the clock that the server measures by, for the whole process, until it is disposed of: nothing comes back of what is limited, however busy the machine is. */
+export function clockStopped(): Disposable & { by(ms: number): void } {
+  const { now } = performance;
+  let time = now.call(performance);
+  performance.now = () => time;
+  return { by: (ms) => time += ms, [Symbol.dispose]: () => performance.now = now };
+}
+
 /** Sets the machine's clock ahead, as natter sees it, until it is disposed of. What passes in the meantime does so as it does. */
 export function wallClockAhead(): Disposable & { by(ms: number): void } {
   const { now } = Date;

@@ -4,6 +4,7 @@
  * It stands on `node:net`, because only that can reset a connection on demand (`SO_LINGER` 0) and stop reading without losing what a pending read takes.
  */
 import net from "node:net";
+import { afterAwake, Awake } from "./awake.ts";
 
 /** A message as it came off the wire. The fields that most tests look at are typed, the others are `unknown`. */
 export interface Message {
@@ -41,7 +42,6 @@ interface Waiter {
   matches: (message: Message) => boolean;
   resolve: (message: Message) => void;
   reject: (reason: Error) => void;
-  timer: ReturnType<typeof setTimeout>;
 }
 
 /** What {@linkcode RawClient.next} waits at most unless told otherwise (ms). Machines that test are busy. */
@@ -63,7 +63,7 @@ export class RawClient implements AsyncDisposable {
   lines = 0;
   /** Bytes received so far. */
   bytes = 0;
-  /** How long its last LOGIN took to be answered (ms), without who came along. */
+  /** How long its last LOGIN took to be answered (ms, awake.ts), without who came along. */
   loginTook = 0;
   /** Lines received and not taken yet. */
   readonly backlog: Message[] = [];
@@ -150,24 +150,23 @@ export class RawClient implements AsyncDisposable {
   /**
    * Takes the first message that `matches`, from the backlog or as it comes; the others stay in the backlog.
    *
-   * Rejects after `ms`, or when the connection ends first.
+   * Rejects after `ms` (awake.ts), or when the connection ends first.
    */
   next(matches: (message: Message) => boolean = () => true, ms = PATIENCE): Promise<Message> {
     const index = this.backlog.findIndex(matches);
     if (index >= 0) return Promise.resolve(this.backlog.splice(index, 1)[0]);
     if (this.#socket.destroyed) return Promise.reject(new Error(`The connection has ended (${this.#end}); ${this.#describe()}`));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => waiter.reject(new Error(`Nothing of that kind within ${ms} ms; ${this.#describe()}`)), ms);
       const forget = () => {
-        clearTimeout(timer);
+        giveUp();
         this.#waiters.delete(waiter);
       };
       const waiter: Waiter = {
         matches,
-        timer,
         resolve: (message) => (forget(), resolve(message)),
         reject: (reason) => (forget(), reject(reason)),
       };
+      const giveUp = afterAwake(ms, () => waiter.reject(new Error(`Nothing of that kind within ${ms} ms; ${this.#describe()}`)));
       this.#waiters.add(waiter);
     });
   }
@@ -188,9 +187,9 @@ export class RawClient implements AsyncDisposable {
   async login(
     fields: { id?: number; name?: string; password?: string; token?: string; proto?: number; device?: string; takeover?: boolean },
   ): Promise<Message> {
-    const begun = performance.now();
+    using took = new Awake();
     const ack = await this.request({ msgid: 1, ...fields });
-    this.loginTook = performance.now() - begun;
+    this.loginTook = took.ms;
     const { companionsOf } = RawClient;
     if (companionsOf && this.#server && fields.token !== undefined && ack.errno === 0) {
       // However long that takes.

@@ -4,6 +4,7 @@ import { deadline } from "@std/async/deadline";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import { type Overrides, type Server, start } from "../../src/server.ts";
 import type { State } from "../../src/store/store.ts";
+import { Awake } from "./awake.ts";
 import { cheapPasswords } from "./cheap_passwords.ts";
 import { giveDevices } from "./companions.ts";
 import type { TestDatabase } from "./databases.ts";
@@ -211,12 +212,12 @@ export async function countOnline(db: TestDatabase): Promise<number> {
   return Number(row?.n);
 }
 
-/** Resolves, to how long it took (ms), when `holds` does; it is asked every few milliseconds. Throws an Error after `ms`. */
+/** Resolves, to how long it took (ms, awake.ts), when `holds` does; it is asked every few milliseconds. Throws an Error after `ms`. */
 export async function eventually(holds: () => boolean | Promise<boolean>, what: string, ms = PATIENCE): Promise<number> {
-  const begun = performance.now();
+  using took = new Awake();
   while (!await holds()) {
-    if (performance.now() - begun > ms) throw new Error(`not within ${ms} ms: ${what}`);
+    if (took.ms > ms) throw new Error(`not within ${ms} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  return performance.now() - begun;
+  return took.ms;
 }

@@ -1,7 +1,7 @@
 // How long the turns of this process's event loop are.
 
-import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
+import { cpuTime } from "./cpu_time.ts";
 
 /**
  * Looks at every turn until it is stopped. A turn counts as what the process computed in it, if that is less than what the clock says: a machine with other
@@ -41,26 +41,6 @@ export class Turns {
     this.#clock = clock;
     this.#cpu = cpu;
   }
-}
-
-const THREAD_CPUTIME = 3;
-const libc = openLibc();
-const time = new BigInt64Array(2), timeBytes = new Uint8Array(time.buffer);
-
-function openLibc() {
-  if (Deno.build.os !== "linux") return undefined;
-  return Deno.dlopen("libc.so.6", { clock_gettime: { parameters: ["i32", "buffer"], result: "i32" } });
-}
-
-/** What this thread has computed (ms): other tests compute in the same process. */
-function cpuTime(): number {
-  if (libc) {
-    libc.symbols.clock_gettime(THREAD_CPUTIME, timeBytes);
-    return Number(time[0]) * 1000 + Number(time[1]) / 1e6;
-  }
-  // On Linux that goes by the kernel's tick: 10 ms on some machines.
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
 }
 
 /** What the work takes where nothing else computes (ms), and how many times that at most: seen on one machine of two cores within a minute, 2.7 to 4.9. */
