@@ -118,6 +118,11 @@ export class Store {
     if (this.conversation(key)) this.change(key, "", how);
   }
 
+  /** A dialog has done what it is for: another one takes its place, or none; unless the user has closed it meanwhile. */
+  done(dialog: State["dialog"], next?: State["dialog"]): void {
+    if (this.#state.dialog === dialog) this.update({ dialog: next });
+  }
+
   /** Says for a while that something went wrong. */
   complain(trouble: string): void {
     clearTimeout(this.#troubled);

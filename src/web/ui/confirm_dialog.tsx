@@ -53,7 +53,7 @@ export function ConfirmDialog({ question, conversation: { key, name }, state }: 
     },
   }[question];
   // Who was among the members stays there.
-  const close = () => store.update({ dialog: ["creator", "kick", "ban"].includes(question) ? "details" : undefined });
+  const close = () => store.done(question, ["creator", "kick", "ban"].includes(question) ? "details" : undefined);
   return (
     <Dialog title={asked.title}>
       {asked.text.map((text) => <p key={text}>{text}</p>)}

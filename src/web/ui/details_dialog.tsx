@@ -30,7 +30,7 @@ function PersonDetails({ conversation, state: { friends, blocked, me, connection
   if (id === me.id) return <Head id={id} name={name} group={false} line={t.notesHint} />;
   const presence = connection.state !== "online" ? t.notConnected : friend ? presenceText(friend) : "";
   const act = (what: () => Promise<void>) => async () => {
-    if (await run(what)) store.update({ dialog: undefined });
+    if (await run(what)) store.done("details");
   };
   return (
     <>

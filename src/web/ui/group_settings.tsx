@@ -22,7 +22,7 @@ export function GroupSettingsDialog({ conversation: { key, name }, members }: { 
     // What others changed meanwhile stays.
     const changed = Object.entries(said).filter(([setting, value]) => before[setting as keyof GroupSettings] !== value);
     const save = async () => changed.length > 0 && await groups.update(numberOf(key), Object.fromEntries(changed));
-    if (await run(save, { 1: t.nameTaken })) store.update({ dialog: "details" });
+    if (await run(save, { 1: t.nameTaken })) store.done("group", "details");
   };
   return (
     <Dialog title={t.groupSettings}>

@@ -16,7 +16,9 @@ export function ReportDialog({ line }: { line: Line }): JSX.Element {
   const [reason, setReason] = useState("");
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (await run(() => account.client.report(line.messageid, reason.trim()))) store.update({ dialog: undefined, spoken: t.reported });
+    if (!await run(() => account.client.report(line.messageid, reason.trim()))) return;
+    store.update({ spoken: t.reported });
+    store.done("report");
   };
   return (
     <Dialog title={t.report}>
