@@ -160,6 +160,7 @@ pageTest(
 
     // Archived, it disturbs nobody; whom one blocks one does not hear; what is taken back speaks to nobody.
     await choose(alice, "Hikers", "Archive");
+    await alice.item("Hikers").waitFor({ state: "detached" });
     await fresh.page.keyboard.press("Escape");
     await fresh.page.getByRole("heading", { name: "Pick a conversation" }).waitFor();
     await bob.send("@alice again");
