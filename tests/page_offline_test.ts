@@ -95,6 +95,15 @@ chromiumTest("CDP", "the page can be installed: icons as Chromium wants them", a
   assertEquals(installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito"), []);
 });
 
+/** What is kept can be had 1.5 s after it is asked for. */
+const SLOW = `
+  const { open } = IDBFactory.prototype;
+  IDBFactory.prototype.open = function (...what) {
+    const request = open.apply(this, what);
+    Object.defineProperty(request, "onsuccess", { set: (then) => request.addEventListener("success", () => setTimeout(then, 1500)) });
+    return request;
+  };`;
+
 /** The texts that the browser keeps of what was said. */
 async function keptTexts(person: Person): Promise<string[]> {
   return await person.page.evaluate<string[]>(`new Promise((resolve) => {
@@ -157,10 +166,13 @@ pageTest("without a server the page shows what it has; what is written waits, ov
   await alice.message("written without a server").getByRole("img", { name: "Sending" }).waitFor();
   await alice.page.close();
 
+  // In a browser that takes its time to give what it has.
+  await alice.context.addInitScript(SLOW);
   const tab = await alice.tab();
   tab.expectsRefusals = true;
   await tab.open("bob");
   await tab.message("written without a server").getByRole("img", { name: "Sending" }).waitFor();
+  await tab.message("answered").waitFor();
   await tab.send("in another tab");
   await t.server.start();
   await tab.sees("written without a server");

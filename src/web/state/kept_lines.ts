@@ -14,8 +14,8 @@ import { sorted } from "./store.ts";
 
 /** So many conversations are kept, those that moved last, and so many messages of each, the newest. */
 const CONVERSATIONS = 50, LINES = 50;
-/** How long the browser may take to give what it has (ms): the user waits for the page. */
-const READ_WITHIN = 1000;
+/** How long the browser may take to give what it has (ms): the user waits for the page. Whoever comes without it has it no more: a busy browser has its time. */
+const READ_WITHIN = 5000;
 /** Another shape of what is kept is another version: what has an older one goes. */
 const VERSION = 1, DATABASE = "natter", STORE = "kept";
 /** Whose it is, and {@linkcode Place}. */
