@@ -73,7 +73,8 @@ pageTest("a private group: by link and by name; roles, settings, removal, ban", 
   await carol.button("Join").click();
   await carol.page.getByRole("alert").getByText("This link is not valid").waitFor();
   await carol.button("Close").click();
-  // The same in the address of the open page.
+  // The same in the address of the open page, when the browser is back from the dialog.
+  await eventually(async () => await carol.page.evaluate("history.state") !== "dialog", "the end of the dialog");
   await carol.page.evaluate(`location.hash = "${new URL(link).hash}"`);
   await carol.page.getByRole("dialog", { name: "Join the group?" }).getByRole("button", { name: "Join" }).click();
   await carol.page.getByRole("alert").getByText("This link is not valid").waitFor();
