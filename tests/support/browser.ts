@@ -57,26 +57,38 @@ function isFirefox(context: BrowserContext): boolean {
   return context.browser()?.browserType().name() === "firefox";
 }
 
+/** A port below those that the system gives to who asks for any: while a server is away, one of another test would get its own, and it could not come back. */
+function somePort(): number {
+  return 20_000 + Math.floor(Math.random() * 12_000);
+}
+
 /** A server as a process, which can be killed and started again on its ports. */
 class PageServer {
   #program: Program | undefined;
-  #ports: Record<string, number> = { tcp: 0, http: 0 };
+  #ports: Record<string, number> | undefined;
 
   constructor(readonly db: TestDatabase, readonly flags: string[]) {}
 
   get tcp(): number {
-    return this.#ports.tcp;
+    return this.#ports!.tcp;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#ports.http}/`;
+    return `http://127.0.0.1:${this.#ports!.http}/`;
   }
 
   async start(): Promise<void> {
-    const { tcp, http } = this.#ports;
+    const first = this.#ports === undefined;
+    const { tcp, http } = this.#ports ?? { tcp: somePort(), http: somePort() };
     const where = ["--listen", `127.0.0.1:${tcp}`, "--http", `127.0.0.1:${http}`, "--database", this.db.url, "--node", "test", "--limits", "off"];
     this.#program = new Program([...where, ...this.flags], { program: cheapServer });
-    this.#ports = await this.#program.ready();
+    try {
+      this.#ports = await this.#program.ready();
+    } catch (error) {
+      await this.kill();
+      if (!first || !String(error).includes("another program listens there already")) throw error;
+      await this.start();
+    }
   }
 
   /** SIGSTOP: connections stand, and nothing is said on them, as when the network is gone. */
