@@ -1,6 +1,9 @@
 // Logins that meet: of one user at the same moment, on one connection, while another is alive. Those that die: login_death_test.ts.
 
 import { assert, assertEquals } from "@std/assert";
+import type { Connection } from "../src/net/connection.ts";
+import type { Session } from "../src/net/session.ts";
+import { isAlive } from "../src/presence/probe.ts";
 import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { countOnline, eventually, makeUsers, setHolder, startServer, stateOf, type TestServer, type TestUser } from "./support/server.ts";
@@ -124,6 +127,15 @@ waitingDatabaseTest("login: a holder that says nothing is replaced, and told", a
   assertEquals(await frozen.closed, "fin");
   assertEquals(await stateOf(db, user!.id), "online");
   assertEquals((await client.request({ msgid: 17 })).errno, 0);
+});
+
+Deno.test("login: what a holder has said while the process did not run counts, though it is read later", async () => {
+  const connection: Partial<Connection> = { ending: false, inputEnded: false, busy: false, send: () => true };
+  const alive = isAlive({ connection, modern: true, welcomed: true } as unknown as Session);
+  // Read in the same turn as the timer that is due before, and behind it.
+  setTimeout(() => connection.onSign?.("heard"), 1510);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1900);
+  assertEquals(await alive, true);
 });
 
 databaseTest("login: a session that its node does not hold is no conflict, whatever the mode", async (db) => {

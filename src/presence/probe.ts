@@ -8,6 +8,8 @@ const MODERN_MS = 1500;
 const CLASSIC_ALIVE_MS = 30_000;
 /** … and how long its FIN or RST may take that is already on its way (ms). */
 const FIN_WAIT_MS = 250;
+/** A timer that comes this much late means that the process did not run, and what a client said meanwhile is not read yet: it has as long once more (ms). */
+const STOPPED_MS = 250;
 
 /**
  * Resolves to whether a session's client gives a sign of life. Only one probe of a session may run at a time
@@ -23,7 +25,11 @@ export async function isAlive(session: Session): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const sign = await new Promise<"heard" | "ended" | "nothing">((resolve) => {
     connection.onSign = resolve;
-    timer = setTimeout(() => resolve("nothing"), modern ? MODERN_MS : FIN_WAIT_MS);
+    const ms = modern ? MODERN_MS : FIN_WAIT_MS, due = performance.now() + ms;
+    timer = setTimeout(() => {
+      if (performance.now() - due < STOPPED_MS) resolve("nothing");
+      else timer = setTimeout(() => resolve("nothing"), STOPPED_MS);
+    }, ms);
   });
   clearTimeout(timer);
   connection.onSign = undefined;
