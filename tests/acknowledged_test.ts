@@ -18,7 +18,7 @@ async function login(port: number, { id, token }: TestUser): Promise<RawClient> 
 async function readAll(client: RawClient, count: number): Promise<Map<number, string>> {
   const texts = new Map<number, string>();
   while (texts.size < count) {
-    const { seq, msg } = await client.next((m) => m.msgid === 6, 20_000);
+    const { seq, msg } = await client.next((m) => m.msgid === 6);
     texts.set(seq as number, msg as string);
   }
   return texts;
@@ -64,7 +64,7 @@ databaseTest(`acknowledged: ${SENDERS} senders, ${SENDERS * EACH} messages, SIGK
     for (const [s, client] of again.entries()) {
       const rest = texts[s]!.filter((text) => !acknowledged.has(text));
       for (const msg of [texts[s]![0]!, ...rest]) client.send({ msgid: 6, toid: receiver.id, msg, ref: msg, mid: msg });
-      for (let i = 0; i < rest.length + 1; i++) assertEquals((await client.next((m) => m.msgid === 11, 20_000)).errno, 0);
+      for (let i = 0; i < rest.length + 1; i++) assertEquals((await client.next((m) => m.msgid === 11)).errno, 0);
     }
     const received = await readAll(reader, SENDERS * EACH);
     assertEquals([...received.keys()], Array.from({ length: SENDERS * EACH }, (_, i) => i + 1), "seq has a gap");

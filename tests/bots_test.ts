@@ -74,7 +74,7 @@ Deno.test("bots: the example, with its token", async () => {
   const program = new Deno.Command(Deno.execPath(), { args, env: { NATTER_TOKEN: await bot(db, "echo") }, stdout: "null", stderr: "null" }).spawn();
   try {
     assertEquals((await user.request({ msgid: 6, toname: "echo", msg: "hello" })).errno, 0);
-    assertEquals((await user.next((m) => m.msgid === 6, 20_000)).msg, "you said: hello");
+    assertEquals((await user.next((m) => m.msgid === 6)).msg, "you said: hello");
   } finally {
     program.kill();
     await program.status;

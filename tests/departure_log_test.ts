@@ -23,7 +23,7 @@ Deno.test("log: who was cut and why; nothing per message; no password and no tok
     const tokens: string[] = [];
     const enter = async (credentials: object): Promise<RawClient> => {
       const client = await RawClient.connect(port);
-      const ack = await client.request({ msgid: 1, proto: 2, ...credentials }, 10_000);
+      const ack = await client.request({ msgid: 1, proto: 2, ...credentials }, 90_000);
       assertEquals(ack.errno, 0);
       tokens.push(ack.token!);
       return client;
@@ -32,14 +32,14 @@ Deno.test("log: who was cut and why; nothing per message; no password and no tok
     const gone = () => eventually(async () => await stateOf(db, id!) === "offline", "offline");
 
     const first = await RawClient.connect(port);
-    const { id } = await first.request({ msgid: 4, name: "alice", password: PASSWORD }, 10_000);
-    assertEquals((await first.request({ msgid: 1, id, password: WRONG }, 10_000)).errno, 1);
-    assertEquals((await first.request({ msgid: 1, id, token: WRONG }, 10_000)).errno, 1);
-    const { token } = await first.request({ msgid: 1, id, password: PASSWORD, proto: 2 }, 10_000);
+    const { id } = await first.request({ msgid: 4, name: "alice", password: PASSWORD }, 90_000);
+    assertEquals((await first.request({ msgid: 1, id, password: WRONG }, 90_000)).errno, 1);
+    assertEquals((await first.request({ msgid: 1, id, token: WRONG }, 90_000)).errno, 1);
+    const { token } = await first.request({ msgid: 1, id, password: PASSWORD, proto: 2 }, 90_000);
     tokens.push(token!);
     for (let i = 0; i < 20; i++) assertEquals((await first.request({ msgid: 6, toid: id, msg: `hush-hush ${i}` })).errno, 0);
-    assertEquals((await first.request({ msgid: 22, old: WRONG, new: FRESH }, 10_000)).errno, 1);
-    assertEquals((await first.request({ msgid: 22, old: PASSWORD, new: FRESH }, 10_000)).errno, 0);
+    assertEquals((await first.request({ msgid: 22, old: WRONG, new: FRESH }, 90_000)).errno, 1);
+    assertEquals((await first.request({ msgid: 22, old: PASSWORD, new: FRESH }, 90_000)).errno, 0);
     await first.request({ msgid: 3 });
     await first.close();
 

@@ -69,7 +69,7 @@ class Device {
 
   /** Takes all up to this seq. */
   async takeUpTo(last: number): Promise<void> {
-    while (this.begin! + this.received.size < last) this.take(await this.client!.next((m) => m.msgid === 6, 20_000));
+    while (this.begin! + this.received.size < last) this.take(await this.client!.next((m) => m.msgid === 6));
   }
 
   async leave(how: "close" | "rst"): Promise<void> {

@@ -75,7 +75,7 @@ databaseTest(
 );
 
 waitingDatabaseTest("fast sender: while nothing can be stored it is not read, nor taken for silent, and its account is in use", async (db) => {
-  const HEARTBEAT = 300;
+  const HEARTBEAT = 1500;
   const watch = new StoreWatch();
   await using s = await startServer(db, { limits: "off", heartbeat: HEARTBEAT / 1000 }, { store: watch.wrap });
   const [ada, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
@@ -107,7 +107,7 @@ waitingDatabaseTest("fast sender: while nothing can be stored it is not read, no
   assertEquals(await stateOf(db, ada.id), "online");
   held.resolve();
   for (let i = 0; i < COUNT; i++) {
-    const answer = await sender.next((m) => m.msgid === 11, 20_000);
+    const answer = await sender.next((m) => m.msgid === 11);
     if (answer.ref !== i || answer.errno !== 0) assertEquals(answer, { msgid: 11, ref: i, errno: 0 });
   }
   await sending;

@@ -101,7 +101,7 @@ databaseTest("files: who may not, and what is too much, is told before the body,
     client.write(`POST /files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${ann.token}\r\n${length}\r\n\r\n`);
     const answer = await client.answer();
     assertEquals([answer.status, answer.headers.connection], [status, "close"]);
-    await deadline(client.ended, 3000);
+    await deadline(client.ended, 15_000);
   }
   // Who asks first is told to go on, or not.
   for (const [length, first] of [[3, "HTTP/1.1 100 Continue"], [1001, "HTTP/1.1 413 Payload Too Large"]] as const) {

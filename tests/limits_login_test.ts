@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Passwords } from "../src/auth/passwords.ts";
+import { clockStopped } from "./support/clock.ts";
 import { testDatabase } from "./support/databases.ts";
 import { makeUsers, startServer, type TestUser } from "./support/server.ts";
 import { assertRetry, connectFrom, ELSEWHERE, HERE, proxied } from "./support/limits.ts";
@@ -36,6 +37,7 @@ Deno.test("limits: five wrong passwords of an account from an address; tokens, o
   assertEquals((await elsewhere.login({ id, password: "right", proto: 2 })).errno, 21);
   assert(token !== kept);
   await using client = await connectFrom(server, HERE);
+  using _clock = clockStopped();
   for (let i = 0; i < 5; i++) assertEquals((await client.login({ name: "Alice", password: "wrong", proto: 2 })).errno, 1);
   // By name or by number, it is the same account.
   assertRetry(await client.login({ name: "alice", password: "right", proto: 2 }), 12_000);
@@ -68,6 +70,7 @@ Deno.test("limits: 30 registrations from an address", async () => {
   await using db = await testDatabase("sqlite");
   await using server = await startServer(db, proxied);
   await using client = await connectFrom(server, HERE);
+  using _clock = clockStopped();
   for (let i = 0; i < 30; i++) assertEquals((await client.register(`user${i}`, "pw")).errno, 0);
   assertRetry(await client.register("user30", "pw"), 20_000);
   await using other = await connectFrom(server, ELSEWHERE);

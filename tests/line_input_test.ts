@@ -130,7 +130,12 @@ Deno.test("line input: a hundred thousand lines behind one that is being handled
     return performance.now() - begun;
   };
   await run(1);
-  const [few, many] = [await run(1), await run(8)];
+  // The quickest of several: noise only ever adds.
+  let few = Infinity, many = Infinity;
+  for (let i = 0; i < 5 && many >= 20 * Math.max(few, 1) + 20 || i === 0; i++) {
+    few = Math.min(few, await run(1));
+    many = Math.min(many, await run(8));
+  }
   // Eight times as many: 64 times as long by the square, and more.
   assertLess(many, 20 * Math.max(few, 1) + 20);
 });

@@ -201,7 +201,8 @@ newMysqlTest("a database that accepts and never answers hangs nobody", async (t)
     assertRejects(() => opening, StoreUnavailable),
   ]);
   const seconds = (performance.now() - started) / 1000;
-  assert(seconds < 12, `it took ${seconds} s`);
+  // 5 s for a connection, 6 s for an answer, and what a busy machine adds; to wait for each twice would be 22.
+  assert(seconds < 20, `it took ${seconds} s`);
   t.proxy.thaw();
   await store.ping();
   assertEquals(await store.renew(), true);

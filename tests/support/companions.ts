@@ -40,7 +40,7 @@ async function comeAlong(server: Server, id: number, token: string, reads: boole
   const client = await RawClient.connect(server.port, server);
   try {
     // One that came with a former login of the same user may still be there.
-    const ack = await client.request({ msgid: 1, id, token, proto: 3, takeover: true }, 20_000);
+    const ack = await client.request({ msgid: 1, id, token, proto: 3, takeover: true }, 90_000);
     assertEquals(ack.errno, 0, JSON.stringify(ack));
     if (reads) readAll(client.answerPings(), (ack.inbox as { confirmed: number }).confirmed);
     else client.pause();

@@ -30,7 +30,7 @@ export async function makeDevices(server: Connects, count: number): Promise<Test
   const devices: TestDevice[] = [];
   for (let i = 1; i <= count; i++) {
     const client = await server.connect();
-    const ack = await client.request({ msgid: 1, id, password: PASSWORD, proto: 3, device: `device ${i}` }, 20_000);
+    const ack = await client.request({ msgid: 1, id, password: PASSWORD, proto: 3, device: `device ${i}` }, 90_000);
     assertEquals(ack.errno, 0, JSON.stringify(ack));
     devices.push({ user: { id, name }, id: (ack.device as { id: number }).id, token: ack.token! });
     await client.close();
@@ -41,7 +41,7 @@ export async function makeDevices(server: Connects, count: number): Promise<Test
 /** Logs a device in, on a connection of its own. A former connection of it is taken over. */
 export async function loginDevice(server: Connects, device: TestDevice): Promise<{ client: RawClient; ack: Message }> {
   const client = await server.connect();
-  const ack = await client.request({ msgid: 1, id: device.user.id, token: device.token, proto: 3, takeover: true }, 20_000);
+  const ack = await client.request({ msgid: 1, id: device.user.id, token: device.token, proto: 3, takeover: true }, 90_000);
   assertEquals(ack.errno, 0, JSON.stringify(ack));
   assertEquals((ack.device as { id: number }).id, device.id);
   return { client, ack };
