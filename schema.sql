@@ -108,7 +108,8 @@ CREATE TABLE IF NOT EXISTS groupuser (
 CREATE TABLE IF NOT EXISTS ban (
   groupid INT NOT NULL,
   userid  INT NOT NULL,
-  PRIMARY KEY (groupid, userid)
+  PRIMARY KEY (groupid, userid),
+  KEY ban_userid (userid)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Every message once, exactly one of toid and groupid set; and what was done to messages, by `sender`, in no conversation and without text.
@@ -132,6 +133,7 @@ CREATE TABLE IF NOT EXISTS message (
   UNIQUE KEY message_mid (sender, mid),
   KEY message_direct (lo, hi, id),
   KEY message_group (groupid, id),
+  KEY message_text (groupid, kind, deleted, id),         -- the newest text of a group, among what happened there and what was deleted
   KEY message_ts (ts)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
@@ -222,7 +224,7 @@ CREATE TABLE IF NOT EXISTS invite (
   UNIQUE KEY invite_hash (hash),
   UNIQUE KEY invite_userid (userid, groupid),
   KEY invite_groupid (groupid),
-  KEY invite_inviter (inviter),
+  KEY invite_inviter (inviter, groupid),
   KEY invite_expires (expires)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
@@ -265,6 +267,7 @@ CREATE TABLE IF NOT EXISTS file (
   messageid BIGINT NULL,
   UNIQUE KEY file_urlkey (urlkey),
   KEY file_owner (owner),
+  KEY file_loose (owner, messageid),
   KEY file_hash (hash),
   KEY file_place (place),
   KEY file_unused (used, created),

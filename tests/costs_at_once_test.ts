@@ -12,26 +12,14 @@ import { StoreWatch } from "./support/around_store.ts";
 import { addUsers, databaseTest, testDatabase } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, type TestUser } from "./support/server.ts";
 import { claim } from "./support/stores.ts";
-import { Turns } from "./support/turns.ts";
+import { assertShort, TURN } from "./support/turns.ts";
 
-/** No turn of the loop is longer (ms). What else a machine does only makes one longer, as does a server that is not warm: so one round that is short is enough. */
-const TURN = 20, ROUNDS = 16;
 const WAITERS = 14, WAITING = 1500, MEMBERS = 1000, TALKS = 20_000, EARLIER = 60_000, COLLEAGUES = 200, EVENTS = 10_000;
 
 interface HistoryAnswer {
   messages: { messageid: number; msg: string }[];
   more: boolean;
   moreafter?: boolean;
-}
-
-async function assertShort(round: () => Promise<unknown>, most = TURN): Promise<void> {
-  const longest: number[] = [];
-  for (let i = 0; i < ROUNDS && longest.every((turn) => turn >= most); i++) {
-    const turns = new Turns();
-    await round();
-    longest.push(turns.stop());
-  }
-  assert(Math.min(...longest) < most, `turns of ${longest.map((turn) => turn.toFixed(1))} ms`);
 }
 
 databaseTest(`costs: ${WAITERS} with ${WAITING} waiting messages each log in at once: no turn above ${TURN} ms`, async (db) => {

@@ -191,6 +191,10 @@ Deno.test("a file in which only texts of two waited for their rows: they have th
       UPDATE user SET filed_seq = 3, filed = 2 WHERE id IN (${ada}, ${bob});
       UPDATE user SET many = 1, confirmed_seq = 4, trimmed_seq = 4 WHERE id = ${ada};
       DELETE FROM inbox WHERE userid = ${ada};
+      DROP INDEX message_text;
+      DROP INDEX invite_server;
+      DROP INDEX ban_userid;
+      DROP INDEX file_loose;
       PRAGMA user_version = 15`);
   db.close();
   const next = await t.open();

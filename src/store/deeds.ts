@@ -2,6 +2,9 @@
 
 import type { Acted, Deed, Done, GroupId, Reaction, StoredMessage, UserId } from "./store.ts";
 
+/** A message to which more was done than that is not looked through when it is old: what was done to it goes first. */
+export const MUCH_DONE = 100;
+
 /** What `message.kind` says of a deed. */
 export const KINDS = { edit: 1, delete: 2, react: 3 } as const;
 /** Different reactions of a message, at most. */

@@ -42,7 +42,7 @@ export interface ExportedReport {
 
 /** What is few. */
 export interface Records {
-  /** The newest last. */
+  /** By which others invite the user. The newest last. */
   invitations: ExportedInvitation[];
   /** The newest last. */
   reports: ExportedReport[];
@@ -99,6 +99,8 @@ export function partOf(looked: readonly { id: number; bytes: number | null }[]):
 export interface ExportStore {
   /** What there are few of. */
   records(userId: UserId): Promise<Records>;
+  /** Up to `limit` invitations by the user with numbers above `after`, in their order. */
+  invitationsBy(userId: UserId, after: number, limit: number): Promise<(ExportedInvitation & { id: number })[]>;
   /** Up to `limit` files of the user's with numbers above `after`, in their order. */
   filesOf(userId: UserId, after: number, limit: number): Promise<ExportedFile[]>;
   /** What there is in up to {@linkcode PART_ROWS} messages behind `after`. */
@@ -120,6 +122,12 @@ export async function* exportOf(store: Store, { id, name, closed }: Account, res
   for (const group of groups) yield { what: "group", ...group };
   const { invitations, reports, bans } = await store.records(id);
   for (const invitation of invitations) yield { what: "invitation", ...invitation };
+  for (let after: number | undefined = 0; after !== undefined;) {
+    await rest();
+    const made: (ExportedInvitation & { id: number })[] = await store.invitationsBy(id, after, EXPORTED_AT_ONCE);
+    for (const { id: _, ...invitation } of made) yield { what: "invitation", ...invitation };
+    after = made.length === EXPORTED_AT_ONCE ? made.at(-1)!.id : undefined;
+  }
   for (const report of reports) yield { what: "report", ...report };
   for (const groupid of bans) yield { what: "ban", groupid };
   yield* conversations(store, id, rest);

@@ -174,7 +174,9 @@ export interface GroupStore {
   firstMembers(asker: UserId, groupids: GroupId[], limit: number): Promise<Map<GroupId, Member[]>>;
 }
 
-/** Most codes of a group. */
-export const MAX_CODES = 20;
+/** Most codes of a group; and how many that are used up are known beside them. */
+export const MAX_CODES = 20, MAX_USED_UP = 100;
+/** Most users who are invited to a group by name at a time. */
+export const MAX_INVITATIONS = 2000;
 /** Most groups that a user is invited to by name at a time. */
 export const MAX_INVITED = 50;

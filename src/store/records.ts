@@ -141,6 +141,9 @@ export interface Ended extends SessionKey {
   node: string;
 }
 
+/** Most tokens of a user's device 0: a new one takes the place of the one that would expire first. */
+export const MAX_TOKENS = 1000;
+
 /** A login that was checked, and asks for its place. */
 export interface Claiming {
   /** Who. */

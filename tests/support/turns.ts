@@ -1,7 +1,24 @@
 // How long the turns of this process's event loop are.
 
 import { DatabaseSync } from "node:sqlite";
+import { assert } from "@std/assert";
 import { cpuTime } from "./cpu_time.ts";
+
+/** No turn of the loop is longer (ms). */
+export const TURN = 20;
+/** What else a machine does only makes a turn longer, as does a server that is not warm: so one round that is short is enough, of so many. */
+const ROUNDS = 16;
+
+/** In one round at least no turn is longer (ms). */
+export async function assertShort(round: () => Promise<unknown>, most = TURN): Promise<void> {
+  const longest: number[] = [];
+  for (let i = 0; i < ROUNDS && longest.every((turn) => turn >= most); i++) {
+    const turns = new Turns();
+    await round();
+    longest.push(turns.stop());
+  }
+  assert(Math.min(...longest) < most, `turns of ${longest.map((turn) => turn.toFixed(1))} ms`);
+}
 
 /**
  * Looks at every turn until it is stopped. A turn counts as what the process computed in it, if that is less than what the clock says: a machine with other

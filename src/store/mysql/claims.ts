@@ -9,11 +9,12 @@
  */
 
 import type { Buffer } from "node:buffer";
+import { MAX_TOKENS } from "../records.ts";
 import type { Claim, Claiming, Store, StoreLimits } from "../store.ts";
 import { gathered } from "./gather.ts";
 import type { DeviceRow, LockedUser } from "./locked_user.ts";
 import type { NodeLife } from "./node.ts";
-import { literal, tuple } from "./sql.ts";
+import { literal, LONGEST_LIST, numbers, tuple } from "./sql.ts";
 import type { Users } from "./users.ts";
 
 /** What a claim is decided on beside its user. */
@@ -40,19 +41,24 @@ export function claims(users: Users, node: NodeLife, limits: StoreLimits): Pick<
       if (!node.identity) return asked.map(() => ({ result: "fenced" }));
       const { name, incarnation } = node.identity;
       const tokens = findingProofs(asked);
-      return await users.change(asked.map(({ userId }) => userId), (locked, [valid, proofs]) => {
+      return await users.change(asked.map(({ userId }) => userId), (locked, [valid, ...read]) => {
+        const proofs = read.splice(0, tokens.length).flat() as ProofRow[];
+        const old = read.flat() as Pick<ProofRow, "hash" | "userid">[];
         const leases = { name, incarnation, valid: new Map((valid as Leases[]).map((row) => [row.name, row.incarnation])) };
         const given: string[] = [];
         const result = asked.map((claiming): Claim => {
           const user = locked.get(claiming.userId);
-          const claim = decide(claiming, user, proofs as ProofRow[] ?? [], leases, limits);
+          const claim = decide(claiming, user, proofs, leases, limits);
           if (claim.result === "claimed" && claiming.token) {
             given.push(tuple([claiming.token.hash, claiming.userId, claim.device.id, claiming.token.expires]));
           }
           return claim;
         });
-        return { result, statements: given.length > 0 ? [`INSERT INTO token (hash, userid, device, expires) VALUES ${given}`] : [] };
-      }, { reading: [VALID, ...tokens], patient: alone });
+        const going = old.filter(({ userid }) => asked.some(({ userId, token }, i) => userId === userid && token && result[i]!.result === "claimed"));
+        const removing = going.length > 0 ? [`DELETE FROM token WHERE hash IN (${going.map(({ hash }) => literal(hash))})`] : [];
+        const giving = given.length > 0 ? [`INSERT INTO token (hash, userid, device, expires) VALUES ${given}`] : [];
+        return { result, statements: [...removing, ...giving] };
+      }, { reading: [VALID, ...tokens, ...findingOldTokens(asked)], patient: alone });
     }),
   };
 }
@@ -61,6 +67,15 @@ export function claims(users: Users, node: NodeLife, limits: StoreLimits): Pick<
 export function findingProofs(asked: readonly Pick<Claiming, "proof">[]): string[] {
   const hashes = asked.flatMap(({ proof }) => "token" in proof ? [literal(proof.token)] : []);
   return hashes.length > 0 ? [`SELECT hash, userid, device FROM token WHERE hash IN (${hashes})`] : [];
+}
+
+/** The statements that give the tokens of device 0 in whose places new ones come: those that expire first, if there are as many as there may be. */
+function findingOldTokens(asked: readonly Claiming[]): string[] {
+  const users = new Set(asked.flatMap(({ userId, device, token }) => token && device === 0 ? [userId] : []));
+  return [...users].map((userId) =>
+    `SELECT hash, userid FROM token FORCE INDEX (token_device) WHERE userid = ${numbers([userId])} AND device = 0 ORDER BY expires DESC ` +
+    `LIMIT ${LONGEST_LIST} OFFSET ${MAX_TOKENS - 1}`
+  );
 }
 
 /** Whether the proof holds, for that device of the user. */

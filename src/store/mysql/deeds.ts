@@ -8,14 +8,14 @@
  * 3. A target stays as long as a log names something that was done to it.
  * 4. Whoever changes or removes several locks rows of `message` first, then those of `deed`, each in the order of their ids, and the latter by nothing but these.
  */
-import { decide, type Doer, KINDS, peerOf, reactionColumn, reactionsOf, type Target, told } from "../deeds.ts";
+import { decide, type Doer, KINDS, MUCH_DONE, peerOf, reactionColumn, reactionsOf, type Target, told } from "../deeds.ts";
 import type { Acted, Deed, Receiver, Store, StoreLimits, UserId } from "../store.ts";
 import { removeFilesOf } from "./files.ts";
 import type { Link } from "./link.ts";
 import { enter, type LockedLogs, lockLogs } from "./user_logs.ts";
 import type { Pool } from "./pool.ts";
 import { reindexed, unindex } from "./search.ts";
-import { literal, lockOrder, numbers, pieces, tuple } from "./sql.ts";
+import { literal, lockOrder, LONGEST_LIST, numbers, pieces, tuple } from "./sql.ts";
 import { visibleTo } from "./visible.ts";
 
 /** Characters of a text that is long. */
@@ -66,11 +66,11 @@ export function deeds(db: Pool, { maxInbox }: StoreLimits): Pick<Store, "act" | 
       if ("errno" in first) return first;
       const { sender, toid, groupid } = first.changed;
       const blind = `SELECT userid FROM groupuser WHERE groupid = ${numbers([groupid ?? 0])} AND sees > ${numbers([deed.messageid])}`;
-      return await db.ownTransaction(async (tx, committing): Promise<Acted> => {
+      const acted = await db.ownTransaction(async (tx, committing): Promise<Acted> => {
         const { logs, results } = await lockLogs(tx, groupid === null ? [] : [groupid], toid === null ? [deed.by] : [sender, toid], maxInbox, [
           `SELECT id FROM message WHERE id = ${numbers([deed.messageid])} FOR UPDATE`,
           looking(deed),
-          `SELECT id FROM deed WHERE target = ${numbers([deed.messageid])} AND emoji IS NOT NULL ORDER BY id`,
+          reactedTo(deed.messageid),
           blind,
         ]);
         const [, rows, reactions, hidden] = results;
@@ -100,6 +100,9 @@ export function deeds(db: Pool, { maxInbox }: StoreLimits): Pick<Store, "act" | 
         const former = deed.what === "edit" ? { former: now!.target.msg } : {};
         return { errno: "OK", done: told(changed, deed.by, deed), receivers, ...former };
       });
+      // What a crash leaves of it goes when no log names it.
+      if (deed.what === "delete" && acted.errno === "OK") await forgetEmoji(db, deed.messageid);
+      return acted;
     },
 
     async dropDeeds(after, limit) {
@@ -168,6 +171,21 @@ export function dropping(ids: number[]): string[] {
   return [`DELETE FROM message WHERE id IN (${list})`, `DELETE FROM deed WHERE id IN (${list})`];
 }
 
-/** Whether a log names the message, or something that was done to it; of a row of `message`. */
+/** The statement that gives the deeds, up to {@linkcode LONGEST_LIST}, which say what was put to a message. */
+function reactedTo(messageid: number): string {
+  return `SELECT id FROM deed WHERE target = ${numbers([messageid])} AND emoji IS NOT NULL ORDER BY id LIMIT ${LONGEST_LIST}`;
+}
+
+/** What was done to a message that is deleted says no more what was put to it: that for which its own transaction had no room. */
+async function forgetEmoji(db: Pool, messageid: number): Promise<void> {
+  for (let found = LONGEST_LIST; found === LONGEST_LIST;) {
+    const [rows] = await db.readAll([reactedTo(messageid)]) as { id: number }[][];
+    found = rows.length;
+    if (found > 0) await db.write(`UPDATE deed SET emoji = NULL WHERE id IN (${numbers(rows.map(({ id }) => id))})`, []);
+  }
+}
+
+/** Whether a log names the message, or something that was done to it; of a row of `message`. If that is much, it goes first (`dropDeeds`). */
 export const WAITS = "(EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id) " +
+  `OR (SELECT c.id FROM deed c WHERE c.target = message.id LIMIT 1 OFFSET ${MUCH_DONE}) IS NOT NULL ` +
   "OR EXISTS (SELECT 1 FROM deed d JOIN inbox i ON i.messageid = d.id WHERE d.target = message.id))";

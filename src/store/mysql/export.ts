@@ -17,11 +17,19 @@ export function exporting(db: Pool): ExportStore {
     async records(userId) {
       const id = numbers([userId]);
       const [invitations, reports, bans] = await db.readAll([
-        `SELECT groupid, userid, inviter, uses, expires FROM invite WHERE userid = ${id} OR inviter = ${id} ORDER BY id`,
+        `SELECT groupid, userid, inviter, uses, expires FROM invite WHERE userid = ${id} ORDER BY id`,
         `SELECT messageid, sender, ts, msg, reason, at FROM report WHERE reporter = ${id} ORDER BY id`,
         `SELECT groupid FROM ban WHERE userid = ${id} ORDER BY groupid`,
       ]) as [InvitationRow[], ExportedReport[], { groupid: GroupId }[]];
       return { invitations: invitations.map(invitationOf), reports: reports.map((row) => ({ ...row })), bans: bans.map(({ groupid }) => groupid) };
+    },
+
+    async invitationsBy(userId, after, limit) {
+      const rows = await db.read<InvitationRow & { id: number }>(
+        "SELECT id, groupid, userid, inviter, uses, expires FROM invite WHERE inviter = ? AND id > ? ORDER BY id LIMIT ?",
+        [userId, after, String(limit)],
+      );
+      return rows.map((row) => ({ id: row.id, ...invitationOf(row) }));
     },
 
     async filesOf(userId, after, limit) {

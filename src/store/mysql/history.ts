@@ -17,6 +17,8 @@ type ShownRow = MessageRow & { kind: number; reactions: string | null };
 
 /** What a part is read with. */
 interface Reading {
+  /** By which key. */
+  hint: string;
   /** Of the table `message m`. */
   where: string;
   limit: number;
@@ -69,12 +71,12 @@ export function closed(rows: unknown, of: Conversation): "NO_USER" | "NO_GROUP" 
 /** The part of the store that is what was said. */
 export function histories(db: Pool): Pick<Store, "history"> {
   /** One direction of a part, those next to the place first. */
-  async function read({ where, limit, bytes }: Reading, place: string, order: "ASC" | "DESC"): Promise<{ rows: ShownRow[]; more: boolean }> {
+  async function read({ hint, where, limit, bytes }: Reading, place: string, order: "ASC" | "DESC"): Promise<{ rows: ShownRow[]; more: boolean }> {
     return await bySize<ShownRow>(
       async (last, count) => {
         const from = last ? `m.id ${order === "ASC" ? ">" : "<"} ${numbers([last.id])}` : place;
         const [rows] = await db.readAll([
-          `SELECT m.kind, ${columns()}, m.reactions FROM message m JOIN user u ON u.id = m.sender WHERE ${where} AND ${from} ` +
+          `SELECT m.kind, ${columns()}, m.reactions FROM message m ${hint} JOIN user u ON u.id = m.sender WHERE ${where} AND ${from} ` +
           `ORDER BY m.id ${order} LIMIT ${numbers([count])}`,
         ]);
         return rows as ShownRow[];
@@ -115,7 +117,9 @@ export function histories(db: Pool): Pick<Store, "history"> {
       const [{ sees }] = asked as { sees?: number }[];
       const from = sees === undefined ? "" : `m.id >= ${numbers([sees])} AND `;
       const where = `${within(asker, of)} AND ${from}${stones ? shownTo(asker) : `${visibleTo(asker)} AND m.deleted = 0`}`;
-      const { rows, ...ends } = await part({ where, limit, bytes }, wanted);
+      // There may be much that is left out.
+      const hint = stones || of.toid !== undefined ? "" : "FORCE INDEX (message_text)";
+      const { rows, ...ends } = await part({ hint, where, limit, bytes }, wanted);
       const mine = await own(asker, rows);
       const events = await eventsOf(db, rows);
       return { messages: rows.map((row) => events.get(row.id) ?? shown(row, mine)), ...ends };

@@ -7,7 +7,7 @@
  */
 import { Buffer } from "node:buffer";
 import { changesOf, RANKS, renames } from "../group_events.ts";
-import { type InvitationChanged, MAX_CODES, MAX_INVITED } from "../group_store.ts";
+import { type InvitationChanged, MAX_CODES, MAX_INVITATIONS, MAX_INVITED, MAX_USED_UP } from "../group_store.ts";
 import type { Group, GroupId, GroupRefusal, GroupSettings, GroupStore, Role, StoreLimits, Told, UserId } from "../store.ts";
 import { lookOf } from "../../wire/looks.ts";
 import { comparableName } from "../../wire/names.ts";
@@ -40,6 +40,11 @@ function removing(groupid: GroupId, userId: UserId): string[] {
 function countingGroups(userId: UserId): string {
   const user = numbers([userId]);
   return `SELECT IF((SELECT deleted FROM user WHERE id = ${user}), ${Number.MAX_SAFE_INTEGER}, COUNT(*)) AS \`groups\` FROM groupuser WHERE userid = ${user}`;
+}
+
+/** The newest text of a group, of those that were deleted or of those that were not; 0: there is none. */
+function newestText(group: string, deleted: number): string {
+  return `COALESCE((SELECT MAX(id) FROM message WHERE groupid = ${group} AND kind = 0 AND deleted = ${deleted}), 0)`;
 }
 
 /** By that key: a small table would be scanned, and others' rows waited for. */
@@ -182,7 +187,7 @@ export function membership(db: Pool, limits: StoreLimits): Membership {
         by: userId,
         at,
         asking: [
-          `SELECT COALESCE((SELECT id FROM message WHERE groupid = ${group} AND kind = 0 ORDER BY id DESC LIMIT 1), 0) AS newest`,
+          `SELECT GREATEST(${[0, 1].map((deleted) => newestText(group, deleted))}) AS newest`,
           countingGroups(userId),
           ..."code" in wanted
             ? [`SELECT uses FROM invite WHERE hash = ${literal(wanted.code)} AND groupid = ${group} AND expires > ${numbers([at])}`]
@@ -319,6 +324,7 @@ export function membership(db: Pool, limits: StoreLimits): Membership {
         asking: [
           `SELECT 1 FROM block WHERE userid = ${numbers([about])} AND blocked = ${numbers([by])}`,
           `SELECT COUNT(*) AS n FROM invite WHERE userid = ${numbers([about])} AND expires > ${numbers([at])}`,
+          `SELECT COUNT(*) AS n FROM invite WHERE groupid = ${numbers([groupid])} AND userid IS NOT NULL`,
         ],
         decide: ranked(by, "moderator", ({ group, people, rest }): Invited | Plan<Invited> => {
           const person = people.get(about);
@@ -327,8 +333,8 @@ export function membership(db: Pool, limits: StoreLimits): Membership {
           if (rest[0].length > 0) return "BLOCKED";
           if (person.role) return [];
           const isKnown = person.invited > at;
-          const [, [{ n }]] = rest as [unknown[], { n: number }[]];
-          if (!isKnown && n >= MAX_INVITED) return "FULL";
+          const [, [{ n }], [{ n: here }]] = rest as [unknown[], { n: number }[], { n: number }[]];
+          if (!isKnown && (n >= MAX_INVITED || here >= MAX_INVITATIONS)) return "FULL";
           return {
             tell: isKnown ? [] : [{ said: { what: "invited", id: about, count: group.count }, to: "one" }],
             writing: () => [
@@ -349,11 +355,16 @@ export function membership(db: Pool, limits: StoreLimits): Membership {
         by,
         at,
         silent: true,
-        asking: [codes],
+        asking: [
+          codes,
+          `SELECT id FROM invite WHERE groupid = ${numbers([groupid])} AND hash IS NOT NULL AND uses <= 0 ORDER BY id DESC ` +
+          `LIMIT ${MAX_USED_UP} OFFSET ${MAX_USED_UP}`,
+        ],
         decide: ranked(by, "moderator", ({ rest }) => {
-          const [[{ n }]] = rest as { n: number }[][];
+          const [[{ n }], usedUp] = rest as [{ n: number }[], { id: number }[]];
           if (n >= MAX_CODES) return "FULL";
-          return done(`INSERT INTO invite (hash, groupid, inviter, uses, expires) VALUES ${tuple([code, groupid, by, uses, expires])}`);
+          const old = usedUp.length === 0 ? [] : [`DELETE FROM invite WHERE id IN (${numbers(usedUp.map(({ id }) => id))})`];
+          return done(...old, `INSERT INTO invite (hash, groupid, inviter, uses, expires) VALUES ${tuple([code, groupid, by, uses, expires])}`);
         }),
       });
     },

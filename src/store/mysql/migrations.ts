@@ -13,7 +13,7 @@ import type { Link } from "./link.ts";
 import { tuple } from "./sql.ts";
 
 /** Leads from version 1 to 2, from 2 to 3, and so on. A migration that was released is never changed. */
-export const MIGRATIONS: ((link: Link) => Promise<void>)[] = [devices, search, door, deeds, files, membership, hooks, bots, quotas, push];
+export const MIGRATIONS: ((link: Link) => Promise<void>)[] = [devices, search, door, deeds, files, membership, hooks, bots, quotas, push, found];
 
 /** A statement that changes a table takes as long as the table is large. */
 const CHANGE_MS = 3_600_000;
@@ -227,6 +227,15 @@ async function push(link: Link): Promise<void> {
   await change(
     `CREATE TABLE IF NOT EXISTS push_key (id INT NOT NULL PRIMARY KEY, public VARCHAR(100) NOT NULL, private VARCHAR(500) NOT NULL) ${table}`,
   );
+}
+
+/** Version 12: what is looked for among much else of its kind. */
+async function found(link: Link): Promise<void> {
+  const change = async (sql: string) => void await link.change(sql, [], CHANGE_MS);
+  if (!await hasKey(link, "message", "message_text")) await change("ALTER TABLE message ADD KEY message_text (groupid, kind, deleted, id)");
+  await change("ALTER TABLE invite DROP KEY invite_inviter, ADD KEY invite_inviter (inviter, groupid)");
+  if (!await hasKey(link, "ban", "ban_userid")) await change("ALTER TABLE ban ADD KEY ban_userid (userid)");
+  if (!await hasKey(link, "file", "file_loose")) await change("ALTER TABLE file ADD KEY file_loose (owner, messageid)");
 }
 
 async function hasColumn(link: Link, table: string, column: string): Promise<boolean> {

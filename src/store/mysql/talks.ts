@@ -124,9 +124,12 @@ interface Counted {
 
 const KEPT = "t.toid, t.groupid, t.upto, t.muted, t.pinned, t.archived";
 
-function newestText(where: string): string {
-  return `(SELECT m.id FROM message m WHERE ${where} AND m.deleted = 0 ORDER BY m.id DESC LIMIT 1) AS newest`;
+function newestText(where: string, hint = ""): string {
+  return `(SELECT m.id FROM message m ${hint} WHERE ${where} AND m.deleted = 0 ORDER BY m.id DESC LIMIT 1) AS newest`;
 }
+
+/** Of groups, where much may be no text. */
+const BY_TEXTS = "FORCE INDEX (message_text)";
 
 /** The statement that gives the user's conversations of two with those whose numbers are higher, with their newest texts, by these numbers. */
 function listingPeers(userId: UserId, above: UserId): string {
@@ -139,7 +142,7 @@ function listingPeers(userId: UserId, above: UserId): string {
 /** The statement that gives the user's groups, with their newest texts. */
 function listingGroups(userId: UserId): string {
   return `SELECT ${KEPT}, NULL AS peerupto, g.groupname AS name, ${
-    newestText(`m.groupid = t.groupid AND m.id >= gu.sees AND ${visibleTo(userId)}`)
+    newestText(`m.groupid = t.groupid AND m.id >= gu.sees AND ${visibleTo(userId)}`, BY_TEXTS)
   } FROM talk t ` +
     "STRAIGHT_JOIN groupuser gu ON gu.groupid = t.groupid AND gu.userid = t.userid STRAIGHT_JOIN allgroup g ON g.id = t.groupid " +
     `WHERE t.userid = ${numbers([userId])} AND t.toid = 0`;
@@ -147,20 +150,23 @@ function listingGroups(userId: UserId): string {
 
 /** The statement that gives up to so many of the newest texts of each of these conversations, down to where those in it have read. */
 function walking(userId: UserId, talks: { talk: Listed; n: number }[], most: number): string {
-  const selects = talks.map(({ talk: { of, row }, n }) => {
+  const selects = talks.flatMap(({ talk: { of, row }, n }) => {
     const isGroup = of.toid === undefined;
     const above = numbers([isGroup ? row.upto : Math.min(row.upto, row.peerupto ?? 0)]);
-    return `(SELECT ${n} AS n, m.id, m.sender, m.deleted FROM message m WHERE ${within(userId, of)} AND m.id > ${above} ` +
-      // What stands between two they may see, and the database need not be asked a hundred times.
-      `AND ${isGroup ? visibleTo(userId) : "m.kind = 0"} ORDER BY m.id DESC LIMIT ${most})`;
+    const select = (hint: string, and: string) =>
+      `(SELECT ${n} AS n, m.id, m.sender, m.deleted FROM message m ${hint} WHERE ${within(userId, of)} AND m.id > ${above} AND ${and} ` +
+      `ORDER BY m.id DESC LIMIT ${most})`;
+    // What stands between two they may see, and the database need not be asked a hundred times.
+    return isGroup ? [0, 1].map((deleted) => select(BY_TEXTS, `m.deleted = ${deleted} AND ${visibleTo(userId)}`)) : select("", "m.kind = 0");
   });
   return selects.join(" UNION ALL ");
 }
 
 /** Counts the newest texts of a conversation, of which up to `most` were asked for. */
-function count(userId: UserId, { of, row }: Listed, texts: TextRow[], most: number): Counted {
+function count(userId: UserId, { of, row }: Listed, found: TextRow[], most: number): Counted {
+  const texts = found.sort((a, b) => b.id - a.id).slice(0, most);
   let unread = 0, own = 0, others = 0;
-  for (const { id, sender, deleted } of texts.sort((a, b) => b.id - a.id)) {
+  for (const { id, sender, deleted } of texts) {
     if (sender === userId) own ||= id;
     else others ||= id;
     if (sender !== userId && deleted === 0 && own === 0 && id > row.upto) unread++;

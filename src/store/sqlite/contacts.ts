@@ -1,4 +1,4 @@
-import type { Store, StoreLimits, User, UserId, Welcome } from "../store.ts";
+import type { Store, StoreLimits, User, UserId, Watcher, Welcome } from "../store.ts";
 import { CONTACT, contact, type ContactRow } from "./contact_row.ts";
 import { avatarOf } from "../files.ts";
 import type { Database } from "./database.ts";
@@ -10,6 +10,9 @@ type ContactStore = Pick<
   Store,
   "welcome" | "lists" | "addFriend" | "removeFriend" | "watchers" | "findUsers" | "findByPrefix" | "block" | "unblock" | "blocks"
 >;
+
+/** Those who have somebody for a friend, of whom so many are looked at at once. */
+const WATCHERS_AT_ONCE = 500;
 
 /** The part of the store that is friends and blocks, all lists together, and how users are found. */
 export function contactStore(db: Database, node: Node, logs: Logs, limits: StoreLimits): ContactStore {
@@ -76,17 +79,25 @@ export function contactStore(db: Database, node: Node, logs: Logs, limits: Store
     },
 
     async watchers(userIds) {
-      const sql = `SELECT f.userid FROM friend f JOIN user w ON w.id = f.userid WHERE f.friendid = ?1 AND w.state = 'online'
-        AND NOT EXISTS (SELECT 1 FROM block WHERE userid = ?1 AND blocked = f.userid)
-        AND NOT EXISTS (SELECT 1 FROM block WHERE userid = f.userid AND blocked = ?1)`;
+      const sql = `SELECT f.userid, w.state = 'online' AND NOT EXISTS (SELECT 1 FROM block WHERE userid = ?1 AND blocked = f.userid)
+          AND NOT EXISTS (SELECT 1 FROM block WHERE userid = f.userid AND blocked = ?1)
+        FROM friend f CROSS JOIN user w ON w.id = f.userid WHERE f.friendid = ?1 AND f.userid > ?2 ORDER BY f.userid LIMIT ${WATCHERS_AT_ONCE}`;
+      /** Those behind `after`, in as many turns as it takes: anyone may have anybody for a friend. */
+      const watching = async (userId: UserId): Promise<Watcher[]> => {
+        const found: Watcher[] = [];
+        for (let after: UserId | undefined = 0; after !== undefined;) {
+          const last: UserId = after;
+          after = await db.read(() => {
+            const nodes = node.nodesOf("online");
+            const rows = db.rows<[UserId, number]>(sql, userId, last);
+            for (const [watcher, isTold] of rows) if (isTold === 1) found.push(...nodes.map((node) => ({ userId, watcher, node })));
+            return rows.length === WATCHERS_AT_ONCE ? rows.at(-1)![0] : undefined;
+          });
+        }
+        return found;
+      };
       // Each by itself: those of many are too many for one turn.
-      const found = userIds.map((userId) =>
-        db.read(() => {
-          const nodes = node.nodesOf("online");
-          return db.rows<[UserId]>(sql, userId).flatMap(([watcher]) => nodes.map((node) => ({ userId, watcher, node })));
-        })
-      );
-      return (await Promise.all(found)).flat();
+      return (await Promise.all(userIds.map(watching))).flat();
     },
 
     findUsers(by) {

@@ -7,7 +7,7 @@
  * 3. What is deleted is gone from the file: SQLite overwrites what it frees (`secure_delete`), and the write-ahead log is emptied soon (`Database.erased`). The index is
  *    changed in the same transaction.
  */
-import { decide, type Doer, KINDS, peerOf, reactionColumn, reactionsOf, stoneOf, type Target, told } from "../deeds.ts";
+import { decide, type Doer, KINDS, MUCH_DONE, peerOf, reactionColumn, reactionsOf, stoneOf, type Target, told } from "../deeds.ts";
 import type { Acted, Deed, Done, GroupId, Receiver, Store, StoredMessage, UserId } from "../store.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 import { removeFilesOf } from "./files.ts";
@@ -17,6 +17,8 @@ import { visibleTo } from "./visible.ts";
 
 /** A deed in a group costs as much as so many messages, and one more for so many members, as a message to it does. */
 const GROUP_COST = 10, GROUP_MEMBERS = 20;
+/** Deeds to one message that one transaction changes. */
+const DEEDS_AT_ONCE = 2000;
 
 type TargetRow = [
   sender: UserId,
@@ -63,9 +65,10 @@ function isShut(db: Database, reader: UserId, { messageid, groupid }: Pick<Targe
  * but its author edits a text.)
  */
 function isSaidAfter(db: Database, reader: UserId, messageid: number, edited: number): boolean {
-  const sql = `SELECT 1 FROM deed d JOIN message e ON e.id = d.id JOIN inbox i ON i.messageid = d.id
-    WHERE d.target = ? AND e.kind = ${KINDS.edit} AND e.ts = ? AND i.userid = ?`;
-  return db.row(sql, messageid, edited, reader) === undefined;
+  // By when it was: much may be done to one message.
+  const sql = `SELECT 1 FROM message e INDEXED BY message_ts CROSS JOIN deed d ON d.id = e.id CROSS JOIN inbox i ON i.messageid = d.id
+    WHERE e.ts = ? AND e.kind = ${KINDS.edit} AND d.target = ? AND i.userid = ?`;
+  return db.row(sql, edited, messageid, reader) === undefined;
 }
 
 /** A message as its reader's log tells it: a stone, if it says what it did not say before the reader left. In `read` or `write`. */
@@ -99,7 +102,7 @@ function change(db: Database, index: SearchIndex, target: Target, changed: Targe
   if (deed.what === "delete") {
     removeFilesOf(db, messageid);
     db.run("DELETE FROM reaction WHERE messageid = ?", messageid);
-    db.run("UPDATE deed SET emoji = NULL WHERE target = ?", messageid);
+    forgetEmoji(db, messageid);
   }
   if (deed.what === "react") {
     db.run(
@@ -111,6 +114,23 @@ function change(db: Database, index: SearchIndex, target: Target, changed: Targe
       deed.emoji,
     );
   }
+}
+
+/**
+ * What was done to a message that is deleted says no more what was put to it: behind `after` so many deeds at once, the rest in transactions of their own. What a
+ * crash leaves of it goes when no log names it. In `write`.
+ */
+function forgetEmoji(db: Database, messageid: number, after = 0): void {
+  const ids = db.rows<[number]>("SELECT id FROM deed WHERE target = ? AND id > ? ORDER BY id LIMIT ?", messageid, after, DEEDS_AT_ONCE);
+  const [last] = ids.at(-1) ?? [after];
+  db.run("UPDATE deed SET emoji = NULL WHERE target = ? AND id > ? AND id <= ?", messageid, after, last);
+  db.erased();
+  if (ids.length < DEEDS_AT_ONCE) return;
+  const goOn = () => {
+    // The transaction that deleted it may have been rolled back.
+    if (db.row("SELECT 1 FROM message WHERE id = ? AND deleted = 1", messageid)) forgetEmoji(db, messageid, last);
+  };
+  queueMicrotask(() => db.write(goOn, COMMIT_COST, true).catch(() => {}));
 }
 
 /** Makes the deed an entry of the logs of all who may see its target. */
@@ -176,14 +196,17 @@ function dropDeed(db: Database, id: number): void {
   db.run("DELETE FROM message WHERE id = ?", id);
 }
 
-/** Removes what stands beside a message that goes, which no log names, nor anything that was done to it. In `write`. */
-export function dropBeside(db: Database, messageid: number): void {
+/** Removes what stands beside a message that goes, which no log names, nor anything that was done to it. @returns how many rows. In `write`. */
+export function dropBeside(db: Database, messageid: number): number {
   removeFilesOf(db, messageid);
-  db.run("DELETE FROM reaction WHERE messageid = ?", messageid);
+  const reactions = db.run("DELETE FROM reaction WHERE messageid = ?", messageid);
   db.run("DELETE FROM deed WHERE id = ?", messageid);
-  for (const [id] of db.rows<[number]>("SELECT id FROM deed WHERE target = ?", messageid)) dropDeed(db, id);
+  const deeds = db.rows<[number]>("SELECT id FROM deed WHERE target = ?", messageid);
+  for (const [id] of deeds) dropDeed(db, id);
+  return reactions + 2 * deeds.length;
 }
 
-/** Whether a log names the message, or something that was done to it; of a row of `message`. */
+/** Whether a log names the message, or something that was done to it; of a row of `message`. If that is much, it goes first (`dropDeeds`). */
 export const WAITS = `(EXISTS (SELECT 1 FROM inbox WHERE messageid = message.id)
+  OR (SELECT id FROM deed WHERE target = message.id LIMIT 1 OFFSET ${MUCH_DONE}) IS NOT NULL
   OR EXISTS (SELECT 1 FROM deed d JOIN inbox i ON i.messageid = d.id WHERE d.target = message.id))`;

@@ -1,10 +1,11 @@
-import { type ExportStore, invitationOf, PART_ROWS, partOf } from "../export.ts";
+import { type ExportedInvitation, type ExportStore, invitationOf, PART_ROWS, partOf } from "../export.ts";
 import type { FileId } from "../files.ts";
 import type { GroupId, UserId } from "../store.ts";
 import type { Database } from "./database.ts";
 import { MESSAGE_COLUMNS, type MessageRow, stored } from "./message_row.ts";
 
 type InvitationRow = [groupid: GroupId | null, userid: UserId | null, inviter: UserId | null, uses: number, expires: number];
+const INVITATION = "groupid, userid, inviter, uses, expires";
 type ReportRow = [messageid: number, sender: UserId, ts: number, msg: string, reason: string, at: number];
 type FileRow = [
   id: FileId,
@@ -17,19 +18,25 @@ type FileRow = [
   messageid: number | null,
 ];
 
+function invitation([groupid, userid, inviter, uses, expires]: InvitationRow): ExportedInvitation {
+  return invitationOf({ groupid, userid, inviter, uses, expires });
+}
+
 /** The part of the store that is what is kept of a user. */
 export function exportStore(db: Database): ExportStore {
   return {
     records(userId) {
       return db.read(() => ({
-        invitations: db.rows<InvitationRow>(
-          "SELECT groupid, userid, inviter, uses, expires FROM invite WHERE userid = ?1 OR inviter = ?1 ORDER BY id",
-          userId,
-        ).map(([groupid, userid, inviter, uses, expires]) => invitationOf({ groupid, userid, inviter, uses, expires })),
+        invitations: db.rows<InvitationRow>(`SELECT ${INVITATION} FROM invite WHERE userid = ? ORDER BY id`, userId).map(invitation),
         reports: db.rows<ReportRow>("SELECT messageid, sender, ts, msg, reason, at FROM report WHERE reporter = ? ORDER BY id", userId)
           .map(([messageid, sender, ts, msg, reason, at]) => ({ messageid, sender, ts, msg, reason, at })),
         bans: db.rows<[GroupId]>("SELECT groupid FROM ban WHERE userid = ? ORDER BY groupid", userId).flat(),
       }));
+    },
+
+    invitationsBy(userId, after, limit) {
+      const sql = `SELECT id, ${INVITATION} FROM invite WHERE inviter = ? AND id > ? ORDER BY id LIMIT ?`;
+      return db.read(() => db.rows<[number, ...InvitationRow]>(sql, userId, after, limit).map(([id, ...row]) => ({ id, ...invitation(row) })));
     },
 
     filesOf(userId, after, limit) {

@@ -39,11 +39,20 @@ export function fileStore(db: Database): FileStore {
       }, COMMIT_COST);
     },
 
-    gonePlaces(now, limit) {
-      return db.write(() => {
-        db.run("DELETE FROM gone WHERE at <= ? AND EXISTS (SELECT 1 FROM file WHERE file.place = gone.place)", now);
-        return db.rows<[string]>("SELECT place FROM gone WHERE at <= ? LIMIT ?", now, limit).flat();
-      }, COMMIT_COST);
+    async gonePlaces(now, limit) {
+      const some = () => {
+        const places = db.rows<[string]>("SELECT place FROM gone WHERE at <= ? ORDER BY at LIMIT ?", now, limit).flat();
+        const gone = places.filter((place) => {
+          const isGone = !db.row("SELECT 1 FROM file WHERE place = ?", place);
+          if (!isGone) db.run("DELETE FROM gone WHERE place = ?", place);
+          return isGone;
+        });
+        return { gone, more: gone.length === 0 && places.length === limit };
+      };
+      for (;;) {
+        const { gone, more } = await db.write(some, COMMIT_COST);
+        if (!more) return gone;
+      }
     },
 
     forgetPlaces: (places) => db.write(() => places.forEach((place) => db.run("DELETE FROM gone WHERE place = ?", place)), places.length),

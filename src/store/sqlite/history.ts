@@ -44,10 +44,11 @@ export function closed(db: Database, asker: UserId, of: Conversation): Closed | 
   return outside(db, of.groupid);
 }
 
-/** From which number on somebody who may read a conversation sees it. */
-function seesFrom(db: Database, asker: UserId, of: Conversation): number {
+/** From which number on somebody who may read a conversation sees it; who may not sees nothing of it. */
+export function seesFrom(db: Database, asker: UserId, of: Conversation): number {
   if (of.groupid === undefined) return 0;
-  return db.row<[number]>("SELECT sees FROM groupuser WHERE groupid = ? AND userid = ?", of.groupid, asker)![0];
+  const [sees] = db.row<[number]>("SELECT sees FROM groupuser WHERE groupid = ? AND userid = ?", of.groupid, asker) ?? [];
+  return sees ?? Number.MAX_SAFE_INTEGER;
 }
 
 /** The part of the store that is what was said. */
@@ -55,7 +56,9 @@ export function historyStore(db: Database): Pick<Store, "history"> {
   /** One direction of a part. What is left out is walked through in as many turns as it takes, each of which asks anew what the asker may see. */
   async function read(reading: Reading, { above, below }: Range, descending: boolean): Promise<Piece | Closed> {
     const { asker, of, limit, bytes, stones } = reading;
-    const [ids, first, second] = placeOf(asker, of);
+    const [all, first, second] = placeOf(asker, of);
+    // In groups there is an index for it: the rest need not be walked through.
+    const ids = stones || of.toid !== undefined ? all : `${all} AND kind = 0 AND deleted = 0`;
     const order = descending ? "DESC" : "ASC";
     const sql = `SELECT m.kind, m.reactions, ${MESSAGE_COLUMNS} FROM (${ids} ORDER BY 1 ${order} LIMIT ${ROWS_AT_ONCE + 1}) AS c
       JOIN message m ON m.id = c.id JOIN user s ON s.id = m.sender ORDER BY m.id ${order}`;

@@ -7,7 +7,7 @@
  */
 import type { Group, GroupId, GroupRefusal, GroupSettings, GroupStore, Role, StoreLimits, Told, UserId } from "../store.ts";
 import { changesOf, RANKS, renames } from "../group_events.ts";
-import { MAX_CODES, MAX_INVITED } from "../group_store.ts";
+import { MAX_CODES, MAX_INVITATIONS, MAX_INVITED, MAX_USED_UP } from "../group_store.ts";
 import type { Database } from "./database.ts";
 import { tell } from "./group_events.ts";
 import { groupOf, isInTooMany } from "./groups.ts";
@@ -265,6 +265,8 @@ export function membershipStore(db: Database, logs: Logs, limits: StoreLimits): 
         const known = db.row("SELECT 1 FROM invite WHERE groupid = ? AND userid = ? AND expires > ?", groupid, other, at) !== undefined;
         const all = "SELECT count(*) FROM invite WHERE userid = ? AND expires > ?";
         if (!known && db.row<[number]>(all, other, at)![0] >= MAX_INVITED) return "FULL";
+        const here = "SELECT count(*) FROM invite WHERE groupid = ? AND userid IS NOT NULL";
+        if (!known && db.row<[number]>(here, groupid)![0] >= MAX_INVITATIONS) return "FULL";
         const sql = `INSERT INTO invite (groupid, userid, inviter, uses, expires) VALUES (?1, ?2, ?3, 1, ?4)
           ON CONFLICT (userid, groupid) DO UPDATE SET inviter = ?3, expires = ?4`;
         db.run(sql, groupid, other, userId, expires);
@@ -275,6 +277,8 @@ export function membershipStore(db: Database, logs: Logs, limits: StoreLimits): 
       by(userId, groupid, "moderator", () => {
         const sql = "SELECT count(*) FROM invite WHERE groupid = ? AND hash IS NOT NULL AND uses > 0 AND expires > ?";
         if (db.row<[number]>(sql, groupid, at)![0] >= MAX_CODES) return "FULL";
+        const usedUp = "SELECT id FROM invite WHERE groupid = ? AND hash IS NOT NULL AND uses <= 0 ORDER BY id DESC LIMIT ? OFFSET ?";
+        db.run(`DELETE FROM invite WHERE id IN (${usedUp})`, groupid, MAX_USED_UP, MAX_USED_UP);
         db.run("INSERT INTO invite (hash, groupid, inviter, uses, expires) VALUES (?, ?, ?, ?, ?)", code, groupid, userId, uses, expires);
         return "OK" as const;
       }),

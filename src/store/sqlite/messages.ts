@@ -6,8 +6,8 @@ import { dropBeside, WAITS } from "./deeds.ts";
 import { ROW_TOKENS, type SearchIndex } from "./search_index.ts";
 import { Pairs } from "./talks.ts";
 
-/** So much text (UTF-16 units), and one message, goes in one step of pruning: each of its pages is overwritten. */
-const PRUNE_SIZE = 64 * 1024;
+/** So much text (UTF-16 units), and one message, goes in one step of pruning: each of its pages is overwritten. A row beside a message counts as much as so much. */
+const PRUNE_SIZE = 64 * 1024, BESIDE = 32;
 
 /** The place behind the last message of a step, and one before which it ended, as it must be taken out of the index first. */
 interface Pruned {
@@ -43,7 +43,7 @@ export function messageStore(db: Database, logs: Logs, index: SearchIndex): Pick
       Object.assign(end, { ts, messageid });
       // It waits, or went with its target.
       if (msg === undefined) continue;
-      dropBeside(db, messageid);
+      size += BESIDE * dropBeside(db, messageid);
       db.run("DELETE FROM message WHERE id = ?", messageid);
       if (toid !== null) db.run(unlist, Math.min(sender, toid), Math.max(sender, toid), messageid);
       deleted++;

@@ -427,6 +427,14 @@ const MIGRATIONS: (string | ((db: Database) => Promise<void>))[] = [
     SELECT min(sender, toid), max(sender, toid), id FROM message WHERE id > (SELECT upto FROM filed) AND toid IS NOT NULL ORDER BY 1, 2, 3;
   UPDATE filed SET upto = (SELECT ifnull(max(id), 0) FROM message);
   `,
+  `
+  -- What is looked for among much else of its kind: texts of groups among what happened there, and what was deleted; codes for the server among invitations into
+  -- groups; bans of a user; files that no message has.
+  CREATE INDEX message_text ON message (groupid, deleted) WHERE groupid IS NOT NULL AND kind = 0;
+  CREATE INDEX invite_server ON invite (inviter) WHERE groupid IS NULL;
+  CREATE INDEX ban_userid ON ban (userid);
+  CREATE INDEX file_loose ON file (owner) WHERE messageid IS NULL;
+  `,
 ];
 
 /**

@@ -27,6 +27,8 @@ const SHORT = 20;
 const LONG_TEXT = 2048;
 /** Most messages of one step, and about how much text (bytes): some milliseconds. */
 const INDEX_STEP = 50, INDEX_STEP_BYTES = 4 * 1024;
+/** Rows of one step, texts or not. */
+const LOOKED_STEP = 1000;
 /** Rows of FTS5's own table that are removed in one transaction, when all is written anew: each is a page of 4 KB that is overwritten. */
 const PAGES = 100;
 
@@ -40,6 +42,7 @@ export interface Indexable {
 }
 
 type Row = [messageid: number, sender: UserId, toid: UserId | null, groupid: GroupId | null, msg: string];
+type LookedRow = [messageid: number, isText: number, sender: UserId, toid: UserId | null, groupid: GroupId | null, msg: string];
 
 /** The word that stands for a conversation of two. */
 export function conversationOf(a: UserId, b: UserId): string {
@@ -126,17 +129,23 @@ export class SearchIndex {
   #next(): { behind: number; more: boolean } {
     const db = this.#db;
     let [upto] = db.row<[number]>("SELECT upto FROM search_mark")!;
-    const sql = "SELECT id, sender, toid, groupid, msg FROM message WHERE id > ? AND kind = 0 AND deleted = 0 ORDER BY id LIMIT ?";
+    // There may be much that is no text.
+    const sql = "SELECT id, kind = 0 AND deleted = 0, sender, toid, groupid, msg FROM message WHERE id > ? ORDER BY id LIMIT ?";
     const messages: Indexable[] = [];
-    let size = 0;
-    for (const [messageid, sender, toid, groupid, msg] of db.iterate<Row>(sql, upto, INDEX_STEP)) {
-      if (msg.length <= LONG_TEXT) size += msg.length;
-      if (messages.length > 0 && size > INDEX_STEP_BYTES) break;
-      messages.push({ messageid, sender, toid, groupid, msg });
+    let size = 0, looked = 0, full = false;
+    for (const [messageid, isText, sender, toid, groupid, msg] of db.iterate<LookedRow>(sql, upto, LOOKED_STEP)) {
+      if (isText === 1) {
+        if (msg.length <= LONG_TEXT) size += msg.length;
+        full = messages.length === INDEX_STEP || messages.length > 0 && size > INDEX_STEP_BYTES;
+        if (full) break;
+        messages.push({ messageid, sender, toid, groupid, msg });
+      }
+      looked++;
+      upto = messageid;
     }
     for (const message of messages) this.#put(message);
     const [newest] = db.row<[number]>("SELECT ifnull(max(id), 0) FROM message")!;
-    upto = messages.length > 0 ? messages.at(-1)!.messageid : Math.max(upto, newest);
+    if (!full && looked < LOOKED_STEP) upto = Math.max(upto, newest);
     db.run("UPDATE search_mark SET upto = ?", upto);
     const behind = Math.max(0, newest - upto);
     const parts = db.row("SELECT 1 FROM search_part LIMIT 1") !== undefined;

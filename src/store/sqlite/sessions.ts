@@ -1,3 +1,4 @@
+import { MAX_TOKENS } from "../records.ts";
 import type { Claim, Claiming, DeviceId, State, Store, UserId, Whereabouts } from "../store.ts";
 import type { Database } from "./database.ts";
 import { removeDevices, setOffline } from "./devices.ts";
@@ -40,6 +41,7 @@ class Claims {
     if (state === "offline") this.db.run("UPDATE user SET state = 'online' WHERE id = ?", userId);
     if (claiming.token) {
       const { hash, expires } = claiming.token;
+      if (id === 0) this.#makeRoomForToken(userId);
       this.db.run("INSERT INTO token (hash, userid, device, expires) VALUES (?, ?, ?, ?)", hash, userId, id, expires);
     }
     return claimed;
@@ -55,6 +57,15 @@ class Claims {
     if (!longest) return "FULL";
     removeDevices(this.db, this.logs, userId, longest);
     return longest[0];
+  }
+
+  /** Of more than there may be, which older versions left, some more go each time. */
+  #makeRoomForToken(userId: UserId): void {
+    const some = "FROM token WHERE userid = ? AND device = 0 LIMIT ?", most = 2 * MAX_TOKENS;
+    const [tokens] = this.db.row<[number]>(`SELECT count(*) FROM (SELECT 1 ${some})`, userId, most)!;
+    if (tokens < MAX_TOKENS) return;
+    const sql = `DELETE FROM token WHERE hash IN (SELECT hash FROM (SELECT hash, expires ${some}) ORDER BY expires LIMIT ?)`;
+    this.db.run(sql, userId, most, tokens - MAX_TOKENS + 1);
   }
 
   #make(userId: UserId, { id, name }: { id: DeviceId; name: string }, place: number, at: number): void {

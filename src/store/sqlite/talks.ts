@@ -7,9 +7,10 @@
  */
 import { reactionsOf } from "../deeds.ts";
 import type { Conversation, GroupId, Read, State, Store, StoredMessage, Talk, TalkSettings, UserId } from "../store.ts";
+import { type Looked, Silences, SILENT_AT_ONCE } from "../silences.ts";
 import { pageOf } from "../talk_order.ts";
 import type { Database } from "./database.ts";
-import { closed, newestOf, placeOf } from "./history.ts";
+import { closed, newestOf, placeOf, seesFrom } from "./history.ts";
 import { MESSAGE_COLUMNS, type MessageRow, stored } from "./message_row.ts";
 import type { Node } from "./node.ts";
 import { IN_TAIL } from "./tail.ts";
@@ -18,11 +19,15 @@ import { IN_TAIL } from "./tail.ts";
 const MOST_UNREAD = 100;
 /** How many conversations are looked into at once: some milliseconds. */
 const TALKS_AT_ONCE = 25;
-/** How many newest texts are looked up at once: some milliseconds. */
-const LISTED_AT_ONCE = 250;
+/** How many newest texts are looked up at once: some milliseconds; and among how many of a conversation of two. */
+const LISTED_AT_ONCE = 250, LOOKED_AMONG = 10;
+/** How often the newest text of a conversation is looked up, if it is deleted meanwhile. */
+const LAST_TRIES = 4;
 /** How many pairs are remembered. */
 const MOST_PAIRS = 100_000;
 
+/** The texts of the group ?1; with whether they were deleted, there is an index for it. */
+const SAID = "SELECT id FROM message WHERE groupid = ?1 AND kind = 0";
 const INSERT = "INSERT OR IGNORE INTO talk (userid, toid, groupid, upto) VALUES (?, ?, ?, ?)";
 
 /** Which conversations of two have their rows. Only in `write`. */
@@ -59,7 +64,7 @@ export class Pairs {
 
 /** A member has come, and has read what there is. In `write`. */
 export function joined(db: Database, userId: UserId, groupid: GroupId): void {
-  const [newest] = db.row<[number]>("SELECT id FROM message WHERE groupid = ? AND kind = 0 ORDER BY id DESC LIMIT 1", groupid) ?? [0];
+  const [newest] = db.row<[number]>(newestOf(`${SAID} AND deleted = 0 UNION ALL ${SAID} AND deleted = 1`), groupid)!;
   db.run(INSERT, userId, 0, groupid, newest);
 }
 
@@ -79,14 +84,19 @@ export interface Listed {
   settings: TalkSettings;
   /** What the tail holds of it, newest first. */
   tail: TextRow[];
-  /** The newest text that was not deleted; 0: none. */
+  /** The newest text that was not deleted; 0: none; -1: it is still to be looked for. */
   newest: number;
 }
 
-/** What the user ?1 keeps of the conversations behind that with ?2 and ?3, and their newest texts that were not deleted and do not stand in the tail. */
+const BETWEEN = "low = min(?1, t.toid) AND high = max(?1, t.toid) ORDER BY messageid DESC";
+/**
+ * What the user ?1 keeps of the conversations behind that with ?2 and ?3, and their newest texts that were not deleted and do not stand in the tail; -1: none is among
+ * so many that were looked at.
+ */
 const TALKS = `SELECT t.toid, t.groupid, t.upto, t.muted, t.pinned, t.archived, iif(t.groupid = 0,
-    (SELECT m.id FROM conversation c CROSS JOIN message m ON m.id = c.messageid
-      WHERE c.low = min(?1, t.toid) AND c.high = max(?1, t.toid) AND m.deleted = 0 ORDER BY c.messageid DESC LIMIT 1),
+    ifnull((SELECT m.id FROM (SELECT messageid FROM conversation WHERE ${BETWEEN} LIMIT ${LOOKED_AMONG}) AS c CROSS JOIN message m ON m.id = c.messageid
+        WHERE m.deleted = 0 ORDER BY c.messageid DESC LIMIT 1),
+      (SELECT -1 FROM conversation WHERE ${BETWEEN} LIMIT 1 OFFSET ${LOOKED_AMONG - 1})),
     (SELECT id FROM message WHERE groupid = t.groupid AND kind = 0 AND deleted = 0
       AND id >= (SELECT sees FROM groupuser g WHERE g.groupid = t.groupid AND g.userid = ?1) ORDER BY id DESC LIMIT 1))
   FROM talk t WHERE t.userid = ?1 AND (t.toid, t.groupid) > (?2, ?3) ORDER BY t.toid, t.groupid LIMIT ${LISTED_AT_ONCE}`;
@@ -96,13 +106,14 @@ const GROUPNAME = "SELECT a.groupname FROM allgroup a JOIN groupuser g ON g.grou
 
 /** The part of the store that is what users keep of conversations. */
 export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks" | "keep"> {
+  const silences = new Silences();
+
   /** The texts of a conversation, newest first. */
   function* textsOf(userId: UserId, { of, tail }: Pick<Listed, "of" | "tail">): Iterable<TextRow> {
     yield* tail;
     if (of.toid === undefined) {
-      const sql = `SELECT id, sender, deleted FROM message WHERE groupid = ?1 AND kind = 0
-        AND id >= (SELECT sees FROM groupuser WHERE groupid = ?1 AND userid = ?2) ORDER BY id DESC`;
-      yield* db.iterate<TextRow>(sql, of.groupid, userId);
+      const said = "SELECT id, sender, deleted FROM message WHERE groupid = ?1 AND kind = 0 AND id >= ?2 AND deleted =";
+      yield* db.iterate<TextRow>(`${said} 0 UNION ALL ${said} 1 ORDER BY id DESC`, of.groupid, seesFrom(db, userId, of));
     } else {
       // What the tail held may have been filed since.
       const below = tail.at(-1)?.[0] ?? Number.MAX_SAFE_INTEGER;
@@ -118,6 +129,7 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
     for (let some: Listed[] = [], more = true; more; more = some.length === LISTED_AT_ONCE) {
       const last = some.at(-1)?.of;
       some = await db.read(() => behind(userId, last?.toid ?? 0, last?.groupid ?? 0));
+      for (const talk of some) if (talk.newest < 0) talk.newest = await newestText(userId, talk.of);
       all.push(...some);
     }
     return all;
@@ -138,6 +150,18 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
       const newest = tail.find(([, , deleted]) => deleted === 0)?.[0] ?? filed ?? 0;
       return { of, upto, settings: { muted, pinned: pinned === 1, archived: archived === 1 }, tail, newest };
     });
+  }
+
+  /** The newest text that was not deleted; 0: there is none. What was deleted is looked past in as many turns as it takes. */
+  function newestText(userId: UserId, of: Conversation): Promise<number> {
+    const [ids, first, second] = placeOf(userId, of);
+    if (of.toid === undefined) {
+      const sql = `${SAID} AND deleted = 0 AND id >= ?2 ORDER BY id DESC LIMIT 1`;
+      return db.read(() => db.row<[number]>(sql, of.groupid, seesFrom(db, userId, of))?.[0] ?? 0);
+    }
+    const sql =
+      `SELECT c.id, m.deleted FROM (${ids} ORDER BY 1 DESC LIMIT ${SILENT_AT_ONCE}) AS c CROSS JOIN message m ON m.id = c.id ORDER BY c.id DESC`;
+    return silences.newest(`${first} ${second}`, (above, below) => db.read(() => db.rows<Looked>(sql, first, second, above, below)));
   }
 
   /** How far the user, and the peer, have read, and what stands behind. */
@@ -162,22 +186,11 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
     return { ...stored(columns), ...reactions === null ? {} : { reactions: reactionsOf(reactions) } };
   }
 
-  /** The newest text that was not deleted. */
-  function lastOf(userId: UserId, talk: Listed): StoredMessage | undefined {
-    if (talk.newest === 0) return undefined;
-    const last = messageOf(talk.newest);
-    if (last) return last;
-    // It was deleted since the list was read.
-    for (const [id, , deleted] of textsOf(userId, talk)) {
-      const message = deleted === 0 ? messageOf(id) : undefined;
-      if (message) return message;
-    }
-  }
-
-  /** Undefined: the user is not in the group any more, or nothing is left of what was said. */
-  function shown(userId: UserId, talk: Listed): Talk | undefined {
-    const { of, settings } = talk;
-    const last = lastOf(userId, talk);
+  /** Undefined: the user is not in the group any more, or nothing is left of what was said; `stale`: the newest text was deleted since the list was read. */
+  function shown(userId: UserId, talk: Listed): Talk | undefined | "stale" {
+    const { of, settings, newest } = talk;
+    const last = newest === 0 ? undefined : messageOf(newest);
+    if (!last && newest !== 0) return "stale";
     if (!last && of.toid !== undefined) return undefined;
     const { unread, read, others } = count(userId, talk);
     const name = of.toid === undefined
@@ -188,6 +201,14 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
     if (of.toid === undefined || of.toid === userId || !areTold(userId, of.toid)) return known;
     const [upto] = db.row<[number]>("SELECT upto FROM talk WHERE userid = ? AND toid = ? AND groupid = 0", of.toid, userId) ?? [0];
     return { ...known, peerread: Math.max(upto, others) };
+  }
+
+  async function shownAgain(userId: UserId, talk: Listed): Promise<Talk | undefined> {
+    for (let tries = 1; tries <= LAST_TRIES; tries++) {
+      talk.newest = await newestText(userId, talk.of);
+      const now = await db.read(() => shown(userId, talk));
+      if (now !== "stale") return now;
+    }
   }
 
   /** Whether each of the two may know how far the other has read. */
@@ -232,7 +253,11 @@ export function talkStore(db: Database, node: Node): Pick<Store, "read" | "talks
       const { page, next } = pageOf(all, limit, after);
       const talks: Talk[] = [];
       for (let i = 0; i < page.length; i += TALKS_AT_ONCE) {
-        talks.push(...await db.read(() => page.slice(i, i + TALKS_AT_ONCE).flatMap((talk) => shown(userId, talk) ?? [])));
+        const some = page.slice(i, i + TALKS_AT_ONCE);
+        for (const [k, talk] of (await db.read(() => some.map((talk) => shown(userId, talk)))).entries()) {
+          const now = talk === "stale" ? await shownAgain(userId, some[k]!) : talk;
+          if (now) talks.push(now);
+        }
       }
       return { talks, next, count: all.length };
     },
