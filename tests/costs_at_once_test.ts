@@ -58,8 +58,7 @@ Deno.test(`costs: the list of ${TALKS} conversations: no turn above ${TURN} ms [
   await using server = await startServer(db, { limits: "off" });
   await using client = await server.client(me, { proto: 3 });
   await assertShort(async () => {
-    // It comes behind the texts that wait.
-    const { conversations } = await client.request({ msgid: 31, limit: 100 }, 120_000) as unknown as { conversations: object[] };
+    const { conversations } = await client.request({ msgid: 31, limit: 100 }) as unknown as { conversations: object[] };
     assertEquals(conversations.length, 100);
   });
 });
