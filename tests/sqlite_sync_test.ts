@@ -1,6 +1,6 @@
 // When SQLite's transactions are on the disk, and who waits for it.
 
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import { SHARE_MS, spent } from "../src/async/loop.ts";
@@ -93,6 +93,8 @@ Deno.test("only what a restart mends anyway is committed without waiting for the
   assertEquals(await waits(claim(a, "u", { token: { hash: new Uint8Array(32), expires: 1 } })), true);
   assertEquals(await waits(claim(a, "v", { device: { name: "phone" } })), true);
   assertEquals(await waits(release(a, "v", { device: 1, unmade: true })), true);
+  // What changes nothing.
+  assertEquals(await waits(messages.confirm([{ userId: b, device: 0, session: "t", seq: 2 }])), false);
   await db.close();
 });
 
@@ -170,6 +172,31 @@ Deno.test("a transaction goes before those who wait for a turn to read, and not 
     while (disk.syncs.length === 1) await turn();
     disk.syncs[1].resolve();
     await second;
+    await db.close();
+  }));
+
+Deno.test("who writes, reads and writes again keeps nobody waiting to read", () =>
+  withFolder(async (folder) => {
+    const { db, add, all } = tableOn(`${folder}/t.db`);
+    using disk = slowDisk();
+    let done = false;
+    const busy = (async () => {
+      for (let round = 0; round < 20 && !done; round++) {
+        await add(round);
+        await all();
+      }
+    })();
+    while (disk.syncs.length === 0) await turn();
+    const reading = all().then(() => done = true);
+    void busy.then(() => done = true);
+    for (let sync = 0; !done; sync++) {
+      while (!done && disk.syncs.length === sync) await turn();
+      // Those who had their turn meanwhile wait for the disk as well.
+      for (let i = 0; i < 3; i++) await turn();
+      disk.syncs[sync]?.resolve();
+    }
+    assert(disk.syncs.length <= 3, `it came behind ${disk.syncs.length} transactions`);
+    await Promise.all([busy, reading]);
     await db.close();
   }));
 

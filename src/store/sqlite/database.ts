@@ -14,8 +14,8 @@
  *    rolled back, that one is rejected, and the others run again without it. What memory holds of the tables is good for one `generation`.
  * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most; an
  *    append now and then files a piece of the tail (`tail.ts`): 2 to 6 ms.
- * 5. A transaction waits for the disk (it survives a power loss), unless all of its changes are `passing`: who is online here ends with the machine anyway, and
- *    the next start says so. It survives the end of the process in either case.
+ * 5. A transaction waits for the disk (it survives a power loss), unless it changed nothing, or all of its changes are `passing`: who is online here ends with the
+ *    machine anyway, and the next start says so. It survives the end of the process in either case.
  * 6. The disk is not waited for by SQLite (`synchronous=FULL`), which would hold up the event loop, but here: SQLite's COMMIT has written the log (its WAL
  *    file) when it returns (`synchronous=NORMAL`), and then that file is synced as FULL would do it, by another thread.
  * 7. If the log cannot be synced, nobody knows what of it the disk has, now or after the next sync: from then on everything is refused.
@@ -60,7 +60,7 @@ export class Database extends Statements {
   #scheduled: Promise<void> | undefined;
   /** How many reads wait for a later turn. */
   #reads = 0;
-  /** Whether one has come to it since the last transaction. */
+  /** Whether one that waited has come to it since the last transaction: who need not wait says nothing of those who do. */
   #hasRead = true;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #erasing: ReturnType<typeof setTimeout> | undefined;
@@ -115,6 +115,10 @@ export class Database extends Statements {
 
   /** Reads, by the rules above. */
   read<T>(query: () => T): Promise<T> {
+    return this.#read(query, false);
+  }
+
+  #read<T>(query: () => T, waited: boolean): Promise<T> {
     if (this.#closed) return Promise.reject(new StoreUnavailable("the database is closed"));
     if (this.#syncing) return this.#syncing.then(() => this.#readLater(query));
     // Not a promise of a turn: those who wait would all go on in the same one.
@@ -122,7 +126,7 @@ export class Database extends Statements {
     try {
       if (this.#broken) throw this.#broken;
       this.#beginSnapshot();
-      this.#hasRead = true;
+      this.#hasRead ||= waited;
       return Promise.resolve(query());
     } catch (error) {
       return Promise.reject(this.#translate(error));
@@ -134,7 +138,7 @@ export class Database extends Statements {
     return new Promise((resolve, reject) =>
       later(() => {
         this.#reads--;
-        this.read(query).then(resolve, reject);
+        this.#read(query, true).then(resolve, reject);
       })
     );
   }
@@ -280,15 +284,18 @@ export class Database extends Statements {
     this.#hasRead = false;
     this.#view++;
     const results: unknown[] = [];
+    let changed;
     try {
+      const before = this.#changes();
       for (const change of batch) results.push(change.run());
+      changed = this.#changes() > before;
       this.prepare("COMMIT").run();
     } catch (error) {
       this.#failed(batch, batch[results.length], error);
       return;
     }
     worked(performance.now() - begun);
-    if (batch.every((change) => change.passing)) this.#settle(batch, results);
+    if (!changed || batch.every((change) => change.passing)) this.#settle(batch, results);
     else if (this.#closing) this.#syncNow(batch, results);
     else {
       this.#syncing = waitedFor(this.#log!.syncData()).catch((error) => this.#break(error)).then(() => {
@@ -298,6 +305,11 @@ export class Database extends Statements {
       // While the disk works.
       this.#look();
     }
+  }
+
+  /** How many rows this connection has changed. */
+  #changes(): number {
+    return this.row<[number]>("SELECT total_changes()")![0];
   }
 
   /** At the end nobody is there to be held up. */
