@@ -47,15 +47,14 @@ databaseTest(`costs: ${WAITERS} with ${WAITING} waiting messages each log in at 
 
 Deno.test(`costs: the list of ${TALKS} conversations: no turn above ${TURN} ms [sqlite]`, async () => {
   await using db = await testDatabase("sqlite");
-  // Before there is a server: where two write at once, what waits to be filed is begun anew each time, and may be all of it in the end.
-  const store = await db.open();
+  await using server = await startServer(db, { limits: "off" });
   const [me] = await makeUsers(db, 1) as [TestUser];
+  const store = await db.open();
   for (let i = 0; i < TALKS; i += 500) {
     const others = await Promise.all(Array.from({ length: 500 }, (_, k) => store.createUser(`other${i + k}`, `other${i + k}`, "none")));
     await store.append(others.map((other) => ({ sender: other!, toid: me.id, msg: "how do you do?", ts: i })));
   }
   await store.close();
-  await using server = await startServer(db, { limits: "off" });
   await using client = await server.client(me, { proto: 3 });
   await assertShort(async () => {
     const { conversations } = await client.request({ msgid: 31, limit: 100 }) as unknown as { conversations: object[] };

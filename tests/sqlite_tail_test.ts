@@ -153,6 +153,28 @@ Deno.test("many logs: what is filed piece by piece is what was said, to each in 
   assertEquals([await filed(), await logs(store)], [[...said.values()].flat().length, said]);
 });
 
+for (const disturbance of ["another process writes", "a transaction is rolled back"]) {
+  Deno.test(`where ${disturbance} between any two appends, they are filed all the same, each once`, async () => {
+    await using t = await testDatabase("sqlite");
+    const { store, ada, bob, say, log, talk, rows } = await four(t);
+    const other = await t.open();
+    const lost = (msg: string | null) => ({ sender: ada, toid: bob, msg: msg as string, ts: 1 });
+    let longest = 0;
+    // Until the log is nearly full.
+    for (let n = 0; n < MAX_INBOX - 100; n += 50) {
+      await say(50);
+      if (disturbance === "another process writes") await addUsers(other, `user${n}`);
+      else await assertRejects(() => store.append([...Array<Append>(50).fill(lost("lost")), lost(null)]));
+      const [{ tail }] = await t.query("select count(*) as tail from message where id > (select upto from filed)") as [{ tail: number }];
+      longest = Math.max(longest, tail);
+      if (n % 500 === 0) assertEquals([await log(), await talk()], [span(1, n + 50), span(1, n + 50)]);
+    }
+    // As many as begin a pass, and as many as come during it.
+    assert(longest <= 2 * LONG + 50, `${longest} stood in the tail`);
+    assert((await rows()).length >= LONG);
+  });
+}
+
 Deno.test("a group's message comes after all that was said before it, and writes no row for its members", async () => {
   await using t = await testDatabase("sqlite");
   const { store, ada, cy, dan, say, toAll, log, rows, talk, listed } = await four(t);

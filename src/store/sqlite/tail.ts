@@ -14,8 +14,8 @@
  *    transactions: all at once would hold up the event loop. First come the logs, in the order of the users, so that each page is written once for all that
  *    came; when each is filed up to the end that the tail had, the conversations, in the order of the messages. What was trimmed by then never gets a row in
  *    `inbox`.
- * 6. A transaction that is rolled back takes back what was added in it, and another process may write: what is known is then read again, and a pass begins anew
- *    with what is left of it.
+ * 6. A transaction that is rolled back takes back what was added in it, and another process may write: what is known is then read again. A pass goes on with what
+ *    is left of it, else one would never end where another process writes between any two pieces.
  */
 import type { UserId } from "../store.ts";
 import type { Database } from "./database.ts";
@@ -55,7 +55,7 @@ interface End {
 
 /** What is being filed. */
 interface Pass {
-  /** The users whose logs had something in the tail when it began, and how many of these have been seen to. */
+  /** The users whose logs had something in the tail when it began, in their order, and how many of these have been seen to. */
   users: UserId[];
   done: number;
   /** How many entries that was. */
@@ -145,9 +145,19 @@ export class Tail {
   }
 
   #begin(): Pass {
-    const users = [...this.#ends.keys()].sort((a, b) => a - b);
     this.#added = 0;
-    return this.#pass = { users, done: 0, entries: this.#entries, from: this.#upto, upto: this.#newest };
+    return this.#pass = { users: this.#waiting(this.#newest), done: 0, entries: this.#entries, from: this.#upto, upto: this.#newest };
+  }
+
+  /** What is left of a pass, behind what was taken back of it and what others have done. Its pieces stay as large. */
+  #left(pass: Pass): Pass | undefined {
+    if (pass.upto <= this.#upto) return undefined;
+    return { ...pass, users: [...pass.users.slice(0, pass.done), ...this.#waiting(pass.upto)] };
+  }
+
+  /** The users whose logs have something in the tail up to this message. */
+  #waiting(upto: number): UserId[] {
+    return [...this.#ends].filter(([, { ids }]) => ids[0]! <= upto).map(([userId]) => userId).sort((a, b) => a - b);
   }
 
   /** Does that part of what is to be done, of the logs or, when these are filed, of the conversations. */
@@ -209,16 +219,17 @@ export class Tail {
   #current(): Map<UserId, End> {
     const { generation } = this.#db;
     if (this.#generation === generation) return this.#ends;
+    const added = this.#added;
     this.#generation = generation;
     this.#ends = new Map();
     this.#entries = 0;
-    this.#pass = undefined;
     [this.#upto] = this.#db.row<[number]>("SELECT upto FROM filed")!;
     this.#newest = this.#upto;
     for (const [messageid, userId, filedSeq] of this.#db.rows<[number, UserId, number]>(UNFILED)) this.#add(messageid, userId, filedSeq);
     // What is no text stands there, too.
     [this.#newest] = this.#db.row<[number]>("SELECT max(ifnull(max(id), 0), ?) FROM message", this.#newest)!;
-    this.#added = 0;
+    this.#added = added;
+    this.#pass &&= this.#left(this.#pass);
     return this.#ends;
   }
 }
