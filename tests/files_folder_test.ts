@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers";
 import { inTurn, waitedFor } from "../src/async/disk.ts";
 import { DiskFull, Folder } from "../src/files/folder.ts";
 import { clockStopped } from "./support/clock.ts";
@@ -124,4 +125,16 @@ Deno.test("files: syncing them begins when nobody waits for the disk, one at a t
   await assertRejects(() => failing, Error, "EIO");
   await other;
   assertEquals(said, ["what is waited for", "one begins", "one ends", "the other"]);
+});
+
+Deno.test("files: syncing them does not wait for what others begin to wait for meanwhile", async () => {
+  const [before, after] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  void waitedFor(before.promise);
+  const synced = inTurn(() => Promise.resolve());
+  await new Promise((resolve) => setImmediate(resolve));
+  // As transactions of several connections are: one begins before the other has ended, again and again.
+  void waitedFor(after.promise);
+  before.resolve();
+  await synced;
+  after.resolve();
 });
