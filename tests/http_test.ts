@@ -6,7 +6,7 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { accepts } from "../src/http/page.ts";
 import { Shared } from "../src/http/shared.ts";
 import { buildPage } from "../tools/build_page.ts";
-import { clockStopped } from "./support/clock.ts";
+import { clockStopped, standStill } from "./support/clock.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { CapturedLog } from "./support/captured_log.ts";
 import { upTo } from "./support/chat.ts";
@@ -194,6 +194,24 @@ Deno.test("http: who sends all of a body that nobody wants, and reads then, is a
   using conn = await Deno.connect({ port: http!.port });
   const { sent } = await sendWhole(conn, post(64 * MIB, "192.0.2.3"), 64 * MIB);
   assert(sent < 30 * MIB, `${sent} bytes`);
+});
+
+Deno.test("http: what comes of a body that nobody wants while the process does not run resets nothing", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, settings);
+  const length = 10_000_000, begin = "x".repeat(65_536);
+  using conn = await Deno.connect({ port: portOf(server) });
+  await conn.write(new TextEncoder().encode(get("/files", `content-length: ${length}`).replace("GET", "POST")));
+  // It is refused when others have been answered, twice.
+  await using witness = await HttpClient.connect(portOf(server));
+  for (const _ of upTo(2)) {
+    witness.write(get("/healthz"));
+    await witness.answer();
+  }
+  const rest = sendWhole(conn, begin, length - begin.length);
+  standStill(2000);
+  const { sent, answer } = await rest;
+  assertEquals([sent, answer.split("\r\n", 1)[0]], [length - begin.length, "HTTP/1.1 401 Unauthorized"]);
 });
 
 Deno.test("http: a proxy's connection is kept for longer than proxies keep it, another's is not", async () => {

@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Connection } from "../src/net/connection.ts";
 import type { Session } from "../src/net/session.ts";
 import { isAlive } from "../src/presence/probe.ts";
+import { standStill } from "./support/clock.ts";
 import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { countOnline, eventually, makeUsers, setHolder, startServer, stateOf, type TestServer, type TestUser } from "./support/server.ts";
@@ -134,7 +135,7 @@ Deno.test("login: what a holder has said while the process did not run counts, t
   const alive = isAlive({ connection, modern: true, welcomed: true } as unknown as Session);
   // Read in the same turn as the timer that is due before, and behind it.
   setTimeout(() => connection.onSign?.("heard"), 1510);
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1900);
+  standStill(1900);
   assertEquals(await alive, true);
 });
 

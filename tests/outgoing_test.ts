@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Connection, type Transport, type Writer } from "../src/net/connection.ts";
 import { TcpListener } from "../src/net/tcp.ts";
+import { standStill } from "./support/clock.ts";
 
 /** A transport whose writes are recorded, and taken when the test says so. */
 class SlowTransport implements Transport {
@@ -40,6 +41,24 @@ Deno.test("outgoing: what several senders have for one connection in the same tu
   }));
   await Promise.resolve();
   assertEquals(transport.writes, ["1\n2\n3\n"]);
+});
+
+Deno.test("outgoing: what became of the last lines while the process did not run counts, and what came behind them is read", async () => {
+  const transport = new SlowTransport(), connection = new Connection(transport, 1000), happened: string[] = [];
+  const fin = Promise.withResolvers<void>();
+  transport.closeWrite = () => (happened.push("fin"), fin.resolve(), Promise.resolve());
+  transport.close = () => happened.push("closed");
+  connection.sendLine("1\n");
+  connection.flush();
+  const finished = connection.finish("kicked");
+  // Each is behind the timer that is due before it, in the same turn.
+  setTimeout(() => transport.taken(), 2010);
+  standStill(2500);
+  await Promise.race([fin.promise, finished]);
+  setTimeout(() => (happened.push("read"), connection.endInput()), 1010);
+  standStill(1500);
+  await finished;
+  assertEquals(happened, ["fin", "read", "closed"]);
 });
 
 Deno.test("outgoing: one write in flight; what comes meanwhile goes together, to a classic client line by line", () => {

@@ -20,6 +20,7 @@
  * 7. `closed` resolves exactly once, whoever ended it; `lost` is set from then on.
  */
 import { laterFirst, spent } from "../async/loop.ts";
+import { timeUp } from "../async/time_up.ts";
 import { sharedNow } from "./clock.ts";
 import type { Session } from "./session.ts";
 
@@ -360,7 +361,7 @@ export class Connection implements Writer {
   }
 
   async #finish(): Promise<void> {
-    const limit = setTimeout(() => this.destroy("slow"), FINISH_MS);
+    const inTime = timeUp(FINISH_MS, () => this.destroy("slow"));
     try {
       this.flush();
       await this.#below(0);
@@ -368,14 +369,14 @@ export class Connection implements Writer {
     } catch {
       this.destroy("reset");
     } finally {
-      clearTimeout(limit);
+      inTime();
     }
     if (this.lost) return;
     if (this.inputEnded) return this.destroy("fin");
-    const linger = setTimeout(() => this.destroy("fin"), FIN_MS);
+    const gone = timeUp(FIN_MS, () => this.destroy("fin"));
     this.onSign = (sign) => sign === "ended" && this.destroy("fin");
     await this.closed;
-    clearTimeout(linger);
+    gone();
   }
 
   #below(level: number): Promise<void> {

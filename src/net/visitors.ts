@@ -10,6 +10,7 @@
  */
 import type { Duplex } from "node:stream";
 import type { Limits } from "../ops/limits.ts";
+import { timeUp } from "../async/time_up.ts";
 import { within } from "../async/within.ts";
 import { FIN_MS } from "./connection.ts";
 
@@ -44,7 +45,8 @@ interface Visit {
   readonly leave: () => void;
   /** How long it may wait for the next request (ms). */
   readonly keptTime: number;
-  timer: ReturnType<typeof setTimeout>;
+  /** Takes back that its time will be over. */
+  stay: () => void;
   /** Requests that are not answered yet. */
   asked: number;
   /** Nothing more is read of it. */
@@ -78,7 +80,7 @@ export class Visitors {
     const leave = () => {
       const visit = this.#present.get(socket);
       if (!visit) return;
-      clearTimeout(visit.timer);
+      visit.stay();
       this.#present.delete(socket);
       this.#short(visit);
       if (counted) limits.disconnected(peer);
@@ -89,7 +91,7 @@ export class Visitors {
       stream,
       leave,
       keptTime: counted ? headTime : KEPT_MS,
-      timer: setTimeout(() => stream.destroy(), headTime),
+      stay: timeUp(headTime, () => stream.destroy()),
       asked: 0,
       ending: false,
       long: false,
@@ -204,7 +206,7 @@ export class Visitors {
   }
 
   #wait(visit: Visit, ms: number): void {
-    clearTimeout(visit.timer);
-    visit.timer = setTimeout(() => visit.stream.destroy(), ms);
+    visit.stay();
+    visit.stay = timeUp(ms, () => visit.stream.destroy());
   }
 }

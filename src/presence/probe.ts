@@ -1,4 +1,5 @@
 /** Is the one who holds this account still there? */
+import { timeUp } from "../async/time_up.ts";
 import type { Session } from "../net/session.ts";
 import { Msg } from "../wire/msgid.ts";
 
@@ -8,8 +9,6 @@ const MODERN_MS = 1500;
 const CLASSIC_ALIVE_MS = 30_000;
 /** … and how long its FIN or RST may take that is already on its way (ms). */
 const FIN_WAIT_MS = 250;
-/** A timer that comes this much late means that the process did not run, and what a client said meanwhile is not read yet: it has as long once more (ms). */
-const STOPPED_MS = 250;
 
 /**
  * Resolves to whether a session's client gives a sign of life. Only one probe of a session may run at a time
@@ -22,16 +21,11 @@ export async function isAlive(session: Session): Promise<boolean> {
   if (!session.welcomed) return true;
   if (!modern && performance.now() - connection.heard > CLASSIC_ALIVE_MS) return false;
   if (modern) connection.send({ msgid: Msg.PING });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const sign = await new Promise<"heard" | "ended" | "nothing">((resolve) => {
-    connection.onSign = resolve;
-    const ms = modern ? MODERN_MS : FIN_WAIT_MS, due = performance.now() + ms;
-    timer = setTimeout(() => {
-      if (performance.now() - due < STOPPED_MS) resolve("nothing");
-      else timer = setTimeout(() => resolve("nothing"), STOPPED_MS);
-    }, ms);
-  });
-  clearTimeout(timer);
+  const { promise, resolve } = Promise.withResolvers<"heard" | "ended" | "nothing">();
+  connection.onSign = resolve;
+  const given = timeUp(modern ? MODERN_MS : FIN_WAIT_MS, () => resolve("nothing"));
+  const sign = await promise;
+  given();
   connection.onSign = undefined;
   // What a busy one says may wait unread.
   return sign === "heard" || (sign === "nothing" && (!modern || connection.busy));

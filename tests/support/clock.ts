@@ -25,6 +25,11 @@ export function wallClockAhead(): Disposable & { by(ms: number): void } {
   return { by: (ms) => ahead = ms, [Symbol.dispose]: () => void (Date.now = now) };
 }
 
+/** This thread does not run for so long (ms): what is due comes afterwards, and what comes is read then. */
+export function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 /** Stops the clock and the timers of this process until it is disposed of: they go on only by what `pass` lets pass, timer after timer, with what each leads to. */
 export function clockByHand(): Disposable & { pass(ms: number): Promise<void> } {
   const { setTimeout, clearTimeout } = globalThis, { now } = performance;
