@@ -165,7 +165,7 @@ databaseTest("LOGOUT: session and token end, the connection stays, other tokens 
   assertEquals(plain(await c.request({ msgid: 3, id: other!.id })), { msgid: 11, errno: 22, re: 3, errmsg: "not yours" });
   assertEquals(await stateOf(db, id), "online");
   assertEquals(plain(await c.request({ msgid: 3, id })), { msgid: 11, errno: 0, re: 3 });
-  await eventually(async () => await stateOf(db, id) === "offline", "offline", 10_000);
+  await eventually(async () => await stateOf(db, id) === "offline", "offline", 1000);
   assertEquals((await c.request({ msgid: 17 })).errno, 12);
   assertEquals((await c.request({ msgid: 3 })).errno, 12);
   assertEquals((await c.request({ msgid: 13 })).msgid, 14);

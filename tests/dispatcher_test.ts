@@ -119,7 +119,7 @@ databaseTest("dispatcher: ten bad lines in a row end the connection, nine do not
   for (let i = 0; i < 10; i++) assert((await say(client, bad[i % bad.length] + "\n")).errno! >= 10);
   assertEquals(await client.next(), { msgid: 20, reason: "badinput" });
   assertEquals(await client.closed, "fin");
-  await eventually(async () => await stateOf(db, user!.id) === "offline", "offline", 10_000);
+  await eventually(async () => await stateOf(db, user!.id) === "offline", "offline", 1000);
 
   // A classic client is not told what it does not know.
   await using old = await s.client(classic!, {});
@@ -162,7 +162,7 @@ databaseTest("dispatcher: a line that is too long: errno 14, then the end, and t
       { msgid: 11, errno: 14, errmsg: "the line is longer than 65536 bytes" },
       { msgid: 20, reason: "badinput" },
     ]);
-    await eventually(async () => await stateOf(db, user!.id) === "offline", "offline", 10_000);
+    await eventually(async () => await stateOf(db, user!.id) === "offline", "offline", 1000);
   }
 });
 

@@ -32,7 +32,7 @@ databaseTest("half-close: lines before the FIN are answered, in order; what is u
     const ofChats = answers.filter((m) => m.re === 6);
     assertEquals(ofChats.map((m) => [m.msgid, m.ref, m.errno]), [[11, 1, 0], [11, 2, 16], [11, 3, 0]]);
     assertEquals(answers.filter((m) => m.re !== 6).map((m) => [m.msgid, m.ref, m.errno]), [[2, undefined, 0], [11, 4, 0]]);
-    await eventually(async () => await stateOf(db, modern!.id) === "offline", "offline", 10_000);
+    await eventually(async () => await stateOf(db, modern!.id) === "offline", "offline", 1000);
   }
   {
     await using client = await s.connect();
@@ -116,7 +116,7 @@ databaseTest("half-close: who is gone does not wait until all others are silent"
   busy.send({ msgid: 6, toid: talker!.id, msg: "hear me" });
   const answers = await sayAll(client, [{ msgid: 6, toid: user!.id, msg: "note", ref: 1 }]);
   assertEquals(answers.filter((m) => m.ref === 1).map((m) => m.errno), [0]);
-  await eventually(async () => await stateOf(db, user!.id) === "offline", "offline", 10_000);
+  await eventually(async () => await stateOf(db, user!.id) === "offline", "offline", 1000);
   talking = false;
 });
 

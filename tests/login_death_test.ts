@@ -136,5 +136,5 @@ databaseTest("login: many at once, dying at any moment, leave nobody online and 
     assertEquals(await stateOf(db, user.id), "online");
     assertEquals((await client.request({ msgid: 17 })).errno, 0);
   }));
-  await eventually(async () => await countOnline(db) === 0, "all offline", 10_000);
+  await eventually(async () => await countOnline(db) === 0, "all offline", 1000);
 });

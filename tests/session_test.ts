@@ -14,7 +14,7 @@ databaseTest("register, log in, go, come back", async (db) => {
   assertEquals(ack.errno, 0);
   assertEquals(await stateOf(db, id), "online");
   await a.close();
-  await eventually(async () => await stateOf(db, id) === "offline", "offline after FIN", 10_000);
+  await eventually(async () => await stateOf(db, id) === "offline", "offline after FIN", 1000);
   await using b = await s.connect();
   assertEquals((await b.login({ id, token: ack.token as string, proto: 2 })).errno, 0);
 });

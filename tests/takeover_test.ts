@@ -48,7 +48,7 @@ async function assertIn(db: TestDatabase, user: TestUser, client: RawClient, wha
   assertEquals((await client.request({ msgid: 6, toid: user.id, msg: what })).errno, 0, what);
   assertEquals((await client.next((m) => m.msgid === 6)).msg, what);
   await client.close();
-  await eventually(async () => await stateOf(db, user.id) === "offline", `${what}: offline after its own end`, 10_000);
+  await eventually(async () => await stateOf(db, user.id) === "offline", `${what}: offline after its own end`, 2000);
 }
 
 /** Takes one user through one order of events. */
