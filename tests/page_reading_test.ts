@@ -27,11 +27,12 @@ async function title(person: Person, wanted: string): Promise<void> {
   await eventually(async () => await person.page.title() === wanted, `the title ${wanted}, not ${await person.page.title()}`);
 }
 
-/** Counts the conversations of the list when there are some. */
+/** Counts the conversations in the first frame that has some. */
 const FIRST = `
   const observer = new MutationObserver(() => {
-    globalThis.first = document.querySelectorAll(".list .item").length;
-    if (first > 0) observer.disconnect();
+    if (!document.querySelector(".list .item")) return;
+    observer.disconnect();
+    requestAnimationFrame(() => globalThis.first = document.querySelectorAll(".list .item").length);
   });
   observer.observe(document, { childList: true, subtree: true });`;
 

@@ -67,12 +67,18 @@ export class Names {
       const ids = wanted.splice(0, USERS_OF_REQUEST);
       const users = await patiently(() => client.users({ ids })).catch(() => []);
       if (client !== this.#account.client) return;
-      const names = new Map(this.#store.state.names);
-      for (const { id, name } of users) names.set(id, name);
-      this.#store.update({ names });
-      for (const user of users) this.#users.set(user.id, user);
-      for (const { id, name } of users) this.#store.amend(`u${id}`, (c) => c.name === name ? c : { ...c, name });
-      for (const listener of this.#listeners) listener();
+      if (users.length > 0) this.#learn(users);
     }
+  }
+
+  #learn(users: readonly User[]): void {
+    const { names } = this.#store.state;
+    // Whatever is told anew is drawn anew.
+    if (users.some(({ id, name }) => names.get(id) !== name)) {
+      this.#store.update({ names: new Map([...names, ...users.map(({ id, name }) => [id, name] as const)]) });
+    }
+    for (const user of users) this.#users.set(user.id, user);
+    for (const { id, name } of users) this.#store.amend(`u${id}`, (c) => c.name === name ? c : { ...c, name });
+    for (const listener of this.#listeners) listener();
   }
 }

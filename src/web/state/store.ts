@@ -108,9 +108,9 @@ export class Store {
 
   /** Changes a conversation; one that is not there is begun, under this name. */
   change(key: Key, name: string, how: (c: Conversation) => Conversation): void {
-    const conversations = new Map(this.#state.conversations);
-    conversations.set(key, how(conversations.get(key) ?? newConversation(key, name)));
-    this.update({ conversations });
+    const before = this.conversation(key);
+    const after = how(before ?? newConversation(key, name));
+    if (after !== before) this.update({ conversations: new Map(this.#state.conversations).set(key, after) });
   }
 
   /** Changes a conversation if it is there. */

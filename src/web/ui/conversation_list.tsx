@@ -151,9 +151,15 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
 /** How many of them are drawn by now: who opens the page waits for those that are seen, not for hundreds below. */
 function useRoom(wanted: number): number {
   const [room, setRoom] = useState(FIRST_DRAWN);
-  // After a frame: that of those before.
   useEffect(() => {
-    if (room < wanted) setRoom(room * 2);
+    if (room >= wanted) return;
+    // After the frame of those before: an effect comes sooner, if something else is drawn meanwhile.
+    let timer: ReturnType<typeof setTimeout>;
+    const frame = requestAnimationFrame(() => timer = setTimeout(() => setRoom(room * 2)));
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+    };
   }, [room, room < wanted]);
   return room;
 }
