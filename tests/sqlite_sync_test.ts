@@ -200,6 +200,27 @@ Deno.test("who writes, reads and writes again keeps nobody waiting to read", () 
     await db.close();
   }));
 
+Deno.test("those who wait to read have as much time as the disk had, then a transaction goes before the rest", () =>
+  withFolder(async (folder) => {
+    const { db, add } = tableOn(`${folder}/t.db`);
+    using disk = slowDisk();
+    const first = add(1);
+    while (disk.syncs.length === 0) await turn();
+    const begun = performance.now();
+    let read = 0;
+    const readings = Array.from({ length: 40 }, () => db.read(() => (spend(), read++)));
+    const second = add(2);
+    while (performance.now() - begun < 10 * SHARE_MS) await turn();
+    const there = performance.now(), took = there - begun;
+    disk.syncs[0].resolve();
+    await first;
+    while (disk.syncs.length === 1) await turn();
+    assert(performance.now() - there >= took && read < readings.length, `${read} had ${performance.now() - there} ms, the disk ${took}`);
+    disk.syncs[1].resolve();
+    await Promise.all([second, ...readings]);
+    await db.close();
+  }));
+
 Deno.test("a read of several statements sees one state of the file, and a later one what another process wrote", () =>
   withFolder(async (folder) => {
     const { db, add, all } = tableOn(`${folder}/t.db`);

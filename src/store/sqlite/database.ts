@@ -5,8 +5,9 @@
  *
  * 1. Reads see what is committed and on the disk: one that comes while a transaction is on its way there runs when it has arrived, any other at once. Many at
  *    once are spread over turns of the event loop (`async/loop.ts`). Those who wrote have their answers before those who waited to read go on; and a transaction
- *    goes before those who wait to read, but for those of whom none has come to it since the last one. Reads of the same moment, which nothing but microtasks part,
- *    share one snapshot (a transaction that only reads): beginning one costs ten times what a statement does.
+ *    goes before those who wait to read, but for those of whom none has come to it since the last one, and when these have had as much time as the disk had: else
+ *    a slow one would leave them 4 ms of each of its syncs. Reads of the same moment, which nothing but microtasks part, share one snapshot (a transaction that
+ *    only reads): beginning one costs ten times what a statement does.
  * 2. Nothing is written but through `write`, and, before a process serves anyone, `writeNow`. What is asked for in one turn of the event loop is committed
  *    together, in the order it was asked for (group commit): one fsync for many, one transaction at a time. A promise resolves when its transaction is on the
  *    disk.
@@ -62,6 +63,8 @@ export class Database extends Statements {
   #reads = 0;
   /** Whether one that waited has come to it since the last transaction: who need not wait says nothing of those who do. */
   #hasRead = true;
+  /** Until when those who wait to read go before a transaction (performance.now). */
+  #readersUntil = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #erasing: ReturnType<typeof setTimeout> | undefined;
   #lockedSince: number | undefined;
@@ -261,11 +264,16 @@ export class Database extends Statements {
         resolve();
       };
       // Who reads, and is overtaken by it, waits for the disk again: once, and then a share of the turn that comes is theirs.
-      const behindReads = (way: () => void) => this.#reads > 0 && !this.#hasRead ? laterFirst(way) : go();
-      const inTurn = () => behindReads(go);
+      let turns = 0;
+      const behindReads = () => {
+        const theirs = this.#reads > 0 && (!this.#hasRead && turns < 2 || performance.now() < this.#readersUntil);
+        turns++;
+        if (theirs) laterFirst(behindReads);
+        else go();
+      };
       // Many in a row would keep everybody waiting.
-      if (worked(0)) laterFirst(inTurn);
-      else setImmediate(() => behindReads(inTurn));
+      if (worked(0)) laterFirst(behindReads);
+      else setImmediate(behindReads);
     });
   }
 
@@ -298,8 +306,11 @@ export class Database extends Statements {
     if (!changed || batch.every((change) => change.passing)) this.#settle(batch, results);
     else if (this.#closing) this.#syncNow(batch, results);
     else {
+      const synced = performance.now();
       this.#syncing = waitedFor(this.#log!.syncData()).catch((error) => this.#break(error)).then(() => {
         this.#syncing = undefined;
+        const now = performance.now();
+        this.#readersUntil = now + now - synced;
         this.#settle(batch, results);
       });
       // While the disk works.
