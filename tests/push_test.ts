@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { fromBase64 } from "../src/push/encryption.ts";
+import { StoreWatch } from "./support/around_store.ts";
 import { assertErrno } from "./support/chat.ts";
 import { databaseTest, waitingDatabaseTests } from "./support/databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
@@ -230,6 +231,28 @@ waitingDatabaseTests("push: what takes its time", {
     await using _ = client;
     await ok(client, { msgid: 48, endpoint: browser.endpoint, keys: browser.keys });
     const { messageid } = await ok(a, { msgid: 6, toid: phone.user.id, msg: "are you there?" });
+    assertEquals((await service.read(1)).map((push) => push.messageid), [messageid]);
+  },
+  "what a device had not confirmed is pushed, also if it takes longer until its session is known to be lost": async (db) => {
+    await using service = new PushService();
+    const watch = new StoreWatch();
+    await using server = await startServer(db, SETTINGS, { ...trusting, store: watch.wrap, times: { gone: 500 } });
+    const [ann] = await makeUsers(db, 1);
+    await using a = await server.client(ann!, { proto: 3 });
+    const [phone] = await makeDevices(server, 1) as [TestDevice];
+    const browser = await service.browser("phone");
+    const { client } = await loginDevice(server, phone);
+    await ok(client, { msgid: 48, endpoint: browser.endpoint, keys: browser.keys });
+    const again = Promise.withResolvers<void>();
+    let looks = 0;
+    watch.around = async ({ name, run }) => {
+      const result = await run();
+      if (name === "pushTargets" && ++looks === 2) again.resolve();
+      return result;
+    };
+    const { messageid } = await ok(a, { msgid: 6, toid: phone.user.id, msg: "are you there?" });
+    await again.promise;
+    await client.close();
     assertEquals((await service.read(1)).map((push) => push.messageid), [messageid]);
   },
   "what a device had not confirmed when the server stops is pushed before that": async (db) => {

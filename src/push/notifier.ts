@@ -6,6 +6,8 @@
  *    asked of the database for many at once (`store.pushTargets`), which knows who is here by then, who has muted, blocked, read.
  * 3. The set only grows, by what is new in the database; who is in it and has no subscription any more costs a question.
  * 4. A device that has a session may be gone without a word. It is looked at again when its heartbeat has told: then the message is confirmed, or there is no session.
+ *    That may take longer (its node was stopped, and grants everyone their time once more; its client takes nothing, and is gone after a minute): a few times more it is
+ *    looked at, each time twice as late.
  * 5. What waits is bounded: what is too much is dropped. What is in memory when a node dies is not pushed; it is in the log all the same.
  * 6. What is pushed is what the message says when it is looked up: what was deleted by then is not.
  * 7. An EDIT is looked up for whom it speaks to by name, where the text before it did not. A message may be looked up when it is edited already, and says the
@@ -33,6 +35,8 @@ const PAGE = 1000;
 /** How long what waits is sent when the server stops (ms). */
 const LAST_PUSHES_MS = 2000;
 
+/** How often a device that has a session, and does not confirm, is looked at again; oftener than once only in this part of the room for what waits. */
+const MOST_AGAIN = 3, AGAIN_PART = 1 / 2;
 /** What is remembered of texts counts as an entry more for so many characters. */
 const FORMER_SIZE = 100;
 
@@ -48,8 +52,8 @@ export interface StoredOne {
   former?: string;
 }
 
-/** An entry of a log that is looked up. `here`: for the second time, for these devices, which had a session the first time. */
-type Asked = PushAsked & { here?: DeviceId[] };
+/** An entry of a log that is looked up. `here`: not for the first time, but for these devices, which had a session in all the `looks` before. */
+type Asked = PushAsked & { here?: DeviceId[]; looks?: number };
 
 /** What the notifier is made of. */
 export interface NotifierParts {
@@ -210,8 +214,9 @@ export class Notifier {
         }
         const here = found.filter(({ online }) => online).map(({ device }) => device);
         // Whether they are spoken to anew is known then.
-        const { former: _, ...again } = entry;
-        if (here.length > 0 && !entry.here) this.#later([{ ...again, here }], goneAfter);
+        const { former: _, looks = 0, ...again } = entry;
+        const room = looks === 0 || this.#again.length < MOST_ENTRIES * AGAIN_PART;
+        if (here.length > 0 && looks < MOST_AGAIN && room) this.#later([{ ...again, here, looks: looks + 1 }], goneAfter * 2 ** looks);
       }
     }
   }
