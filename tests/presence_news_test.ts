@@ -3,7 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { Awake } from "./support/awake.ts";
 import { assertErrno, nothingElse } from "./support/chat.ts";
-import { databaseTest, waitingDatabaseTests } from "./support/databases.ts";
+import { standStill } from "./support/clock.ts";
+import { databaseTest, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
@@ -185,4 +186,23 @@ databaseTest("PRESENCE: what happens between a look at the database and its answ
     assertEquals((await news(a)).state, "offline");
     await nothingElse(a);
   }
+});
+
+Deno.test("PRESENCE: who came back in time, and was not heard because the process did not run, was not gone", async () => {
+  await using db = await testDatabase("sqlite");
+  await using s = await startServer(db, {}, { times: AS_IT_IS });
+  const [ann, bob, cid] = await makeUsers(db, 3);
+  await using a = await s.client(ann);
+  for (const friend of [bob, cid]) assertErrno(await a.request({ msgid: 7, friendid: friend.id }), 0);
+  const b = await s.client(bob);
+  assertEquals((await news(a)).id, bob.id);
+  await b.close();
+  await eventually(async () => await stateOf(db, bob.id) === "offline", "offline");
+  await using again = await s.connect();
+  const login = again.login({ id: bob.id, token: bob.token, proto: 2 });
+  standStill(2500);
+  assertEquals((await login).errno, 0);
+  // What is told of Cid is told behind it.
+  await using _c = await s.client(cid);
+  assertEquals((await news(a)).id, cid.id);
 });

@@ -1,5 +1,5 @@
-/** What comes this much late means that the process did not run, and that what came meanwhile is not read yet: that has as long (ms). */
-const STOPPED_MS = 250;
+/** A timer that comes this much late means that the process did not run, and that what came meanwhile is not read yet: that has as long (ms). */
+export const STOPPED_MS = 250;
 
 /**
  * Calls `over` after `ms`. If the process did not run just then (the machine was suspended, or had other things to do), what came meanwhile is read before that:

@@ -1,7 +1,8 @@
 /**
  * Tells friends who came and who went.
  *
- * 1. Told 2 s late, so that a takeover, a reconnect or a storm does not flap: what is told is how things stand then.
+ * 1. Told 2 s late, so that a takeover, a reconnect or a storm does not flap: what is told is how things stand then. Time in which the process did not run does
+ *    not count: who came back in it is not heard yet.
  * 2. It is told as the database has it by then, `lastseen` too: a user who is back on another node, or still there on another device, was not gone.
  * 3. A session knows what its client believes of its friends, from lists and news, and only what differs is sent. So whoever looked while a change was on
  *    its way, or hears of it from two nodes, is told once, and who saw neither end of it hears nothing.
@@ -11,6 +12,7 @@
  * 7. To one who is blocked the blocker goes offline at the moment of BLOCK, and is as it is again with UNBLOCK; between the two nothing is told, so both are told then.
  */
 import { laterTurn, spent } from "../async/loop.ts";
+import { STOPPED_MS } from "../async/time_up.ts";
 import { within } from "../async/within.ts";
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
@@ -144,8 +146,11 @@ export class PresenceNews implements PresenceListener {
 
   #schedule(ms = this.#tick): void {
     if (this.#timer !== undefined || this.#running || this.#closed) return;
+    const due = performance.now() + ms;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
+      const stopped = performance.now() - due;
+      if (stopped > STOPPED_MS) { for (const [userId, at] of this.#changes) this.#changes.set(userId, at + stopped); }
       this.#running = this.#tell().then((more) => {
         this.#running = undefined;
         if (this.#changes.size > 0) this.#schedule(more ? 0 : this.#tick);
