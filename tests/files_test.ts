@@ -1,11 +1,11 @@
 // Files: up and down over HTTP, who may, how much, and what goes again.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { deadline } from "@std/async/deadline";
 import { Folder } from "../src/files/folder.ts";
 import { rangeOf } from "../src/http/files.ts";
 import { Msg } from "../src/wire/msgid.ts";
 import { StoreWatch } from "./support/around_store.ts";
+import { withinAwake } from "./support/awake.ts";
 import { upTo } from "./support/chat.ts";
 import { databaseTest, testDatabase } from "./support/databases.ts";
 import { FileServer, type FileTold } from "./support/files.ts";
@@ -101,7 +101,7 @@ databaseTest("files: who may not, and what is too much, is told before the body,
     client.write(`POST /files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${ann.token}\r\n${length}\r\n\r\n`);
     const answer = await client.answer();
     assertEquals([answer.status, answer.headers.connection], [status, "close"]);
-    await deadline(client.ended, 15_000);
+    await withinAwake(client.ended, 3000);
   }
   // Who asks first is told to go on, or not.
   for (const [length, first] of [[3, "HTTP/1.1 100 Continue"], [1001, "HTTP/1.1 413 Payload Too Large"]] as const) {

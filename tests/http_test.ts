@@ -1,13 +1,13 @@
 // HTTP as a transport: kept connections, lengths, half-written answers, floods, and what the page's listeners make of them.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { deadline } from "@std/async/deadline";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { accepts } from "../src/http/page.ts";
 import { Shared } from "../src/http/shared.ts";
 import { buildPage } from "../tools/build_page.ts";
 import { clockStopped, standStill } from "./support/clock.ts";
 import { StoreWatch } from "./support/around_store.ts";
+import { withinAwake } from "./support/awake.ts";
 import { CapturedLog } from "./support/captured_log.ts";
 import { upTo } from "./support/chat.ts";
 import { testDatabase } from "./support/databases.ts";
@@ -106,7 +106,7 @@ Deno.test("http: what was asked before a FIN, or before what is no HTTP, is answ
     const { status: told, headers } = await client.answer(true);
     assertEquals([told, headers.connection], [status, "close"]);
     // It does not hang about, though the client does.
-    await deadline(client.ended, 15_000);
+    await withinAwake(client.ended, 3000);
   }
 });
 
@@ -142,7 +142,7 @@ Deno.test("http: a body that nobody takes is not waited for, and nobody is told 
       client.write(get(path, ...headers).replace("GET", "POST"));
       const answer = await client.answer();
       assertEquals([answer.status, answer.headers.connection], [status, "close"]);
-      await deadline(client.ended, 15_000);
+      await withinAwake(client.ended, 3000);
     }
   }
   // An empty one ends nothing.
@@ -224,7 +224,7 @@ Deno.test("http: a proxy's connection is kept for longer than proxies keep it, a
     // Who says nothing, and came later, shows that the time is over.
     await using silent = await HttpClient.connect(portOf(server));
     await silent.ended;
-    if (!trusted) await deadline(kept.ended, 15_000);
+    if (!trusted) await withinAwake(kept.ended, 1000);
     else {
       kept.write(get("/healthz"));
       assertEquals((await kept.answer()).status, 200);
@@ -241,7 +241,7 @@ Deno.test("http: requests that wait on one connection are few; who sends more is
   for (const i of upTo(16)) assertEquals(String(await some.answer()), i % 2 ? "alive\n" : "ready\n");
   await using many = await HttpClient.connect(portOf(server));
   many.write(get("/healthz").repeat(400));
-  await deadline(many.ended, 15_000);
+  await withinAwake(many.ended, 1000);
   some.write(get("/healthz"));
   assertEquals(String(await some.answer()), "alive\n");
 });

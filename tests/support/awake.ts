@@ -37,6 +37,17 @@ export class Awake implements Disposable {
   }
 }
 
+/** As the promise, but rejects when this thread could run for so long (ms) and it was not settled. */
+export async function withinAwake<T>(promise: Promise<T>, ms: number): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const settled = afterAwake(ms, () => late.reject(new Error(`not within ${ms} ms`)));
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    settled();
+  }
+}
+
 /** Calls `late` when this thread could have run for so long (ms), and at least once behind each time that it was stopped. @returns gives it up */
 export function afterAwake(ms: number, late: () => void): () => void {
   let left = ms, clock = now(), cpu = cpuTime();
