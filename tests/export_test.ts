@@ -4,15 +4,20 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { NatterClient } from "../src/client/natter_client.ts";
 import { exportData } from "../src/client/files.ts";
 import { tcp } from "../src/client/tcp_transport.ts";
+import { Exports } from "../src/http/export.ts";
+import type { HttpRequest, Streamed } from "../src/net/exchange.ts";
+import type { Limits } from "../src/ops/limits.ts";
+import { TrustedTime } from "../src/ops/trusted_time.ts";
 import { exportOf, PART_BYTES, PART_ROWS } from "../src/store/export.ts";
 import { type Store, StoreUnavailable } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { CapturedLog } from "./support/captured_log.ts";
+import { clockByHand } from "./support/clock.ts";
 import { addUsers, databaseTest, testDatabase } from "./support/databases.ts";
 import { FileServer } from "./support/files.ts";
 import { run } from "./support/program.ts";
 import { HttpClient } from "./support/http_client.ts";
-import { eventually, type TestUser } from "./support/server.ts";
+import { eventually, makeUsers, type TestUser } from "./support/server.ts";
 
 type Line = { what: string } & Record<string, unknown>;
 
@@ -257,9 +262,39 @@ databaseTest("export: conversations that are gone between two looks into the dat
   const account = (await store.findUser({ id: ann }))!;
   const told: string[] = [];
   for await (const record of exportOf(new Proxy(store, { get: (of, name) => name === "talks" ? talks : Reflect.get(of, name) }), account)) {
-    const { what, name } = record as { what: string; name: string };
+    const { what, name } = (record ?? {}) as { what: string; name: string };
     if (what === "conversation") told.push(name);
   }
   assertEquals([pages, told], [2, ["g100"]]);
+  await store.close();
+});
+
+Deno.test("export: however long nothing of the user's is found, what is sent does not stand still", async () => {
+  await using db = await testDatabase("sqlite");
+  await (await db.open()).close();
+  const [ann] = await makeUsers(db, 1) as [TestUser];
+  const store = await db.open();
+  using clock = clockByHand();
+  let looks = 0;
+  // Each look waits for a slow disk, and rests for longer than that.
+  const exported: Store["exported"] = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    return { messages: [], reactions: [], next: ++looks < 60 ? looks : undefined };
+  };
+  const slow = new Proxy(store, { get: (of, name) => name === "exported" ? exported : Reflect.get(of, name) });
+  const exports = new Exports({ store: slow, limits: { export: () => 0 } as unknown as Limits, time: new TrustedTime() });
+  const { body } = await exports.routes()[0]!.answer({ headers: { authorization: `Bearer ${ann.token}` } } as HttpRequest) as { body: Streamed };
+  let text = "", last = performance.now(), longest = 0, ended = false;
+  void (async () => {
+    for await (const piece of body.read()) {
+      text += new TextDecoder().decode(piece);
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }
+    ended = true;
+  })();
+  while (!ended) await clock.pass(1000);
+  assert(looks === 60 && longest < 20_000, `${looks} looks, and nothing for ${longest} ms`);
+  assertEquals(linesOf(text).map(({ what }) => what), ["user", "device", "end"]);
   await store.close();
 });

@@ -6,6 +6,6 @@ import { json, print } from "./output.ts";
 /** Prints what `exportOf` tells. */
 export function exportUser(args: string[]): Promise<number> {
   return command(args, ["ID"], async (store, [who]) => {
-    for await (const record of exportOf(store, await find(store, who!))) print(json(record));
+    for await (const record of exportOf(store, await find(store, who!))) if (record) print(json(record));
   });
 }

@@ -18,6 +18,8 @@ import type { Route } from "./routes.ts";
 const EXPORT_REST = 4;
 /** Lines go out when there is so much of them (characters). */
 const EXPORT_PIECE = 65_536;
+/** At least so often something goes out (ms), be it a space before the next line: this server, proxies and clients cut what stands still for a minute. */
+const EXPORT_SIGN_MS = 10_000;
 
 /** Exports, those that are under way among them. */
 export class Exports {
@@ -59,7 +61,7 @@ export class Exports {
     const encoder = new TextEncoder(), pause = new Pause();
     this.#resting.add(pause);
     try {
-      let begun = performance.now();
+      let begun = performance.now(), told = begun;
       const rest = async () => {
         await pause.for(EXPORT_REST * (performance.now() - begun));
         if (this.#closed) throw new BrokenOff("the server stops");
@@ -68,12 +70,12 @@ export class Exports {
       };
       let waiting = "";
       for await (const record of exportOf(this.#store, account, rest)) {
-        waiting += JSON.stringify(record) + "\n";
-        if (waiting.length < EXPORT_PIECE) continue;
-        yield encoder.encode(waiting);
+        if (record) waiting += JSON.stringify(record) + "\n";
+        if (waiting.length < EXPORT_PIECE && performance.now() - told < EXPORT_SIGN_MS) continue;
+        yield encoder.encode(waiting || " ");
         waiting = "";
         // What the client took to read it is no reason to rest.
-        begun = performance.now();
+        begun = told = performance.now();
       }
       yield encoder.encode(waiting);
     } catch (error) {

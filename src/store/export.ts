@@ -109,9 +109,13 @@ export interface ExportStore {
 
 /**
  * All that is kept of a user, as objects whose `what` says what they are; the last one is `end`. Neither the password's hash nor tokens are among it. `rest` is
- * called between two looks into the database. Throws what the store throws.
+ * called between two looks into the database; undefined says that one has found nothing, among messages of others. Throws what the store throws.
  */
-export async function* exportOf(store: Store, { id, name, closed }: Account, rest: () => Promise<void> = async () => {}): AsyncGenerator<object> {
+export async function* exportOf(
+  store: Store,
+  { id, name, closed }: Account,
+  rest: () => Promise<void> = async () => {},
+): AsyncGenerator<object | undefined> {
   yield { what: "user", id, name, closed, ...await store.profile(id), kept: await store.kept(id) + await store.textKept(id) };
   for (const device of await store.devices(id)) yield { what: "device", ...device };
   // The rest of it is secrets between the browser and this server.
@@ -142,6 +146,7 @@ export async function* exportOf(store: Store, { id, name, closed }: Account, res
     const { messages, reactions, next }: ExportedPart = await store.exported(id, after);
     for (const message of messages) yield { what: "message", ...message };
     for (const reaction of reactions) yield { what: "reaction", ...reaction };
+    if (messages.length + reactions.length === 0) yield undefined;
     after = next;
   }
   yield { what: "end" };
