@@ -4,6 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { StoreWatch } from "./support/around_store.ts";
 import { assertErrno, chats, nothingElse, upTo } from "./support/chat.ts";
+import { standStill } from "./support/clock.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import { clusterTest, startNode, waitingClusterTests } from "./support/nodes.ts";
 import { eventually, makeUsers, setHolder } from "./support/server.ts";
@@ -152,6 +153,18 @@ clusterTest("two nodes: PRESENCE: who went while a LOGIN on another node waited 
   };
   await using _second = await b.client(user);
   assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
+});
+
+clusterTest("two nodes: the holder's node has its time for an answer, though neither ran meanwhile", async (db) => {
+  await using a = await startNode(db, "a", { times: TIMES });
+  await using b = await startNode(db, "b", { times: TIMES });
+  const [user] = await makeUsers(db, 1);
+  await using dumb = await a.client(user);
+  await using client = await b.connect();
+  const login = client.login({ id: user.id, token: user.token, proto: 2 });
+  await dumb.next((m) => m.msgid === 13);
+  standStill(2000);
+  assertErrno(await login, 0);
 });
 
 waitingClusterTests("two nodes", {

@@ -6,6 +6,7 @@
  *    ended. A node that is cut off from one of the two still has the other; one that is cut off from both could not keep its lease either.
  * 3. Nothing is done to the node itself: its other users wait for its lease to run out, or for their own login.
  */
+import { STOPPED_MS } from "../async/time_up.ts";
 import type { Turns } from "../async/turns.ts";
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Router } from "../cluster/router.ts";
@@ -14,8 +15,11 @@ import type { ConnectionTable } from "./connection_table.ts";
 import { deviceKey } from "./device_key.ts";
 import { isAlive } from "./probe.ts";
 
-/** How long another node may take to answer (ms): its own probe takes 1.5 s, and a returning user is to be in within 2 s. */
-const NODE_ANSWER_MS = 1900;
+/**
+ * How long another node may take to answer (ms): its own probe takes 1.5 s, and a returning user is to be in within 2 s. It passes in parts, of which one passes
+ * while the process does not run: then the other node, on the same machine, did not run either.
+ */
+const NODE_ANSWER_MS = 1900, PART_MS = 50;
 
 /** Asks other nodes about the sessions that they hold, and answers for those that this one holds. */
 export class RemoteHolders {
@@ -43,11 +47,16 @@ export class RemoteHolders {
     const number = ++this.#last;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#questions.set(number, resolve);
-    const timer = setTimeout(() => resolve(true), NODE_ANSWER_MS);
+    let parts = 0, last = performance.now();
+    const timer = setInterval(() => {
+      const now = performance.now();
+      if (++parts >= NODE_ANSWER_MS / PART_MS && now - last < STOPPED_MS) resolve(true);
+      last = now;
+    }, PART_MS);
     this.#router.send([node], { type: "probe", number, node: this.#router.node, userId, device, session, ask: mode === "probe" });
     void this.#isGone(node).then((gone) => gone && resolve(false));
     const alive = await promise;
-    clearTimeout(timer);
+    clearInterval(timer);
     this.#questions.delete(number);
     return alive;
   }
