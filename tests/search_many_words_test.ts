@@ -4,6 +4,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { Query, tokensOf } from "../src/search/tokenizer.ts";
+import { Database } from "../src/store/sqlite/database.ts";
+import { SearchIndex } from "../src/store/sqlite/search_index.ts";
 import type { Store } from "../src/store/store.ts";
 import { addUsers, databaseTest, type TestDatabase, testDatabase } from "./support/databases.ts";
 import { eventually } from "./support/server.ts";
@@ -139,4 +141,29 @@ Deno.test("texts of many words: what is said behind them is found before them", 
   const [{ n }] = await t.query("select count(*) as n from search_part") as [{ n: number }];
   assert(n >= 4, `${n} of the long ones are left`);
   await store.close();
+});
+
+Deno.test("texts of many words: while one is edited, what is said meanwhile is indexed", async () => {
+  await using t = await testDatabase("sqlite");
+  const store = await t.open();
+  const [ada, bob] = await addUsers(store, "ada", "bob") as [number, number];
+  const append = async (msg: string) => (await store.append([{ sender: ada, toid: bob, msg, ts: 1 }]))[0] as Stored;
+  const { messageid } = await append(text("a"));
+  const db = new Database(t.url.slice("sqlite:".length));
+  db.configure();
+  const index = new SearchIndex(db);
+  while ((await index.step()).more);
+  const parts = async () => (await t.query("select messageid from search_part order by messageid")).map(({ messageid }) => messageid);
+  const edit = Promise.withResolvers<void>(), taken = Promise.withResolvers<void>();
+  const editing = index.changing(messageid, () => (taken.resolve(), edit.promise));
+  await taken.promise;
+  await append(text("b"));
+  const last = await append("few words");
+  while ((await index.step()).more);
+  assertEquals(await parts(), [messageid]);
+  assertEquals((await t.query("select upto from search_mark"))[0], { upto: last.messageid });
+  edit.resolve();
+  await editing;
+  assertEquals(await parts(), []);
+  await Promise.all([db.close(), store.close()]);
 });

@@ -9,7 +9,8 @@
  * 4. A row is removed by the words that it was made of. So whoever deletes or changes a message takes out what is left of it in the same transaction (`unindex`), and
  *    puts the new words in, or leaves them to rule 3 (`reindexed`). One with many words is changed by `changing`, which takes most of them out before: deleted words
  *    are gone when the message is.
- * 5. What is done to a message of many words waits for what is done to it already.
+ * 5. What is done to a message of many words waits for what is done to it already. Who goes on with what is left does not: many edits of one message would keep all
+ *    others from being found.
  */
 import { inTurns } from "../../async/loop.ts";
 import { Turns } from "../../async/turns.ts";
@@ -111,7 +112,7 @@ export class SearchIndex {
     const { upto, version, newest, part } = await db.read(() => {
       const [upto, version] = db.row<[number, number]>("SELECT upto, version FROM search_mark")!;
       const [newest] = db.row<[number | null]>("SELECT max(id) FROM message")!;
-      return { upto, version, newest: newest ?? 0, part: db.row<[number]>("SELECT messageid FROM search_part LIMIT 1")?.[0] };
+      return { upto, version, newest: newest ?? 0, part: this.#partLeft() };
     });
     // Of a newer natter, which will go on with it.
     if (version > VERSION) return { behind: 0, more: false };
@@ -171,6 +172,11 @@ export class SearchIndex {
   /** How many of its words are in the index; undefined: all, if the mark is past it. */
   #part(messageid: number): number | undefined {
     return this.#db.row<[number]>("SELECT words FROM search_part WHERE messageid = ?", messageid)?.[0];
+  }
+
+  /** A message of which words are to be put in, and to which nothing else is being done. */
+  #partLeft(): number | undefined {
+    for (const [messageid] of this.#db.iterate<[number]>("SELECT messageid FROM search_part")) if (!this.#turns.busy(messageid)) return messageid;
   }
 
   /** Puts all words of a message in, or leaves them to `#fill`. */
