@@ -6,6 +6,7 @@ import { rangeOf } from "../src/http/files.ts";
 import { Msg } from "../src/wire/msgid.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { withinAwake } from "./support/awake.ts";
+import { CapturedLog } from "./support/captured_log.ts";
 import { upTo } from "./support/chat.ts";
 import { databaseTest, testDatabase } from "./support/databases.ts";
 import { FileServer, type FileTold } from "./support/files.ts";
@@ -207,6 +208,28 @@ databaseTest(
     assertEquals(await (await files.fetch(kept.url)).text(), "kept");
   },
 );
+
+databaseTest("files: what cannot be removed keeps nothing else from going, and goes when it can be", async (db) => {
+  await using log = await CapturedLog.start();
+  await using files = await FileServer.start(db, {}, { times: { sweep: 20 } });
+  const made = [await files.upload("one"), await files.upload("two"), await files.upload("three")];
+  const [{ place }] = await db.query(`select place from file where id = ${made[0]!.id}`) as [{ place: string }];
+  // Folders that are not empty.
+  const stuck = `${files.folder}/${place}`, incoming = `${files.folder}/incoming/stuck`;
+  await Deno.remove(stuck);
+  for (const folder of [stuck, incoming]) {
+    await Deno.mkdir(`${folder}/x`, { recursive: true });
+    await Deno.utime(folder, new Date(0), new Date(0));
+  }
+  await db.query(`update file set created = ${Date.now() - 2 * DAY_MS}`);
+  await log.until("removing files failed", 2);
+  await eventually(async () => (await db.query("select place from gone")).length === 1, "the others are gone");
+  assertEquals((await db.query("select place from gone"))[0], { place });
+  for (const folder of [stuck, incoming]) await Deno.remove(`${folder}/x`);
+  await Deno.utime(incoming, new Date(0), new Date(0));
+  await eventually(async () => (await db.query("select place from gone")).length === 0, "and then this one");
+  await eventually(() => Deno.stat(incoming).then(() => false, () => true), "and what was in incoming/");
+});
 
 Deno.test("files: slow uploads keep nobody out, and there are only so many of one user and of all", async () => {
   await using db = await testDatabase("sqlite");

@@ -133,14 +133,16 @@ export class Folder {
     await Deno.remove(this.pathOf(place)).catch(unlessNotFound(undefined));
   }
 
-  /** Removes what is in `incoming/` since before `before` (ms). */
+  /** Removes what is in `incoming/` since before `before` (ms). Throws, when it is through, what kept one from going. */
   async sweep(before: number): Promise<void> {
+    const failures: unknown[] = [];
     for await (const { name } of Deno.readDir(this.#incoming)) {
       const path = `${this.#incoming}/${name}`;
       // Another node may be faster.
       const { mtime } = await Deno.stat(path).catch(unlessNotFound({ mtime: null }));
-      if (mtime && mtime.getTime() < before) await Deno.remove(path).catch(unlessNotFound(undefined));
+      if (mtime && mtime.getTime() < before) await Deno.remove(path).catch(unlessNotFound(undefined)).catch((error) => failures.push(error));
     }
+    if (failures.length > 0) throw failures[0];
   }
 }
 

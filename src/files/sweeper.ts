@@ -1,6 +1,6 @@
 /**
  * Removes what is over: files that nothing has used for a day, the bytes of files whose rows are gone, and what a crash left of uploads.
- * Every node does it, and they do not disturb each other.
+ * Every node does it, and they do not disturb each other. What cannot be removed (another user's folder, a bad disk) keeps nothing else from going; it is tried again.
  */
 import { DAY_MS, type Pause } from "../async/pause.ts";
 import { Rounds } from "../async/rounds.ts";
@@ -14,6 +14,8 @@ import type { Folder } from "./folder.ts";
 export const SWEEP_MS = 20_000;
 /** Files in one step. */
 const SWEEP_STEP = 100;
+/** Files that a pass goes past because they cannot be removed: each step is told of them again. */
+const MOST_STUCK = 400;
 
 /** Sweeps until it is closed. */
 export class Sweeper {
@@ -41,10 +43,15 @@ export class Sweeper {
   async #pass(pause: Pause): Promise<void> {
     const now = this.#time.now();
     while (!pause.stopped && await this.#store.expireFiles(now - DAY_MS, SWEEP_STEP) > 0);
-    for (let places; !pause.stopped && (places = await this.#store.gonePlaces(now, SWEEP_STEP)).length > 0;) {
-      for (const place of places) await this.#folder.remove(place);
-      await this.#store.forgetPlaces(places);
+    /** What cannot be removed now, and why. */
+    const stuck = new Map<string, unknown>();
+    while (!pause.stopped && stuck.size <= MOST_STUCK) {
+      const places = (await this.#store.gonePlaces(now, SWEEP_STEP + stuck.size)).filter((place) => !stuck.has(place));
+      if (places.length === 0) break;
+      for (const place of places) await this.#folder.remove(place).catch((error) => stuck.set(place, error));
+      await this.#store.forgetPlaces(places.filter((place) => !stuck.has(place)));
     }
     await this.#folder.sweep(now - DAY_MS);
+    for (const error of stuck.values()) throw error;
   }
 }
