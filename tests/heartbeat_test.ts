@@ -225,6 +225,32 @@ Deno.test("heartbeat: a process that stood still gives everyone one more interva
   assertEquals(wheel.gone.length, 2);
 });
 
+Deno.test("heartbeat: a process that stands still for a second or two now and then grants that alone, and what came meanwhile is read", async () => {
+  using wheel = new Wheel();
+  const silent = wheel.connect("modern"), answers = wheel.connect("modern"), stranger = wheel.connect(undefined);
+  const STOP = 2000, RUN = 3000;
+  /** Runs for so long, and stands still after each 3 s; one of them answers what comes, when that is read. */
+  const run = async (ms: number) => {
+    for (; ms > 0; ms -= RUN) {
+      await wheel.turnTo(wheel.elapsed + Math.min(ms, RUN));
+      const asked = pings(answers.transport);
+      await wheel.jumpTo(wheel.elapsed + STOP);
+      await wheel.turnTo(wheel.elapsed + TURN);
+      if (asked > 0) answers.connection.heard = wheel.now;
+    }
+  };
+  await run(INTERVAL - 1000);
+  assertEquals(pings(silent.transport), 0);
+  await run(4000);
+  assertEquals([pings(silent.transport), wheel.gone.length], [1, 0]);
+  await run(5000);
+  assertEquals(wheel.gone.length, 0);
+  await run(8000);
+  assertEquals(wheel.gone.map((g) => g.connection), [silent.connection]);
+  await run(LOGIN - 2 * INTERVAL);
+  assertEquals(wheel.gone.map((g) => g.connection), [silent.connection, stranger.connection]);
+});
+
 Deno.test("heartbeat: one timer, however many connections", () => {
   const { setInterval, setTimeout } = globalThis;
   let timers = 0;

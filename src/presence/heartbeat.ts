@@ -9,7 +9,8 @@
  *    does not count afterwards.
  * 4. While a request of its own is being handled (it waits for the database, for commits), natter may not be reading what a client says: it is not asked, and
  *    never gone. It is asked afterwards.
- * 5. A wheel that turned late (a suspended machine, a blocked loop) grants everyone one more interval first: what they said may wait unread.
+ * 5. Time in which the process did not run (the wheel turned late) does not count, nor a moment behind it: what they said may wait unread. Behind a long one (a
+ *    suspended machine) everyone is granted one more interval; behind each, a machine that stops for a second now and then would miss nobody.
  */
 import type { Cause, Connection } from "../net/connection.ts";
 import { Msg } from "../wire/msgid.ts";
@@ -22,8 +23,10 @@ const READER_STUCK_MS = 60_000;
 const SLOTS = 40;
 /** The coarsest and the finest turn of the wheel (ms). */
 const MAX_TICK_MS = 250, MIN_TICK_MS = 10;
-/** A turn that comes this much late (ms) means that the process did not run. */
-const LATE_MS = 1000;
+/** A turn that comes this much late (ms) means that the process did not run; this much, that it was suspended, and may have been cut off. */
+const LATE_MS = 1000, SUSPENDED_MS = 10_000;
+/** Within this time behind it (ms) what came meanwhile is read. So many such times are remembered. */
+const READ_MS = 250, MOST_STOPS = 100;
 
 const PING = JSON.stringify({ msgid: Msg.PING }) + "\n";
 
@@ -38,6 +41,8 @@ export class Heartbeat {
   #slot: number;
   /** No silence counts from before this. */
   #graceFrom = 0;
+  /** When the process did not run since then: until when, and how much does not count (ms). The newest is the last. */
+  readonly #stops: { until: number; ms: number }[] = [];
 
   /**
    * The wheel stands still; {@linkcode Heartbeat.start} sets it going.
@@ -74,13 +79,27 @@ export class Heartbeat {
   /** Turns the wheel up to `now`. The timer calls it; tests may, with a time of their own. */
   turn(now: number): void {
     const slot = this.#slotOf(now);
-    if ((slot - this.#slot) * this.#tick > LATE_MS) this.#graceFrom = now;
+    const late = (slot - this.#slot) * this.#tick;
+    if (late > LATE_MS) this.#stopped(now, late);
     while (this.#slot < slot) {
       const due = this.#slots.get(++this.#slot);
       if (!due) continue;
       this.#slots.delete(this.#slot);
       for (const connection of due) if (!connection.lost) this.#put(connection, this.#check(connection, now));
     }
+  }
+
+  #stopped(until: number, ms: number): void {
+    if (ms >= SUSPENDED_MS) this.#graceFrom = until;
+    else if (this.#stops.push({ until, ms: ms + READ_MS }) > MOST_STOPS) this.#stops.shift();
+  }
+
+  /** For how long the process ran since then (ms), as far as that counts. */
+  #ran(since: number, now: number): number {
+    const from = Math.max(since, this.#graceFrom);
+    let ran = now - from;
+    for (let i = this.#stops.length - 1; i >= 0 && this.#stops[i]!.until > from; i--) ran -= this.#stops[i]!.ms;
+    return ran;
   }
 
   #slotOf(time: number): number {
@@ -100,18 +119,18 @@ export class Heartbeat {
     const later = now + this.#interval;
     if (connection.ending) return later;
     if (connection.writingSince > 0) {
-      const stuck = Math.max(connection.writingSince, this.#graceFrom);
-      if (now - stuck >= READER_STUCK_MS) return this.#gone(connection, "slow"), later;
+      const left = READER_STUCK_MS - this.#ran(connection.writingSince, now);
+      if (left <= 0) return this.#gone(connection, "slow"), later;
       if (connection.congested) {
         connection.pinged = 0;
-        return Math.min(later, stuck + READER_STUCK_MS);
+        return Math.min(later, now + left);
       }
     }
     const { session } = connection;
     if (!session) {
-      const until = Math.max(connection.anonymousSince, this.#graceFrom) + this.#loginTimeout;
-      if (now >= until) return this.#gone(connection, "silent"), later;
-      return Math.min(later, until);
+      const left = this.#loginTimeout - this.#ran(connection.anonymousSince, now);
+      if (left <= 0) return this.#gone(connection, "silent"), later;
+      return Math.min(later, now + left);
     }
     // Nothing precedes LOGIN_ACK.
     if (!session.welcomed) return later;
@@ -123,12 +142,15 @@ export class Heartbeat {
       return later;
     }
     if (connection.busy) return later;
-    const heard = Math.max(connection.heard, this.#graceFrom);
-    if (now - heard < this.#interval) return heard + this.#interval;
-    if (connection.pinged <= heard) {
+    const left = this.#interval - this.#ran(connection.heard, now);
+    if (left > 0) return now + left;
+    if (connection.pinged <= Math.max(connection.heard, this.#graceFrom)) {
       connection.pinged = now;
       connection.sendLine(PING);
-    } else if (now - connection.pinged >= this.#interval) this.#gone(connection, "silent");
-    return connection.pinged + this.#interval;
+      return later;
+    }
+    const leftToAnswer = this.#interval - this.#ran(connection.pinged, now);
+    if (leftToAnswer <= 0) return this.#gone(connection, "silent"), later;
+    return now + leftToAnswer;
   }
 }
