@@ -166,6 +166,40 @@ Deno.test("client: close ends an attempt that hangs; a server that accepts and i
   await (await wire.accept()).closed;
 });
 
+Deno.test("client: a login that was not answered in time has twice as long at the next attempt, until one is", async () => {
+  using clock = clockByHand();
+  const wire = new FakeWire();
+  const client = clientOf(wire, { timeout: 20_000, backoff: { min: 0, max: 0 } });
+  const login = client.login({ id: 1, token: "t0" });
+  /** The next attempt is given up after this time (ms), and not before. */
+  const givesUp = async (after: number) => {
+    const connection = await wire.accept();
+    let closed = false;
+    void connection.closed.then(() => closed = true);
+    await clock.pass(after - 1);
+    assertEquals(closed, false, `not before ${after} ms`);
+    await clock.pass(1);
+    assertEquals(closed, true, `after ${after} ms`);
+    await clock.pass(0);
+  };
+  for (const after of [20_000, 40_000, 60_000]) await givesUp(after);
+  const answered = async (after: number) => {
+    const connection = await wire.accept();
+    const request = await connection.next(Msg.LOGIN);
+    await clock.pass(after);
+    wire.answerLogin(connection, request);
+    await login;
+    connection.drop();
+    await clock.pass(0);
+  };
+  await answered(55_000);
+  await answered(55_000);
+  // The line is better now.
+  await answered(1000);
+  await givesUp(20_000);
+  await client.close();
+});
+
 Deno.test("client: in doubt it asks, and leaves a server that says nothing within 3 s", async () => {
   using clock = clockByHand();
   const wire = new FakeWire();

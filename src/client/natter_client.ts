@@ -58,7 +58,7 @@ export interface NatterClientOptions {
   connect: Connect;
   /** What an earlier client left ({@linkcode NatterClient.snapshot}). */
   resume?: Snapshot;
-  /** How long connecting, logging in, or a request may take (ms). Default 20,000. */
+  /** How long connecting, logging in, or a request may take (ms). Default 20,000; a login behind one that took longer has up to three times that. */
   timeout?: number;
   /** Waiting times between attempts to come back. Default 250 to 15,000 ms. */
   backoff?: Backoff;

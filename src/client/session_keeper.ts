@@ -7,6 +7,7 @@
  * 2. A run has at most one link; `opened` and `ended` frame the session that stands on it, and follow each other.
  * 3. Whoever comes back to a device of its own takes it: its former connection may still be there, and is not to be asked. Another that has the same token is
  *    told `replaced`, and does not come back by itself. Device 0 is everybody's: it is taken only when that was asked for, and once.
+ * 4. LOGIN_ACK may be 256 KiB, and a line so slow that it never comes in time. So a login behind one that was not answered in time has twice as long, then three times.
  */
 import { ConnectionLost, NatterError } from "./errors.ts";
 import { type Credentials, type LoginAck, Msg } from "./protocol.ts";
@@ -30,12 +31,14 @@ export type ConnectionState =
 
 /** An attempt to connect that has lasted so long (ms) may have been swallowed by a network that is no more; then it ends like this. */
 const SWALLOWED_AFTER = 2500, SWALLOWED = new ConnectionLost("timeout");
+/** A login has at most so many times as long as is usual: a server that is dead, and does not say so, is waited for as long. */
+const MOST_PATIENCE = 3;
 
 /** What a keeper needs, and whom it tells. */
 export interface KeeperParts {
   /** How to reach the server. */
   connect: Connect;
-  /** For connecting and for logging in, each (ms). */
+  /** For connecting and, at first, for logging in, each (ms). */
   timeout: number;
   /** Waiting times between attempts. */
   backoff: Backoff;
@@ -58,6 +61,8 @@ export class SessionKeeper {
   #wake: (() => void) | undefined;
   /** Gives up the attempt under way, if it has lasted long; or asks whether the session's connection still stands. */
   #doubt: (() => void) | undefined;
+  /** How many times as long as is usual a login has. */
+  #patience = 1;
 
   /** Does nothing before `start`. */
   constructor(parts: KeeperParts) {
@@ -133,7 +138,9 @@ export class SessionKeeper {
     };
     try {
       const standing = link = await Link.open(connect, push, timeout, attempt.signal);
-      const reply = await link.request({ msgid: Msg.LOGIN, proto: 3, ...credentials }, timeout, (reply) => {
+      const asked = performance.now();
+      const reply = await link.request({ msgid: Msg.LOGIN, proto: 3, ...credentials }, this.#patience * timeout, (reply) => {
+        if (performance.now() - asked < timeout) this.#patience = 1;
         if (reply.errno || stop.aborted || reply.device === undefined) return;
         const ack = reply as unknown as LoginAck;
         open = true;
@@ -146,6 +153,8 @@ export class SessionKeeper {
       const older = () => new NatterError(13, "the server is older than this client");
       return NatterError.of(reply) ?? (open || stop.aborted ? await link.ended : older());
     } catch (error) {
+      const late = link && error !== SWALLOWED && (error as ConnectionLost).reason === "timeout";
+      if (late) this.#patience = Math.min(MOST_PATIENCE, 2 * this.#patience);
       return error as ConnectionLost;
     } finally {
       // After `stop` another run may have begun already.
