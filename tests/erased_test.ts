@@ -1,6 +1,9 @@
 // What was deleted, and what was overwritten, is gone from SQLite's file and from its log, a moment later.
 
 import { assert, assertEquals } from "@std/assert";
+import type { SQLInputValue } from "node:sqlite";
+import { Database } from "../src/store/sqlite/database.ts";
+import { clockStopped } from "./support/clock.ts";
 import { addUsers, testDatabase } from "./support/databases.ts";
 import { eventually } from "./support/server.ts";
 import type { Stored } from "./support/stores.ts";
@@ -51,4 +54,38 @@ Deno.test("deleted and overwritten texts, short and long, are gone from the file
   assertEquals(gone.filter((n) => contains(file, word(n))), []);
   const kept = ids.flatMap((_, n) => gone.includes(n) ? [] : [n]);
   assertEquals(kept.filter((n) => !contains(file, word(n))), []);
+});
+
+Deno.test("the slower the disk, the rarer the log is emptied: the event loop stands still for a twentieth of the time at most", async () => {
+  const { setTimeout } = globalThis;
+  using clock = clockStopped();
+  /** A log that takes so long to be emptied (ms). */
+  class Slow extends Database {
+    took = 0;
+    override row<T extends unknown[]>(sql: string, ...values: SQLInputValue[]): T | undefined {
+      if (sql.includes("wal_checkpoint")) clock.by(this.took);
+      return super.row<T>(sql, ...values);
+    }
+  }
+  const folder = await Deno.makeTempDir({ prefix: "natter_test_" });
+  const db = new Slow(`${folder}/t.db`);
+  db.configure();
+  const after: unknown[] = [];
+  try {
+    for (const took of [0, 30, 200, 4000, 10]) {
+      db.took = took;
+      await new Promise<void>((emptied) => {
+        globalThis.setTimeout = ((empty: () => void, ms: number) => {
+          after.push(ms);
+          return setTimeout(() => (empty(), emptied()), 0);
+        }) as typeof setTimeout;
+        void db.write(() => db.erased());
+      });
+    }
+  } finally {
+    globalThis.setTimeout = setTimeout;
+    await db.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+  assertEquals(after, [1000, 1000, 1000, 4000, 10_000]);
 });

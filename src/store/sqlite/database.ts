@@ -26,7 +26,7 @@
  * 9. After a transaction that could not be written (the disk is full, or fails) `ping` rejects, until `check` could write: a megabyte, for what is small may fit
  *    where the next is too large.
  * 10. What a change takes out of the tables is overwritten in the file (`secure_delete`); where that matters, the change says so (`erased`), and the log, which has
- *    what the pages were before, is emptied within seconds.
+ *    what the pages were before, is emptied within seconds: rarely where the disk is slow, for the event loop waits for that.
  * 11. Another process that writes (an operator's command) is waited for without blocking the event loop, but by `writeNow`.
  */
 
@@ -41,8 +41,11 @@ export const COMMIT_COST = 100;
 /** How often a transaction that waits for another process asks (ms). */
 const LOCK_INTERVAL = 5;
 
-/** How long after a transaction that took text out the log is emptied (ms). */
-const ERASE_AFTER = 1000;
+/**
+ * How long after a transaction that took text out the log is emptied (ms). That waits for the disk with the event loop: where it takes long, it comes after so many times
+ * as long, at most.
+ */
+const ERASE_AFTER = 1000, ERASE_REST = 20, MOST_ERASE_AFTER = 10_000;
 
 interface Change {
   run: () => unknown;
@@ -67,6 +70,8 @@ export class Database extends Statements {
   #readersUntil = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #erasing: ReturnType<typeof setTimeout> | undefined;
+  /** How long the log was being emptied the last time (ms). */
+  #erased = 0;
   #lockedSince: number | undefined;
   /** The WAL file, for syncing. */
   #log: Deno.FsFile | undefined;
@@ -176,7 +181,7 @@ export class Database extends Statements {
   erased(): void {
     // SQLite takes the log away with the file's last connection.
     if (this.#closing) return;
-    this.#erasing ??= setTimeout(() => this.#erase(), ERASE_AFTER);
+    this.#erasing ??= setTimeout(() => this.#erase(), Math.min(MOST_ERASE_AFTER, Math.max(ERASE_AFTER, ERASE_REST * this.#erased)));
   }
 
   #erase(): void {
@@ -184,13 +189,16 @@ export class Database extends Statements {
     this.#erasing = undefined;
     if (this.#closing || this.#broken) return;
     this.#endSnapshot();
+    const begun = performance.now();
+    let busy = 1;
     try {
       // Whoever reads in another process is not waited for.
-      const [busy] = this.row<[number]>("PRAGMA wal_checkpoint(TRUNCATE)")!;
-      if (busy !== 0) this.erased();
+      [busy] = this.row<[number]>("PRAGMA wal_checkpoint(TRUNCATE)")!;
     } catch {
-      this.erased();
+      // Then it is tried again.
     }
+    this.#erased = performance.now() - begun;
+    if (busy !== 0) this.erased();
   }
 
   /**
