@@ -5,8 +5,8 @@
  *
  * 1. Reads see what is committed and on the disk: one that comes while a transaction is on its way there runs when it has arrived, any other at once. Many at
  *    once are spread over turns of the event loop (`async/loop.ts`). Those who wrote have their answers before those who waited to read go on; and a transaction
- *    goes before those who wait to read, but for those of whom none has come to it since the last one, and when these have had as much time as the disk had: else
- *    a slow one would leave them 4 ms of each of its syncs. Reads of the same moment, which nothing but microtasks part, share one snapshot (a transaction that
+ *    goes before those who wait to read, but for those of whom none has come to it since the last one, and when these have had as much time as the disk takes of
+ *    late: else a slow one would leave them 4 ms of each of its syncs. Reads of the same moment, which nothing but microtasks part, share one snapshot (a transaction that
  *    only reads): beginning one costs ten times what a statement does.
  * 2. Nothing is written but through `write`, and, before a process serves anyone, `writeNow`. What is asked for in one turn of the event loop is committed
  *    together, in the order it was asked for (group commit): one fsync for many, one transaction at a time. A promise resolves when its transaction is on the
@@ -66,7 +66,8 @@ export class Database extends Statements {
   #reads = 0;
   /** Whether one that waited has come to it since the last transaction: who need not wait says nothing of those who do. */
   #hasRead = true;
-  /** Until when those who wait to read go before a transaction (performance.now). */
+  /** How long the disk takes of late (ms), and until when those who wait to read go before a transaction (performance.now). */
+  #syncTime = 0;
   #readersUntil = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #erasing: ReturnType<typeof setTimeout> | undefined;
@@ -318,7 +319,9 @@ export class Database extends Statements {
       this.#syncing = waitedFor(this.#log!.syncData()).catch((error) => this.#break(error)).then(() => {
         this.#syncing = undefined;
         const now = performance.now();
-        this.#readersUntil = now + now - synced;
+        // Once slow is not slow: those who write wait no longer for it.
+        this.#syncTime += (now - synced - this.#syncTime) / 8;
+        this.#readersUntil = now + this.#syncTime;
         this.#settle(batch, results);
       });
       // While the disk works.
