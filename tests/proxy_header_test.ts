@@ -6,8 +6,10 @@ import net from "node:net";
 import { findProxyHeader, type Proxied, readProxyHeader } from "../src/net/proxy_header.ts";
 import { Awake } from "./support/awake.ts";
 import { CapturedLog } from "./support/captured_log.ts";
+import { standStill } from "./support/clock.ts";
 import { testDatabase } from "./support/databases.ts";
 import { HttpClient } from "./support/http_client.ts";
+import { RawClient } from "./support/raw_client.ts";
 import { makeUsers, startServer } from "./support/server.ts";
 import { connectTls, TlsFiles } from "./support/tls.ts";
 import { WsClient } from "./support/ws_client.ts";
@@ -147,6 +149,29 @@ Deno.test("PROXY header: from a trusted proxy it names the client, and what is n
     assertEquals(bad.bytes, 0);
   }
   assertEquals(log.count("a trusted proxy sent no PROXY header"), 2);
+});
+
+Deno.test("PROXY header: one that came while the process did not run came in time", async () => {
+  await using log = await CapturedLog.start();
+  await using db = await testDatabase("sqlite");
+  await using files = await TlsFiles.of();
+  await using server = await startServer(db, { "tls-listen": "127.0.0.1:0", "trusted-proxy": "127.0.0.1", ...files.flags });
+  const { port } = server.server.addresses.tls!;
+  const ping = 'PROXY UNKNOWN\r\n{"msgid":13}\n';
+  await using plain = await server.connect();
+  await using secure = await RawClient.connect(port);
+  // They are there when those who came later have been answered.
+  await using other = await server.connect();
+  other.sendBytes(ping);
+  await other.next((m) => m.msgid === 14);
+  const { client } = await connectTls(port);
+  await client.request({ msgid: 13 });
+  await client.close();
+  plain.sendBytes(ping);
+  secure.sendBytes("PROXY UNKNOWN\r\n");
+  standStill(4000);
+  assertEquals((await plain.next()).msgid, 14);
+  assertEquals(log.count("a trusted proxy sent neither a PROXY header nor TLS"), 0);
 });
 
 Deno.test("PROXY header: before TLS as well, on both listeners, in any pieces; a proxy that speaks TLS itself needs none", async () => {

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { createServer } from "node:net";
 import { Duplex } from "node:stream";
 import { laterFirst, worked } from "../async/loop.ts";
+import { timeUp } from "../async/time_up.ts";
 import type { Address } from "../config/config.ts";
 import { log } from "../ops/log.ts";
 import { Acceptor, ipOf } from "./accept.ts";
@@ -144,7 +145,7 @@ const HANDSHAKE = 0x16;
 function takeProxyHeader(stream: Duplex, peer: string, accepted: (connection: Accepted) => void): void {
   let came = Buffer.alloc(0);
   const done = () => {
-    clearTimeout(late);
+    inTime();
     stream.off("readable", read);
     stream.off("close", done);
     stream.off("end", close);
@@ -164,7 +165,7 @@ function takeProxyHeader(stream: Duplex, peer: string, accepted: (connection: Ac
     if (came.length > header.length) stream.unshift(came.subarray(header.length));
     accepted({ stream, peer: header.address ?? peer, proxied: header.address !== undefined });
   };
-  const late = setTimeout(close, PROXY_HEADER_MS);
+  const inTime = timeUp(PROXY_HEADER_MS, close);
   stream.on("readable", read);
   stream.on("end", close);
   stream.on("close", done);

@@ -1,4 +1,5 @@
 /** TCP: accepts, reads bytes into lines for the handler, and writes what a connection has queued. */
+import { timeUp } from "../async/time_up.ts";
 import { log } from "../ops/log.ts";
 import { Acceptor } from "./accept.ts";
 import { bytesOf, isBeginning } from "./beginning.ts";
@@ -85,15 +86,15 @@ export class TcpListener {
   }
 
   async #serveProxied(conn: Deno.TcpConn, peer: string): Promise<void> {
-    const late = setTimeout(() => conn.close(), PROXY_HEADER_MS);
+    const inTime = timeUp(PROXY_HEADER_MS, () => conn.close());
     try {
       const proxied = await readProxyHeader(conn);
-      clearTimeout(late);
+      inTime();
       if (proxied && !this.#acceptor.closed) return serve(conn, proxied.address ?? peer, proxied.rest, this.#limits, this.#handler);
       log.warning("a trusted proxy sent no PROXY header", { address: peer });
       conn.close();
     } catch {
-      clearTimeout(late);
+      inTime();
       try {
         conn.close();
       } catch {
