@@ -215,6 +215,23 @@ Deno.test("PROXY header: before TLS as well, on both listeners, in any pieces; a
   }
 });
 
+Deno.test("PROXY header: what comes with it and is no TLS is the end of that connection, and no error of the server", async () => {
+  await using db = await testDatabase("sqlite");
+  await using files = await TlsFiles.of();
+  await using server = await startServer(db, { "tls-listen": "127.0.0.1:0", https: "127.0.0.1:0", "trusted-proxy": "127.0.0.1", ...files.flags });
+  const { tls, https } = server.server.addresses;
+  for (const port of [tls!.port, https!.port]) {
+    for (const header of ["", "PROXY UNKNOWN\r\n"]) {
+      await using client = await HttpClient.connect(port);
+      client.write(`${header}\x16\n\rabc`);
+      // An error that nobody catches fails the test. It is behind us when somebody else has been served.
+      const { client: other } = await connectTls(tls!.port);
+      assertEquals((await other.request({ msgid: 13 })).msgid, 14);
+      await other.close();
+    }
+  }
+});
+
 /** A balancer that puts a header before what each client says: in one piece with its first words, or each byte apart. */
 class Prefixed implements AsyncDisposable {
   readonly #sockets = new Set<net.Socket>();

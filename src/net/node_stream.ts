@@ -1,6 +1,7 @@
 /** What lies between Deno's connections and Node's libraries, which do HTTP and TLS. */
 import { Buffer } from "node:buffer";
 import { createServer } from "node:net";
+import { nextTick } from "node:process";
 import { Duplex } from "node:stream";
 import { laterFirst, worked } from "../async/loop.ts";
 import { timeUp } from "../async/time_up.ts";
@@ -162,8 +163,12 @@ function takeProxyHeader(stream: Duplex, peer: string, accepted: (connection: Ac
     if (header === undefined) return;
     if (header === "none") return close();
     done();
-    if (came.length > header.length) stream.unshift(came.subarray(header.length));
+    const rest = came.subarray(header.length);
+    const giveBack = () => rest.length > 0 && !stream.destroyed && stream.unshift(rest);
+    if (TLS_NEEDS_SOCKETS) giveBack();
     accepted({ stream, peer: header.address ?? peer, proxied: header.address !== undefined });
+    // TLS begins in a tick of its own, and fails there if what is no TLS has ended it before.
+    if (!TLS_NEEDS_SOCKETS) nextTick(giveBack);
   };
   const inTime = timeUp(PROXY_HEADER_MS, close);
   stream.on("readable", read);
