@@ -2,12 +2,14 @@
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import net from "node:net";
+import tls from "node:tls";
 import { ConfigError } from "../src/config/config.ts";
 import { readCertificate } from "../src/net/certificate.ts";
 import { CertificateWatch } from "../src/net/certificate_watch.ts";
 import { tryHandshake } from "../src/net/try_handshake.ts";
 import { Awake } from "./support/awake.ts";
 import { CapturedLog } from "./support/captured_log.ts";
+import { standStill } from "./support/clock.ts";
 import { testDatabase } from "./support/databases.ts";
 import { Program, run } from "./support/program.ts";
 import type { RawClient } from "./support/raw_client.ts";
@@ -253,6 +255,40 @@ Deno.test("tls: who speaks no TLS is cut; who never ends the handshake, when the
   await log.until("departure", 3);
   assertEquals(log.records.filter((r) => r.level === "error" || r.level === "fatal"), []);
 });
+
+Deno.test("tls: a handshake that began while the process did not run began in time", async () => {
+  await using db = await testDatabase("sqlite");
+  await using files = await TlsFiles.of(first);
+  await using server = await startServer(db, { "tls-listen": "127.0.0.1:0", ...files.flags, "login-timeout": 1 });
+  const { port } = server.server.addresses.tls!;
+  const hello = await clientHello();
+  const socket = net.connect({ port, host: "127.0.0.1" });
+  const end = new Promise<"answered" | "closed">((resolve) => {
+    socket.once("data", () => resolve("answered"));
+    socket.once("close", () => resolve("closed"));
+  });
+  await new Promise<void>((resolve) => socket.once("connect", resolve));
+  // It is there when one that came later has been answered.
+  const { client } = await connectTls(port);
+  await client.request({ msgid: 13 });
+  await client.close();
+  socket.write(hello);
+  standStill(1500);
+  assertEquals(await end, "answered");
+  socket.destroy();
+});
+
+/** What a client says first. */
+async function clientHello(): Promise<Uint8Array> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const client = tls.connect({ port: listener.addr.port, host: "127.0.0.1" });
+  client.on("error", () => {});
+  using conn = await listener.accept();
+  const buffer = new Uint8Array(4096);
+  const length = await conn.read(buffer);
+  client.destroy();
+  return buffer.subarray(0, length!);
+}
 
 Deno.test("tls: a handshake takes the place of one who has not logged in", async () => {
   await using db = await testDatabase("sqlite");

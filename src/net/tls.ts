@@ -5,6 +5,7 @@
  */
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
+import { timeUp } from "../async/time_up.ts";
 import type { Address } from "../config/config.ts";
 import type { Acceptor } from "./accept.ts";
 import { bytesOf, isBeginning } from "./beginning.ts";
@@ -135,12 +136,12 @@ export class TlsListener {
   #accepted({ stream, peer }: Accepted): void {
     const transport = new TlsTransport(stream, peer);
     const connection = new Connection(transport, this.#limits.sendQueue);
-    const timer = setTimeout(() => connection.destroy("silent"), Math.min(HANDSHAKE_MS, this.#limits.loginTimeout * 1000));
+    const inTime = timeUp(Math.min(HANDSHAKE_MS, this.#limits.loginTimeout * 1000), () => connection.destroy("silent"));
     stream.on("close", () => connection.destroy("reset"));
-    void connection.closed.then(() => clearTimeout(timer));
+    void connection.closed.then(inTime);
     this.#handler.opened(connection);
     const socket = this.#handshakes.begin(stream, peer, () => {
-      clearTimeout(timer);
+      inTime();
       transport.secured(socket);
     });
     serve(socket, connection, this.#limits, this.#handler);
