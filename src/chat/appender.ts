@@ -6,16 +6,19 @@
  * 3. Answers leave in the order the requests came: a request that fails before it is stored still waits for its turn.
  * 4. A message that makes its batch fail is tried alone, so that it fails alone.
  * 5. The waiting queue is bounded; what does not fit is refused with errno 19.
- * 6. One session may have only so much of it: who has more is not refused, but read no further until half of it is answered.
+ * 6. What needs a row that others hold for long is put off, with all that its author says behind it, and tried again until {@linkcode HELD_MS} have passed. Everybody
+ *    else's goes on.
+ * 7. One session may have only so much of it: who has more is not refused, but read no further until half of it is answered.
  */
 import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
 import type { Counters } from "../ops/counters.ts";
 import { log } from "../ops/log.ts";
 import type { Notifier } from "../push/notifier.ts";
-import { type Append, type Appended, type GroupId, type Store, StoreUnavailable } from "../store/store.ts";
+import { type Append, type Appended, type GroupId, type Store, StoreUnavailable, type UserId } from "../store/store.ts";
 import { entryHead } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
+import { within } from "../async/within.ts";
 import type { Terms } from "./terms.ts";
 
 /** Text in one transaction (characters). */
@@ -31,6 +34,9 @@ const MAX_WAITING = 20_000, MAX_WAITING_SIZE = 32 * 1024 * 1024;
 /** What one session may have waiting: requests, and characters of text. The others wait for no more of its than that. */
 const SESSION_WAITING = 200, SESSION_WAITING_SIZE = 1024 * 1024;
 
+/** Between two tries of what was put off, and for how long it is tried (ms). */
+const HELD_AGAIN_MS = 100, HELD_MS = 10_000;
+
 /** What a request waits for: its message's fate, or why it was refused before. */
 export type Outcome = Appended | Error;
 
@@ -42,6 +48,10 @@ interface Entry {
   /** Undefined: refused already, and only waiting for its turn to be answered. */
   append: Append | undefined;
   outcome: Outcome | undefined;
+  /** Behind a commit without an outcome: others hold a row that it needs itself. */
+  isHeld?: boolean;
+  /** Since when it is put off (performance.now). */
+  heldSince?: number;
   answer: (outcome: Outcome) => void;
 }
 
@@ -60,12 +70,20 @@ export class Appender {
   readonly #notifier: Notifier | undefined;
   readonly #terms: Pick<Terms, "url">;
   #waiting: Entry[] = [];
+  /** What is put off, in the order it came; its authors; and the groups that are held. */
+  #putOff: Entry[] = [];
+  readonly #authorsPutOff = new Set<UserId>();
+  readonly #groupsPutOff = new Set<GroupId>();
+  /** When that is tried again (performance.now). */
+  #againAt = 0;
   /** By group: to how many its last message went. */
   readonly #receivers = new Map<GroupId, number>();
   /** Of sessions that have something waiting. */
   readonly #loads = new Map<Author, Load>();
   #size = 0;
   #running: Promise<void> | undefined;
+  /** Something has come, while all that there was is put off. */
+  #came: (() => void) | undefined;
   /** Resolved, and replaced, whenever a batch has been answered. */
   #batch = Promise.withResolvers<void>();
 
@@ -90,7 +108,7 @@ export class Appender {
    * @returns a promise to await before the session's next request is read, if too many of them wait
    */
   append(author: Author, append: Append, answer: (outcome: Outcome) => void): void | Promise<void> {
-    if (this.#waiting.length >= MAX_WAITING || this.#size >= MAX_WAITING_SIZE) {
+    if (this.#waiting.length + this.#putOff.length >= MAX_WAITING || this.#size >= MAX_WAITING_SIZE) {
       return this.refuse(author, new Refusal(Errno.UNAVAILABLE, "too many messages wait to be stored", { retry: 1000 }), answer);
     }
     this.#size += append.msg.length;
@@ -125,6 +143,7 @@ export class Appender {
     load.requests++;
     load.size += append?.msg.length ?? 0;
     this.#waiting.push(entry);
+    this.#came?.();
     this.#running ??= this.#run();
     if (load.requests >= SESSION_WAITING || load.size >= SESSION_WAITING_SIZE) return this.#halfAnswered(load);
   }
@@ -135,15 +154,65 @@ export class Appender {
 
   async #run(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length + this.#putOff.length > 0) {
+      if (this.#putOff.length > 0) await this.#again();
       const entries = this.#take();
       const appends = entries.filter((e) => e.append !== undefined);
       await this.#commit(appends);
-      for (const entry of entries) this.#finish(entry);
+      const now = performance.now();
+      for (const entry of entries) if (!this.#isPutOff(entry, now)) this.#finish(entry);
       this.#batch.resolve();
       this.#batch = Promise.withResolvers<void>();
     }
     this.#running = undefined;
+  }
+
+  /** When it is time, what was put off waits again, before all else. Until then it grows by what is behind it; resolves when there is something else. */
+  async #again(): Promise<void> {
+    for (;;) {
+      const now = performance.now();
+      const waiting = this.#waiting;
+      if (now >= this.#againAt) {
+        this.#waiting = this.#putOff.concat(waiting);
+        this.#putOff = [];
+        this.#authorsPutOff.clear();
+        return this.#groupsPutOff.clear();
+      }
+      this.#waiting = [];
+      for (const entry of waiting) {
+        const { author: { userId }, append } = entry;
+        const isBehind = this.#authorsPutOff.has(userId) || (append?.groupid !== undefined && this.#groupsPutOff.has(append.groupid));
+        if (isBehind) this.#putEntryOff(entry, now);
+        else this.#waiting.push(entry);
+      }
+      if (this.#waiting.length > 0) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#came = resolve;
+      await within(promise, this.#againAt - now);
+    }
+  }
+
+  /** Behind the commit of its batch. @returns whether it is to be tried again; else it has an outcome */
+  #isPutOff(entry: Entry, now: number): boolean {
+    const { author, append } = entry;
+    if (!this.#authorsPutOff.has(author.userId)) {
+      if (entry.outcome !== undefined) return false;
+      if (entry.isHeld && now - (entry.heldSince ?? now) >= HELD_MS) {
+        entry.outcome = new StoreUnavailable("the database is overloaded: others hold what a message needs");
+        return false;
+      }
+    }
+    if (entry.isHeld && append?.groupid !== undefined) this.#groupsPutOff.add(append.groupid);
+    this.#putEntryOff(entry, now);
+    this.#size += append?.msg.length ?? 0;
+    return true;
+  }
+
+  #putEntryOff(entry: Entry, now: number): void {
+    entry.heldSince ??= now;
+    if (this.#putOff.length === 0) this.#againAt = now + HELD_AGAIN_MS;
+    this.#putOff.push(entry);
+    this.#authorsPutOff.add(entry.author.userId);
   }
 
   #take(): Entry[] {
@@ -184,14 +253,27 @@ export class Appender {
     const begun = performance.now();
     try {
       const results = await this.#store.append(entries.map((e) => e.append!));
-      this.#counters.commitMessages.observe(entries.length);
+      let stored = 0;
+      for (const [i, result] of results.entries()) {
+        if (result.errno === "HELD") entries[i]!.isHeld = !result.behind;
+        else {
+          entries[i]!.outcome = result;
+          stored++;
+        }
+      }
+      if (stored === 0) return;
+      this.#counters.commitMessages.observe(stored);
       this.#counters.commitSeconds.observe((performance.now() - begun) / 1000);
-      results.forEach((result, i) => entries[i]!.outcome = result);
     } catch (error) {
       if (error instanceof StoreUnavailable || entries.length === 1) { for (const entry of entries) entry.outcome = error as Error; }
       else {
         log.warning("a batch of messages failed, each is tried alone", { count: entries.length, error });
-        for (const entry of entries) await this.#commit([entry]);
+        const held = new Set<UserId>();
+        for (const entry of entries) {
+          if (held.has(entry.author.userId)) entry.isHeld = false;
+          else await this.#commit([entry]);
+          if (!entry.outcome) held.add(entry.author.userId);
+        }
       }
     }
   }

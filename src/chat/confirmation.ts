@@ -134,8 +134,11 @@ export class Confirmation {
       const batch = sessions.slice(i, i + CONFIRMED_AT_ONCE).filter((session) => !session.departed);
       const rows = batch.map((session) => ({ ...session.key, seq: this.#progress.get(session)!.confirmed }));
       try {
-        if (rows.length > 0) await this.#store.confirm(rows);
-        rows.forEach((row, j) => this.#progress.get(batch[j]!)!.stored = row.seq);
+        const held = rows.length > 0 ? await this.#store.confirm(rows) : undefined;
+        for (const [j, { userId, seq }] of rows.entries()) {
+          if (held?.has(userId)) this.#due.add(batch[j]!);
+          else this.#progress.get(batch[j]!)!.stored = seq;
+        }
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) log.error("confirming failed", { error });
         for (const session of batch) this.#due.add(session);

@@ -4,6 +4,7 @@
  * 1. What was handed in is retried until the database has taken it, however long that is away, or `close` has waited long enough.
  * 2. At most 500 sessions go in one transaction, and one is in flight at a time.
  * 3. A release names its session, so a late or repeated one can never end a newer session.
+ * 4. Those whose user's row others hold go with the next ones, or after a pause: nobody else waits for them.
  */
 import { Pause } from "../async/pause.ts";
 import { within } from "../async/within.ts";
@@ -15,6 +16,8 @@ import { deviceKey } from "./device_key.ts";
 const RELEASED_AT_ONCE = 500;
 /** Pause before the next try after the first failure, and the longest one (ms): the database is asked often enough that 5 s after its return all is done. */
 const PAUSE_MIN = 50, PAUSE_MAX = 1000;
+/** The same behind a transaction that others held up altogether: whoever departs meanwhile waits for it, too. */
+const HELD_PAUSE_MS = 200;
 
 /** Tells the database who is gone, until it has taken it. */
 export class OfflineWriter {
@@ -73,11 +76,13 @@ export class OfflineWriter {
     while (this.#waiting.length > 0 && !this.#pause.stopped) {
       const batch = this.#waiting.splice(0, RELEASED_AT_ONCE);
       try {
-        await this.#store.release(batch);
-        for (const release of batch) this.#done(deviceKey(release));
+        const held = new Set(await this.#store.release(batch));
+        for (const release of batch) if (!held.has(release)) this.#done(deviceKey(release));
+        this.#waiting.push(...held);
         this.#taken.resolve();
         this.#taken = Promise.withResolvers<void>();
         pause = PAUSE_MIN;
+        if (held.size === batch.length) await this.#pause.for(HELD_PAUSE_MS);
       } catch (error) {
         this.#waiting.unshift(...batch);
         if (error instanceof StoreUnavailable) {

@@ -43,6 +43,9 @@ export type Appended =
   /** Nothing stored. BAD_FIELD: the `mid` names another message. NO_MESSAGE: what it answers, or one of its files. FULL: the receiver's log. */
   | { errno: "BAD_FIELD" | "NO_USER" | "NO_GROUP" | "NO_MESSAGE" | "NOT_MEMBER" | "MODERATORS_ONLY" | "BLOCKED" | "FULL" };
 
+/** Nothing stored yet, it is to be tried again: others hold a row that it needs; or (`behind`) one that something needs that its sender says before it. */
+export type Held = { errno: "HELD"; behind: boolean };
+
 /** A message as it stands in the store. */
 export type StoredMessage = Conversation & {
   /** Nothing happened to it: it is the message itself. */

@@ -1,6 +1,6 @@
 /**
  * The store on MySQL or MariaDB, shared by several nodes. Its parts are in `mysql/`: `link.ts` and `pool.ts` (connections, deadlines, retries), `schema.ts`
- * and `migrations.ts`, `users.ts` and `locked_user.ts` (what transactions decide on), `node.ts` (name, incarnation, lease, sweep), `claims.ts`, `sessions.ts`,
+ * and `migrations.ts`, `users.ts` and `locked_user.ts` (what transactions decide on), `held_rows.ts`, `node.ts` (name, incarnation, lease, sweep), `claims.ts`, `sessions.ts`,
  * `user_logs.ts`, `append.ts`, `deeds.ts`, `messages.ts`, `history.ts`, `talks.ts`, `accounts.ts`, `door.ts`, `looks.ts`, `deleted_accounts.ts`, `profiles.ts`, `contacts.ts`,
  * `groups.ts`, `membership.ts`, `group_events.ts`, `welcome.ts`, `search.ts`, `hooks.ts`, `push.ts`, `files.ts`.
  */

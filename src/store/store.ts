@@ -27,6 +27,7 @@ import type {
   Append,
   Appended,
   Deed,
+  Held,
   HistoryPage,
   LogEntry,
   Part,
@@ -105,7 +106,8 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
   renew(): Promise<boolean>;
   /**
    * Takes a new incarnation after a reaping, and claims these sessions anew: a device's row that still names the session stays this session's, and one that names
-   * none becomes so, if the account is open and the proof still holds: nobody could be asked to end a session that no row named.
+   * none becomes so, if the account is open and the proof still holds: nobody could be asked to end a session that no row named. A row that others hold is left
+   * to reconciling.
    *
    * @returns the sessions that are lost: their rows name others now. Throws {@linkcode StoreRefused} if another process has the name by now.
    */
@@ -227,8 +229,10 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
   /**
    * Ends up to 500 sessions in one transaction: confirms what each says, then takes the session out of those devices whose row still names that very one; a
    * user whose last one it was is offline then, `lastseen` never going back. Others are left as they are, silently. May be repeated.
+   *
+   * @returns those that are to be tried again: others hold their users' rows. SQLite: none.
    */
-  release(sessions: Release[]): Promise<void>;
+  release(sessions: Release[]): Promise<Release[]>;
   /** Up to `limit` devices that have a session on this node (any incarnation), behind `after`, in the order of users and devices; with the end of the user's log. */
   sessions(after: { userId: UserId; device: DeviceId }, limit: number): Promise<(SessionKey & { lastSeq: number })[]>;
   /** Who holds this device now; undefined: nobody, or there is no such device. */
@@ -288,9 +292,10 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
    * device (a note to oneself is one entry in any case). A log is full when it holds `maxInbox` entries above the user's `confirmed_seq`: a message to one
    * receiver is refused then; a group's leaves that member out, and a sender's own log takes it up to twice that, then is left out.
    * If the outcome of the COMMIT is unknown, it is looked up before this resolves; only if that fails as well, {@linkcode StoreUnavailable}.
+   * HELD (MySQL): others hold a row that it needs for more than a moment; those that do not need it are stored.
    * A message that the database itself refuses makes the whole batch reject (not with StoreUnavailable), with nothing stored: the caller then tries each alone.
    */
-  append(batch: Append[]): Promise<Appended[]>;
+  append(batch: Append[]): Promise<(Appended | Held)[]>;
   /**
    * What stands in the log after `after`, in the order of `seq`: at least one if there is any, then at most `limit` entries and about `bytes` bytes of text.
    * The first one is not `after + 1` if that is gone from the log: trimmed, since this device was too far behind.
@@ -300,8 +305,10 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
    * Confirms: a device's place rises to `seq` (never falls, never above the log's end) where its row still names that session; the user's `confirmed_seq` with it,
    * if it is the highest. What every device that counts has confirmed goes from the log: a device counts unless it is more than `maxInbox` behind the log's end;
    * the one furthest ahead always counts. Up to 500, in one transaction.
+   *
+   * @returns the users whose rows others hold: what is theirs is to be tried again. SQLite: none.
    */
-  confirm(rows: (SessionKey & { seq: number })[]): Promise<void>;
+  confirm(rows: (SessionKey & { seq: number })[]): Promise<ReadonlySet<UserId>>;
   /**
    * A part of a conversation as the asker may see it: at most `limit` messages and about `bytes` bytes of text (but one at least), deleted ones and
    * what happened in the group only with `stones`.

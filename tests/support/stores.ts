@@ -50,13 +50,13 @@ export function proved(...keys: SessionKey[]): (SessionKey & Pick<Claiming, "pro
 }
 
 /** Ends a session. */
-export function release(store: Store, key: SessionKey, lastseen = Date.now(), confirmed?: number): Promise<void> {
-  return store.release([{ ...key, lastseen, ...(confirmed === undefined ? {} : { confirmed }) }]);
+export async function release(store: Store, key: SessionKey, lastseen = Date.now(), confirmed?: number): Promise<void> {
+  assertEquals(await store.release([{ ...key, lastseen, ...(confirmed === undefined ? {} : { confirmed }) }]), []);
 }
 
 /** Confirms up to `seq`. */
-export function confirm(store: Store, key: SessionKey, seq: number): Promise<void> {
-  return store.confirm([{ ...key, seq }]);
+export async function confirm(store: Store, key: SessionKey, seq: number): Promise<void> {
+  assertEquals((await store.confirm([{ ...key, seq }])).size, 0);
 }
 
 /** Where a device stands in the log, and where the log ends. */
@@ -101,6 +101,7 @@ export async function history(
 export async function one(store: Store, append: Append): Promise<Appended> {
   const results = await store.append([append]);
   assertEquals(results.length, 1);
+  assert(results[0]!.errno !== "HELD");
   return results[0]!;
 }
 

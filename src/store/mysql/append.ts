@@ -4,9 +4,20 @@
  * 1. Batches of different nodes that share a conversation run one after another, by the locks of `user_logs.ts`: `messageid` rises within a conversation.
  * 2. All ids and seqs are known before the COMMIT is sent. If its answer does not come, one message's row tells whether it happened: a locking read
  *    waits for a commit that is still under way.
+ * 3. What needs a row that others hold for long (`held_rows.ts`) is not stored, nor what its sender says behind it: HELD. The batch goes on without them.
  */
 
-import { type Append, type Appended, type GroupId, type Receiver, type Store, type StoreLimits, StoreUnavailable, type UserId } from "../store.ts";
+import {
+  type Append,
+  type Appended,
+  type GroupId,
+  type Held,
+  type Receiver,
+  type Store,
+  type StoreLimits,
+  StoreUnavailable,
+  type UserId,
+} from "../store.ts";
 import { type FileId, type FileTold, toldOf } from "../files.ts";
 import { CommitUnknown } from "./errors.ts";
 import { findingFiles, type UnusedFile, usingFiles } from "./files.ts";
@@ -42,7 +53,7 @@ interface Known {
   changed?: boolean;
 }
 
-type Outcome = Planned | { repeats: Known } | Appended;
+type Outcome = Planned | { repeats: Known } | Appended | Held;
 
 export function appending(db: Pool, limits: StoreLimits): Pick<Store, "append"> {
   const pairs = new Pairs();
@@ -75,7 +86,7 @@ export function appending(db: Pool, limits: StoreLimits): Pick<Store, "append"> 
   };
 }
 
-function result(outcome: Outcome): Appended {
+function result(outcome: Outcome): Appended | Held {
   if ("errno" in outcome) return outcome;
   const { append, messageid } = "repeats" in outcome ? outcome.repeats : outcome;
   const repeated = "repeats" in outcome;
@@ -120,14 +131,17 @@ interface Locked {
 async function lock(tx: Link, batch: Append[], { maxInbox }: StoreLimits): Promise<Locked> {
   const groups = batch.flatMap(({ groupid }) => groupid ?? []);
   const users = batch.flatMap(({ sender, toid }) => toid === undefined ? [sender] : [sender, toid]);
-  const finding = findingBlockers(batch);
-  const findingUnused = findingFiles(batch);
-  const findingThoseOfHooks = findingHooks(batch);
-  const reading = [...finding, ...findingUnused, ...findingThoseOfHooks, ...findingAnswered(batch)];
-  const { logs, results } = await lockLogs(tx, groups, users, maxInbox, reading);
-  const blockers = new Set((results.splice(0, finding.length).flat() as { userid: UserId }[]).map(({ userid }) => userid));
-  const unused = results.splice(0, findingUnused.length).flat() as UnusedFile[];
-  const hooks = results.splice(0, findingThoseOfHooks.length).flat() as { n: number }[];
+  const wary = tx.held?.wary ?? false;
+  let about = batch, reading = findings(batch);
+  let { logs, results } = await lockLogs(tx, groups, users, maxInbox, wary ? [] : reading.flat(), true);
+  if (wary) {
+    // Who holds the row of somebody may hold what else is locked here.
+    about = batch.filter((append) => !logs.isHeld(append));
+    reading = findings(about);
+    results = await tx.script(reading.flat()) as unknown[][];
+  }
+  const [blocking, files, hooks, answers] = reading.map(({ length }) => results.splice(0, length).flat());
+  const blockers = new Set((blocking as { userid: UserId }[]).map(({ userid }) => userid));
   const asking = readingBlocks(batch, blockers);
   const asked = await logs.readNodes(tx, [...asking, ...findingModerators(batch, logs)]);
   const blocks = asked.splice(0, asking.length).flat() as { userid: UserId; blocked: UserId }[];
@@ -135,16 +149,27 @@ async function lock(tx: Link, batch: Append[], { maxInbox }: StoreLimits): Promi
     logs,
     known: await knownMids(tx, batch),
     blocks: new Set(blocks.map(({ userid, blocked }) => pair(userid, blocked))),
-    hooks: new Set(hooks.map(({ n }) => batch[n])),
-    answers: new Set((results.flat() as { n: number }[]).map(({ n }) => batch[n])),
+    hooks: new Set((hooks as { n: number }[]).map(({ n }) => about[n])),
+    answers: new Set((answers as { n: number }[]).map(({ n }) => about[n])),
     moderators: new Set((asked.flat() as { groupid: GroupId; userid: UserId }[]).map(({ groupid, userid }) => pair(groupid, userid))),
-    unused: new Map(unused.map((file) => [file.id, file])),
+    unused: new Map((files as UnusedFile[]).map((file) => [file.id, file])),
   };
 }
 
+/** The statements that tell who blocks anyone, which files are unused, what is said by hooks, what answers what it may. */
+function findings(batch: Append[]): string[][] {
+  return [findingBlockers(batch), findingFiles(batch), findingHooks(batch), findingAnswered(batch)];
+}
+
 function decide(batch: Append[], { logs, known, blocks, answers, hooks, moderators, unused }: Locked): Outcome[] {
+  const waiting = new Set<UserId>();
   return batch.map((append): Outcome => {
     const { sender, toid, groupid, mid, reply, hook } = append;
+    const isHeld = logs.isHeld(append);
+    if (isHeld || waiting.has(sender)) {
+      waiting.add(sender);
+      return { errno: "HELD", behind: !isHeld };
+    }
     if (hook && !hooks.has(append)) return { errno: "NO_GROUP" };
     if (!hook && !logs.has(sender)) return { errno: "NO_USER" };
     const repeats = mid === undefined ? undefined : known.get(pair(sender, mid));

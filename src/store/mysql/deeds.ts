@@ -11,11 +11,13 @@
 import { decide, type Doer, KINDS, MUCH_DONE, peerOf, reactionColumn, reactionsOf, type Target, told } from "../deeds.ts";
 import type { Acted, Deed, Receiver, Store, StoreLimits, UserId } from "../store.ts";
 import { removeFilesOf } from "./files.ts";
+import { lockingRows } from "./held_rows.ts";
 import type { Link } from "./link.ts";
 import { enter, type LockedLogs, lockLogs } from "./user_logs.ts";
 import type { Pool } from "./pool.ts";
 import { reindexed, unindex } from "./search.ts";
 import { literal, lockOrder, LONGEST_LIST, numbers, pieces, tuple } from "./sql.ts";
+import { needAll } from "./users.ts";
 import { visibleTo } from "./visible.ts";
 
 /** Characters of a text that is long. */
@@ -68,13 +70,14 @@ export function deeds(db: Pool, { maxInbox }: StoreLimits): Pick<Store, "act" | 
       const blind = `SELECT userid FROM groupuser WHERE groupid = ${numbers([groupid ?? 0])} AND sees > ${numbers([deed.messageid])}`;
       const acted = await db.ownTransaction(async (tx, committing): Promise<Acted> => {
         const { logs, results } = await lockLogs(tx, groupid === null ? [] : [groupid], toid === null ? [deed.by] : [sender, toid], maxInbox, [
-          `SELECT id FROM message WHERE id = ${numbers([deed.messageid])} FOR UPDATE`,
+          lockingRows("message", ["id"], [deed.messageid], tx.held?.wary ? " SKIP LOCKED" : ""),
           looking(deed),
           reactedTo(deed.messageid),
           blind,
         ]);
-        const [, rows, reactions, hidden] = results;
+        const [locked, rows, reactions, hidden] = results;
         const now = found(rows);
+        if (now && locked.length === 0) needAll(new Set([deed.messageid]));
         // Of one whose account is deleted only what was said is still to be deleted.
         const gone = deed.what !== "delete" && !logs.has(deed.by);
         const decided = gone ? { errno: "NO_MESSAGE" } as const : decide(now, deed);

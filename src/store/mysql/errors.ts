@@ -11,9 +11,13 @@ export interface DriverError extends Error {
   fatal?: boolean;
 }
 
-/** The transaction was the victim of a deadlock, or waited too long for a lock: run it again. */
+/** The transaction was the victim of a deadlock, or did not get a lock: run it again. */
 export class LockConflict extends Error {
   override name = "LockConflict";
+}
+
+/** It did not get a lock: somebody holds it for long. */
+export class LockHeld extends LockConflict {
 }
 
 /** A COMMIT was sent and nothing was heard: it may have happened, or may yet happen. */
@@ -40,9 +44,11 @@ export function isLost(error: DriverError): boolean {
   return error.fatal === true || (error.errno !== undefined && PASSING.has(error.errno));
 }
 
-/** A deadlock (1213) or a lock wait that ran out (1205). */
-export function isLockConflict(error: DriverError): boolean {
-  return error.errno === 1213 || error.errno === 1205;
+/** What it is to the store, if it is a deadlock (1213) or a lock wait that ran out (1205). */
+export function lockConflict(error: DriverError): LockConflict | undefined {
+  if (error.errno === 1213) return new LockConflict(reason(error), { cause: error });
+  if (error.errno === 1205) return new LockHeld(reason(error), { cause: error });
+  return undefined;
 }
 
 /** One line that says what is wrong. */

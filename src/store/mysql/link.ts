@@ -3,7 +3,8 @@
 import net from "node:net";
 import type { Connection, ConnectionOptions, createConnection, ResultSetHeader } from "mysql2";
 import { StoreUnavailable } from "../store.ts";
-import { type DriverError, isLockConflict, isLost, LockConflict, reason } from "./errors.ts";
+import { type DriverError, isLost, lockConflict, reason } from "./errors.ts";
+import type { HeldRows } from "./held_rows.ts";
 import type { Value } from "./sql.ts";
 
 /** Where and as whom to connect. */
@@ -22,11 +23,11 @@ export type Driver = { createConnection: typeof createConnection };
 const MYSQL_CONNECT_MS = 5000;
 const STATEMENT_MS = 6000;
 
-// What every connection starts with. READ COMMITTED: no gap locks. wait_timeout: what a machine that died held is free after 15 s. The lock wait is shorter
-// than the deadline, so that a lock is told from a database that hangs. Ids rise by one, whatever the server's settings.
+// What every connection starts with. READ COMMITTED: no gap locks. wait_timeout: what a machine that died held is free after 15 s. The lock wait is the
+// shortest there is (MySQL looks once a second, so it may take two): with what a transaction holds already others wait, too (`held_rows.ts`). Ids rise by one, whatever the server's settings.
 const SESSION = [
   "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-  "SET SESSION wait_timeout = 15, innodb_lock_wait_timeout = 3, auto_increment_increment = 1, auto_increment_offset = 1, " +
+  "SET SESSION wait_timeout = 15, innodb_lock_wait_timeout = 1, auto_increment_increment = 1, auto_increment_offset = 1, " +
   "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
 ];
 
@@ -47,6 +48,8 @@ export class Link {
   timedOut = false;
   /** It was idle before: a failure may just mean that it died then. */
   reused = false;
+  /** Rows that others hold, if it is one of a pool. */
+  held: HeldRows | undefined;
   /** Called once, when it is lost. */
   onLost: () => void = () => {};
   /** Resolves when the socket is closed. */
@@ -146,7 +149,8 @@ export class Link {
         clearTimeout(timer);
         this.#waiting.delete(giveUp);
         if (!error) return resolve(result);
-        if (isLockConflict(error)) return reject(new LockConflict(reason(error), { cause: error }));
+        const conflict = lockConflict(error);
+        if (conflict) return reject(conflict);
         if (isLost(error)) {
           this.destroy(error);
           return reject(this.#unavailable(error));

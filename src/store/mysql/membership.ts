@@ -13,13 +13,13 @@ import { lookOf } from "../../wire/looks.ts";
 import { comparableName } from "../../wire/names.ts";
 import { isDuplicate } from "./errors.ts";
 import { type Act, act as doAct, done, outside, type Plan, ranked, type Situation } from "./group_acts.ts";
+import { lockingRows } from "./held_rows.ts";
 import { removingHooks } from "./hooks.ts";
 import { freeingLook, takingLook } from "./looks.ts";
 import { groupOf, isTaken } from "./groups.ts";
 import type { Pool } from "./pool.ts";
 import { literal, numbers, tuple } from "./sql.ts";
 import { joining, leaving } from "./talks.ts";
-import { lockingUsers } from "./users.ts";
 
 type Membership = Omit<GroupStore, "membersOf" | "members" | "banned" | "firstMembers">;
 
@@ -147,7 +147,7 @@ export function membership(db: Pool, limits: StoreLimits): Membership {
       return await db.ownTransaction(async (tx, committing) => {
         const [, , [{ groups }], taken] = await tx.script([
           "START TRANSACTION",
-          ...lockingUsers([creator]),
+          lockingRows("user", ["id"], [creator]),
           countingGroups(creator),
           ...isPrivate ? [] : [isTaken(key, look)],
         ]) as [unknown, unknown, { groups: number }[], unknown[]?];

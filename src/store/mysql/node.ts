@@ -83,9 +83,10 @@ export class NodeLife {
       // All of them may take longer than a lease.
       await this.renew();
       lost.push(
-        ...await this.users.change(piece.map(({ userId }) => userId), (locked, [kicks, proofs = []]) => {
+        ...await this.users.change(piece.map(({ userId }) => userId), (locked, [kicks, proofs = []], held) => {
           const kicked = new Set((kicks as { session: string }[]).map(({ session }) => session));
           const lost = piece.filter(({ userId, device: number, session, proof }) => {
+            if (held.has(userId)) return false;
             const user = locked.get(userId);
             const device = user?.devices.get(number);
             if (!user || !device || kicked.has(session) || (device.session !== null && device.session !== session)) return true;
@@ -94,7 +95,7 @@ export class NodeLife {
             return false;
           });
           return { result: lost.map(({ userId, device, session }) => ({ userId, device, session })) };
-        }, { reading: [`SELECT session FROM kick WHERE node = ${literal(name)}`, ...findingProofs(piece)] }),
+        }, { reading: [`SELECT session FROM kick WHERE node = ${literal(name)}`, ...findingProofs(piece)], part: true }),
       );
     }
     this.#reaped = false;
@@ -157,16 +158,17 @@ export class NodeLife {
     this.#link?.destroy();
   }
 
-  /** Ends the sessions that former incarnations of this node left. `swept` gets the users who are offline by that, or may be: a COMMIT's answer may be lost. */
+  /** Ends the sessions that former incarnations of this node left; where others hold a user's row the next sweep does. `swept` gets the users who are offline by that, or may be: a COMMIT's answer may be lost. */
   async #sweepNode(name: string, incarnation: number, swept: Set<UserId>): Promise<void> {
     const now = `SELECT incarnation, CAST(UNIX_TIMESTAMP(CURRENT_TIMESTAMP(3)) * 1000 AS SIGNED) AS now FROM node WHERE name = ${literal(name)}`;
+    const left = new Set([0]);
     for (;;) {
       const leftovers = await this.db.read<{ userid: UserId }>(
-        "SELECT DISTINCT userid FROM device WHERE node = ? AND incarnation < ? LIMIT 500",
-        [name, incarnation],
+        `SELECT DISTINCT userid FROM device WHERE node = ? AND incarnation < ? AND userid NOT IN (${marks(left.size)}) LIMIT 500`,
+        [name, incarnation, ...left],
       );
       if (leftovers.length === 0) return;
-      const going = await this.users.change(leftovers.map(({ userid }) => userid), (locked, [rows]) => {
+      const going = await this.users.change(leftovers.map(({ userid }) => userid), (locked, [rows], held) => {
         const [node] = rows as { incarnation: number; now: number }[];
         if (node?.incarnation !== incarnation) return { result: false };
         for (const user of locked.values()) {
@@ -175,8 +177,9 @@ export class NodeLife {
           }
           if (user.row.state !== user.before.state) swept.add(user.row.id);
         }
+        for (const userId of held) left.add(userId);
         return { result: true };
-      }, { reading: [now] });
+      }, { reading: [now], part: true });
       if (!going) return;
     }
   }

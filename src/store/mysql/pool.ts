@@ -6,7 +6,7 @@
  * 3. A single write is sent once: if its answer does not come, its outcome is unknown.
  * 4. A transaction whose COMMIT was not sent has not happened. So it runs again after a deadlock or lock wait until {@linkcode DOUBT_MS} have passed, and once
  *    more, on a fresh connection, if the one it got had died while it was idle.
- * 5. Whoever locks several rows locks groups before users, and each kind in the order of the ids (`lockOrder`).
+ * 5. Whoever locks several rows locks groups before users, and each kind in the order of the ids (`lockOrder`); for how long it waits says `held_rows.ts`.
  * 6. Nothing waits for ever: neither for a connection, nor for an answer.
  */
 
@@ -14,7 +14,8 @@ import type net from "node:net";
 import { waitedFor } from "../../async/disk.ts";
 import { isLoopback } from "../../ip.ts";
 import { StoreUnavailable } from "../store.ts";
-import { CommitUnknown, LockConflict, reason } from "./errors.ts";
+import { CommitUnknown, LockConflict, LockHeld, reason } from "./errors.ts";
+import { HeldRows } from "./held_rows.ts";
 import { type Driver, Link, type Target } from "./link.ts";
 import type { Value } from "./sql.ts";
 
@@ -24,6 +25,8 @@ const WAIT_MS = 5000;
 /** Below the connections' own wait_timeout of 15 s. */
 const IDLE_MS = 10_000;
 const DOUBT_MS = 10_000;
+/** Before a transaction begins again that did not get a lock: at least so long, and up to twice that. */
+const HELD_PAUSE_MS = 100;
 
 interface Waiter {
   /** 1, 2, 3 … in the order they came. */
@@ -47,6 +50,7 @@ export class Pool {
   readonly #pauses = new Set<() => void>();
   /** The database is on this machine: most often its disk is that of the files, whose syncs would stand before its own. */
   readonly #near: boolean;
+  readonly #held = new HeldRows((ms) => this.pause(ms));
   closed = false;
 
   constructor(private readonly driver: Driver, readonly target: Target) {
@@ -147,18 +151,23 @@ export class Pool {
     let fresh = false;
     for (;;) {
       const link = await this.#acquire(fresh);
+      let pause = 0;
       try {
         return await work(link);
       } catch (error) {
+        const isHeld = error instanceof LockHeld;
+        if (isHeld) this.#held.met();
         if (error instanceof LockConflict && patient) {
           if (performance.now() > giveUp) throw new StoreUnavailable(`the database is overloaded: ${reason(error)}`, { cause: error });
-          await this.pause(Math.random() * 20);
+          pause = isHeld ? HELD_PAUSE_MS * (1 + Math.random()) : Math.random() * 20;
         } else if (again && !fresh && link.lost && link.reused && !link.timedOut && !(error instanceof CommitUnknown)) {
           fresh = true;
         } else throw error;
       } finally {
         this.#release(link);
       }
+      // Without the connection: those who wait for others need it.
+      if (pause > 0) await this.pause(pause);
     }
   }
 
@@ -215,6 +224,7 @@ export class Pool {
     try {
       const link = await Link.connect(this.driver, this.target, this.#opening);
       this.#links.add(link);
+      link.held = this.#held;
       if (this.closed) link.destroy();
       return link;
     } catch (error) {

@@ -11,8 +11,8 @@ type Sessions = Pick<Store, "release" | "confirm" | "sessions" | "holder" | "whe
 export function sessions(db: Pool, users: Users, node: NodeLife): Sessions {
   return {
     async release(released) {
-      if (released.length === 0) return;
-      await users.change(released.map(({ userId }) => userId), (locked) => {
+      if (released.length === 0) return [];
+      return await users.change(released.map(({ userId }) => userId), (locked, _, held) => {
         for (const { userId, device: number, session, lastseen, confirmed, unmade } of released) {
           const user = locked.get(userId);
           const device = user?.devices.get(number);
@@ -21,20 +21,20 @@ export function sessions(db: Pool, users: Users, node: NodeLife): Sessions {
           if (unmade) user.remove(device, lastseen);
           else user.end(device, lastseen);
         }
-        return { result: undefined };
-      });
+        return { result: released.filter(({ userId }) => held.has(userId)) };
+      }, { part: true });
     },
 
     async confirm(rows) {
-      if (rows.length === 0) return;
-      await users.change(rows.map(({ userId }) => userId), (locked) => {
+      if (rows.length === 0) return new Set();
+      return await users.change(rows.map(({ userId }) => userId), (locked, _, held) => {
         for (const { userId, device: number, session, seq } of rows) {
           const user = locked.get(userId);
           const device = user?.devices.get(number);
           if (user && device && device.session === session) user.confirm(device, seq);
         }
-        return { result: undefined };
-      });
+        return { result: held };
+      }, { part: true });
     },
 
     async sessions(after, limit) {

@@ -7,12 +7,14 @@
  *    seen. So the nodes that are named are those that hold sessions of the receivers when the entry is made.
  * 3. Statements that need nothing of each other's results share a round trip: START TRANSACTION with the locks (unless groups are locked before), the last ones
  *    with COMMIT. What follows one that fails is not run.
+ * 4. Rows that others hold for long (`held_rows.ts`) are done without where the transaction can be done in part.
  */
-import type { GroupId, Receiver, UserId } from "../store.ts";
+import type { Append, GroupId, Receiver, UserId } from "../store.ts";
+import { lockingRows } from "./held_rows.ts";
 import type { Link } from "./link.ts";
 import type { UserRow } from "./locked_user.ts";
 import { lockOrder, marks, numbers, padded, pieces } from "./sql.ts";
-import { lockingUsers } from "./users.ts";
+import { lockUserRows, needAll } from "./users.ts";
 
 /** Inbox rows of one statement. */
 const INBOX_ROWS = 4096;
@@ -45,14 +47,31 @@ interface LockedGroup {
 export class LockedLogs {
   readonly #users: Map<UserId, Log>;
   readonly #maxInbox: number;
+  /** Those that others hold. */
+  readonly #held: ReadonlySet<UserId>;
+  readonly #heldGroups: ReadonlySet<GroupId>;
   readonly #seqs = new Map<UserId, number>();
   /** Where those are who have sessions on several nodes. */
   #nodes = new Map<UserId, string[]>();
 
-  /** `groups`: those that exist. */
-  constructor(readonly groups: ReadonlyMap<GroupId, LockedGroup>, users: Log[], maxInbox: number) {
+  /** `groups`: those that exist; `held`, `heldGroups`: users and groups whose rows others hold. */
+  constructor(
+    readonly groups: ReadonlyMap<GroupId, LockedGroup>,
+    users: Log[],
+    maxInbox: number,
+    held: ReadonlySet<UserId>,
+    heldGroups: ReadonlySet<GroupId> = new Set(),
+  ) {
     this.#users = new Map(users.flatMap((user) => user.deleted ? [] : [[user.id, user]]));
     this.#maxInbox = maxInbox;
+    this.#held = held;
+    const withHeld = held.size === 0 ? [] : [...groups].flatMap(([id, { members }]) => members.some((member) => held.has(member)) ? id : []);
+    this.#heldGroups = new Set([...heldGroups, ...withHeld]);
+  }
+
+  /** Whether this cannot be stored now: others hold the row of one whose log it would stand in, of its sender, or of its group. */
+  isHeld({ sender, toid, groupid }: Append): boolean {
+    return this.#held.has(sender) || (toid !== undefined && this.#held.has(toid)) || (groupid !== undefined && this.#heldGroups.has(groupid));
   }
 
   /** Whether there is such a user, whose account is not deleted. */
@@ -94,7 +113,8 @@ export class LockedLogs {
 }
 
 /**
- * Begins the transaction, and locks the logs of these users and of the members of these groups.
+ * Begins the transaction, and locks the logs of these users and of the members of these groups. In `part`: also without those that others hold; else throws
+ * {@linkcode LockHeld} if there are any.
  *
  * @returns them, and the rows of the statements of `reading`, which are run under the locks.
  */
@@ -104,14 +124,15 @@ export async function lockLogs(
   users: UserId[],
   maxInbox: number,
   reading: string[],
+  part = false,
 ): Promise<{ logs: LockedLogs; results: unknown[][] }> {
   const begin = groups.length > 0 ? [] : ["START TRANSACTION"];
   if (groups.length > 0) await tx.command("START TRANSACTION");
-  const locked = await lockGroups(tx, groups);
+  const { locked, held: heldGroups } = await lockGroups(tx, groups);
   const members = [...locked.values()].flatMap((group) => group.members);
-  const locking = lockingUsers([...users, ...members], COLUMNS);
-  const results = (await tx.script([...begin, ...locking, ...reading])).slice(begin.length) as unknown[][];
-  return { logs: new LockedLogs(locked, results.splice(0, locking.length).flat() as Log[], maxInbox), results };
+  const { rows, held, results } = await lockUserRows<Log>(tx, begin, [...users, ...members], COLUMNS, reading);
+  if (!part) [held, heldGroups].forEach(needAll);
+  return { logs: new LockedLogs(locked, rows, maxInbox, held, heldGroups), results: results as unknown[][] };
 }
 
 /** The same for a group of which the members are told nothing: it is locked, they are not. */
@@ -122,31 +143,56 @@ export async function lockGroup(
   maxInbox: number,
   reading: string[],
 ): Promise<{ logs: LockedLogs; results: unknown[][] }> {
-  const group = `SELECT id FROM allgroup FORCE INDEX (PRIMARY) WHERE id = ${numbers([groupid])} FOR UPDATE`;
-  const locking = lockingUsers(users, COLUMNS);
-  const results = (await tx.script(["START TRANSACTION", group, ...locking, ...reading])).slice(2) as unknown[][];
-  return { logs: new LockedLogs(new Map(), results.splice(0, locking.length).flat() as Log[], maxInbox), results };
+  const { rows, held, results } = await lockUserRows<Log>(
+    tx,
+    ["START TRANSACTION", lockingRows("allgroup", ["id"], [groupid])],
+    users,
+    COLUMNS,
+    reading,
+  );
+  needAll(held);
+  return { logs: new LockedLogs(new Map(), rows, maxInbox, held), results: results as unknown[][] };
 }
 
-/** Locks these groups. @returns them. */
-async function lockGroups(tx: Link, ids: GroupId[]): Promise<Map<GroupId, LockedGroup>> {
+/** Locks these groups. @returns them, and those that others hold. */
+async function lockGroups(tx: Link, ids: GroupId[]): Promise<{ locked: Map<GroupId, LockedGroup>; held: Set<GroupId> }> {
   const locked = new Map<GroupId, LockedGroup>();
-  for (const piece of pieces(lockOrder(ids))) {
+  if (ids.length === 0) return { locked, held: new Set() };
+  const { rows, held } = tx.held?.wary
+    ? await tx.held.lockFree<GroupRow>(tx, "allgroup", ["id", "private", "posting"], ids)
+    : { rows: await waitForGroups(tx, ids), held: new Set<GroupId>() };
+  for (const { id, private: isPrivate, posting } of rows) {
+    locked.set(id, { private: isPrivate === 1, moderated: posting === "moderators", members: [] });
+  }
+  for (const piece of pieces(rows.map(({ id }) => id))) {
     const list = padded(piece);
-    const groups = await tx.rows<{ id: number; private: number; posting: string }>(
-      `SELECT id, private, posting FROM allgroup FORCE INDEX (PRIMARY) WHERE id IN (${marks(list.length)}) ORDER BY id FOR UPDATE`,
-      list,
-    );
-    for (const { id, private: isPrivate, posting } of groups) {
-      locked.set(id, { private: isPrivate === 1, moderated: posting === "moderators", members: [] });
-    }
-    const rows = await tx.rows<{ groupid: number; userid: number }>(
+    const members = await tx.rows<{ groupid: number; userid: number }>(
       `SELECT groupid, userid FROM groupuser WHERE groupid IN (${marks(list.length)})`,
       list,
     );
-    for (const { groupid, userid } of rows) locked.get(groupid)?.members.push(userid);
+    for (const { groupid, userid } of members) locked.get(groupid)!.members.push(userid);
   }
-  return locked;
+  return { locked, held };
+}
+
+interface GroupRow {
+  id: GroupId;
+  private: number;
+  posting: string;
+}
+
+async function waitForGroups(tx: Link, ids: GroupId[]): Promise<GroupRow[]> {
+  const rows: GroupRow[] = [];
+  for (const piece of pieces(lockOrder(ids))) {
+    const list = padded(piece);
+    rows.push(
+      ...await tx.rows<GroupRow>(
+        `SELECT id, private, posting FROM allgroup FORCE INDEX (PRIMARY) WHERE id IN (${marks(list.length)}) ORDER BY id FOR UPDATE`,
+        list,
+      ),
+    );
+  }
+  return rows;
 }
 
 /** The statements that tell where these users have sessions. */

@@ -59,7 +59,10 @@ export function messageStore(db: Database, logs: Logs, index: SearchIndex): Pick
 
     log: (userId, after, limit, bytes) => db.read(() => logs.read(userId, after, limit, bytes)),
 
-    confirm: (rows) => db.write(() => rows.forEach((row) => logs.confirm(row)), rows.length),
+    async confirm(rows) {
+      await db.write(() => rows.forEach((row) => logs.confirm(row)), rows.length);
+      return new Set();
+    },
 
     async prune(before, after, limit) {
       const filed = await db.read(() => logs.newest());

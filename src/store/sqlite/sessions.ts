@@ -98,7 +98,7 @@ export function sessionStore(
       return db.write(() => node.joined ? claims.claim(node.joined, claiming) : { result: "fenced" }, 1, passing);
     },
 
-    release(sessions) {
+    async release(sessions) {
       const end = `UPDATE device SET session = NULL, node = NULL, incarnation = NULL, lastseen = max(ifnull(lastseen, 0), ?)
         WHERE userid = ? AND device = ? AND session = ?`;
       const change = () => {
@@ -109,7 +109,8 @@ export function sessionStore(
           setOffline(db, userId, lastseen);
         }
       };
-      return db.write(change, sessions.length, sessions.every(({ confirmed, unmade }) => confirmed === undefined && !unmade));
+      await db.write(change, sessions.length, sessions.every(({ confirmed, unmade }) => confirmed === undefined && !unmade));
+      return [];
     },
 
     sessions(after, limit) {
