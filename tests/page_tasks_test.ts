@@ -55,6 +55,11 @@ class Someone {
     await this.said(text);
   }
 
+  /** Waits until one's newest message, which is drawn before, is stored. */
+  async stored(): Promise<void> {
+    await this.hand.page.locator(".message.mine").last().getByRole("img", { name: /^(Sent|Read)$/ }).waitFor();
+  }
+
   /** Waits for a message. */
   async said(text: string | RegExp): Promise<void> {
     await this.hand.page.getByRole("log", { name: "Messages" }).getByText(text, { exact: typeof text === "string" }).last().waitFor();
@@ -63,7 +68,7 @@ class Someone {
   /** Does something with the newest message. */
   async act(whose: "mine" | "theirs", role: "menuitem" | "menuitemcheckbox", what: string): Promise<void> {
     // Until it is stored it has no menu, and the one before it would be taken for it.
-    if (whose === "mine") await this.hand.page.locator(".message.mine").last().getByRole("img", { name: /^(Sent|Read)$/ }).waitFor();
+    if (whose === "mine") await this.stored();
     const menus = this.hand.page.getByRole("button", { name: whose === "mine" ? /^Your message, .*what to do$/ : /^Message of .*what to do$/ });
     await this.hand.press(menus.last());
     await this.press(role, what);
@@ -84,6 +89,7 @@ const TASKS: Record<string, (p: Someone) => Promise<void>> = {
     await p.answer("Add");
     await p.see("main", "bob1");
     await p.send("hello bob");
+    await p.stored();
     const { conversations } = await p.bob.conversations();
     assertEquals(conversations.find(({ name }) => name === p.name)?.last?.msg, "hello bob");
   },
