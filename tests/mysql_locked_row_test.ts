@@ -174,6 +174,29 @@ mysqlTest("locked row: a sweep, and a node that comes back, leave the one who is
   assertEquals(await a!.rejoin(sessions), []);
 });
 
+mysqlTest("locked row: a message that is not committed for long holds up the index, and no edit of those before it", async (t) => {
+  const store = await t.open();
+  const [ann, bob] = await addUsers(store, "ann", "bob");
+  const [first] = await store.append([{ sender: ann, toid: bob, msg: "first", ts: 1 }]);
+  assert(first.errno === "OK");
+  const admin = await t.admin();
+  await admin.query("START TRANSACTION");
+  await admin.query("INSERT INTO message (sender, toid, ts, msg) VALUES (1000, 1001, 1, 'second')");
+  await store.append([{ sender: bob, toid: bob, msg: "third", ts: 1 }]);
+  // It reads up to what was the newest a second ago.
+  let round = await store.index();
+  const waits = admin.lockWaits(1);
+  let waited = false;
+  void waits.then(() => waited = true);
+  while (!waited) round = await store.index();
+  await waits;
+  assertEquals(round, { behind: 3, more: false });
+  const edited = await store.act({ what: "edit", by: ann, messageid: first.messageid, msg: "edited", at: 2 });
+  assertEquals(edited.errno, "OK");
+  await admin.query("COMMIT");
+  await eventually(async () => (await store.index()).behind === 0, "the index is through");
+});
+
 mysqlTest("locked row: what an author says behind what is held is held, the same mid is one message", async (t) => {
   const store = await t.open();
   const [ann, bob, held] = await addUsers(store, "ann", "bob", "held");

@@ -72,15 +72,15 @@ export class Pool {
     return await this.#once((link) => link.change(sql, params), false);
   }
 
-  /** Throws {@linkcode CommitUnknown} when the COMMIT was sent and not answered. `work` may run several times. */
-  async transaction<T>(work: (tx: Link) => Promise<T>): Promise<T> {
+  /** Throws {@linkcode CommitUnknown} when the COMMIT was sent and not answered. `work` may run several times. `patient` as below. */
+  async transaction<T>(work: (tx: Link) => Promise<T>, patient = true): Promise<T> {
     return await this.ownTransaction(async (link, committing) => {
       await link.command("START TRANSACTION");
       const result = await work(link);
       committing();
       await link.command("COMMIT");
       return result;
-    });
+    }, patient);
   }
 
   /**

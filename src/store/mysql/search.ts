@@ -5,7 +5,8 @@
  * 1. Entries are written behind the commit of a message, from the mark `search_mark.upto`, whose row is locked meanwhile: one node at a time, and whoever dies has
  *    done nothing.
  * 2. Messages are committed in another order than numbered. So those up to a number that was the newest a while ago are read, by a read that waits for whoever
- *    has not committed yet: what is not there then never comes.
+ *    has not committed yet: what is not there then never comes. Where somebody has not for long, the next round asks again: what this one has read is locked
+ *    meanwhile, and could not be edited.
  * 3. Whoever deletes or changes a message locks its row first, looks at the mark then, and changes its entries in the same transaction (`unindex`).
  * 4. `talk` says with whom a user has spoken. With that and the groups that the asker is in, the conversations are known in which anything may be found.
  * 5. Who looks everywhere looks into hundreds of conversations. What is common is soon found among the newest messages, which are read themselves; what is not,
@@ -15,6 +16,7 @@ import { inTurns } from "../../async/loop.ts";
 import { cutting, type Query, VERSION } from "../../search/tokenizer.ts";
 import { collect } from "../collect.ts";
 import type { GroupId, Search, Store, UserId } from "../store.ts";
+import { LockConflict } from "./errors.ts";
 import type { Link } from "./link.ts";
 import { columns, type MessageRow, stored } from "./message_row.ts";
 import type { Pool } from "./pool.ts";
@@ -203,7 +205,7 @@ export function searching(db: Pool): Pick<Store, "search" | "index" | "reindex">
 
     async index() {
       const id = await frontier();
-      return await db.transaction(async (tx) => {
+      const round = db.transaction(async (tx) => {
         const [{ upto, version }] = await tx.rows<{ upto: number; version: number }>("SELECT upto, version FROM search_mark FOR UPDATE");
         // Of a newer natter, which will go on with it.
         if (version > VERSION) return { behind: 0, more: false };
@@ -217,6 +219,11 @@ export function searching(db: Pool): Pick<Store, "search" | "index" | "reindex">
         const done = await step(tx, upto);
         await tx.change("UPDATE search_mark SET upto = ?", [done.upto]);
         return { behind: Math.max(0, id - done.upto), more: done.full };
+      }, false);
+      return await round.catch(async (error) => {
+        if (!(error instanceof LockConflict)) throw error;
+        const [{ upto }] = await db.read<{ upto: number }>("SELECT upto FROM search_mark");
+        return { behind: Math.max(0, id - upto), more: false };
       });
     },
 
