@@ -36,9 +36,9 @@ export function ahead(command: string[]): string[] {
   return mayLead ? ["chrt", "-r", "1", ...command] : command;
 }
 
-/** The same for this process, but not for those that it starts. */
-export async function goAhead(): Promise<void> {
-  if (mayLead) await new Deno.Command("chrt", { args: ["--all-tasks", "--reset-on-fork", "-r", "-p", "1", String(Deno.pid)] }).output();
+/** The same for a process that runs, by default this one, but not for those that it starts. */
+export async function goAhead(pid = Deno.pid): Promise<void> {
+  if (mayLead) await new Deno.Command("chrt", { args: ["--all-tasks", "--reset-on-fork", "-r", "-p", "1", String(pid)] }).output();
 }
 
 /** Compiles `bench/NAME.c`. @returns the program; undefined: there is no compiler */

@@ -5,6 +5,8 @@ import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers";
 import { inTurn, waitedFor } from "../src/async/disk.ts";
 import { DiskFull, Folder } from "../src/files/folder.ts";
+import { gathered } from "../src/net/body.ts";
+import type { HttpRequest } from "../src/net/exchange.ts";
 import { clockStopped } from "./support/clock.ts";
 import { eventually } from "./support/server.ts";
 
@@ -37,14 +39,13 @@ async function withDisk(disk: (usual: Write) => Write, work: (folder: Folder) =>
   }
 }
 
-/** Bytes in pieces of these sizes; each is gone when the next one is asked for. */
-async function* inPieces(bytes: Uint8Array, sizes: Iterable<number>): AsyncGenerator<Uint8Array> {
-  let at = 0;
-  for (const size of sizes) {
-    const piece = bytes.slice(at, at += size);
-    yield piece;
-    piece.fill(0);
-  }
+/** Bytes in pieces of these sizes. */
+function inPieces(bytes: Uint8Array, sizes: Iterable<number>): HttpRequest["body"] {
+  const pieces = async function* () {
+    let at = 0;
+    for (const size of sizes) yield bytes.slice(at, at += size);
+  };
+  return (buffer) => gathered(pieces(), buffer);
 }
 
 Deno.test("files: bytes that come in pieces of any size stand there as they came, though the disk takes half of them at a time", async () => {
@@ -73,7 +74,7 @@ Deno.test("files: no more than some pieces wait for a disk that stands still; wh
     const coming = (async function* () {
       for (; came < 100; came++) yield new Uint8Array(65_536);
     })();
-    const received = folder.receive(coming);
+    const received = folder.receive((buffer) => gathered(coming, buffer));
     await eventually(() => {
       const still = came === before;
       before = came;

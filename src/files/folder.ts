@@ -10,10 +10,10 @@ import { inTurn, othersUse } from "../async/disk.ts";
 import { laterTurn, spent } from "../async/loop.ts";
 import { nodeCrypto } from "../node_crypto.ts";
 import { ConfigError } from "../config/config.ts";
-import { BrokenOff } from "../net/exchange.ts";
+import { BrokenOff, type Bytes, type HttpRequest } from "../net/exchange.ts";
 
-/** Bytes that are written at once; that are read at once. */
-const WRITE_SIZE = 262_144, READ_SIZE = 65_536;
+/** Bytes that are written, or read, at once: each time another thread does it, and both wait for one another. */
+const PIECE_SIZE = 262_144;
 /** Pieces of a file that may wait to be written: on a busy machine the thread that writes has to wait for its turn, too. */
 const MOST_UNWRITTEN = 4;
 /** Bytes that a sync is begun for, while others use the disk and while nobody does, and that may wait for one: what the database writes waits behind them. */
@@ -68,15 +68,15 @@ export class Folder {
   }
 
   /**
-   * Takes bytes in, a piece at a time. Throws {@linkcode DiskFull}, or what `body` throws; then nothing is left.
+   * Takes bytes in, a buffer at a time. Throws {@linkcode DiskFull}, or what `body` throws; then nothing is left.
    */
-  async receive(body: AsyncIterable<Uint8Array>): Promise<Received> {
+  async receive(body: HttpRequest["body"]): Promise<Received> {
     const word = nodeCrypto().randomBytes(8).toString("hex");
     const path = `${this.#incoming}/${word}`;
     const hash = nodeCrypto().createHash("sha256");
     try {
       await using file = await Outgoing.create(path);
-      for await (const piece of gathered(body, () => file.buffer())) {
+      for await (const piece of body(() => file.buffer())) {
         if (spent()) await laterTurn();
         hash.update(piece);
         file.write(piece);
@@ -119,7 +119,7 @@ export class Folder {
     using file = await Deno.open(this.pathOf(place)).catch(unlessNotFound(undefined));
     if (!file) throw new BrokenOff("the file was removed meanwhile");
     if (from > 0) await file.seek(from, Deno.SeekMode.Start);
-    const piece = new Uint8Array(Math.min(READ_SIZE, length));
+    const piece = new Uint8Array(Math.min(PIECE_SIZE, length));
     for (let left = length; left > 0;) {
       const read = await file.read(piece.subarray(0, left));
       if (read === null) throw new Error(`${place} is shorter than its row says`);
@@ -153,7 +153,7 @@ class Outgoing implements AsyncDisposable {
   readonly #syncing: Deno.FsFile;
   #written = Promise.resolve();
   /** Each resolves with a buffer when what was in it is written: the oldest first. */
-  readonly #buffers: Promise<Uint8Array<ArrayBuffer>>[] = [];
+  readonly #buffers: Promise<Bytes>[] = [];
   #unwritten = 0;
   #synced: Promise<void> | undefined;
   /** Bytes that no sync has begun for. */
@@ -175,13 +175,13 @@ class Outgoing implements AsyncDisposable {
   }
 
   /** One for the next piece, as soon as there may be one; what comes slowly has but two. Rejects with what the disk said of a piece before. */
-  async buffer(): Promise<Uint8Array<ArrayBuffer>> {
+  async buffer(): Promise<Bytes> {
     const free = this.#buffers.length > this.#unwritten;
-    return free || this.#unwritten === MOST_UNWRITTEN ? await this.#buffers.shift()! : new Uint8Array(WRITE_SIZE);
+    return free || this.#unwritten === MOST_UNWRITTEN ? await this.#buffers.shift()! : new Uint8Array(PIECE_SIZE);
   }
 
   /** Writes what stands in a buffer of {@linkcode buffer}. */
-  write(piece: Uint8Array<ArrayBuffer>): void {
+  write(piece: Bytes): void {
     this.#unwritten++;
     this.#written = this.#written.then(() => this.#write(piece)).finally(() => this.#unwritten--);
     const buffer = this.#written.then(() => piece);
@@ -227,24 +227,4 @@ function unlessNotFound<T>(value: T): (error: unknown) => T {
 async function syncFolder(path: string): Promise<void> {
   using folder = await Deno.open(path);
   await folder.sync();
-}
-
-/** The same bytes in larger pieces: each stands in the buffer that was asked for last. */
-async function* gathered(body: AsyncIterable<Uint8Array>, next: () => Promise<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  let buffer = await next();
-  let filled = 0;
-  for await (const piece of body) {
-    for (let at = 0; at < piece.length;) {
-      const part = piece.subarray(at, at + buffer.length - filled);
-      buffer.set(part, filled);
-      filled += part.length;
-      at += part.length;
-      if (filled === buffer.length) {
-        yield buffer;
-        buffer = await next();
-        filled = 0;
-      }
-    }
-  }
-  yield buffer.subarray(0, filled);
 }

@@ -4,6 +4,7 @@
  * What an upload may still bring counts as taken already, both of the disk and of its user's number of uploads; so many that begin at once do not get past a limit.
  */
 import { nodeCrypto } from "../node_crypto.ts";
+import type { HttpRequest } from "../net/exchange.ts";
 import { log } from "../ops/log.ts";
 import type { TrustedTime } from "../ops/trusted_time.ts";
 import { type FileInfo, type FileStore, sizeKept } from "../store/files.ts";
@@ -55,7 +56,7 @@ export class Uploads {
    * Takes a file of `size` bytes. `body` is called if it may come; throws what the bytes' source throws, {@linkcode StoreUnavailable} or what the disk says.
    * Then nothing is left, or it goes by itself.
    */
-  async take(owner: UserId, name: string, size: number, body: () => AsyncIterable<Uint8Array>): Promise<FileInfo | Refused> {
+  async take(owner: UserId, name: string, size: number, body: HttpRequest["body"]): Promise<FileInfo | Refused> {
     const under = this.#under.get(owner) ?? 0;
     if (under >= UPLOADS_AT_ONCE) return "MANY";
     this.#under.set(owner, under + 1);
@@ -64,7 +65,7 @@ export class Uploads {
       const { store, folder } = this.#parts;
       if (await store.kept(owner) + sizeKept(size) > await this.#room(owner)) return "QUOTA";
       if (await folder.free() - this.#coming < KEPT_FREE) return "DISK";
-      return await this.#keep(owner, cleanName(name), size, await folder.receive(body()));
+      return await this.#keep(owner, cleanName(name), size, await folder.receive(body));
     } catch (error) {
       if (!(error instanceof DiskFull)) throw error;
       log.error("a file was refused: the disk is full", { error });

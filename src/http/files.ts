@@ -63,7 +63,7 @@ async function upload({ store, uploads, limits, time, maxFile }: FilesParts, req
   if (length === undefined) return text(411, "the length of the file must be told: Content-Length");
   if (length > maxFile) return text(413, `a file may have ${maxFile} bytes`);
   const { id } = owner.account;
-  return tooMany(limits, id, length) ?? taken(await uploads.take(id, query.get("name") ?? "", length, () => request.body()));
+  return tooMany(limits, id, length) ?? taken(await uploads.take(id, query.get("name") ?? "", length, (buffer) => request.body(buffer)));
 }
 
 async function copy({ store, uploads, limits, time }: FilesParts, request: HttpRequest): Promise<Answer> {

@@ -40,7 +40,7 @@ async function post({ store, sending, limits, maxLine }: HooksParts, request: Ht
   const { length, headers } = request;
   if (length === undefined) return text(411, "the length of the message must be told: Content-Length");
   if (length > MAX_BODY) return text(413, `a message may have ${MAX_BODY} bytes`);
-  const said = textOf(await bytesOf(request.body(), length), headers["content-type"] ?? "");
+  const said = textOf(await bytesOf(request, length), headers["content-type"] ?? "");
   if (!said) return text(400, 'wanted: {"text": "…"} as application/json, or plain text, in UTF-8');
   if (new TextEncoder().encode(JSON.stringify(said)).length > maxLine) return text(413, `a message may have ${maxLine} bytes`);
   // It goes the way of GROUP_CHAT's `mid`.
@@ -72,14 +72,11 @@ function textOf(bytes: Uint8Array, type: string): string | undefined {
   }
 }
 
-async function bytesOf(body: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array> {
+async function bytesOf(request: HttpRequest, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   let end = 0;
-  for await (const piece of body) {
-    bytes.set(piece, end);
-    end += piece.length;
-  }
-  return bytes.subarray(0, end);
+  for await (const piece of request.body(() => Promise.resolve(bytes.subarray(end)))) end += piece.length;
+  return bytes;
 }
 
 function refused({ errno, message, extra }: Refusal): Answer | undefined {

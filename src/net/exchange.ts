@@ -19,10 +19,16 @@ export interface HttpRequest {
   readonly length: number | undefined;
   /**
    * Its body, which has a length: the client is told to send it, and has time for it in proportion. To be called once, and read to its end; the connection of one
-   * that is not ends with the answer. A piece is good until the next one is asked for. Throws {@linkcode Overloaded}.
+   * that is not ends with the answer, and so does that of a long one. Throws {@linkcode Overloaded}.
+   *
+   * @param buffer where the next bytes are to stand
+   * @returns the buffers, as they are full, and what stands in the last one
    */
-  body(): AsyncIterable<Uint8Array>;
+  body(buffer: () => Promise<Bytes>): AsyncIterable<Bytes>;
 }
+
+/** Bytes that may be handed to whoever fills, writes or frees them. */
+export type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What is answered. */
 export interface Answer {

@@ -9,8 +9,9 @@ import { isLoopback, usualIp } from "../ip.ts";
 import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import { Acceptor } from "./accept.ts";
+import { bodyOf, giveBack } from "./body.ts";
 import type { Certificate } from "./certificate.ts";
-import { type Answer, BrokenOff, type HttpRequest, Overloaded, type Streamed, text } from "./exchange.ts";
+import { type Answer, BrokenOff, type Bytes, type HttpRequest, Overloaded, type Streamed, text } from "./exchange.ts";
 import { listen } from "./listen.ts";
 import { type Accepted, acceptForTls, NodeStream } from "./node_stream.ts";
 import { Handshakes } from "./tls.ts";
@@ -144,10 +145,11 @@ export class Http {
     const { method = "", url = "/", headers } = request;
     const [path = "", query] = url.split("?", 2);
     const { address, local } = this.#whose(request);
-    const body = () => {
-      if (!this.#visitors.carries(request.socket, lengthOf(request)!)) throw new Overloaded();
+    const body = (buffer: () => Promise<Bytes>) => {
+      const length = lengthOf(request)!;
+      if (!this.#visitors.carries(request.socket, length)) throw new Overloaded();
       if (headers.expect !== undefined) response.writeContinue();
-      return bodyOf(request);
+      return bodyOf(request, length, buffer);
     };
     const retry = this.#limits.httpRequest(address);
     if (retry > 0) return text(429, "too many requests", { "retry-after": String(Math.ceil(retry / 1000)), connection: "close" });
@@ -270,41 +272,6 @@ function forwardedIp(item: string): string | undefined {
 /** How long a request's body is (bytes); undefined: it does not say. */
 function lengthOf({ headers }: IncomingMessage): number | undefined {
   return headers["transfer-encoding"] === undefined ? Number(headers["content-length"] ?? 0) : undefined;
-}
-
-/**
- * A request's body. A FIN before its end breaks it off, from now on: node:http, which lets clients half-close, would wait for the rest.
- *
- * The memory of each piece is given back when it is done with, and so is that of what was read of the connection, once it is seen that node:http copies it:
- * V8 looks for buffers that nobody holds only when there are 64 MB of them.
- */
-function bodyOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
-  const { socket } = request as { socket: Duplex };
-  const chunks = new WeakSet<ArrayBufferLike>();
-  let copied = false;
-  const parsed = (chunk: Uint8Array) => copied ? giveBack(chunk) : chunks.add(chunk.buffer);
-  const ended = () => request.complete || request.destroy(new Error("the client ended it"));
-  const own = socket instanceof NodeStream ? socket : undefined;
-  if (own) own.bulk = true;
-  // A stream of ours gives each chunk a buffer of its own.
-  own?.on("data", parsed);
-  socket.on("end", ended);
-  request.on("close", () => {
-    socket.off("data", parsed).off("end", ended);
-    if (own) own.bulk = false;
-  });
-  if (socket.readableEnded) ended();
-  return (async function* () {
-    for await (const piece of request.iterator({ destroyOnReturn: false })) {
-      yield piece;
-      copied ||= !chunks.has(piece.buffer);
-      giveBack(piece);
-    }
-  })();
-}
-
-function giveBack({ buffer, byteLength }: Uint8Array): void {
-  if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 function isStreamed(body: Answer["body"]): body is Streamed {

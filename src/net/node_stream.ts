@@ -12,16 +12,21 @@ import { LARGE_READ, SMALL_READ } from "./buffer_pool.ts";
 import { listen, listenError } from "./listen.ts";
 import { findProxyHeader, PROXY_HEADER_MS } from "./proxy_header.ts";
 
-/** What a buffer grows to that is filled again and again (bytes): by a file, that is, and by anything else, which may be cut into many small things in one turn. */
-const BULK_READ = 262_144, MOST_READ = 65_536;
+/** What a buffer grows to that is filled again and again (bytes): what is in it may be cut into many small things in one turn. */
+const MOST_READ = 65_536;
 
 /** A connection as Node's libraries want it. */
 export class NodeStream extends Duplex {
   readonly #conn: Deno.TcpConn;
   #buffer = new Uint8Array(SMALL_READ);
   #open = true;
-  /** What comes is a file's. */
-  bulk = false;
+  /** A read that is on its way; it never rejects. */
+  #reading: Promise<void> | undefined;
+  /** Nothing more will come. */
+  #over = false;
+  /** Somebody reads it alone; whoever else would have read is to do so then. */
+  #taken = false;
+  #wanted = false;
 
   /** Takes the connection over, and closes it at its own end. */
   constructor(conn: Deno.TcpConn, readonly remoteAddress: string) {
@@ -59,11 +64,42 @@ export class NodeStream extends Duplex {
 
   #read(): void {
     if (!this.#open) return;
-    this.#conn.read(this.#buffer).then((n) => {
+    if (this.#taken) {
+      this.#wanted = true;
+      return;
+    }
+    this.#reading = this.#conn.read(this.#buffer).then((n) => {
       const begun = performance.now();
-      this.push(n === null ? null : this.#take(n));
+      this.#over = n === null;
+      this.push(n === null ? null : this.#copy(n));
       worked(performance.now() - begun);
-    }, (error) => this.destroy(error));
+    }, (error) => void this.destroy(error));
+  }
+
+  /** Nobody is told any more of what comes: it is there for {@linkcode readInto} alone, until {@linkcode letGo}. */
+  takeOver(): void {
+    this.removeAllListeners("data");
+    this.pause();
+    this.#taken = true;
+  }
+
+  /** Puts what comes next into a buffer. @returns how many bytes, at least one. Throws if nothing comes any more */
+  async readInto(into: Uint8Array): Promise<number> {
+    await this.#reading;
+    // What came before it was taken.
+    const before: Buffer | null = this.readableLength > 0 ? this.read(Math.min(this.readableLength, into.length)) : null;
+    if (before) into.set(before);
+    const n = before?.length ?? (this.#over ? null : await this.#conn.read(into));
+    if (n !== null) return n;
+    this.#over = true;
+    throw new Error("the client ended it");
+  }
+
+  /** What comes from now on is for others. */
+  letGo(): void {
+    this.#taken = false;
+    if (this.#wanted) this.#read();
+    this.#wanted = false;
   }
 
   /** Done when the kernel has taken it all. */
@@ -83,11 +119,11 @@ export class NodeStream extends Duplex {
     done(error);
   }
 
-  #take(n: number): Buffer {
+  #copy(n: number): Buffer {
     const read = Buffer.from(this.#buffer.buffer.slice(0, n));
-    const size = this.#buffer.length, most = this.bulk ? BULK_READ : MOST_READ;
-    if (n === size && size < most) this.#buffer = new Uint8Array(size === SMALL_READ ? LARGE_READ : most);
-    else if (n < SMALL_READ && size > SMALL_READ || size > most) this.#buffer = new Uint8Array(SMALL_READ);
+    const size = this.#buffer.length;
+    if (n === size && size < MOST_READ) this.#buffer = new Uint8Array(size === SMALL_READ ? LARGE_READ : MOST_READ);
+    else if (n < SMALL_READ && size > SMALL_READ) this.#buffer = new Uint8Array(SMALL_READ);
     return read;
   }
 

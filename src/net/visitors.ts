@@ -29,7 +29,8 @@ export interface VisitorLimits {
 /** How long a request may take to be answered, and the answer to be read (ms): so long, and longer for a body, by the slowest line that it is carried on (bytes a second). */
 const REQUEST_MS = 60_000, SLOWEST = 16_384;
 /** A body of more bytes is a long one. Of all who may be there, this part may be busy with such. */
-const LONG_BODY = 1024 * 1024, LONG_PART = 1 / 2;
+export const LONG_BODY = 1024 * 1024;
+const LONG_PART = 1 / 2;
 /** How long a proxy's connection may wait for its next request (ms): longer than proxies keep one, so that none is closed just when they use it. */
 const KEPT_MS = 75_000;
 /** How long answers that are under way may take when all is closed (ms). */
