@@ -12,10 +12,10 @@ import { nodeCrypto } from "../node_crypto.ts";
 import { ConfigError } from "../config/config.ts";
 import { BrokenOff, type Bytes, type HttpRequest } from "../net/exchange.ts";
 
-/** Bytes that are written, or read, at once: each time another thread does it, and both wait for one another. */
-const PIECE_SIZE = 262_144;
+/** Bytes that are written at once; that are read at once. Each time another thread does it, and both wait for one another. */
+const WRITE_SIZE = 524_288, READ_SIZE = 262_144;
 /** Pieces of a file that may wait to be written: on a busy machine the thread that writes has to wait for its turn, too. */
-const MOST_UNWRITTEN = 4;
+const MOST_UNWRITTEN = 3;
 /** Bytes that a sync is begun for, while others use the disk and while nobody does, and that may wait for one: what the database writes waits behind them. */
 const SMALL_SYNC = 524_288, SYNC = 1_048_576, MOST_UNSYNCED = 8 * SYNC;
 
@@ -119,7 +119,7 @@ export class Folder {
     using file = await Deno.open(this.pathOf(place)).catch(unlessNotFound(undefined));
     if (!file) throw new BrokenOff("the file was removed meanwhile");
     if (from > 0) await file.seek(from, Deno.SeekMode.Start);
-    const piece = new Uint8Array(Math.min(PIECE_SIZE, length));
+    const piece = new Uint8Array(Math.min(READ_SIZE, length));
     for (let left = length; left > 0;) {
       const read = await file.read(piece.subarray(0, left));
       if (read === null) throw new Error(`${place} is shorter than its row says`);
@@ -177,7 +177,7 @@ class Outgoing implements AsyncDisposable {
   /** One for the next piece, as soon as there may be one; what comes slowly has but two. Rejects with what the disk said of a piece before. */
   async buffer(): Promise<Bytes> {
     const free = this.#buffers.length > this.#unwritten;
-    return free || this.#unwritten === MOST_UNWRITTEN ? await this.#buffers.shift()! : new Uint8Array(PIECE_SIZE);
+    return free || this.#unwritten === MOST_UNWRITTEN ? await this.#buffers.shift()! : new Uint8Array(WRITE_SIZE);
   }
 
   /** Writes what stands in a buffer of {@linkcode buffer}. */
