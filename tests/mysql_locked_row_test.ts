@@ -92,6 +92,32 @@ mysqlTest("locked row: where the held one is in a group, that group waits; its m
   assertEquals((await t.database.query(`SELECT COUNT(*) AS n FROM message WHERE groupid = ${groupid} AND kind = 0`))[0], { n: 2 });
 });
 
+mysqlTest("locked row: what is said into a group that is held stays behind what its author said before", async (t) => {
+  await using server = await startServer(t.database, { limits: "off" });
+  const [bob, cid, held, ...authors] = await makeUsers(t.database, 9);
+  const store = await t.open();
+  const groupid = await group(t.database, store, ...[bob, cid, held, ...authors].map((user) => user!.id));
+  await using onBob = await server.client(bob!);
+  await using onCid = await server.client(cid!);
+  const clients = await Promise.all(authors.map((user) => server.client(user)));
+  const admin = await hold(t, held!.id);
+  onCid.send({ msgid: 10, ref: "group", groupid, msg: "x" });
+  for (const client of clients) {
+    // The group is known to be held by now, the receiver is not known to be.
+    await say(onBob, { toid: bob!.id }, "x");
+    client.send({ msgid: 6, ref: "first", toid: held!.id, msg: "first" });
+    client.send({ msgid: 10, ref: "second", groupid, msg: "second" });
+  }
+  await say(onBob, { toid: bob!.id }, "x");
+  await admin.query("COMMIT");
+  for (const client of clients) {
+    const answers = [await client.next((m) => m.msgid === 11, SOON), await client.next((m) => m.msgid === 11, SOON)];
+    assertEquals(answers.map(({ ref, errno }) => [ref, errno]), [["first", 0], ["second", 0]]);
+    assert(answers[0]!.messageid! < answers[1]!.messageid!);
+    await client.close();
+  }
+});
+
 mysqlTest("locked row: a group's row holds up that group alone", async (t) => {
   await using server = await startServer(t.database, { limits: "off" });
   const [ann, bob, cid] = await makeUsers(t.database, 3);

@@ -44,6 +44,8 @@ export type Outcome = Appended | Error;
 export type Author = Pick<Session, "userId" | "name">;
 
 interface Entry {
+  /** 1, 2, 3 … in the order they came. */
+  order: number;
   author: Author;
   /** Undefined: refused already, and only waiting for its turn to be answered. */
   append: Append | undefined;
@@ -70,7 +72,9 @@ export class Appender {
   readonly #notifier: Notifier | undefined;
   readonly #terms: Pick<Terms, "url">;
   #waiting: Entry[] = [];
-  /** What is put off, in the order it came; its authors; and the groups that are held. */
+  /** How many have ever come. */
+  #entered = 0;
+  /** What is put off; its authors; and the groups that are held. */
   #putOff: Entry[] = [];
   readonly #authorsPutOff = new Set<UserId>();
   readonly #groupsPutOff = new Set<GroupId>();
@@ -112,13 +116,13 @@ export class Appender {
       return this.refuse(author, new Refusal(Errno.UNAVAILABLE, "too many messages wait to be stored", { retry: 1000 }), answer);
     }
     this.#size += append.msg.length;
-    return this.#enter({ author, append, outcome: undefined, answer });
+    return this.#enter({ order: ++this.#entered, author, append, outcome: undefined, answer });
   }
 
   /** Answers a request that will not be stored, in its turn. Returns as {@linkcode append} does. */
   refuse(author: Author, error: Error, answer: (outcome: Outcome) => void): void | Promise<void> {
     if (!this.#loads.has(author)) answer(error);
-    else return this.#enter({ author, append: undefined, outcome: error, answer });
+    else return this.#enter({ order: ++this.#entered, author, append: undefined, outcome: error, answer });
   }
 
   /** To how many the group's last message went; undefined: there was none lately. */
@@ -155,7 +159,10 @@ export class Appender {
   async #run(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length + this.#putOff.length > 0) {
-      if (this.#putOff.length > 0) await this.#again();
+      if (this.#putOff.length > 0 && !this.#sort()) {
+        await this.#comes();
+        continue;
+      }
       const entries = this.#take();
       const appends = entries.filter((e) => e.append !== undefined);
       await this.#commit(appends);
@@ -167,29 +174,37 @@ export class Appender {
     this.#running = undefined;
   }
 
-  /** When it is time, what was put off waits again, before all else. Until then it grows by what is behind it; resolves when there is something else. */
-  async #again(): Promise<void> {
-    for (;;) {
-      const now = performance.now();
-      const waiting = this.#waiting;
-      if (now >= this.#againAt) {
-        this.#waiting = this.#putOff.concat(waiting);
-        this.#putOff = [];
-        this.#authorsPutOff.clear();
-        return this.#groupsPutOff.clear();
-      }
-      this.#waiting = [];
-      for (const entry of waiting) {
-        const { author: { userId }, append } = entry;
-        const isBehind = this.#authorsPutOff.has(userId) || (append?.groupid !== undefined && this.#groupsPutOff.has(append.groupid));
-        if (isBehind) this.#putEntryOff(entry, now);
-        else this.#waiting.push(entry);
-      }
-      if (this.#waiting.length > 0) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#came = resolve;
-      await within(promise, this.#againAt - now);
+  /**
+   * When it is time, what was put off waits again, where it stood. Until then it grows by what is behind it. Nothing may come between this and taking a batch.
+   *
+   * @returns whether there is something else
+   */
+  #sort(): boolean {
+    const now = performance.now();
+    if (now >= this.#againAt) {
+      // What is behind a group's message may have been put off before what its author had said before it was found held.
+      this.#waiting = this.#putOff.concat(this.#waiting).sort((a, b) => a.order - b.order);
+      this.#putOff = [];
+      this.#authorsPutOff.clear();
+      this.#groupsPutOff.clear();
+      return true;
     }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const entry of waiting) {
+      const { author: { userId }, append } = entry;
+      const isBehind = this.#authorsPutOff.has(userId) || (append?.groupid !== undefined && this.#groupsPutOff.has(append.groupid));
+      if (isBehind) this.#putEntryOff(entry, now);
+      else this.#waiting.push(entry);
+    }
+    return this.#waiting.length > 0;
+  }
+
+  /** Resolves when something has come, or it is time for what was put off. */
+  async #comes(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#came = resolve;
+    await within(promise, this.#againAt - performance.now());
   }
 
   /** Behind the commit of its batch. @returns whether it is to be tried again; else it has an outcome */
