@@ -99,7 +99,7 @@ async function comeBack(beginning: string): Promise<never> {
 async function post(path: string, headers: Record<string, string>, body: string | Uint8Array<ArrayBuffer>): Promise<never> {
   for (;;) {
     try {
-      const response = await fetch(`http://127.0.0.1:${http}${path}`, { method: "POST", headers, body });
+      const response = await fetch(`http://127.0.0.1:${http}${path}`, { method: "POST", headers: { ...headers, "x-forwarded-for": address }, body });
       await response.arrayBuffer();
     } catch {
       // Cut.

@@ -343,8 +343,11 @@ Deno.test("http: more requests from an address than may be are refused with 429;
   using _clock = clockStopped();
   for (const _ of upTo(2000)) {
     // Two addresses of one IPv6 network.
+    const asked = Date.now();
     const answer = await ask(`2001:db8:0:1::${_ % 2}`);
     if (answer.status === 200) continue;
+    // Whoever asks again at once has to wait.
+    assert(Date.now() - asked >= 990, `${Date.now() - asked} ms`);
     assertEquals([answer.status, answer.headers["retry-after"], answer.headers.connection], [429, "1", "close"]);
     refused++;
     break;

@@ -40,6 +40,9 @@ async function post({ store, sending, limits, maxLine }: HooksParts, request: Ht
   const { length, headers } = request;
   if (length === undefined) return text(411, "the length of the message must be told: Content-Length");
   if (length > MAX_BODY) return text(413, `a message may have ${MAX_BODY} bytes`);
+  // Who owes is refused before the body is looked at.
+  const owed = limits.request(hook.bot, 0);
+  if (owed > 0) return tooMany(owed);
   const said = textOf(await bytesOf(request, length), headers["content-type"] ?? "");
   if (!said) return text(400, 'wanted: {"text": "…"} as application/json, or plain text, in UTF-8');
   if (new TextEncoder().encode(JSON.stringify(said)).length > maxLine) return text(413, `a message may have ${maxLine} bytes`);

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { within } from "../async/within.ts";
 import type { Address } from "../config/config.ts";
 import { isLoopback, usualIp } from "../ip.ts";
 import type { Limits } from "../ops/limits.ts";
@@ -31,6 +32,8 @@ export interface Served {
 const MAX_HEAD = 16_384;
 /** Bytes of a body that nobody wants, each so many of which cost as much as a request. */
 const UNWANTED = 1024 * 1024;
+/** So long after its request comes the answer to one too many (ms): whoever is refused, and asks again at once, is slowed. */
+const REFUSED_AFTER = 1000;
 /** Shown by what comes through a proxy. */
 const FORWARDED = ["x-forwarded-for", "forwarded", "via"];
 
@@ -174,6 +177,7 @@ export class Http {
   }
 
   async #send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
+    if (answer.status === 429) await within(new Promise<void>((resolve) => void response.once("close", resolve)), REFUSED_AFTER);
     const streamed = isStreamed(answer.body) && request.method !== "HEAD";
     if (streamed && !this.#visitors.carries(request.socket, answer.body.length)) answer = overloaded();
     const { status, type, body, headers } = answer;
