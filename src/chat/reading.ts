@@ -69,7 +69,7 @@ export class Reading {
     const { before, beforegroup, limit } = request;
     const after = before !== undefined ? { messageid: before } : beforegroup !== undefined ? { groupid: beforegroup } : undefined;
     const { talks, next, count } = await this.parts.store.talks(userId, limit, after);
-    this.parts.limits.charge(userId, listCost(count));
+    this.parts.limits.charge(userId, listCost(count, talks.reduce((sum, { unread }) => sum + unread, 0)));
     const now = Date.now();
     const conversations: object[] = [];
     let room = ANSWER_BYTES - TALKS_ENVELOPE;

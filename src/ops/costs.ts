@@ -20,8 +20,8 @@ const UPLOADED = 1_048_576;
 /** Words that are taken out of the index cost a unit more for so many: they are taken out of the file, 0.1 ms each. */
 const UNINDEXED = 25;
 
-/** A list of conversations costs a unit more for so many that there are: the newest text of each is looked up. */
-const LISTED = 200;
+/** A list of conversations costs a unit more for so many that there are, the newest text of each is looked up; and for so many unread texts, each is looked at. */
+const LISTED = 200, UNREAD = 200;
 
 /** A search: an index is read, and texts are looked through. */
 export const SEARCH_COST = 5;
@@ -41,14 +41,14 @@ export function fanOutCost(receivers: number, length: number): number {
   return receivers <= 1 ? 0 : receivers / RECEIVERS + receivers * length / SENT;
 }
 
-/** A list of up to so many conversations: what is unread is counted in each, and whom they are with is looked up. */
+/** A list of up to so many conversations: whom each is with is looked up, and what was said last. */
 export function conversationsCost(limit: number): number {
   return 5 + limit / 10;
 }
 
-/** What it costs to find the newest of so many conversations, beside the request. */
-export function listCost(count: number): number {
-  return Math.floor(count / LISTED);
+/** What it costs to find the newest of so many conversations, and to count what is unread in those that are told, beside the request. */
+export function listCost(count: number, unread: number): number {
+  return Math.floor(count / LISTED + unread / UNREAD);
 }
 
 /** What it costs to take so many words out of the index. */
