@@ -357,4 +357,26 @@ waitingMysqlTests("what waits for deadlines", {
     assertErrno(await onAnn.request({ msgid: 6, mid: "a1", toid: held!.id, msg: "1" }, SOON), 0);
     assertEquals(await t.database.query(`SELECT COUNT(*) AS n FROM message WHERE sender = ${ann!.id}`), [{ n: 2 }]);
   },
+
+  "rows that are held for moments, again and again, keep nobody wary": async (t) => {
+    const store = await t.open();
+    const [ann, busy] = await addUsers(store, "ann", "busy");
+    const append = () => store.append([{ sender: ann, toid: busy, msg: "x", ts: 1 }]);
+    const admin = await hold(t, busy!);
+    assertEquals((await append())[0]!.errno, "HELD");
+    await admin.query("COMMIT");
+    const watching = await t.admin();
+    let waited = false;
+    const waits = watching.lockWaits(1).then(() => waited = true);
+    while (!waited) {
+      assertEquals((await append())[0]!.errno, "OK");
+      await admin.query("START TRANSACTION");
+      await admin.query(`SELECT id FROM user WHERE id = ${busy} FOR UPDATE`);
+      const appending = append();
+      await Promise.race([appending, waits]);
+      await admin.query("COMMIT");
+      await appending;
+    }
+    await waits;
+  },
 });

@@ -2,7 +2,8 @@
  * Rows that others hold for long: a node that stands still in mid-transaction, an operator. Who has nothing to do with them must not wait for them.
  *
  * 1. Who locks several rows waits for each in their order, with those before it in hand (`pool.ts`, rule 5): most often for milliseconds, never for longer than a
- *    lock wait (`link.ts`). When one ran out all is let go, and this process is wary until nothing was found held for {@linkcode WARY_MS}.
+ *    lock wait (`link.ts`). When one ran out all is let go, and this process is wary until nothing was found held for long for
+ *    {@linkcode WARY_MS}.
  * 2. Who is wary waits for no row of a user, group or message with others in hand: what is free is locked (SKIP LOCKED), what is not is looked at again for
  *    {@linkcode LOOKS_MS}: others lock rows, too, and most of them for a moment. What was held then is looked at once, as long as it stays so.
  * 3. What can be done in part is: append, release, confirm, sweep, claiming anew leave to later what needs a held row. All else lets go of everything, and begins again
@@ -13,6 +14,8 @@ import { lockOrder, numbers, pieces } from "./sql.ts";
 
 /** Longer than it takes to begin again. */
 const WARY_MS = 5000;
+/** What is found held for so long is held for long: as long as a lock wait. Rows of busy users are found locked again and again, by others that take a moment. */
+const LONG_MS = 1000;
 /** Between the looks at what is not free. */
 const LOOKS_MS = [5, 10, 20, 40, 80];
 
@@ -27,8 +30,8 @@ export function lockingRows(table: Table, columns: readonly string[], ids: reado
 /** What this process knows of rows that others hold. */
 export class HeldRows {
   #waryUntil = -Infinity;
-  /** Those that were held when they were looked at last: table and id. */
-  readonly #held = new Set<string>();
+  /** Those that were held when they were looked at last, table and id; since when they were found so (performance.now). */
+  readonly #held = new Map<string, number>();
 
   /** `pause` resolves after so long (ms), or when all is closed. */
   constructor(private readonly pause: (ms: number) => Promise<void>) {}
@@ -74,8 +77,12 @@ export class HeldRows {
       missing = await look(missing);
     }
     for (const id of missing) held.add(id);
-    for (const id of held) this.#held.add(`${table} ${id}`);
-    if (held.size > 0) this.met();
+    const now = performance.now();
+    for (const id of held) {
+      const key = `${table} ${id}`, since = this.#held.get(key) ?? now;
+      this.#held.set(key, since);
+      if (now - since >= LONG_MS) this.met();
+    }
     return { rows, held };
   }
 }
