@@ -249,6 +249,29 @@ mysqlTest("locked row: what an author says behind what is held is held, the same
   assertEquals(log.map(({ seq, msg }) => [seq, msg]), [..."272724"].map((msg, i) => [i + 1, msg]));
 });
 
+mysqlTest("locked row: a file's row holds up what sends it, and what its author says behind that", async (t) => {
+  const store = await t.open();
+  const [ann, bob] = await addUsers(store, "ann", "bob");
+  const told = { name: "a", type: "text/plain", size: 1, width: null, height: null };
+  const file = { ...told, owner: ann!, hash: "a", place: "a", urlkey: "a", created: 1 };
+  const added = await store.addFile(file, 1e9);
+  assert(typeof added === "object");
+  const admin = await hold(t, added.id, "file");
+  const batch: Append[] = [
+    { sender: ann!, toid: bob!, msg: "1", ts: 1, files: [added.id], mid: "m" },
+    { sender: ann!, toid: bob!, msg: "2", ts: 1 },
+    { sender: bob!, toid: ann!, msg: "3", ts: 1 },
+    { sender: bob!, toid: ann!, msg: "4", ts: 1, files: [added.id] },
+    { sender: bob!, toid: ann!, msg: "5", ts: 1, files: [4_000_000] },
+  ];
+  for (const _ of [1, 2]) {
+    assertEquals((await store.append(batch)).map(({ errno }) => errno), ["HELD", "HELD", "OK", "NO_MESSAGE", "NO_MESSAGE"]);
+  }
+  await admin.query("COMMIT");
+  assertEquals((await store.append(batch.slice(0, 2))).map(({ errno }) => errno), ["OK", "OK"]);
+  assertEquals((await logOf(store, bob!, 0, 10, 1e6)).map(({ seq, msg }) => [seq, msg]), [[1, "1"], [2, "2"]]);
+});
+
 mysqlTest("locked row: two nodes beside it, in the same conversations and groups: no gap, in each author's order, nothing twice", async (t) => {
   const stores = [await t.open(), await t.open()];
   const users = await addUsers(stores[0]!, ..."abcdefgh");

@@ -125,6 +125,8 @@ interface Locked {
   moderators: Set<string>;
   /** Files that senders want to send, and that nothing has used. */
   unused: Map<FileId, UnusedFile>;
+  /** Such files whose rows others hold, and their owners. */
+  heldFiles: Map<FileId, UserId>;
 }
 
 /** Begins the transaction, locks, and reads. */
@@ -137,13 +139,17 @@ async function lock(tx: Link, batch: Append[], { maxInbox }: StoreLimits): Promi
   if (wary) {
     // Who holds the row of somebody may hold what else is locked here.
     about = batch.filter((append) => !logs.isHeld(append));
-    reading = findings(about);
+    reading = findings(about, true);
     results = await tx.script(reading.flat()) as unknown[][];
   }
   const [blocking, files, hooks, answers] = reading.map(({ length }) => results.splice(0, length).flat());
   const blockers = new Set((blocking as { userid: UserId }[]).map(({ userid }) => userid));
+  const unused = new Map((files as UnusedFile[]).map((file) => [file.id, file]));
   const asking = readingBlocks(batch, blockers);
-  const asked = await logs.readNodes(tx, [...asking, ...findingModerators(batch, logs)]);
+  const there = wary ? findingFiles(about, "") : [];
+  const asked = await logs.readNodes(tx, [...there, ...asking, ...findingModerators(batch, logs)]);
+  const heldFiles = (asked.splice(0, there.length).flat() as UnusedFile[]).filter(({ id }) => !unused.has(id));
+  if (heldFiles.length > 0) tx.held?.met();
   const blocks = asked.splice(0, asking.length).flat() as { userid: UserId; blocked: UserId }[];
   return {
     logs,
@@ -152,20 +158,21 @@ async function lock(tx: Link, batch: Append[], { maxInbox }: StoreLimits): Promi
     hooks: new Set((hooks as { n: number }[]).map(({ n }) => about[n])),
     answers: new Set((answers as { n: number }[]).map(({ n }) => about[n])),
     moderators: new Set((asked.flat() as { groupid: GroupId; userid: UserId }[]).map(({ groupid, userid }) => pair(groupid, userid))),
-    unused: new Map((files as UnusedFile[]).map((file) => [file.id, file])),
+    unused,
+    heldFiles: new Map(heldFiles.map(({ id, owner }) => [id, owner])),
   };
 }
 
 /** The statements that tell who blocks anyone, which files are unused, what is said by hooks, what answers what it may. */
-function findings(batch: Append[]): string[][] {
-  return [findingBlockers(batch), findingFiles(batch), findingHooks(batch), findingAnswered(batch)];
+function findings(batch: Append[], wary = false): string[][] {
+  return [findingBlockers(batch), findingFiles(batch, wary ? "FOR UPDATE SKIP LOCKED" : "FOR UPDATE"), findingHooks(batch), findingAnswered(batch)];
 }
 
-function decide(batch: Append[], { logs, known, blocks, answers, hooks, moderators, unused }: Locked): Outcome[] {
+function decide(batch: Append[], { logs, known, blocks, answers, hooks, moderators, unused, heldFiles }: Locked): Outcome[] {
   const waiting = new Set<UserId>();
   return batch.map((append): Outcome => {
     const { sender, toid, groupid, mid, reply, hook } = append;
-    const isHeld = logs.isHeld(append);
+    const isHeld = logs.isHeld(append) || (append.files?.some((id) => heldFiles.get(id) === sender) ?? false);
     if (isHeld || waiting.has(sender)) {
       waiting.add(sender);
       return { errno: "HELD", behind: !isHeld };

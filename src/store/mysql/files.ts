@@ -105,12 +105,15 @@ export interface UnusedFile extends FileInfo {
   urlkey: string;
 }
 
-/** The statement that locks the files that these messages want and nothing has used; none, if they want none. */
-export function findingFiles(batch: readonly { files?: readonly FileId[] | undefined }[]): string[] {
+/** The statement that reads, or locks, the files that these messages want and nothing has used; none, if they want none. */
+export function findingFiles(
+  batch: readonly { files?: readonly FileId[] | undefined }[],
+  how: "" | "FOR UPDATE" | "FOR UPDATE SKIP LOCKED",
+): string[] {
   const ids = lockOrder(batch.flatMap(({ files }) => files ?? []));
   return ids.length === 0 ? [] : [
     "SELECT id, owner, name, type, size, width, height, urlkey FROM file FORCE INDEX (PRIMARY) " +
-    `WHERE id IN (${numbers(ids)}) AND used = 0 ORDER BY id FOR UPDATE`,
+    `WHERE id IN (${numbers(ids)}) AND used = 0 ORDER BY id ${how}`,
   ];
 }
 
