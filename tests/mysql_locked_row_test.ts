@@ -6,7 +6,7 @@ import { assertErrno, chats, nothingElse, upTo } from "./support/chat.ts";
 import { addUsers } from "./support/databases.ts";
 import { type Admin, hold as holdStatement, type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
 import type { Message, RawClient } from "./support/raw_client.ts";
-import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
+import { eventually, makeUsers, spawnServer, startServer, stateOf } from "./support/server.ts";
 import { claim, group, logOf } from "./support/stores.ts";
 
 /** Within what time the others are answered, the first time: a lock wait, and what a busy machine adds (ms). Whoever needs the row is refused after 10 s. */
@@ -116,6 +116,22 @@ mysqlTest("locked row: what is said into a group that is held stays behind what 
     assert(answers[0]!.messageid! < answers[1]!.messageid!);
     await client.close();
   }
+});
+
+mysqlTest("locked row: the log says it once", async (t) => {
+  await using server = await spawnServer(t.database, { limits: "off" }, { cheap: true });
+  const [ann, bob, held] = await makeUsers(t.database, 3);
+  const [onAnn, onBob] = [await server.connect(), await server.connect()];
+  assertErrno(await onAnn.login({ id: ann!.id, token: ann!.token, proto: 2 }), 0);
+  assertErrno(await onBob.login({ id: bob!.id, token: bob!.token, proto: 2 }), 0);
+  const admin = await hold(t, held!.id);
+  onAnn.send({ msgid: 6, ref: "held", toid: held!.id, msg: "x" });
+  for (const i of upTo(20)) await say(onBob, { toid: bob!.id }, `${i}`);
+  await admin.query("COMMIT");
+  assertErrno(await onAnn.next((m) => m.ref === "held", SOON), 0);
+  await Promise.all([onAnn, onBob].map((client) => client.close()));
+  await server.stop();
+  assertEquals((await server.log).match(/held by others for long/g)?.length, 1);
 });
 
 mysqlTest("locked row: a group's row holds up that group alone", async (t) => {

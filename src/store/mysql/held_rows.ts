@@ -9,6 +9,7 @@
  * 3. What can be done in part is: append, release, confirm, sweep, claiming anew leave to later what needs a held row. All else lets go of everything, and begins again
  *    after a pause (`pool.ts`). So a held row holds up nobody but those who need it.
  */
+import { log } from "../../ops/log.ts";
 import type { Link } from "./link.ts";
 import { lockOrder, numbers, pieces } from "./sql.ts";
 
@@ -45,6 +46,7 @@ export class HeldRows {
 
   /** A row was not to be had. */
   met(): void {
+    if (!this.wary) log.warning("rows of the database are held by others for long, who does not need them goes on without");
     this.#waryUntil = performance.now() + WARY_MS;
   }
 
