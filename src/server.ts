@@ -410,7 +410,7 @@ class NatterServer implements Server {
     this.#notifier?.stop();
     const own = Promise.all([this.#node.close(), this.#retention?.close(), this.#indexer?.close(), this.#sweeper?.close(), this.#leavers?.close()]);
     // A database that does not answer keeps nobody from being told.
-    await within(Promise.all([own, this.#appender.idle()]), STORE_MS);
+    await within(Promise.all([own, this.#appender.close()]), STORE_MS);
     await within(this.#connections.stop(), GOODBYE_MS);
     this.#connections.destroy();
     await own;

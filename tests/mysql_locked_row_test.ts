@@ -118,6 +118,23 @@ mysqlTest("locked row: what is said into a group that is held stays behind what 
   }
 });
 
+mysqlTest("locked row: a server that ends answers what waits for it, and does not wait itself", async (t) => {
+  await using server = await startServer(t.database, { limits: "off" });
+  const [ann, bob, held] = await makeUsers(t.database, 3);
+  await using onAnn = await server.client(ann);
+  await using onBob = await server.client(bob);
+  const admin = await hold(t, held.id);
+  onAnn.send({ msgid: 6, ref: "held", toid: held.id, msg: "x" });
+  onAnn.send({ msgid: 6, ref: "behind", toid: bob.id, msg: "x" });
+  await say(onBob, { toid: bob.id }, "x");
+  const closing = server.server.close();
+  const came: [unknown, unknown][] = [];
+  for (let m = await onAnn.next(() => true, SOON); m.msgid !== 20; m = await onAnn.next(() => true, SOON)) came.push([m.ref, m.errno]);
+  assertEquals(came, [["held", 19], ["behind", 19]]);
+  await admin.query("COMMIT");
+  await closing;
+});
+
 mysqlTest("locked row: the log says it once", async (t) => {
   await using server = await spawnServer(t.database, { limits: "off" }, { cheap: true });
   const [ann, bob, held] = await makeUsers(t.database, 3);

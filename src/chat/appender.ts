@@ -7,7 +7,7 @@
  * 4. A message that makes its batch fail is tried alone, so that it fails alone.
  * 5. The waiting queue is bounded; what does not fit is refused with errno 19.
  * 6. What needs a row that others hold for long is put off, with all that its author says behind it, and tried again until {@linkcode HELD_MS} have passed. Everybody
- *    else's goes on.
+ *    else's goes on. A server that ends refuses it.
  * 7. One session may have only so much of it: who has more is not refused, but read no further until half of it is answered.
  */
 import type { Router } from "../cluster/router.ts";
@@ -85,6 +85,7 @@ export class Appender {
   /** Of sessions that have something waiting. */
   readonly #loads = new Map<Author, Load>();
   #size = 0;
+  #closing = false;
   #running: Promise<void> | undefined;
   /** Something has come, while all that there was is put off. */
   #came: (() => void) | undefined;
@@ -133,6 +134,14 @@ export class Appender {
   /** Resolves when nothing waits. */
   async idle(): Promise<void> {
     while (this.#running) await this.#running;
+  }
+
+  /** From now on what would be put off is refused, as what has been is. Resolves when nothing waits. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#againAt = 0;
+    this.#came?.();
+    await this.idle();
   }
 
   /** Resolves when all of this session's requests are answered, whatever others send meanwhile. */
@@ -212,7 +221,7 @@ export class Appender {
     const { author, append } = entry;
     if (!this.#authorsPutOff.has(author.userId)) {
       if (entry.outcome !== undefined) return false;
-      if (entry.isHeld && now - (entry.heldSince ?? now) >= HELD_MS) {
+      if (this.#closing || entry.isHeld && now - (entry.heldSince ?? now) >= HELD_MS) {
         entry.outcome = new StoreUnavailable("the database is overloaded: others hold what a message needs");
         return false;
       }
