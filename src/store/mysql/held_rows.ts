@@ -2,12 +2,11 @@
  * Rows that others hold for long: a node that stands still in mid-transaction, an operator. Who has nothing to do with them must not wait for them.
  *
  * 1. Who locks several rows waits for each in their order, with those before it in hand (`pool.ts`, rule 5): most often for milliseconds, never for longer than a
- *    lock wait (`link.ts`). When one ran out all is let go, and this process is wary until nothing was found held for long for
- *    {@linkcode WARY_MS}.
- * 2. Who is wary waits for no row of a user, group, message or unused file with others in hand: what is free is locked (SKIP LOCKED), what is not is looked at again for
- *    {@linkcode LOOKS_MS}: others lock rows, too, and most of them for a moment. What was held then is looked at once, as long as it stays so.
- * 3. What can be done in part is: append, release, confirm, sweep, claiming anew leave to later what needs a held row. All else lets go of everything, and begins again
- *    after a pause (`pool.ts`). So a held row holds up nobody but those who need it.
+ *    lock wait (`link.ts`). When one ran out all is let go, and this process is wary until no row was found held for long for {@linkcode WARY_MS}.
+ * 2. Who is wary waits for no row of a user, group, message or unused file with others in hand: what is free is locked (SKIP LOCKED), what is not is looked at
+ *    again for {@linkcode LOOKS_MS}: others lock rows, too, and most of them for a moment. What was held then is looked at once, as long as it stays so.
+ * 3. What can be done in part is: append, release, confirm, sweep, claiming anew leave to later what needs a held row. All else lets go of everything, and
+ *    begins again after a pause (`pool.ts`). So a held row holds up nobody but those who need it.
  */
 import { log } from "../../ops/log.ts";
 import type { Link } from "./link.ts";

@@ -24,7 +24,8 @@ const MYSQL_CONNECT_MS = 5000;
 const STATEMENT_MS = 6000;
 
 // What every connection starts with. READ COMMITTED: no gap locks. wait_timeout: what a machine that died held is free after 15 s. The lock wait is the
-// shortest there is (MySQL looks once a second, so it may take two): with what a transaction holds already others wait, too (`held_rows.ts`). Ids rise by one, whatever the server's settings.
+// shortest there is (MySQL looks once a second, so it may take two): with what a transaction holds already others wait, too (`held_rows.ts`). Ids rise by one,
+// whatever the server's settings.
 const SESSION = [
   "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
   "SET SESSION wait_timeout = 15, innodb_lock_wait_timeout = 1, auto_increment_increment = 1, auto_increment_offset = 1, " +

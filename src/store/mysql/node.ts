@@ -158,7 +158,10 @@ export class NodeLife {
     this.#link?.destroy();
   }
 
-  /** Ends the sessions that former incarnations of this node left; where others hold a user's row the next sweep does. `swept` gets the users who are offline by that, or may be: a COMMIT's answer may be lost. */
+  /**
+   * Ends the sessions that former incarnations of this node left; where others hold a user's row the next sweep does. `swept` gets the users who are offline by
+   * that, or may be: a COMMIT's answer may be lost.
+   */
   async #sweepNode(name: string, incarnation: number, swept: Set<UserId>): Promise<void> {
     const now = `SELECT incarnation, CAST(UNIX_TIMESTAMP(CURRENT_TIMESTAMP(3)) * 1000 AS SIGNED) AS now FROM node WHERE name = ${literal(name)}`;
     const left = new Set([0]);

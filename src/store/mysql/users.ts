@@ -17,7 +17,10 @@ interface Locking<Row> {
   results: unknown[];
 }
 
-/** Runs the statements of `begin`, locks these users in the order of their ids, and runs those of `reading`: in one round trip, unless rows are held (`held_rows.ts`). */
+/**
+ * Runs the statements of `begin`, locks these users in the order of their ids, and runs those of `reading`: in one round trip, unless rows are held
+ * (`held_rows.ts`).
+ */
 export async function lockUserRows<Row extends { id: number }>(
   tx: Link,
   begin: string[],
