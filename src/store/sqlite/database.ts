@@ -15,37 +15,23 @@
  *    rolled back, that one is rejected, and the others run again without it. What memory holds of the tables is good for one `generation`.
  * 4. A transaction holds changes of about 100 in cost (a stored message costs 1), so that the event loop is blocked for some milliseconds at most; an
  *    append now and then files a piece of the tail (`tail.ts`): 2 to 6 ms.
- * 5. A transaction waits for the disk (it survives a power loss), unless it changed nothing, or all of its changes are `passing`: who is online here ends with the
- *    machine anyway, and the next start says so. It survives the end of the process in either case.
- * 6. The disk is not waited for by SQLite (`synchronous=FULL`), which would hold up the event loop, but here: SQLite's COMMIT has written the log (its WAL
- *    file) when it returns (`synchronous=NORMAL`), and then that file is synced as FULL would do it, by another thread.
- * 7. If the log cannot be synced, nobody knows what of it the disk has, now or after the next sync: from then on everything is refused.
- * 8. If the file or its log is not where it was, the next start would not find what is committed now: from then on everything is refused, and `check` tells the
- *    server to stop. What the log holds is brought into the file before that, and the log is emptied, lest it be taken for that of another file. The file is
- *    not closed: SQLite would remove what is at the log's path by then.
- * 9. After a transaction that could not be written (the disk is full, or fails) `ping` rejects, until `check` could write: a megabyte, for what is small may fit
+ * 5. A transaction waits for the disk (it survives a power loss), by the log's rules (`write_ahead_log.ts`), unless it changed nothing, or all of its changes are
+ *    `passing`: who is online here ends with the machine anyway, and the next start says so. It survives the end of the process in either case.
+ * 6. After a transaction that could not be written (the disk is full, or fails) `ping` rejects, until `check` could write: a megabyte, for what is small may fit
  *    where the next is too large.
- * 10. What a change takes out of the tables is overwritten in the file (`secure_delete`); where that matters, the change says so (`erased`), and the log, which has
- *    what the pages were before, is emptied within seconds: rarely where the disk is slow, for the event loop waits for that.
- * 11. Another process that writes (an operator's command) is waited for without blocking the event loop, but by `writeNow`.
+ * 7. Another process that writes (an operator's command) is waited for without blocking the event loop, but by `writeNow`.
  */
 
 import type { DatabaseSync } from "node:sqlite";
-import { waitedFor } from "../../async/disk.ts";
 import { later, laterFirst, quiet, spent, worked } from "../../async/loop.ts";
-import { StoreRefused, StoreUnavailable } from "../store.ts";
+import { StoreUnavailable } from "../store.ts";
 import { LOCK_TIMEOUT, Statements } from "./statements.ts";
+import { WriteAheadLog } from "./write_ahead_log.ts";
 
 /** What one transaction may hold. */
 export const COMMIT_COST = 100;
 /** How often a transaction that waits for another process asks (ms). */
 const LOCK_INTERVAL = 5;
-
-/**
- * How long after a transaction that took text out the log is emptied (ms). That waits for the disk with the event loop: where it takes long, it comes after so many times
- * as long, at most.
- */
-const ERASE_AFTER = 1000, ERASE_REST = 20, MOST_ERASE_AFTER = 10_000;
 
 interface Change {
   run: () => unknown;
@@ -55,10 +41,18 @@ interface Change {
   reject: (reason: unknown) => void;
 }
 
-/** Connections that must not be closed (rule 8): nobody but the end of the process may. */
+/** Connections that must not be closed, for the file is not where it was: nobody but the end of the process may. */
 const abandoned: DatabaseSync[] = [];
 
 export class Database extends Statements {
+  /** Its write-ahead log. */
+  readonly log = new WriteAheadLog(this, {
+    syncing: () => this.#syncing,
+    endSnapshot: () => this.#endSnapshot(),
+    refuseAll: (reason) => {
+      for (const change of this.#queue.splice(0)) change.reject(reason);
+    },
+  });
   #queue: Change[] = [];
   /** A commit is coming: resolves when it has come. */
   #scheduled: Promise<void> | undefined;
@@ -70,18 +64,9 @@ export class Database extends Statements {
   #syncTime = 0;
   #readersUntil = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
-  #erasing: ReturnType<typeof setTimeout> | undefined;
-  /** How long the log was being emptied the last time (ms). */
-  #erased = 0;
   #lockedSince: number | undefined;
-  /** The WAL file, for syncing. */
-  #log: Deno.FsFile | undefined;
   /** Resolves when what is committed is on the disk, or never will be; undefined: it is there. */
   #syncing: Promise<void> | undefined;
-  /** Why everything is refused. */
-  #broken: StoreUnavailable | undefined;
-  /** What is not where it was. */
-  #moved: string | undefined;
   /** Why the last transaction could not be written. */
   #unwritable: StoreUnavailable | undefined;
   #closing = false;
@@ -100,14 +85,9 @@ export class Database extends Statements {
    * itself stays in memory, not in a file.
    */
   configure(): void {
-    const [mode] = this.row<[string]>("PRAGMA journal_mode = WAL")!;
-    if (mode !== "wal") throw new StoreRefused(`the database ${this.path} cannot have a write-ahead log there (its journal is "${mode}")`);
-    this.db.exec("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON");
+    this.log.open();
+    this.db.exec("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON");
     this.db.exec("PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 0; PRAGMA temp_store = MEMORY");
-    // Named by SQLite: where the path is a link, the log stands beside the link's target. Reading creates it.
-    const [, , path] = this.row<[number, string, string]>("PRAGMA database_list")!;
-    this.row("SELECT count(*) FROM sqlite_schema");
-    this.#log = this.file.opened(path);
   }
 
   /** What memory holds of the tables is good as long as this number stays: until a transaction is rolled back, or another process writes. Only in `read` and `write`. */
@@ -133,7 +113,7 @@ export class Database extends Statements {
     // Not a promise of a turn: those who wait would all go on in the same one.
     if (spent()) return this.#readLater(query);
     try {
-      if (this.#broken) throw this.#broken;
+      if (this.log.broken) throw this.log.broken;
       this.#beginSnapshot();
       this.#hasRead ||= waited;
       return Promise.resolve(query());
@@ -171,35 +151,11 @@ export class Database extends Statements {
   /** Makes a change in the next transaction, by the rules above. `passing`: a power loss may undo it. */
   write<T>(change: () => T, cost = 1, passing = false): Promise<T> {
     if (this.#closing) return Promise.reject(new StoreUnavailable("the database is closed"));
-    if (this.#broken) return Promise.reject(this.#broken);
+    if (this.log.broken) return Promise.reject(this.log.broken);
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ run: change, cost, passing, resolve: resolve as (result: unknown) => void, reject });
       this.#schedule();
     });
-  }
-
-  /** What the change took out is to be gone from the disk soon: SQLite overwrites what it frees, and the log, which has it still, is emptied. Only in `write`. */
-  erased(): void {
-    // SQLite takes the log away with the file's last connection.
-    if (this.#closing) return;
-    this.#erasing ??= setTimeout(() => this.#erase(), Math.min(MOST_ERASE_AFTER, Math.max(ERASE_AFTER, ERASE_REST * this.#erased)));
-  }
-
-  #erase(): void {
-    if (this.#syncing) return void this.#syncing.then(() => this.#erase());
-    this.#erasing = undefined;
-    if (this.#closing || this.#broken) return;
-    this.#endSnapshot();
-    const begun = performance.now();
-    let busy = 1;
-    try {
-      // Whoever reads in another process is not waited for.
-      [busy] = this.row<[number]>("PRAGMA wal_checkpoint(TRUNCATE)")!;
-    } catch {
-      // Then it is tried again.
-    }
-    this.#erased = performance.now() - begun;
-    if (busy !== 0) this.erased();
   }
 
   /**
@@ -233,9 +189,7 @@ export class Database extends Statements {
    * Rejects with {@linkcode StoreRefused} if the server must stop, else with {@linkcode StoreUnavailable}.
    */
   async check(trial: () => void): Promise<void> {
-    this.#look();
-    if (this.#moved) throw new StoreRefused(this.#moved);
-    if (this.#broken) throw this.#broken;
+    this.log.check();
     if (!this.#unwritable) return;
     try {
       this.file.tryRoom();
@@ -244,24 +198,6 @@ export class Database extends Statements {
     }
     await this.write(trial);
     this.#unwritable = undefined;
-  }
-
-  /** Rule 8. */
-  #look(): void {
-    if (this.#broken) return;
-    const moved = this.file.moved();
-    if (!moved) return;
-    let rescued = false;
-    try {
-      this.#endSnapshot();
-      this.db.exec(`PRAGMA busy_timeout = ${LOCK_TIMEOUT}`);
-      const [busy] = this.row<[number]>("PRAGMA wal_checkpoint(TRUNCATE)")!;
-      rescued = busy === 0;
-    } catch {
-      // Then it is not.
-    }
-    this.#moved = `${moved}: restart natter; what was committed is ${rescued ? "" : "not all "}in the file that was open`;
-    this.#refuseAll(new StoreUnavailable(this.#moved));
   }
 
   #schedule(): void {
@@ -313,10 +249,13 @@ export class Database extends Statements {
     }
     worked(performance.now() - begun);
     if (!changed || batch.every((change) => change.passing)) this.#settle(batch, results);
-    else if (this.#closing) this.#syncNow(batch, results);
-    else {
+    else if (this.#closing) {
+      // Nobody is there to be held up.
+      this.log.syncNow();
+      this.#settle(batch, results);
+    } else {
       const synced = performance.now();
-      this.#syncing = waitedFor(this.#log!.syncData()).catch((error) => this.#break(error)).then(() => {
+      this.#syncing = this.log.sync().then(() => {
         this.#syncing = undefined;
         const now = performance.now();
         // Once slow is not slow: those who write wait no longer for it.
@@ -325,7 +264,7 @@ export class Database extends Statements {
         this.#settle(batch, results);
       });
       // While the disk works.
-      this.#look();
+      this.log.look();
     }
   }
 
@@ -334,29 +273,9 @@ export class Database extends Statements {
     return this.row<[number]>("SELECT total_changes()")![0];
   }
 
-  /** At the end nobody is there to be held up. */
-  #syncNow(batch: Change[], results: unknown[]): void {
-    try {
-      this.#log!.syncDataSync();
-    } catch (error) {
-      this.#break(error);
-    }
-    this.#settle(batch, results);
-  }
-
-  #break(error: unknown): void {
-    const reason = error instanceof Error ? error.message : error;
-    this.#refuseAll(new StoreUnavailable(`the log of the database ${this.path} cannot be synced, restart natter: ${reason}`, { cause: error }));
-  }
-
-  #refuseAll(reason: StoreUnavailable): void {
-    this.#broken ??= reason;
-    for (const change of this.#queue.splice(0)) change.reject(this.#broken);
-  }
-
   #settle(batch: Change[], results: unknown[]): void {
     for (let i = 0; i < batch.length; i++) {
-      if (this.#broken) batch[i].reject(this.#broken);
+      if (this.log.broken) batch[i].reject(this.log.broken);
       else batch[i].resolve(results[i]);
     }
     this.#schedule();
@@ -425,16 +344,16 @@ export class Database extends Statements {
 
   async #close(): Promise<void> {
     clearTimeout(this.#retry);
-    clearTimeout(this.#erasing);
+    this.log.stop();
     if (this.#syncing) await this.#syncing;
     while (this.#queue.length > 0) this.#commit();
     await this.#scheduled;
     await quiet();
     this.#endSnapshot();
     this.#closed = true;
-    this.#log?.close();
+    this.log.close();
     this.forget();
-    if (this.#moved) abandoned.push(this.db);
+    if (this.log.moved) abandoned.push(this.db);
     else this.db.close();
     this.file.close();
   }

@@ -95,7 +95,7 @@ function change(db: Database, index: SearchIndex, target: Target, changed: Targe
   if (deed.what !== "react") {
     index.unindex(target);
     if (!deleted) index.reindexed(changed);
-    db.erased();
+    db.log.eraseSoon();
   }
   const sql = `UPDATE message SET msg = ?, edited = ?, deleted = ?, reactions = ?${deleted ? ", files = NULL" : ""} WHERE id = ?`;
   db.run(sql, msg, edited, deleted ? 1 : 0, reactionColumn(reactions), messageid);
@@ -124,7 +124,7 @@ function forgetEmoji(db: Database, messageid: number, after = 0): void {
   const ids = db.rows<[number]>("SELECT id FROM deed WHERE target = ? AND id > ? ORDER BY id LIMIT ?", messageid, after, DEEDS_AT_ONCE);
   const [last] = ids.at(-1) ?? [after];
   db.run("UPDATE deed SET emoji = NULL WHERE target = ? AND id > ? AND id <= ?", messageid, after, last);
-  db.erased();
+  db.log.eraseSoon();
   if (ids.length < DEEDS_AT_ONCE) return;
   const goOn = () => {
     // The transaction that deleted it may have been rolled back.
