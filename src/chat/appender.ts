@@ -6,8 +6,7 @@
  * 3. Answers leave in the order the requests came: a request that fails before it is stored still waits for its turn.
  * 4. A message that makes its batch fail is tried alone, so that it fails alone.
  * 5. The waiting queue is bounded; what does not fit is refused with errno 19.
- * 6. What needs a row that others hold for long is put off, with all that its author says behind it, and tried again until {@linkcode HELD_MS} have passed. Everybody
- *    else's goes on. A server that ends refuses it.
+ * 6. What needs a row that others hold for long is put off, and nobody else's waits for it (`retry_queue.ts`).
  * 7. One session may have only so much of it: who has more is not refused, but read no further until half of it is answered.
  */
 import type { Router } from "../cluster/router.ts";
@@ -19,6 +18,7 @@ import { type Append, type Appended, type GroupId, type Store, StoreUnavailable,
 import { entryHead } from "../wire/encode.ts";
 import { Errno, Refusal } from "../wire/errors.ts";
 import { within } from "../async/within.ts";
+import { RetryQueue } from "./retry_queue.ts";
 import type { Terms } from "./terms.ts";
 
 /** Text in one transaction (characters). */
@@ -34,26 +34,27 @@ const MAX_WAITING = 20_000, MAX_WAITING_SIZE = 32 * 1024 * 1024;
 /** What one session may have waiting: requests, and characters of text. The others wait for no more of its than that. */
 const SESSION_WAITING = 200, SESSION_WAITING_SIZE = 1024 * 1024;
 
-/** Between two tries of what was put off, and for how long it is tried (ms). */
-const HELD_AGAIN_MS = 100, HELD_MS = 10_000;
-
 /** What a request waits for: its message's fate, or why it was refused before. */
 export type Outcome = Appended | Error;
 
 /** Who says something, and waits for the answers in their order: a session, or one request by a hook. */
 export type Author = Pick<Session, "userId" | "name">;
 
-interface Entry {
+/** A request that waits for its turn. */
+export interface Entry {
   /** 1, 2, 3 … in the order they came. */
   order: number;
+  /** Who said it. */
   author: Author;
   /** Undefined: refused already, and only waiting for its turn to be answered. */
   append: Append | undefined;
+  /** What it is answered, once that is known. */
   outcome: Outcome | undefined;
   /** Behind a commit without an outcome: others hold a row that it needs itself. */
   isHeld?: boolean;
   /** Since when it is put off (performance.now). */
   heldSince?: number;
+  /** Called when its turn has come. */
   answer: (outcome: Outcome) => void;
 }
 
@@ -74,18 +75,13 @@ export class Appender {
   #waiting: Entry[] = [];
   /** How many have ever come. */
   #entered = 0;
-  /** What is put off; its authors; and the groups that are held. */
-  #putOff: Entry[] = [];
-  readonly #authorsPutOff = new Set<UserId>();
-  readonly #groupsPutOff = new Set<GroupId>();
-  /** When that is tried again (performance.now). */
-  #againAt = 0;
+  /** What is tried again. */
+  readonly #retries = new RetryQueue();
   /** By group: to how many its last message went. */
   readonly #receivers = new Map<GroupId, number>();
   /** Of sessions that have something waiting. */
   readonly #loads = new Map<Author, Load>();
   #size = 0;
-  #closing = false;
   #running: Promise<void> | undefined;
   /** Something has come, while all that there was is put off. */
   #came: (() => void) | undefined;
@@ -113,7 +109,7 @@ export class Appender {
    * @returns a promise to await before the session's next request is read, if too many of them wait
    */
   append(author: Author, append: Append, answer: (outcome: Outcome) => void): void | Promise<void> {
-    if (this.#waiting.length + this.#putOff.length >= MAX_WAITING || this.#size >= MAX_WAITING_SIZE) {
+    if (this.#waiting.length + this.#retries.entries.length >= MAX_WAITING || this.#size >= MAX_WAITING_SIZE) {
       return this.refuse(author, new Refusal(Errno.UNAVAILABLE, "too many messages wait to be stored", { retry: 1000 }), answer);
     }
     this.#size += append.msg.length;
@@ -138,8 +134,7 @@ export class Appender {
 
   /** From now on what would be put off is refused, as what has been is. Resolves when nothing waits. */
   async close(): Promise<void> {
-    this.#closing = true;
-    this.#againAt = 0;
+    this.#retries.close();
     this.#came?.();
     await this.idle();
   }
@@ -167,76 +162,34 @@ export class Appender {
 
   async #run(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#waiting.length + this.#putOff.length > 0) {
-      if (this.#putOff.length > 0 && !this.#sort()) {
-        await this.#comes();
-        continue;
+    const retries = this.#retries;
+    while (this.#waiting.length + retries.entries.length > 0) {
+      if (retries.entries.length > 0) {
+        this.#waiting = retries.ready(this.#waiting);
+        if (this.#waiting.length === 0) {
+          await this.#comes();
+          continue;
+        }
       }
       const entries = this.#take();
       const appends = entries.filter((e) => e.append !== undefined);
       await this.#commit(appends);
       const now = performance.now();
-      for (const entry of entries) if (!this.#isPutOff(entry, now)) this.#finish(entry);
+      for (const entry of entries) {
+        if (!retries.takes(entry, now)) this.#finish(entry);
+        else this.#size += entry.append?.msg.length ?? 0;
+      }
       this.#batch.resolve();
       this.#batch = Promise.withResolvers<void>();
     }
     this.#running = undefined;
   }
 
-  /**
-   * When it is time, what was put off waits again, where it stood. Until then it grows by what is behind it. Nothing may come between this and taking a batch.
-   *
-   * @returns whether there is something else
-   */
-  #sort(): boolean {
-    const now = performance.now();
-    if (now >= this.#againAt) {
-      // What is behind a group's message may have been put off before what its author had said before it was found held.
-      this.#waiting = this.#putOff.concat(this.#waiting).sort((a, b) => a.order - b.order);
-      this.#putOff = [];
-      this.#authorsPutOff.clear();
-      this.#groupsPutOff.clear();
-      return true;
-    }
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const entry of waiting) {
-      const { author: { userId }, append } = entry;
-      const isBehind = this.#authorsPutOff.has(userId) || (append?.groupid !== undefined && this.#groupsPutOff.has(append.groupid));
-      if (isBehind) this.#putEntryOff(entry, now);
-      else this.#waiting.push(entry);
-    }
-    return this.#waiting.length > 0;
-  }
-
   /** Resolves when something has come, or it is time for what was put off. */
   async #comes(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#came = resolve;
-    await within(promise, this.#againAt - performance.now());
-  }
-
-  /** Behind the commit of its batch. @returns whether it is to be tried again; else it has an outcome */
-  #isPutOff(entry: Entry, now: number): boolean {
-    const { author, append } = entry;
-    if (!this.#authorsPutOff.has(author.userId)) {
-      if (entry.outcome !== undefined) return false;
-      if (this.#closing || entry.isHeld && now - (entry.heldSince ?? now) >= HELD_MS) {
-        entry.outcome = new StoreUnavailable("the database is overloaded: others hold what a message needs");
-        return false;
-      }
-    }
-    if (entry.isHeld && append?.groupid !== undefined) this.#groupsPutOff.add(append.groupid);
-    this.#putEntryOff(entry, now);
-    this.#size += append?.msg.length ?? 0;
-    return true;
-  }
-
-  #putEntryOff(entry: Entry, now: number): void {
-    entry.heldSince ??= now;
-    if (this.#putOff.length === 0) this.#againAt = now + HELD_AGAIN_MS;
-    this.#putOff.push(entry);
-    this.#authorsPutOff.add(entry.author.userId);
+    await within(promise, this.#retries.againAt - performance.now());
   }
 
   #take(): Entry[] {
