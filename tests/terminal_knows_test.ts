@@ -86,7 +86,7 @@ Deno.test("terminal: what was written last is not stored yet: the one before is 
   const terminal = new Terminal(client, view, () => Promise.resolve(undefined));
   await client.login({ name: "alice", password: PASSWORD, device: "a test" });
   for (const line of ["/to alice", "first"]) await terminal.run(line);
-  await terminal.settled();
+  await terminal.outgoing.settled();
   // The next one is lost on its way, which nobody has noticed yet.
   const swallowed = Promise.withResolvers<void>();
   proxy.inspect = ({ direction, data }) => {
@@ -105,7 +105,7 @@ Deno.test("terminal: what was written last is not stored yet: the one before is 
   // It comes again on another connection.
   proxy.inspect = undefined;
   proxy.cut();
-  await terminal.settled();
+  await terminal.outgoing.settled();
   await terminal.run("/delete");
   await terminal.run("/edit fifth");
   await terminal.run("/history");

@@ -57,7 +57,7 @@ export async function interactive({ connect, server, who, colours, http }: Inter
       who = { register: false };
       const next = await talk(client, terminal, screen, paint);
       await terminal.end();
-      unstored += terminal.unstored;
+      unstored += terminal.outgoing.unstored;
       if (next === "quit") return unstored > 0 ? 1 : 0;
       screen.setPrompt("> ");
       view.note("logged out");
@@ -172,7 +172,8 @@ async function talk(client: NatterClient, terminal: Terminal, screen: Screen, pa
 }
 
 /** `(offline, 2 waiting) bob> `: what is out of order, then where a text goes. */
-function promptOf({ state }: NatterClient, { waiting, conversation }: Terminal, paint: Paint): string {
-  const troubles = [state.state === "online" ? "" : state.state, waiting > 0 ? `${waiting} waiting` : ""].filter((text) => text !== "").join(", ");
+function promptOf({ state }: NatterClient, { outgoing, conversation }: Terminal, paint: Paint): string {
+  const waiting = outgoing.late > 0 ? `${outgoing.late} waiting` : "";
+  const troubles = [state.state === "online" ? "" : state.state, waiting].filter((text) => text !== "").join(", ");
   return `${troubles && paint("33", `(${troubles})`) + " "}${paint("1", harmless(conversation))}> `;
 }

@@ -88,7 +88,7 @@ function troubleOf({ state }: NatterClient): string {
 
 /** Resolves when everything sent has been answered, and the connection stands. */
 async function settled(client: NatterClient, terminal: Terminal): Promise<void> {
-  await terminal.settled();
+  await terminal.outgoing.settled();
   await new Promise<void>((resolve) => {
     if (client.state.state === "online") return resolve();
     const off = client.on("state", ({ state }) => {
@@ -101,20 +101,20 @@ async function settled(client: NatterClient, terminal: Terminal): Promise<void> 
 
 /** Whether everything up to this number came here, or went to another client of the same user. */
 function hasArrived(client: NatterClient, terminal: Terminal, last: number): boolean {
-  return Math.max(terminal.lastSeq, client.session?.inbox.confirmed ?? 0) >= last;
+  return Math.max(terminal.incoming.lastSeq, client.session?.inbox.confirmed ?? 0) >= last;
 }
 
 /** Resolves when nothing is outstanding, or nothing has moved for `patience` ms. */
 async function finish(client: NatterClient, terminal: Terminal, last: number, patience: number): Promise<void> {
-  const moves = () => JSON.stringify([client.pending().length, terminal.lastSeq]);
+  const moves = () => JSON.stringify([client.pending().length, terminal.incoming.lastSeq]);
   const arrived = new Promise<void>((resolve) => {
     const look = () => hasArrived(client, terminal, last) && resolve();
     look();
-    terminal.onArrived = look;
+    terminal.incoming.onArrived = look;
     client.on("login", look);
   });
   let done = false;
-  const all = Promise.all([terminal.settled(), arrived]).then(() => done = true);
+  const all = Promise.all([terminal.outgoing.settled(), arrived]).then(() => done = true);
   for (let before = ""; !done && before !== moves();) {
     before = moves();
     await within(all, patience);

@@ -105,3 +105,8 @@ export function isoTime(ts: number): string {
   const date = new Date(ts);
   return Number.isNaN(date.getTime()) ? "-" : date.toISOString();
 }
+
+/** The beginning of a text that is long. */
+export function short(text: string): string {
+  return text.length > 200 ? text.slice(0, 200) + "…" : text;
+}
