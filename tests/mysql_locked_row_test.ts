@@ -1,30 +1,12 @@
 // A row of one user that somebody else holds (a node that stands still, an operator) holds up those alone who write to or from that user.
 
 import { assert, assertEquals } from "@std/assert";
-import type { Append } from "../src/store/store.ts";
 import { assertErrno, chats, nothingElse, upTo } from "./support/chat.ts";
 import { addUsers } from "./support/databases.ts";
-import { type Admin, hold as holdStatement, type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
-import type { Message, RawClient } from "./support/raw_client.ts";
-import { eventually, makeUsers, spawnServer, startServer, stateOf } from "./support/server.ts";
-import { claim, group, logOf } from "./support/stores.ts";
-
-/** Within what time the others are answered, the first time: a lock wait, and what a busy machine adds (ms). Whoever needs the row is refused after 10 s. */
-const SOON = 5000;
-
-/** Holds the row until `COMMIT`. */
-async function hold(t: MysqlTest, id: number, table = "user"): Promise<Admin> {
-  const admin = await t.admin();
-  await admin.query("START TRANSACTION");
-  await admin.query(`SELECT id FROM ${table} WHERE id = ${id} FOR UPDATE`);
-  return admin;
-}
-
-async function say(from: RawClient, to: { toid: number } | { groupid: number }, msg: string): Promise<Message> {
-  const answer = await from.request({ msgid: "toid" in to ? 6 : 10, ...to, msg }, SOON);
-  assertErrno(answer, 0, msg);
-  return answer;
-}
+import { hold as holdStatement, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
+import { hold, say, SOON } from "./support/held_rows.ts";
+import { eventually, makeUsers, spawnServer, startServer } from "./support/server.ts";
+import { group, logOf } from "./support/stores.ts";
 
 mysqlTest("locked row: the others' messages are acknowledged while it is held, its own after it; in order, none lost or doubled", async (t) => {
   await using server = await startServer(t.database, { limits: "off" });
@@ -169,70 +151,6 @@ mysqlTest("locked row: a group's row holds up that group alone", async (t) => {
   assertErrno(await onAnn.next((m) => m.ref === "group", SOON), 0);
 });
 
-mysqlTest("locked row: a crowd that logs in, departs and confirms does not wait for the one who is held", async (t) => {
-  await using server = await startServer(t.database, { limits: "off" });
-  const [held, ...crowd] = await makeUsers(t.database, 41);
-  const first = await Promise.all(crowd.map((user) => server.client(user)));
-  const theirs = await server.client(held!);
-  let admin = await hold(t, held!.id);
-  await theirs.close();
-  await Promise.all(first.map((client) => client.close()));
-  await eventually(
-    async () => (await Promise.all(crowd.map(({ id }) => stateOf(t.database, id)))).every((state) => state === "offline"),
-    "gone",
-    SOON,
-  );
-  assertEquals(await stateOf(t.database, held!.id), "online");
-  await admin.query("COMMIT");
-  await eventually(async () => await stateOf(t.database, held!.id) === "offline", "the held one is gone", SOON);
-
-  admin = await hold(t, held!.id);
-  await using late = await server.connect();
-  late.send({ msgid: 1, ref: "late", id: held!.id, token: held!.token, proto: 2 });
-  const again = await Promise.all(crowd.map((user) =>
-    server.connect().then(async (client) => {
-      assertErrno(await client.request({ msgid: 1, id: user.id, token: user.token, proto: 2 }, SOON), 0);
-      return client;
-    })
-  ));
-  assertEquals(late.backlog, []);
-  await admin.query("COMMIT");
-  assertErrno(await late.next((m) => m.ref === "late", SOON), 0);
-
-  // What they have handled is written for all together.
-  await say(again[0]!, { toid: crowd[1]!.id }, "x");
-  await say(again[0]!, { toid: held!.id }, "x");
-  const handled = await Promise.all([again[1]!, late].map(async (client) => (await chats(client, 1))[0]!.seq));
-  admin = await hold(t, held!.id);
-  for (const [i, client] of [again[1]!, late].entries()) client.send({ msgid: 12, seq: handled[i] });
-  const confirmed = async (id: number) => (await t.database.query(`SELECT confirmed_seq AS n FROM user WHERE id = ${id}`))[0]!.n;
-  await eventually(async () => await confirmed(crowd[1]!.id) === handled[0], "confirmed", SOON);
-  assertEquals(await confirmed(held!.id), 0);
-  await admin.query("COMMIT");
-  await eventually(async () => await confirmed(held!.id) === handled[1], "the held one's, too", SOON);
-  await Promise.all(again.map((client) => client.close()));
-});
-
-mysqlTest("locked row: a sweep, and a node that comes back, leave the one who is held to later", async (t) => {
-  const stores = [await t.open(), await t.open()];
-  const [a, b] = stores as [typeof stores[0], typeof stores[0]];
-  await a!.join("a");
-  await b!.join("b");
-  const users = await addUsers(b!, "ann", "bob", "cid");
-  for (const userId of users) await claim(a!, userId, `a${userId}`);
-  const clock = await t.admin();
-  await clock.query("UPDATE node SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND WHERE name = 'a'");
-  const admin = await hold(t, users[1]!);
-  assertEquals((await b!.sweep()).sort(), [users[0], users[2]]);
-  assertEquals(await a!.renew(), false);
-  const sessions = users.map((userId) => ({ userId, device: 0, session: `a${userId}`, proof: { version: 1 } }));
-  assertEquals(await a!.rejoin(sessions), []);
-  assertEquals(await b!.holder(users[0]!, 0), { session: `a${users[0]}`, node: "a" });
-  assertEquals(await a!.renew(), true);
-  await admin.query("COMMIT");
-  assertEquals(await a!.rejoin(sessions), []);
-});
-
 mysqlTest("locked row: a message that is not committed for long holds up the index, and no edit of those before it", async (t) => {
   const store = await t.open();
   const [ann, bob] = await addUsers(store, "ann", "bob");
@@ -254,113 +172,6 @@ mysqlTest("locked row: a message that is not committed for long holds up the ind
   assertEquals(edited.errno, "OK");
   await admin.query("COMMIT");
   await eventually(async () => (await store.index()).behind === 0, "the index is through");
-});
-
-mysqlTest("locked row: what an author says behind what is held is held, the same mid is one message", async (t) => {
-  const store = await t.open();
-  const [ann, bob, held] = await addUsers(store, "ann", "bob", "held");
-  const admin = await hold(t, held);
-  const batch: Append[] = [
-    { sender: bob, toid: ann, msg: "1", ts: 1 },
-    { sender: ann, toid: bob, msg: "2", ts: 1 },
-    { sender: ann, toid: held, msg: "3", ts: 1, mid: "m" },
-    { sender: ann, toid: bob, msg: "4", ts: 1 },
-    { sender: ann, toid: held, msg: "3", ts: 1, mid: "m" },
-    { sender: bob, toid: 4_000_000, msg: "5", ts: 1 },
-    { sender: held, toid: bob, msg: "6", ts: 1 },
-    { sender: bob, toid: bob, msg: "7", ts: 1 },
-  ];
-  for (const _ of [1, 2]) {
-    const errnos = (await store.append(batch)).map(({ errno }) => errno);
-    assertEquals(errnos, ["OK", "OK", "HELD", "HELD", "HELD", "NO_USER", "HELD", "OK"]);
-  }
-  await admin.query("COMMIT");
-  const answers = await store.append(batch.filter(({ sender }) => sender === ann));
-  assertEquals(answers.map((answer) => answer.errno === "OK" && answer.repeated), [false, false, false, true]);
-  assertEquals((await logOf(store, held, 0, 10, 1e6)).map(({ seq, msg }) => [seq, msg]), [[1, "3"]]);
-  const log = await logOf(store, bob, 0, 100, 1e6);
-  assertEquals(log.map(({ seq, msg }) => [seq, msg]), [..."272724"].map((msg, i) => [i + 1, msg]));
-});
-
-mysqlTest("locked row: a file's row holds up what sends it, and what its author says behind that", async (t) => {
-  const store = await t.open();
-  const [ann, bob] = await addUsers(store, "ann", "bob");
-  const told = { name: "a", type: "text/plain", size: 1, width: null, height: null };
-  const file = { ...told, owner: ann!, hash: "a", place: "a", urlkey: "a", created: 1 };
-  const added = await store.addFile(file, 1e9);
-  assert(typeof added === "object");
-  const admin = await hold(t, added.id, "file");
-  const batch: Append[] = [
-    { sender: ann!, toid: bob!, msg: "1", ts: 1, files: [added.id], mid: "m" },
-    { sender: ann!, toid: bob!, msg: "2", ts: 1 },
-    { sender: bob!, toid: ann!, msg: "3", ts: 1 },
-    { sender: bob!, toid: ann!, msg: "4", ts: 1, files: [added.id] },
-    { sender: bob!, toid: ann!, msg: "5", ts: 1, files: [4_000_000] },
-  ];
-  for (const _ of [1, 2]) {
-    assertEquals((await store.append(batch)).map(({ errno }) => errno), ["HELD", "HELD", "OK", "NO_MESSAGE", "NO_MESSAGE"]);
-  }
-  await admin.query("COMMIT");
-  assertEquals((await store.append(batch.slice(0, 2))).map(({ errno }) => errno), ["OK", "OK"]);
-  assertEquals((await logOf(store, bob!, 0, 10, 1e6)).map(({ seq, msg }) => [seq, msg]), [[1, "1"], [2, "2"]]);
-});
-
-mysqlTest("locked row: two nodes beside it, in the same conversations and groups: no gap, in each author's order, nothing twice", async (t) => {
-  const stores = [await t.open(), await t.open()];
-  const users = await addUsers(stores[0]!, ..."abcdefgh");
-  const held = users[4]!;
-  const groups = [await group(t.database, stores[0]!, ...users), await group(t.database, stores[0]!, ...users.filter((id) => id !== held))];
-  const random = (n: number) => Math.floor(Math.random() * n);
-  const admin = await hold(t, held);
-  const sent = new Map<string, string[]>();
-  let met = 0, writing = stores.length;
-  await Promise.all([
-    ...stores.map(async (store, s) => {
-      // Each author is on one node, as one session is.
-      const authors = users.filter((_, i) => i % 2 === s);
-      let waiting: Append[] = [];
-      for (let round = 0; round < 60 || waiting.length > 0; round++) {
-        if (round === 40) writing--;
-        for (let i = 0; i < 5 && round < 60; i++) {
-          const sender = authors[random(4)]!;
-          const to = random(4) === 0 ? { groupid: groups[sender === held ? 0 : random(2)]! } : { toid: users[random(8)]! };
-          waiting.push({ sender, ...to, msg: `${sender}.${round}.${i}`, mid: `${round}.${i}`, ts: 1 });
-        }
-        const answers = await store.append(waiting);
-        const next: Append[] = [];
-        for (const [i, answer] of answers.entries()) {
-          const append = waiting[i]!;
-          if (answer.errno === "HELD") next.push(append);
-          else {
-            assert(answer.errno === "OK" && !answer.repeated);
-            for (const { userId } of answer.receivers) {
-              const key = `${userId} ${append.sender}`;
-              sent.set(key, [...sent.get(key) ?? [], append.msg]);
-            }
-          }
-        }
-        met += next.length;
-        waiting = next;
-      }
-    }),
-    (async () => {
-      await eventually(() => writing === 0, "forty rounds beside it", 60_000);
-      await admin.query("COMMIT");
-    })(),
-  ]);
-  assert(met > 0);
-  for (const user of users) {
-    const log = await logOf(stores[0]!, user, 0, 10_000, 1e7);
-    assertEquals(log.map(({ seq }) => seq), upTo(log.length));
-    for (const author of users) {
-      const said = log.filter(({ id }) => id === author);
-      assertEquals(said.map(({ msg }) => msg), sent.get(`${user} ${author}`) ?? []);
-      assertEquals(said.map(({ messageid }) => messageid), said.map(({ messageid }) => messageid).toSorted((a, b) => a - b));
-      const order = said.map(({ msg }) => msg.split(".").map(Number)).map(([, round, i]) => round! * 10 + i!);
-      assertEquals(order, order.toSorted((a, b) => a - b));
-    }
-  }
-  assertEquals(await t.database.query("SELECT COUNT(*) AS n FROM message"), [{ n: 2 * 60 * 5 }]);
 });
 
 mysqlTest("locked row: a node that stands still in mid-transaction holds up those alone whom that concerns, on the others", async (t) => {

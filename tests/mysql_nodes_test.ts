@@ -1,44 +1,18 @@
-// Names, incarnations, leases and sweeps of several nodes on one MySQL database. Leases are not waited for: the tests let them run out in the database.
+// Leases, sweeps and returns of several nodes on one MySQL database. Leases are not waited for: the tests let them run out in the database.
 
-import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { type Store, StoreRefused, StoreUnavailable } from "../src/store/store.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { StoreUnavailable } from "../src/store/store.ts";
 import { addUsers } from "./support/databases.ts";
-import { type Admin, hold, type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
+import { type Admin, mysqlTest } from "./support/mysql.ts";
+import { runOut, twoNodes, WRITES } from "./support/mysql_nodes.ts";
 import { addDevice, claim, hash, proved, release, tryClaim } from "./support/stores.ts";
 
 const text = new TextDecoder("latin1");
-/** What a transaction on users sends last. */
-const WRITES = /(INSERT INTO device|UPDATE user).*COMMIT/s;
-
-/** Nodes a and b, three users, and a look into the database. */
-async function twoNodes(t: MysqlTest): Promise<{ a: Store; b: Store; users: number[]; admin: Admin }> {
-  const [a, b] = [await t.open(), await t.open()];
-  assertEquals((await a.join("a")).length, 0);
-  assertEquals((await b.join("b")).length, 0);
-  return { a, b, users: await addUsers(a, "ada", "bob", "cy"), admin: await t.admin() };
-}
-
-async function runOut(admin: Admin, node: string): Promise<void> {
-  await admin.query(`UPDATE node SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND WHERE name = '${node}'`);
-}
 
 /** As if the incarnation had begun a lease ago. */
 async function age(admin: Admin, node: string): Promise<void> {
   await admin.query(`UPDATE node SET since = since - INTERVAL 11 SECOND WHERE name = '${node}'`);
 }
-
-mysqlTest("while the lease holds, the account is held, and names its node", async (t) => {
-  const { a, b, users: [ada], admin } = await twoNodes(t);
-  await claim(a, ada, "a1");
-  assertEquals(await tryClaim(b, ada, "b1"), { result: "held", session: "a1", node: "a" });
-  assertEquals(await b.sweep(), []);
-  assertEquals(await b.holder(ada, 0), { session: "a1", node: "a" });
-  const [row] = await admin.query(
-    `SELECT u.state, n.name, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), n.lease_until) / 1e6 AS lease FROM user u JOIN device d ON d.userid = u.id JOIN node n ON n.name = d.node AND n.incarnation = d.incarnation WHERE u.id = ${ada}`,
-  );
-  assertEquals([row.state, row.name], ["online", "a"]);
-  assert(Number(row.lease) > 5 && Number(row.lease) <= 10, `the lease is ${row.lease} s`);
-});
 
 mysqlTest("a lease that ran out: others may claim, the node itself is fenced until it renews", async (t) => {
   const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
@@ -157,59 +131,6 @@ mysqlTest("nobody touches the sessions of a node that has just come back, for a 
   assertEquals(await b.sweep(), [ada]);
 });
 
-mysqlTest("a claim that waited for its user while its node was reaped is fenced", async (t) => {
-  const { a, b, users: [ada], admin } = await twoNodes(t);
-  const reaper = await t.admin();
-  await admin.query("START TRANSACTION");
-  await admin.query(`SELECT id FROM user WHERE id = ${ada} FOR UPDATE`);
-  const claiming = tryClaim(a, ada, "late");
-  await admin.lockWaits(1);
-  await runOut(reaper, "a");
-  assertEquals(await b.sweep(), []);
-  await admin.query("COMMIT");
-  assertEquals(await claiming, { result: "fenced" });
-  assertEquals(await b.holder(ada, 0), undefined);
-});
-
-mysqlTest("a claim that slipped in beside a reaping is kept by its node, or swept", async (t) => {
-  const { b, users: [ada], admin } = await twoNodes(t);
-  const a = await t.openProxied();
-  await a.join("c");
-  for (const kept of [true, false]) {
-    // It has looked at its lease, and writes after the reaping.
-    const writing = hold(t.proxy, WRITES);
-    const claiming = tryClaim(a, ada, "late");
-    await writing.there;
-    await runOut(admin, "c");
-    assertEquals(await b.sweep(), []);
-    writing.go();
-    assertEquals((await claiming).result, "claimed");
-    assertEquals(await b.holder(ada, 0), { session: "late", node: "c" });
-    if (!kept) assertEquals(await b.sweep(), [ada]);
-    assertEquals(await a.renew(), false);
-    assertEquals(await a.rejoin(kept ? proved({ userId: ada, device: 0, session: "late" }) : []), []);
-    assertEquals(await b.sweep(), []);
-    assertEquals(await b.holder(ada, 0), kept ? { session: "late", node: "c" } : undefined);
-    await a.release([{ userId: ada, device: 0, session: "late", lastseen: 1 }]);
-  }
-});
-
-mysqlTest("a claim that has looked is the one that gets the device: another node's waits, and hears who holds it", async (t) => {
-  const { b, users: [ada], admin } = await twoNodes(t);
-  const a = await t.openProxied();
-  await a.join("through the proxy");
-  const writing = hold(t.proxy, WRITES);
-  const first = tryClaim(a, ada, "a1");
-  await writing.there;
-  const second = tryClaim(b, ada, "b1");
-  await admin.lockWaits(1);
-  writing.go();
-  assertEquals((await first).result, "claimed");
-  assertEquals(await second, { result: "held", session: "a1", node: "through the proxy" });
-  assertEquals((await tryClaim(b, ada, "b2", { takeover: "a1" })).result, "claimed");
-  assertEquals((await b.holder(ada, 0))?.session, "b2");
-});
-
 mysqlTest("a node that dies takes its sessions along: who is there on another one stays online, and is not told of", async (t) => {
   const { a, b, users: [ada, bob], admin } = await twoNodes(t);
   await claim(a, ada, "a0");
@@ -282,130 +203,6 @@ mysqlTest("what a node is asked to end is taken although the answer that it was 
   };
   assertEquals(await a.takeKicks(), [key]);
   assertEquals([await a.takeKicks(), answers], [[], 2]);
-});
-
-mysqlTest("a node that leaves leaves nothing online", async (t) => {
-  const { a, b, users: [ada], admin } = await twoNodes(t);
-  await claim(a, ada, "a1");
-  await a.leave();
-  assertEquals(await tryClaim(a, ada, "a2"), { result: "fenced" });
-  assertEquals(await b.sweep(), [ada]);
-  const [{ lease_until }] = await admin.query("SELECT lease_until FROM node WHERE name = 'a'");
-  assertEquals(lease_until, null);
-});
-
-mysqlTest("a name is waited for, and free when its holder leaves", async (t) => {
-  const { a, users: [ada] } = await twoNodes(t);
-  await claim(a, ada, "a1");
-  const second = await t.open();
-  let joined = false;
-  const joining = second.join("a").finally(() => joined = true);
-  const admin = await t.admin();
-  await admin.until("SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND state = 'User lock'", 1);
-  assertEquals(joined, false);
-  await a.leave();
-  assertEquals((await joining).length, 1);
-  assertEquals(await second.holder(ada, 0), undefined);
-});
-
-mysqlTest("names are told apart by case", async (t) => {
-  const { users: [ada] } = await twoNodes(t);
-  const other = await t.open();
-  assertEquals((await other.join("A")).length, 0);
-  await claim(other, ada, "s");
-  assertEquals((await other.holder(ada, 0))?.node, "A");
-});
-
-mysqlTest("the connection that holds the name is killed: the name is taken again", async (t) => {
-  const { a, users: [ada], admin } = await twoNodes(t);
-  await claim(a, ada, "a1");
-  for (let round = 0; round < 5; round++) {
-    await admin.killAll();
-    assertEquals(await a.renew(), true);
-    const [{ holder }] = await admin.query("SELECT IS_USED_LOCK(CONCAT('natter.node.', SHA1(CONCAT(DATABASE(), '/', 'a')))) AS holder");
-    assertNotEquals(holder, null);
-  }
-  assertEquals(await a.holder(ada, 0), { session: "a1", node: "a" });
-});
-
-waitingMysqlTests("what waits for names and locks", {
-  "claims of one moment: each has its own answer, and only the user whose row is locked waits": async (t) => {
-    const { a, b, users: [ada, bob, cy], admin } = await twoNodes(t);
-    await claim(b, bob, "b1");
-    await admin.query("START TRANSACTION");
-    await admin.query(`SELECT id FROM user WHERE id = ${cy} FOR UPDATE`);
-    let late = false;
-    const ask = (userId: number, session: string) => a.claim({ userId, session, proof: { version: 1 }, device: 0, address: "", at: 1 });
-    const locked = ask(cy, "a3").finally(() => late = true);
-    const [nobody, free, held] = await Promise.all([ask(cy + 1000, "a4"), ask(ada, "a1"), ask(bob, "a2")]);
-    assertEquals([nobody, free.result, held], [{ result: "refused", errno: "INVALID" }, "claimed", { result: "held", session: "b1", node: "b" }]);
-    assertEquals([late, await a.renew()], [false, true]);
-    await admin.query("COMMIT");
-    assertEquals((await locked).result, "claimed");
-  },
-  "another process took the name meanwhile: renewing and rejoining are refused": async (t) => {
-    const { a, users: [ada], admin } = await twoNodes(t);
-    await claim(a, ada, "a1");
-    await admin.killAll();
-    const second = await t.open();
-    assertEquals((await second.join("a")).length, 1);
-    assertEquals(await tryClaim(a, ada, "a2"), { result: "fenced" });
-    await Promise.all([assertRejects(() => a.renew(), StoreRefused), assertRejects(() => a.rejoin([]), StoreRefused)]);
-    await claim(second, ada, "s1");
-  },
-  "a cable that was cut, twice: the name is taken again although the database still sees the old connections": async (t) => {
-    const a = await t.openProxied();
-    await a.join("a");
-    const [ada] = await addUsers(a, "ada");
-    await claim(a, ada, "a1");
-    await a.renew();
-    const seen = new Set<number>();
-    const cut = new Set<number>();
-    const end = Promise.withResolvers<"drop">();
-    let locking = 0;
-    t.proxy.inspect = ({ connection, direction, data }) => {
-      // What the client sends there is held, its end too: the database cannot know.
-      if (cut.has(connection)) return direction === "up" ? end.promise : "drop";
-      seen.add(connection);
-      // The next connection is cut when it has asked for the name, before it hears that it has it.
-      if (cut.size > 0 && direction === "up" && data.length > 0) {
-        if (connection === locking) cut.add(connection);
-        else if (locking === 0 && text.decode(data).includes("GET_LOCK")) locking = connection;
-      }
-      return "pass";
-    };
-    await a.renew();
-    for (const connection of seen) cut.add(connection);
-    await assertRejects(() => a.renew(), StoreUnavailable);
-    await assertRejects(() => a.renew(), StoreUnavailable);
-    assertEquals(await a.renew(), true);
-    assert(cut.has(locking));
-    assertEquals(await a.holder(ada, 0), { session: "a1", node: "a" });
-    end.resolve("drop");
-  },
-});
-
-mysqlTest("a claim whose link broke before it wrote changed nothing, and none waits for it", async (t) => {
-  const { b, users: [ada] } = await twoNodes(t);
-  const a = await t.openProxied();
-  await a.join("through the proxy");
-  t.proxy.inspect = ({ direction, data }) => direction === "up" && WRITES.test(text.decode(data)) ? "cut" : "pass";
-  await assertRejects(() => tryClaim(a, ada, "lost"), StoreUnavailable);
-  await claim(b, ada, "b1");
-});
-
-mysqlTest("a claim whose answer was lost is found among the node's sessions, and released", async (t) => {
-  const a = await t.openProxied();
-  await a.join("a");
-  const [ada] = await addUsers(a, "ada");
-  const admin = await t.admin();
-  t.proxy.inspect = ({ direction, data }) => direction === "up" && WRITES.test(text.decode(data)) ? "passAndCut" : "pass";
-  await assertRejects(() => tryClaim(a, ada, "lost"), StoreUnavailable);
-  t.proxy.inspect = undefined;
-  await admin.until(`SELECT id FROM user WHERE id = ${ada} AND state = 'online'`, 1);
-  assertEquals(await a.sessions({ userId: 0, device: 0 }, 10), [{ userId: ada, device: 0, session: "lost", lastSeq: 0 }]);
-  await a.release([{ userId: ada, device: 0, session: "lost", lastseen: 5 }]);
-  assertEquals(await a.holder(ada, 0), undefined);
 });
 
 mysqlTest("who comes back renews the lease between the steps", async (t) => {

@@ -2,6 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import net from "node:net";
+import type { TestServer } from "./server.ts";
 
 /** One answer. As a string it is its body. */
 export interface HttpAnswer {
@@ -9,6 +10,14 @@ export interface HttpAnswer {
   headers: Record<string, string | undefined>;
   body: Uint8Array;
   toString(): string;
+}
+
+/** A request without a body. */
+export const get = (path: string, ...headers: string[]) => [`GET ${path} HTTP/1.1`, "host: x", ...headers, "", ""].join("\r\n");
+
+/** Where a server of a test is reached over HTTP. */
+export function portOf(server: TestServer): number {
+  return server.server.addresses.http!.port;
 }
 
 /** How long it waits for an answer at most (ms). */

@@ -154,3 +154,15 @@ export async function leave(store: Store, userId: UserId, groupid: GroupId): Pro
 export function hash(n: number): Uint8Array {
   return new Uint8Array(32).fill(n);
 }
+
+/** Whether each user is online, in their order. */
+export async function states(t: TestDatabase): Promise<unknown[]> {
+  return (await t.query("select state from user order by id")).map((row) => row.state);
+}
+
+/** The user's row and the truth that follows from the devices' rows. */
+export async function online(t: TestDatabase, userId: number): Promise<[state: unknown, sessions: number]> {
+  const [user] = await t.query(`select state from user where id = ${userId}`);
+  const devices = await t.query(`select session from device where userid = ${userId} and session is not null`);
+  return [user?.state, devices.length];
+}

@@ -1,0 +1,73 @@
+// A row of one user that somebody else holds holds up nobody else who logs in, departs or confirms.
+
+import { assertEquals } from "@std/assert";
+import { assertErrno, chats } from "./support/chat.ts";
+import { addUsers } from "./support/databases.ts";
+import { mysqlTest } from "./support/mysql.ts";
+import { hold, say, SOON } from "./support/held_rows.ts";
+import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
+import { claim } from "./support/stores.ts";
+
+mysqlTest("locked row: a crowd that logs in, departs and confirms does not wait for the one who is held", async (t) => {
+  await using server = await startServer(t.database, { limits: "off" });
+  const [held, ...crowd] = await makeUsers(t.database, 41);
+  const first = await Promise.all(crowd.map((user) => server.client(user)));
+  const theirs = await server.client(held!);
+  let admin = await hold(t, held!.id);
+  await theirs.close();
+  await Promise.all(first.map((client) => client.close()));
+  await eventually(
+    async () => (await Promise.all(crowd.map(({ id }) => stateOf(t.database, id)))).every((state) => state === "offline"),
+    "gone",
+    SOON,
+  );
+  assertEquals(await stateOf(t.database, held!.id), "online");
+  await admin.query("COMMIT");
+  await eventually(async () => await stateOf(t.database, held!.id) === "offline", "the held one is gone", SOON);
+
+  admin = await hold(t, held!.id);
+  await using late = await server.connect();
+  late.send({ msgid: 1, ref: "late", id: held!.id, token: held!.token, proto: 2 });
+  const again = await Promise.all(crowd.map((user) =>
+    server.connect().then(async (client) => {
+      assertErrno(await client.request({ msgid: 1, id: user.id, token: user.token, proto: 2 }, SOON), 0);
+      return client;
+    })
+  ));
+  assertEquals(late.backlog, []);
+  await admin.query("COMMIT");
+  assertErrno(await late.next((m) => m.ref === "late", SOON), 0);
+
+  // What they have handled is written for all together.
+  await say(again[0]!, { toid: crowd[1]!.id }, "x");
+  await say(again[0]!, { toid: held!.id }, "x");
+  const handled = await Promise.all([again[1]!, late].map(async (client) => (await chats(client, 1))[0]!.seq));
+  admin = await hold(t, held!.id);
+  for (const [i, client] of [again[1]!, late].entries()) client.send({ msgid: 12, seq: handled[i] });
+  const confirmed = async (id: number) => (await t.database.query(`SELECT confirmed_seq AS n FROM user WHERE id = ${id}`))[0]!.n;
+  await eventually(async () => await confirmed(crowd[1]!.id) === handled[0], "confirmed", SOON);
+  assertEquals(await confirmed(held!.id), 0);
+  await admin.query("COMMIT");
+  await eventually(async () => await confirmed(held!.id) === handled[1], "the held one's, too", SOON);
+  await Promise.all(again.map((client) => client.close()));
+});
+
+mysqlTest("locked row: a sweep, and a node that comes back, leave the one who is held to later", async (t) => {
+  const stores = [await t.open(), await t.open()];
+  const [a, b] = stores as [typeof stores[0], typeof stores[0]];
+  await a!.join("a");
+  await b!.join("b");
+  const users = await addUsers(b!, "ann", "bob", "cid");
+  for (const userId of users) await claim(a!, userId, `a${userId}`);
+  const clock = await t.admin();
+  await clock.query("UPDATE node SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND WHERE name = 'a'");
+  const admin = await hold(t, users[1]!);
+  assertEquals((await b!.sweep()).sort(), [users[0], users[2]]);
+  assertEquals(await a!.renew(), false);
+  const sessions = users.map((userId) => ({ userId, device: 0, session: `a${userId}`, proof: { version: 1 } }));
+  assertEquals(await a!.rejoin(sessions), []);
+  assertEquals(await b!.holder(users[0]!, 0), { session: `a${users[0]}`, node: "a" });
+  assertEquals(await a!.renew(), true);
+  await admin.query("COMMIT");
+  assertEquals(await a!.rejoin(sessions), []);
+});
