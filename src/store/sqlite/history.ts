@@ -60,8 +60,9 @@ export function historyStore(db: Database): Pick<Store, "history"> {
     // In groups there is an index for it: the rest need not be walked through.
     const ids = stones || of.toid !== undefined ? all : `${all} AND kind = 0 AND deleted = 0`;
     const order = descending ? "DESC" : "ASC";
+    // By `m.id` SQLite would put all texts in order before it gives the first.
     const sql = `SELECT m.kind, m.reactions, ${MESSAGE_COLUMNS} FROM (${ids} ORDER BY 1 ${order} LIMIT ${ROWS_AT_ONCE + 1}) AS c
-      JOIN message m ON m.id = c.id JOIN user s ON s.id = m.sender ORDER BY m.id ${order}`;
+      CROSS JOIN message m ON m.id = c.id CROSS JOIN user s ON s.id = m.sender ORDER BY c.id ${order}`;
     const messages: Piece["messages"] = [];
     let size = 0, leftOut = 0;
     /** Takes the next ones. @returns whether there are more, if that is all that is wanted */
