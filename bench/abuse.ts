@@ -105,6 +105,7 @@ async function fill(natter: Natter, users: User[]) {
       await store.append(Array.from({ length: 100 }, () => ({ sender: sender!.id, toid: id, msg: "how do you do? ".repeat(5), ts: i })));
     }
   }
+  while ((await store.index()).more);
   return {};
 }
 

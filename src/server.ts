@@ -261,7 +261,7 @@ class NatterServer implements Server {
     const end = farewell.end.bind(farewell);
     const most = config.maxConnections;
     const strangers = new Strangers(Math.max(1, Math.floor(most * STRANGERS)), (connection) => farewell.cut(connection, "full"));
-    const delivery = this.#delivery = new Delivery({ store, table, confirmation, terms, tooSlow: (session) => end(session, "slow") });
+    const delivery = this.#delivery = new Delivery({ store, table, confirmation, terms, limits, tooSlow: (session) => end(session, "slow") });
     const appender = this.#appender = new Appender({ store, router, counters, notifier, terms });
     const signals = new Signals({ store, table, router, ties, limits });
     const changes = this.#changes = new Changes({ store, router, table, ties, signals, pushes });

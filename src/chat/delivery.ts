@@ -6,7 +6,8 @@
  * 2. Nothing is delivered before LOGIN_ACK has gone out (`open`); what comes meanwhile only raises `known`.
  * 3. Into a congested connection nothing more is put: the session falls back to its cursor, and reads on when the queue has drained. A slow reader costs
  *    bounded memory and loses nothing; the user's other devices do not notice it.
- * 4. One reading of the log at a time per session (`reading`); a wake-up during it makes it go on.
+ * 4. One reading of the log at a time per session (`reading`); a wake-up during it makes it go on. A user's devices share how much is read in a while: who logs in over
+ *    and over with the same entries waiting is read to more slowly, and what is new goes out of memory to those that are not behind.
  * 5. What is gone from the log before a session has got to it was trimmed away, since its device was too far behind: the session ends with GOODBYE `slow`, and
  *    sees at its next login where it stands.
  * 6. Clients of 0.1 are not sent their user's own messages, nor what was done to messages, and no message that was deleted. What a session is not sent counts as sent,
@@ -15,6 +16,8 @@
  */
 import type { NodeMessage } from "../cluster/bus.ts";
 import type { Session } from "../net/session.ts";
+import { catchUpCost } from "../ops/costs.ts";
+import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
@@ -43,21 +46,30 @@ export class Delivery {
   readonly #table: ConnectionTable;
   readonly #confirmation: Confirmation;
   readonly #terms: Pick<Terms, "url">;
+  readonly #limits: Limits;
   readonly #tooSlow: (session: Session) => void;
   readonly #places = new WeakMap<Session, Place>();
-  readonly #retries = new Set<ReturnType<typeof setTimeout>>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #closed = false;
   /** Messages put into outgoing queues. */
   delivered = 0;
 
   /** `terms.url` is how this server is reached over HTTP; `tooSlow` ends a session whose place was trimmed away. */
   constructor(
-    parts: { store: Store; table: ConnectionTable; confirmation: Confirmation; terms: Pick<Terms, "url">; tooSlow: (session: Session) => void },
+    parts: {
+      store: Store;
+      table: ConnectionTable;
+      confirmation: Confirmation;
+      terms: Pick<Terms, "url">;
+      limits: Limits;
+      tooSlow: (session: Session) => void;
+    },
   ) {
     this.#store = parts.store;
     this.#table = parts.table;
     this.#confirmation = parts.confirmation;
     this.#terms = parts.terms;
+    this.#limits = parts.limits;
     this.#tooSlow = parts.tooSlow;
   }
 
@@ -84,7 +96,7 @@ export class Delivery {
   /** Tries no more what could not be read. */
   close(): void {
     this.#closed = true;
-    for (const timer of this.#retries) clearTimeout(timer);
+    for (const timer of this.#timers) clearTimeout(timer);
   }
 
   #placeOf(session: Session): Place {
@@ -122,32 +134,39 @@ export class Delivery {
 
   async #catchUp(session: Session, place: Place, cursor: number): Promise<void> {
     const { connection, userId } = session;
+    const limits = this.#limits;
     try {
       while (cursor < place.known) {
         await connection.drained();
+        for (let wait = limits.catchUp(userId); wait > 0; wait = limits.catchUp(userId)) await this.#pause(wait);
         if (session.departed || connection.ending) return;
         const entries = await this.#store.log(userId, cursor, PAGE_ROWS, PAGE_BYTES);
         if (session.departed || connection.ending) return;
         if (entries[0]?.seq !== cursor + 1) return this.#tooSlow(session);
+        const before = connection.appended;
         for (const entry of entries) {
           this.#send(session, entry.seq, entryHead(entry, this.#terms.url), entry.id === userId && entry.toid !== userId);
           place.cursor = cursor = entry.seq;
         }
+        limits.caughtUp(userId, catchUpCost(entries.length, connection.appended - before));
       }
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) log.error("reading a log failed", { user: userId, error });
-      if (!session.departed) this.#later(session, place);
+      if (!session.departed) void this.#pause(READ_AGAIN_MS).then(() => session.departed || this.#read(session, place));
     } finally {
       place.reading = false;
     }
   }
 
-  #later(session: Session, place: Place): void {
-    if (this.#closed) return;
-    const timer = setTimeout(() => {
-      this.#retries.delete(timer);
-      if (!session.departed) this.#read(session, place);
-    }, READ_AGAIN_MS);
-    this.#retries.add(timer);
+  /** Resolves after `ms`; once this is closed, never. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed) return;
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        resolve();
+      }, ms);
+      this.#timers.add(timer);
+    });
   }
 }

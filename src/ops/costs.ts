@@ -60,3 +60,8 @@ export function unindexCost(words: number): number {
 export function uploadCost(size: number): number {
   return 1 + Math.floor(size / UPLOADED);
 }
+
+/** What it costs to read so many entries of a log, of so many characters: a bucket of its own (limits.ts). */
+export function catchUpCost(entries: number, length: number): number {
+  return entries + length / 1024;
+}

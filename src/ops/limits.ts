@@ -69,6 +69,8 @@ const OTHER_LINES: Rate = { burst: 500, refill: 20 };
 const REACTIONS: Rate = { burst: 1, refill: 1000 };
 /** Logins of a user, on whatever connections: 10 a second, 25 at once. A bucket of its own: what 0.1 let a user ask for after a login stays. */
 const LOGINS: Rate = { burst: 25, refill: 100 };
+/** What is read from a user's log for devices that are behind ({@linkcode catchUpCost}): 1,000 entries a second, 20,000 at once. Else the same could be read over and over. */
+const CATCHING_UP: Rate = { burst: 20_000, refill: 1 };
 /** Failed password logins of an account from an address: 5 a minute. */
 const FAILED_LOGINS: Rate = { burst: 5, refill: 12_000 };
 /** Registrations from an address: 30 in 10 minutes. */
@@ -91,6 +93,7 @@ export class Limits {
   readonly #otherLines = new Limiter<number>(OTHER_LINES);
   readonly #reactions = new Limiter<string>(REACTIONS);
   readonly #logins = new Limiter<number>(LOGINS);
+  readonly #catchingUp = new Limiter<number>(CATCHING_UP);
   readonly #failedLogins = new Limiter<string>(FAILED_LOGINS);
   readonly #registrations = new Limiter<string>(REGISTRATIONS);
   readonly #seldom = new Limiter<string>(SELDOM);
@@ -132,6 +135,16 @@ export class Limits {
   /** A user, whose token or password was right, is about to come in. @returns 0, or when to retry (ms) */
   login(userId: number): number {
     return this.#on ? this.#logins.take(userId) : 0;
+  }
+
+  /** A user's log is about to be read for a device that is behind; {@linkcode caughtUp} follows. @returns 0, or when to read on (ms) */
+  catchUp(userId: number): number {
+    return this.#on ? this.#catchingUp.take(userId) : 0;
+  }
+
+  /** What reading it cost beside that. */
+  caughtUp(userId: number, cost: number): void {
+    if (this.#on) this.#catchingUp.charge(userId, cost);
   }
 
   /** A password is about to be checked; if it is right, {@linkcode loginSucceeded} follows. So it cannot be outrun by asking many at once. */
