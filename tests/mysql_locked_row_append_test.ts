@@ -115,3 +115,44 @@ mysqlTest("locked row: two nodes beside it, in the same conversations and groups
   }
   assertEquals(await t.database.query("SELECT COUNT(*) AS n FROM message"), [{ n: 2 * 60 * 5 }]);
 });
+
+mysqlTest("locked row: what two keep of their conversation holds up no message", async (t) => {
+  const first = await t.open();
+  const [ann, bob, cid] = await addUsers(first, "ann", "bob", "cid");
+  await first.append([{ sender: ann!, toid: bob!, msg: "1", ts: 1 }]);
+  // Another node does not know that they have their rows.
+  const store = await t.open();
+  const admin = await hold(t, `userid = ${ann} AND toid = ${bob} AND groupid = 0`, "talk");
+  const batch = (msg: string): Append[] => [
+    { sender: cid!, toid: bob!, msg, ts: 2 },
+    { sender: ann!, toid: bob!, msg, ts: 2 },
+    { sender: bob!, toid: cid!, msg, ts: 2 },
+  ];
+  for (const msg of ["2", "3"]) assertEquals((await store.append(batch(msg))).map(({ errno }) => errno), ["OK", "OK", "OK"]);
+  await admin.query("COMMIT");
+  const rows = await t.database.query("SELECT userid, toid FROM talk ORDER BY userid, toid");
+  assertEquals(rows.map(({ userid, toid }) => [userid, toid]), [[ann, bob], [bob, ann], [bob, cid], [cid, bob]]);
+});
+
+mysqlTest("locked row: to who is not in it, a group that is held is as one that is free, or as none", async (t) => {
+  const store = await t.open();
+  const [ann, bob, out] = await addUsers(store, "ann", "bob", "out");
+  const groupid = await group(t.database, store, ann!, bob!);
+  const den = await store.createGroup(ann!, "den", "den", "", true);
+  assert(typeof den === "object");
+  const batch: Append[] = [
+    { sender: out!, groupid: den.groupid, msg: "1", ts: 1 },
+    { sender: out!, groupid, msg: "2", ts: 1 },
+    { sender: out!, toid: bob!, msg: "3", ts: 1 },
+    { sender: ann!, groupid: den.groupid, msg: "4", ts: 1 },
+    { sender: bob!, groupid, msg: "5", ts: 1 },
+  ];
+  // The groups' own rows, or that of one who is in both.
+  for (const [which, table] of [[`id IN (${groupid}, ${den.groupid})`, "allgroup"], [ann!, "user"]] as const) {
+    const admin = await hold(t, which, table);
+    for (const _ of [1, 2]) {
+      assertEquals((await store.append(batch)).map(({ errno }) => errno), ["NO_GROUP", "NOT_MEMBER", "OK", "HELD", "HELD"]);
+    }
+    await admin.query("COMMIT");
+  }
+});

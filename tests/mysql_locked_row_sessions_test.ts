@@ -6,7 +6,7 @@ import { addUsers } from "./support/databases.ts";
 import { mysqlTest } from "./support/mysql.ts";
 import { hold, say, SOON } from "./support/held_rows.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
-import { claim } from "./support/stores.ts";
+import { addDevice, claim, hash, release } from "./support/stores.ts";
 
 mysqlTest("locked row: a crowd that logs in, departs and confirms does not wait for the one who is held", async (t) => {
   await using server = await startServer(t.database, { limits: "off" });
@@ -70,4 +70,44 @@ mysqlTest("locked row: a sweep, and a node that comes back, leave the one who is
   assertEquals(await a!.renew(), true);
   await admin.query("COMMIT");
   assertEquals(await a!.rejoin(sessions), []);
+});
+
+mysqlTest("locked row: a device's row holds up nobody else who departs or confirms", async (t) => {
+  await using server = await startServer(t.database, { limits: "off" });
+  const [held, ...crowd] = await makeUsers(t.database, 20);
+  const theirs = await server.client(held!);
+  const clients = await Promise.all(crowd.map((user) => server.client(user)));
+  await say(clients[0]!, { toid: crowd[1]!.id }, "x");
+  await say(clients[0]!, { toid: held!.id }, "x");
+  const handled = await Promise.all([clients[1]!, theirs].map(async (client) => (await chats(client, 1))[0]!.seq));
+  const admin = await hold(t, `userid = ${held!.id}`, "device");
+  for (const [i, client] of [clients[1]!, theirs].entries()) client.send({ msgid: 12, seq: handled[i] });
+  const confirmed = async (id: number) => (await t.database.query(`SELECT confirmed_seq AS n FROM user WHERE id = ${id}`))[0]!.n;
+  await eventually(async () => await confirmed(crowd[1]!.id) === handled[0], "confirmed", SOON);
+  await Promise.all([theirs, ...clients].map((client) => client.close()));
+  await eventually(
+    async () => (await Promise.all(crowd.map(({ id }) => stateOf(t.database, id)))).every((state) => state === "offline"),
+    "gone",
+    SOON,
+  );
+  assertEquals([await stateOf(t.database, held!.id), await confirmed(held!.id)], ["online", 0]);
+  await admin.query("COMMIT");
+  await eventually(async () => await stateOf(t.database, held!.id) === "offline", "the held one is gone", SOON);
+  assertEquals(await confirmed(held!.id), handled[1]);
+});
+
+mysqlTest("locked row: tokens and devices of the others expire", async (t) => {
+  const store = await t.open();
+  const users = await addUsers(store, "ann", "held", "cid");
+  await store.join("a");
+  const made = [];
+  for (const [i, userId] of users.entries()) made.push(await addDevice(store, userId, "phone", `s${i}`, { token: { hash: hash(i), expires: 10 } }));
+  for (const key of made) await release(store, key);
+  const admin = await hold(t, users[1]!);
+  const left = async () => (await t.database.query("SELECT userid FROM token ORDER BY userid")).map(({ userid }) => userid);
+  await store.expireTokens(20, 1000);
+  assertEquals([await left(), (await store.devices(users[0]!)).length], [[users[1]], 1]);
+  await admin.query("COMMIT");
+  await store.expireTokens(20, 1000);
+  assertEquals([await left(), (await store.devices(users[1]!)).length], [[], 1]);
 });

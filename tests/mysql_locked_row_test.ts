@@ -1,9 +1,10 @@
 // A row of one user that somebody else holds (a node that stands still, an operator) holds up those alone who write to or from that user.
 
 import { assert, assertEquals } from "@std/assert";
+import type { Append, Store } from "../src/store/store.ts";
 import { assertErrno, chats, nothingElse, upTo } from "./support/chat.ts";
 import { addUsers } from "./support/databases.ts";
-import { hold as holdStatement, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
+import { hold as holdStatement, type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
 import { hold, say, SOON } from "./support/held_rows.ts";
 import { eventually, makeUsers, spawnServer, startServer } from "./support/server.ts";
 import { group, logOf } from "./support/stores.ts";
@@ -228,22 +229,38 @@ waitingMysqlTests("what waits for deadlines", {
   "rows that are held for moments, again and again, keep nobody wary": async (t) => {
     const store = await t.open();
     const [ann, busy] = await addUsers(store, "ann", "busy");
-    const append = () => store.append([{ sender: ann, toid: busy, msg: "x", ts: 1 }]);
-    const admin = await hold(t, busy!);
-    assertEquals((await append())[0]!.errno, "HELD");
-    await admin.query("COMMIT");
-    const watching = await t.admin();
-    let waited = false;
-    const waits = watching.lockWaits(1).then(() => waited = true);
-    while (!waited) {
-      assertEquals((await append())[0]!.errno, "OK");
-      await admin.query("START TRANSACTION");
-      await admin.query(`SELECT id FROM user WHERE id = ${busy} FOR UPDATE`);
-      const appending = append();
-      await Promise.race([appending, waits]);
-      await admin.query("COMMIT");
-      await appending;
-    }
-    await waits;
+    await keptWary(t, store, busy!, "user", () => ({ sender: ann!, toid: busy!, msg: "x", ts: 1 }));
+  },
+
+  "nor do those of files": async (t) => {
+    const store = await t.open();
+    const [ann, bob] = await addUsers(store, "ann", "bob");
+    const told = { name: "a", type: "text/plain", size: 1, width: null, height: null };
+    const added = await store.addFile({ ...told, owner: ann!, hash: "a", place: "a", urlkey: "a", created: 1 }, 1e9);
+    assert(typeof added === "object");
+    // It is not used by what is refused.
+    await store.block(bob!, ann!, 1);
+    await keptWary(t, store, added.id, "file", () => ({ sender: ann!, toid: bob!, msg: "x", ts: 1, files: [added.id] }), "BLOCKED");
   },
 });
+
+/** Goes on until somebody waits for the row with others in hand, as nobody does who is wary. */
+async function keptWary(t: MysqlTest, store: Store, id: number, table: string, append: () => Append, errno = "OK"): Promise<void> {
+  const result = async () => (await store.append([append()]))[0]!.errno;
+  const admin = await hold(t, id, table);
+  assertEquals(await result(), "HELD");
+  await admin.query("COMMIT");
+  const watching = await t.admin();
+  let waited = false;
+  const waits = watching.lockWaits(1).then(() => waited = true);
+  while (!waited) {
+    assertEquals(await result(), errno);
+    await admin.query("START TRANSACTION");
+    await admin.query(`SELECT id FROM ${table} WHERE id = ${id} FOR UPDATE`);
+    const appending = result();
+    await Promise.race([appending, waits]);
+    await admin.query("COMMIT");
+    await appending;
+  }
+  await waits;
+}

@@ -7,11 +7,11 @@ import type { Message, RawClient } from "./raw_client.ts";
 /** Within what time the others are answered, the first time: a lock wait, and what a busy machine adds (ms). Whoever needs the row is refused after 10 s. */
 export const SOON = 5000;
 
-/** Holds the row until `COMMIT`. */
-export async function hold(t: MysqlTest, id: number, table = "user"): Promise<Admin> {
+/** Holds a row, or those of whom a condition speaks, until `COMMIT`. */
+export async function hold(t: MysqlTest, which: number | string, table = "user"): Promise<Admin> {
   const admin = await t.admin();
   await admin.query("START TRANSACTION");
-  await admin.query(`SELECT id FROM ${table} WHERE id = ${id} FOR UPDATE`);
+  await admin.query(`SELECT 1 FROM ${table} WHERE ${typeof which === "number" ? `id = ${which}` : which} FOR UPDATE`);
   return admin;
 }
 

@@ -57,21 +57,30 @@ export function accounts(db: Pool, users: Users): Accounts {
     return hashes.map((hash) => rows.find((row) => hash.equals(row.hash)));
   });
 
-  /** What `find` gives is changed with its users locked, {@linkcode EXPIRED_AT_ONCE} rows at a time. `tokens`: those of these users, under the lock. */
+  /**
+   * What `find` gives, without the rows of some users, is changed with its users locked, {@linkcode EXPIRED_AT_ONCE} rows at a time. Those whose rows others hold
+   * are left to the next time. `tokens`: those of these users, under the lock.
+   */
   async function step<Row extends { userid: UserId }>(
-    find: () => Promise<Row[]>,
+    find: (without: UserId[]) => Promise<Row[]>,
     change: (rows: Row[], locked: Map<UserId, LockedUser>, tokens: TokenRow[]) => string[],
   ): Promise<void> {
+    const left = new Set<UserId>();
     for (let found = EXPIRED_AT_ONCE; found === EXPIRED_AT_ONCE;) {
-      const rows = await find();
+      const rows = await find([...left]);
       found = rows.length;
       if (found === 0) return;
       const ids = rows.map(({ userid }) => userid);
-      await users.change(
+      const held = await users.change(
         ids,
-        (locked, [tokens]) => ({ result: undefined, statements: change(rows, locked, tokens as TokenRow[]) }),
-        { reading: [`SELECT hash, userid, device, expires FROM token WHERE userid IN (${numbers(ids)})`] },
+        (locked, [tokens], held) => {
+          const free = held.size === 0 ? rows : rows.filter(({ userid }) => !held.has(userid));
+          const known = (tokens as TokenRow[]).filter(({ userid }) => !held.has(userid));
+          return { result: held, statements: change(free, locked, known) };
+        },
+        { reading: [`SELECT hash, userid, device, expires FROM token WHERE userid IN (${numbers(ids)})`], part: true },
       );
+      for (const userId of held) left.add(userId);
     }
   }
 
@@ -175,12 +184,13 @@ export function accounts(db: Pool, users: Users): Accounts {
     removeToken: (hash) => changeToken(hash, "DELETE FROM token"),
 
     async expireTokens(now, life) {
+      const but = (table: string, without: UserId[]) => without.length === 0 ? "" : ` AND ${table}.userid NOT IN (${numbers(without)})`;
       const tokens = (expiring: TokenRow[]) => `hash IN (${expiring.map(({ hash }) => literal(hash))})`;
       await step(
-        () =>
+        (without) =>
           db.read<{ userid: UserId; hash: Buffer }>(
             "SELECT t.userid, t.hash FROM device d JOIN token t ON t.userid = d.userid AND t.device = d.device " +
-              "WHERE d.device > 0 AND d.node IS NOT NULL AND t.expires < ? LIMIT ?",
+              `WHERE d.device > 0 AND d.node IS NOT NULL AND t.expires < ?${but("d", without)} LIMIT ?`,
             [now + life - DAY_MS, String(EXPIRED_AT_ONCE)],
           ),
         (_, locked, known) => {
@@ -191,17 +201,18 @@ export function accounts(db: Pool, users: Users): Accounts {
         },
       );
       await step(
-        () => db.read<{ userid: UserId }>("SELECT userid FROM token WHERE expires < ? LIMIT ?", [now, String(EXPIRED_AT_ONCE)]),
+        (without) =>
+          db.read<{ userid: UserId }>(`SELECT t.userid FROM token t WHERE t.expires < ?${but("t", without)} LIMIT ?`, [now, String(EXPIRED_AT_ONCE)]),
         (_, _locked, known) => {
           const over = known.filter(({ expires }) => expires < now);
           return over.length > 0 ? [`DELETE FROM token WHERE ${tokens(over)}`] : [];
         },
       );
       await step(
-        () =>
+        (without) =>
           db.read<{ userid: UserId; device: DeviceId }>(
             "SELECT d.userid, d.device FROM device d LEFT JOIN token t ON t.userid = d.userid AND t.device = d.device " +
-              "WHERE d.device > 0 AND d.session IS NULL AND t.hash IS NULL LIMIT ?",
+              `WHERE d.device > 0 AND d.session IS NULL AND t.hash IS NULL${but("d", without)} LIMIT ?`,
             [String(EXPIRED_AT_ONCE)],
           ),
         (rows, locked, known) => {

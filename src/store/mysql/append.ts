@@ -20,7 +20,8 @@ import {
 } from "../store.ts";
 import { type FileId, type FileTold, toldOf } from "../files.ts";
 import { CommitUnknown } from "./errors.ts";
-import { findingFiles, type UnusedFile, usingFiles } from "./files.ts";
+import { UNUSED_FILE, type UnusedFile, usingFiles } from "./files.ts";
+import { lockingRows } from "./held_rows.ts";
 import { findingHooks } from "./hooks.ts";
 import type { Link } from "./link.ts";
 import { enter, type LockedLogs, lockLogs } from "./user_logs.ts";
@@ -63,13 +64,14 @@ export function appending(db: Pool, limits: StoreLimits): Pick<Store, "append"> 
         let outcomes: Outcome[] = [];
         try {
           await db.ownTransaction(async (tx, committing) => {
-            outcomes = decide(batch, await lock(tx, batch, limits));
+            const locked = await lock(tx, batch, limits, pairs);
+            outcomes = decide(batch, locked);
             const stored = outcomes.filter((outcome) => "append" in outcome);
             await insertMessages(tx, stored);
             await enter(
               tx,
               stored,
-              [...pairs.adding(stored.map(({ append }) => append)), ...stored.flatMap(saying), ...stored.flatMap(usingFiles)],
+              [...pairs.adding(stored.map(({ append }) => append), locked.talks), ...stored.flatMap(saying), ...stored.flatMap(usingFiles)],
               committing,
             );
           });
@@ -125,31 +127,34 @@ interface Locked {
   moderators: Set<string>;
   /** Files that senders want to send, and that nothing has used. */
   unused: Map<FileId, UnusedFile>;
-  /** Such files whose rows others hold, and their owners. */
-  heldFiles: Map<FileId, UserId>;
+  /** Such files whose rows others hold. */
+  heldFiles: Map<FileId, UnusedFile>;
+  /** Rows that conversations are known to have already. */
+  talks: { userid: UserId; toid: UserId }[];
 }
 
 /** Begins the transaction, locks, and reads. */
-async function lock(tx: Link, batch: Append[], { maxInbox }: StoreLimits): Promise<Locked> {
+async function lock(tx: Link, batch: Append[], { maxInbox }: StoreLimits, pairs: Pairs): Promise<Locked> {
   const groups = batch.flatMap(({ groupid }) => groupid ?? []);
   const users = batch.flatMap(({ sender, toid }) => toid === undefined ? [sender] : [sender, toid]);
-  const wary = tx.held?.wary ?? false;
-  let about = batch, reading = findings(batch);
+  const wary = tx.held?.wary ? tx.held : undefined;
+  let about = batch, reading = findings(batch, lockingFiles(batch));
   let { logs, results } = await lockLogs(tx, groups, users, maxInbox, wary ? [] : reading.flat(), true);
+  let heldFiles = new Map<FileId, UnusedFile>(), talks: Locked["talks"] = [];
+  let files: UnusedFile[] | undefined;
   if (wary) {
     // Who holds the row of somebody may hold what else is locked here.
     about = batch.filter((append) => !logs.isHeld(append));
-    reading = findings(about, true);
-    results = await tx.script(reading.flat()) as unknown[][];
+    ({ rows: files, held: heldFiles } = await wary.lockFree<UnusedFile>(tx, "file", UNUSED_FILE, about.flatMap(({ files }) => files ?? [])));
+    const finding = pairs.finding(about);
+    reading = findings(about, []);
+    results = await tx.script([...finding, ...reading.flat()]) as unknown[][];
+    talks = results.splice(0, finding.length).flat() as typeof talks;
   }
-  const [blocking, files, hooks, answers] = reading.map(({ length }) => results.splice(0, length).flat());
+  const [blocking, found, hooks, answers] = reading.map(({ length }) => results.splice(0, length).flat());
   const blockers = new Set((blocking as { userid: UserId }[]).map(({ userid }) => userid));
-  const unused = new Map((files as UnusedFile[]).map((file) => [file.id, file]));
   const asking = readingBlocks(batch, blockers);
-  const there = wary ? findingFiles(about, "") : [];
-  const asked = await logs.readNodes(tx, [...there, ...asking, ...findingModerators(batch, logs)]);
-  const heldFiles = (asked.splice(0, there.length).flat() as UnusedFile[]).filter(({ id }) => !unused.has(id));
-  if (heldFiles.length > 0) tx.held?.met();
+  const asked = await logs.readNodes(tx, [...asking, ...findingModerators(batch, logs)]);
   const blocks = asked.splice(0, asking.length).flat() as { userid: UserId; blocked: UserId }[];
   return {
     logs,
@@ -158,21 +163,28 @@ async function lock(tx: Link, batch: Append[], { maxInbox }: StoreLimits): Promi
     hooks: new Set((hooks as { n: number }[]).map(({ n }) => about[n])),
     answers: new Set((answers as { n: number }[]).map(({ n }) => about[n])),
     moderators: new Set((asked.flat() as { groupid: GroupId; userid: UserId }[]).map(({ groupid, userid }) => pair(groupid, userid))),
-    unused,
-    heldFiles: new Map(heldFiles.map(({ id, owner }) => [id, owner])),
+    unused: new Map((files ?? found as UnusedFile[]).map((file) => [file.id, file])),
+    heldFiles,
+    talks,
   };
 }
 
 /** The statements that tell who blocks anyone, which files are unused, what is said by hooks, what answers what it may. */
-function findings(batch: Append[], wary = false): string[][] {
-  return [findingBlockers(batch), findingFiles(batch, wary ? "FOR UPDATE SKIP LOCKED" : "FOR UPDATE"), findingHooks(batch), findingAnswered(batch)];
+function findings(batch: Append[], files: string[]): string[][] {
+  return [findingBlockers(batch), files, findingHooks(batch), findingAnswered(batch)];
+}
+
+/** The statement that locks the files that these messages want and nothing has used; none, if they want none. */
+function lockingFiles(batch: Append[]): string[] {
+  const ids = lockOrder(batch.flatMap(({ files }) => files ?? []));
+  return ids.length === 0 ? [] : [lockingRows("file", UNUSED_FILE, ids)];
 }
 
 function decide(batch: Append[], { logs, known, blocks, answers, hooks, moderators, unused, heldFiles }: Locked): Outcome[] {
   const waiting = new Set<UserId>();
   return batch.map((append): Outcome => {
     const { sender, toid, groupid, mid, reply, hook } = append;
-    const isHeld = logs.isHeld(append) || (append.files?.some((id) => heldFiles.get(id) === sender) ?? false);
+    const isHeld = logs.isHeld(append) || (append.files?.some((id) => heldFiles.get(id)?.owner === sender) ?? false);
     if (isHeld || waiting.has(sender)) {
       waiting.add(sender);
       return { errno: "HELD", behind: !isHeld };

@@ -105,17 +105,8 @@ export interface UnusedFile extends FileInfo {
   urlkey: string;
 }
 
-/** The statement that reads, or locks, the files that these messages want and nothing has used; none, if they want none. */
-export function findingFiles(
-  batch: readonly { files?: readonly FileId[] | undefined }[],
-  how: "" | "FOR UPDATE" | "FOR UPDATE SKIP LOCKED",
-): string[] {
-  const ids = lockOrder(batch.flatMap(({ files }) => files ?? []));
-  return ids.length === 0 ? [] : [
-    "SELECT id, owner, name, type, size, width, height, urlkey FROM file FORCE INDEX (PRIMARY) " +
-    `WHERE id IN (${numbers(ids)}) AND used = 0 ORDER BY id ${how}`,
-  ];
-}
+/** The columns of an {@linkcode UnusedFile}. */
+export const UNUSED_FILE: readonly (keyof UnusedFile)[] = ["id", "owner", "name", "type", "size", "width", "height", "urlkey"];
 
 /** The statements by which a message has these files from now on. */
 export function usingFiles({ messageid, files }: { messageid: number; files: FileTold[] | undefined }): string[] {

@@ -5,8 +5,9 @@
  *    lock wait (`link.ts`). When one ran out all is let go, and this process is wary until no row was found held for long for {@linkcode WARY_MS}.
  * 2. Who is wary waits for no row of a user, group, message or unused file with others in hand: what is free is locked (SKIP LOCKED), what is not is looked at
  *    again for {@linkcode LOOKS_MS}: others lock rows, too, and most of them for a moment. What was held then is looked at once, as long as it stays so.
- * 3. What can be done in part is: append, release, confirm, sweep, claiming anew leave to later what needs a held row. All else lets go of everything, and
- *    begins again after a pause (`pool.ts`). So a held row holds up nobody but those who need it.
+ * 3. What can be done in part is: append, release, confirm, sweep, claiming anew and expiring leave to later what needs a held row, the devices' among them. All
+ *    else lets go of everything, and begins again after a pause (`pool.ts`). So a held row holds up nobody but those who need it.
+ * 4. What needs no lock to be known is not waited for by who is wary: that a conversation has its rows of `talk`, that somebody is not in a group.
  */
 import { log } from "../../ops/log.ts";
 import type { Link } from "./link.ts";
@@ -19,12 +20,18 @@ const LONG_MS = 1000;
 /** Between the looks at what is not free. */
 const LOOKS_MS = [5, 10, 20, 40, 80];
 
-type Table = "user" | "allgroup" | "message";
+/** The tables, and which of their rows are looked at. */
+const TABLES = { user: "", allgroup: "", message: "", file: " AND used = 0" };
+type Table = keyof typeof TABLES;
+
+function selecting(table: Table, columns: readonly string[], ids: readonly number[]): string {
+  // Without the hint a small table is scanned, which waits for the locks of rows that are none of our business.
+  return `SELECT ${columns.join()} FROM ${table} FORCE INDEX (PRIMARY) WHERE id IN (${numbers(ids)})${TABLES[table]}`;
+}
 
 /** The statement that locks these rows in the order of their ids. */
 export function lockingRows(table: Table, columns: readonly string[], ids: readonly number[], how: "" | " SKIP LOCKED" = ""): string {
-  // Without the hint a small table is scanned, which waits for the locks of rows that are none of our business.
-  return `SELECT ${columns.join()} FROM ${table} FORCE INDEX (PRIMARY) WHERE id IN (${numbers(ids)}) ORDER BY id FOR UPDATE${how}`;
+  return `${selecting(table, columns, ids)} ORDER BY id FOR UPDATE${how}`;
 }
 
 /** What this process knows of rows that others hold. */
@@ -49,13 +56,13 @@ export class HeldRows {
     this.#waryUntil = performance.now() + WARY_MS;
   }
 
-  /** Locks those of these rows that are free, in a transaction that has begun. @returns them, and which are held by others. */
+  /** Locks those of these rows that are free, in a transaction that has begun. @returns them, and those that others hold, as they were committed last. */
   async lockFree<Row extends { id: number }>(
     tx: Link,
     table: Table,
     columns: readonly string[],
     ids: Iterable<number>,
-  ): Promise<{ rows: Row[]; held: Set<number> }> {
+  ): Promise<{ rows: Row[]; held: Map<number, Row> }> {
     const rows: Row[] = [];
     const look = async (wanted: number[]): Promise<number[]> => {
       const found = (await tx.script([...pieces(wanted)].map((piece) => lockingRows(table, columns, piece, " SKIP LOCKED")))).flat() as Row[];
@@ -66,24 +73,45 @@ export class HeldRows {
     };
     let missing = await look(lockOrder(ids));
     // Who is not there is not held.
-    const there = await tx.script(
-      [...pieces(missing)].map((piece) => `SELECT id FROM ${table} FORCE INDEX (PRIMARY) WHERE id IN (${numbers(piece)})`),
-    );
-    missing = (there.flat() as { id: number }[]).map(({ id }) => id);
-    const held = new Set(missing.filter((id) => this.#held.has(`${table} ${id}`)));
-    missing = missing.filter((id) => !held.has(id));
+    const there = (await tx.script([...pieces(missing)].map((piece) => selecting(table, columns, piece)))).flat() as Row[];
+    const known = new Map(there.map((row) => [row.id, row]));
+    const long = [...known.keys()].filter((id) => this.#held.has(`${table} ${id}`));
+    missing = [...known.keys()].filter((id) => !long.includes(id));
     for (const ms of LOOKS_MS) {
       if (missing.length === 0) break;
       await this.pause(ms);
       missing = await look(missing);
     }
-    for (const id of missing) held.add(id);
+    missing.push(...long);
+    this.#foundHeld(missing.map((id) => `${table} ${id}`));
+    return { rows, held: new Map(missing.map((id) => [id, known.get(id)!])) };
+  }
+
+  /**
+   * Locks the devices of users whose rows are locked, where others do not hold them: nobody does for a moment who has not the user's.
+   *
+   * @returns the users of whom one is held
+   */
+  async lockDevices(tx: Link, devices: readonly { userid: number; device: number }[]): Promise<number[]> {
+    const ids = lockOrder(devices.map(({ userid }) => userid));
+    const locking = [...pieces(ids)].map((piece) =>
+      `SELECT userid, device FROM device FORCE INDEX (PRIMARY) WHERE userid IN (${numbers(piece)}) ORDER BY userid, device FOR UPDATE SKIP LOCKED`
+    );
+    const keyOf = ({ userid, device }: { userid: number; device: number }) => `${userid} ${device}`;
+    const free = new Set(((await tx.script(locking)).flat() as typeof devices).map(keyOf));
+    const held = new Set(devices.flatMap((device) => free.has(keyOf(device)) ? [] : device.userid));
+    for (const id of ids) if (!held.has(id)) this.#held.delete(`device ${id}`);
+    this.#foundHeld([...held].map((id) => `device ${id}`));
+    return [...held];
+  }
+
+  /** Others hold these. */
+  #foundHeld(keys: string[]): void {
     const now = performance.now();
-    for (const id of held) {
-      const key = `${table} ${id}`, since = this.#held.get(key) ?? now;
+    for (const key of keys) {
+      const since = this.#held.get(key) ?? now;
       this.#held.set(key, since);
       if (now - since >= LONG_MS) this.met();
     }
-    return { rows, held };
   }
 }

@@ -33,15 +33,28 @@ const MOST_PAIRS = 100_000;
 export class Pairs {
   readonly #known = new Set<string>();
 
-  /** The statements that give these messages' conversations their rows, where they may have none. */
-  adding(messages: readonly Pick<Append, "sender" | "toid">[]): string[] {
+  /** The rows of these messages' conversations, where they may have none. */
+  #missing(messages: readonly Pick<Append, "sender" | "toid">[]): [UserId, UserId][] {
     const rows = new Map<string, [UserId, UserId]>();
     for (const { sender, toid } of messages) {
       if (toid === undefined || this.#known.has(pair(sender, toid))) continue;
       for (const row of [[sender, toid], [toid, sender]] as [UserId, UserId][]) rows.set(row.join(), row);
     }
-    const sorted = [...rows.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-    return [...pieces(sorted)].map((piece) =>
+    return [...rows.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  }
+
+  /** The statements that tell which of them are there: whoever holds one is not waited for. */
+  finding(messages: readonly Pick<Append, "sender" | "toid">[]): string[] {
+    return [...pieces(this.#missing(messages))].map((piece) =>
+      "SELECT userid, toid FROM talk FORCE INDEX (PRIMARY) WHERE " + piece.map(([userId, toid]) => keyOf(userId, { toid })).join(" OR ")
+    );
+  }
+
+  /** The statements that give these messages' conversations their rows, where they may have none. `there`: those that are known to have theirs. */
+  adding(messages: readonly Pick<Append, "sender" | "toid">[], there: readonly { userid: UserId; toid: UserId }[]): string[] {
+    const known = new Set(there.map(({ userid, toid }) => `${userid},${toid}`));
+    const rows = this.#missing(messages).filter((row) => !known.has(row.join()));
+    return [...pieces(rows)].map((piece) =>
       `INSERT IGNORE INTO talk (userid, toid, groupid, upto) VALUES ${piece.map((row) => `(${numbers(row)}, 0, 0)`).join()}`
     );
   }

@@ -47,14 +47,14 @@ interface LockedGroup {
 export class LockedLogs {
   readonly #users: Map<UserId, Log>;
   readonly #maxInbox: number;
-  /** Those that others hold. */
+  /** Those whose rows others hold. */
   readonly #held: ReadonlySet<UserId>;
   readonly #heldGroups: ReadonlySet<GroupId>;
   readonly #seqs = new Map<UserId, number>();
   /** Where those are who have sessions on several nodes. */
   #nodes = new Map<UserId, string[]>();
 
-  /** `groups`: those that exist; `held`, `heldGroups`: users and groups whose rows others hold. */
+  /** `groups`: those that exist; `held`, `heldGroups`: users and groups whose rows others hold; of the latter is known what was committed last. */
   constructor(
     readonly groups: ReadonlyMap<GroupId, LockedGroup>,
     users: Log[],
@@ -69,9 +69,13 @@ export class LockedLogs {
     this.#heldGroups = new Set([...heldGroups, ...withHeld]);
   }
 
-  /** Whether this cannot be stored now: others hold the row of one whose log it would stand in, of its sender, or of its group. */
-  isHeld({ sender, toid, groupid }: Append): boolean {
-    return this.#held.has(sender) || (toid !== undefined && this.#held.has(toid)) || (groupid !== undefined && this.#heldGroups.has(groupid));
+  /**
+   * Whether this cannot be decided on now: others hold the row of one whose log it would stand in, of its sender, or of its group; who is not in that is told so.
+   */
+  isHeld({ sender, toid, groupid, hook }: Append): boolean {
+    if (this.#held.has(sender) || (toid !== undefined && this.#held.has(toid))) return true;
+    if (groupid === undefined || !this.#heldGroups.has(groupid)) return false;
+    return hook !== undefined || this.groups.get(groupid)!.members.includes(sender);
   }
 
   /** Whether there is such a user, whose account is not deleted. */
@@ -128,11 +132,11 @@ export async function lockLogs(
 ): Promise<{ logs: LockedLogs; results: unknown[][] }> {
   const begin = groups.length > 0 ? [] : ["START TRANSACTION"];
   if (groups.length > 0) await tx.command("START TRANSACTION");
-  const { locked, held: heldGroups } = await lockGroups(tx, groups);
-  const members = [...locked.values()].flatMap((group) => group.members);
+  const { found, held: heldGroups } = await lockGroups(tx, groups);
+  const members = [...found].flatMap(([id, group]) => heldGroups.has(id) ? [] : group.members);
   const { rows, held, results } = await lockUserRows<Log>(tx, begin, [...users, ...members], COLUMNS, reading);
   if (!part) [held, heldGroups].forEach(needAll);
-  return { logs: new LockedLogs(locked, rows, maxInbox, held, heldGroups), results: results as unknown[][] };
+  return { logs: new LockedLogs(found, rows, maxInbox, held, heldGroups), results: results as unknown[][] };
 }
 
 /** The same for a group of which the members are told nothing: it is locked, they are not. */
@@ -154,25 +158,26 @@ export async function lockGroup(
   return { logs: new LockedLogs(new Map(), rows, maxInbox, held), results: results as unknown[][] };
 }
 
-/** Locks these groups. @returns them, and those that others hold. */
-async function lockGroups(tx: Link, ids: GroupId[]): Promise<{ locked: Map<GroupId, LockedGroup>; held: Set<GroupId> }> {
-  const locked = new Map<GroupId, LockedGroup>();
-  if (ids.length === 0) return { locked, held: new Set() };
+/** Locks these groups. @returns those that are there, and which of them others hold. */
+async function lockGroups(tx: Link, ids: GroupId[]): Promise<{ found: Map<GroupId, LockedGroup>; held: Set<GroupId> }> {
+  const found = new Map<GroupId, LockedGroup>();
+  if (ids.length === 0) return { found, held: new Set() };
   const { rows, held } = tx.held?.wary
     ? await tx.held.lockFree<GroupRow>(tx, "allgroup", ["id", "private", "posting"], ids)
-    : { rows: await waitForGroups(tx, ids), held: new Set<GroupId>() };
-  for (const { id, private: isPrivate, posting } of rows) {
-    locked.set(id, { private: isPrivate === 1, moderated: posting === "moderators", members: [] });
+    : { rows: await waitForGroups(tx, ids), held: new Map<GroupId, GroupRow>() };
+  const all = [...rows, ...held.values()];
+  for (const { id, private: isPrivate, posting } of all) {
+    found.set(id, { private: isPrivate === 1, moderated: posting === "moderators", members: [] });
   }
-  for (const piece of pieces(rows.map(({ id }) => id))) {
+  for (const piece of pieces(all.map(({ id }) => id))) {
     const list = padded(piece);
     const members = await tx.rows<{ groupid: number; userid: number }>(
       `SELECT groupid, userid FROM groupuser WHERE groupid IN (${marks(list.length)})`,
       list,
     );
-    for (const { groupid, userid } of members) locked.get(groupid)!.members.push(userid);
+    for (const { groupid, userid } of members) found.get(groupid)!.members.push(userid);
   }
-  return { locked, held };
+  return { found, held: new Set(held.keys()) };
 }
 
 interface GroupRow {

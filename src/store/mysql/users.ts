@@ -30,7 +30,8 @@ export async function lockUserRows<Row extends { id: number }>(
 ): Promise<Locking<Row>> {
   if (tx.held?.wary) {
     await tx.script(begin);
-    return { ...await tx.held.lockFree<Row>(tx, "user", columns, ids), results: await tx.script(reading) };
+    const { rows, held } = await tx.held.lockFree<Row>(tx, "user", columns, ids);
+    return { rows, held: new Set(held.keys()), results: await tx.script(reading) };
   }
   const locking = [...pieces(lockOrder(ids))].map((piece) => lockingRows("user", columns, piece));
   const results = (await tx.script([...begin, ...locking, ...reading])).slice(begin.length);
@@ -63,7 +64,7 @@ export class Users {
 
   /**
    * Locks these users. `decide` changes them, in memory; who does not exist is absent. It is given the rows of the statements of `reading`, which are run under
-   * the locks, and may be called several times. In `part`: also without those whose rows others hold, who are absent then, and named.
+   * the locks, and may be called several times. In `part`: also without those whose rows, or whose devices', others hold, who are absent then, and named.
    * Not `patient`: throws {@linkcode LockConflict} at the first deadlock or lock that is not to be had.
    */
   async change<T>(
@@ -76,8 +77,12 @@ export class Users {
     return await this.db.ownTransaction(async (tx, committing) => {
       const { rows, held, results } = await lockUserRows<UserRow>(tx, ["START TRANSACTION"], order, USER_COLUMNS, [...devicesOf, ...reading]);
       if (!part) needAll(held);
-      const devices = Map.groupBy(results.splice(0, devicesOf.length).flat() as DeviceRow[], ({ userid }) => userid);
-      const users = new Map(rows.map((row) => [row.id, new LockedUser(row, devices.get(row.id) ?? [], this.maxInbox)]));
+      const found = results.splice(0, devicesOf.length).flat() as DeviceRow[];
+      const ofFree = found.filter(({ userid }) => !held.has(userid));
+      for (const userId of part && tx.held?.wary ? await tx.held.lockDevices(tx, ofFree) : []) held.add(userId);
+      const devices = Map.groupBy(found, ({ userid }) => userid);
+      const free = held.size === 0 ? rows : rows.filter(({ id }) => !held.has(id));
+      const users = new Map(free.map((row) => [row.id, new LockedUser(row, devices.get(row.id) ?? [], this.maxInbox)]));
       const { result, statements = [] } = decide(users, results, held);
       const written = [...writing([...users.values()]), ...statements];
       if (written.length > 0) committing();
