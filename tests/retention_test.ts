@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { TrustedTime } from "../src/ops/trusted_time.ts";
+import { StoreUnavailable } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { clockAhead, wallClockAhead } from "./support/clock.ts";
 import { databaseTest } from "./support/databases.ts";
@@ -48,6 +49,19 @@ databaseTest(
     assertEquals((await db.query("select msg from message"))[0]?.msg, "three");
   },
 );
+
+databaseTest("retention: where tokens cannot be looked at, messages are forgotten all the same", async (db) => {
+  const watch = new StoreWatch();
+  watch.around = (call) => call.name === "expireTokens" ? Promise.reject(new StoreUnavailable("others hold a row")) : call.run();
+  await using s = await startServer(db, { "keep-days": 1 }, { times: { retention: 50 }, store: watch.wrap });
+  const [ada] = await makeUsers(db, 1) as [TestUser];
+  const store = await db.open();
+  await store.append([{ sender: ada.id, toid: ada.id, msg: "old", ts: 1 }]);
+  await using client = await s.client(ada);
+  await client.next((m) => m.msg === "old");
+  client.send({ msgid: 12, seq: 1 });
+  await eventually(async () => Number((await db.query("select count(*) as n from message"))[0]?.n) === 0, "the old one is gone");
+});
 
 const DAY = 24 * 3600_000;
 

@@ -6,6 +6,7 @@
  *    at once.
  *    Events of invitations by name, which are in no history, stay without `--keep-days`, as messages do: they are few, and count for who invites (`quota.ts`).
  * 2. Whether something is old is decided by {@linkcode TrustedTime}, not by the clock alone.
+ * 3. What one step cannot do now (the next pass tries again) keeps no other from its own.
  */
 import { DAY_MS, type Pause } from "../async/pause.ts";
 import { Rounds } from "../async/rounds.ts";
@@ -56,13 +57,26 @@ export class Retention {
 
   async #pass(pause: Pause): Promise<void> {
     const now = this.#time.now();
-    await this.#store.expireTokens(now, this.#tokenLife);
-    await this.#store.expireInvites(now, RETENTION_STEP);
-    await this.#store.expireReports(now - REPORTS_MS, RETENTION_STEP);
+    const steps = [
+      () => this.#store.expireTokens(now, this.#tokenLife),
+      () => this.#store.expireInvites(now, RETENTION_STEP),
+      () => this.#store.expireReports(now - REPORTS_MS, RETENTION_STEP),
+      () => this.#dropDeeds(pause),
+      () => this.#prune(now, pause),
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) if (!pause.stopped) await step().catch((error) => failures.push(error));
+    for (const error of failures) throw error;
+  }
+
+  async #dropDeeds(pause: Pause): Promise<void> {
     for (let after: number | undefined = 0; after !== undefined && !pause.stopped;) {
       after = (await this.#store.dropDeeds(after, RETENTION_STEP)).next;
       await pause.for(RETENTION_PAUSE_MS);
     }
+  }
+
+  async #prune(now: number, pause: Pause): Promise<void> {
     if (this.#keepDays === undefined) return;
     let forgotten = 0;
     let place: PrunePlace | undefined;
