@@ -110,7 +110,7 @@ pageTest("notifications and the title tell of what is not seen, and of nothing e
   await bob.page.getByText("The browser does not allow them for this page.").waitFor();
 });
 
-pageTest("in a browser that knows nothing, the line stands above what is new, not above all", async (t) => {
+pageTest("in a browser that knows nothing, the line stands above what is new, not above all, and stays there", async (t) => {
   const [alice, bob] = [await t.person(), await t.person()];
   await alice.register("alice");
   await bob.register("bob");
@@ -133,6 +133,11 @@ pageTest("in a browser that knows nothing, the line stands above what is new, no
   await fresh.page.locator(".divider").waitFor();
   assertEquals(await fresh.page.locator(".divider + .message .text").allTextContents(), ["new"]);
   assertEquals(await fresh.page.locator(".divider").count(), 1);
+  // Who sees a message come needs no line above it.
+  await fresh.item("bob").locator(".badge").waitFor({ state: "detached" });
+  await bob.send("newest");
+  await fresh.sees("newest");
+  assertEquals(await fresh.page.locator(".divider + .message .text").allTextContents(), ["new"]);
 });
 
 pageTest("on a phone an open conversation says that there is no connection", async (t) => {

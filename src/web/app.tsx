@@ -83,7 +83,7 @@ function Chat({ state }: { state: State }): JSX.Element {
       {state.dialog === "picture" && state.picture && <PictureDialog file={state.picture} />}
       {state.dialog === "report" && chosen && <ReportDialog line={chosen} />}
       <p class="hidden" aria-live="polite">{state.spoken}</p>
-      <div role="alert">{state.trouble && <p class="trouble">{state.trouble}</p>}</div>
+      <div role="alert">{state.trouble !== "" && <p class="trouble">{state.trouble}</p>}</div>
     </div>
   );
 }

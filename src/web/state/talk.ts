@@ -119,10 +119,11 @@ export class Talk implements AccountListener {
       return this.#store.amend(key, (c) => ({ ...withWritten(c, line), divider: here ? c.divider : undefined }));
     }
     const speaks = speaksToMe(this.#store.state, key, line);
-    // Where the line goes that stands above what is new is known when it is known what was read.
-    this.#store.amend(key, (c) => withMention(withHeard(c, line, open && this.overview.knows(key)), line.messageid, speaks));
+    const seen = open && this.#visible && this.following;
+    // Who sees it come needs no line above it. Where the line goes is known when it is known what was read.
+    this.#store.amend(key, (c) => withMention(withHeard(c, line, open && !seen && this.overview.knows(key)), line.messageid, speaks));
     if (line.deleted) return;
-    if (open && this.#visible && this.following) {
+    if (seen) {
       this.overview.saw(key, line.messageid);
       this.#store.update({ spoken: `${line.name}: ${gist(line).slice(0, 300)}` });
       if (!message.silent) this.came(this.#store.conversation(key)!, line, { seen: true, speaks });

@@ -4,7 +4,8 @@ import { explain } from "../format.ts";
 
 interface UseRequest {
   busy: boolean;
-  error: string;
+  /** Not "": where nothing is to be shown, an empty text would be drawn anew each time, and what is around it laid out again. */
+  error: string | undefined;
   /** The error was about something else than what is shown now. */
   forget(): void;
   /** Runs it, unless something runs. `particular` says what an errno means here. @returns whether it succeeded */
@@ -14,11 +15,11 @@ interface UseRequest {
 /** @param say what a failure is called, for the user */
 export function useRequest(say: (failure: unknown, particular?: Record<number, string>) => string = explain): UseRequest {
   const [busy, setBusy] = useState(false);
-  const [error, setError] = useState("");
+  const [error, setError] = useState<string>();
   const run: UseRequest["run"] = async (what, particular) => {
     if (busy) return false;
     setBusy(true);
-    setError("");
+    setError(undefined);
     try {
       await what();
       return true;
@@ -29,5 +30,5 @@ export function useRequest(say: (failure: unknown, particular?: Record<number, s
       setBusy(false);
     }
   };
-  return { busy, error, run, forget: () => setError("") };
+  return { busy, error, run, forget: () => setError(undefined) };
 }
