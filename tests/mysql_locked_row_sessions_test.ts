@@ -6,7 +6,7 @@ import { addUsers } from "./support/databases.ts";
 import { mysqlTest } from "./support/mysql.ts";
 import { hold, say, SOON } from "./support/held_rows.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
-import { addDevice, claim, hash, release } from "./support/stores.ts";
+import { addDevice, claim, confirm, hash, place, release } from "./support/stores.ts";
 
 mysqlTest("locked row: a crowd that logs in, departs and confirms does not wait for the one who is held", async (t) => {
   await using server = await startServer(t.database, { limits: "off" });
@@ -94,6 +94,27 @@ mysqlTest("locked row: a device's row holds up nobody else who departs or confir
   await admin.query("COMMIT");
   await eventually(async () => await stateOf(t.database, held!.id) === "offline", "the held one is gone", SOON);
   assertEquals(await confirmed(held!.id), handled[1]);
+});
+
+mysqlTest("locked row: a log's row holds up nobody who confirms or departs, and goes with the next confirmation", async (t) => {
+  const store = await t.open();
+  await store.join("a");
+  const [ann, bob] = await addUsers(store, "ann", "bob");
+  const keys = [await claim(store, ann!, "a1"), await claim(store, bob!, "b1")];
+  for (const toid of [ann!, bob!, ann!]) await store.append([{ sender: bob!, toid, msg: "x", ts: 1 }]);
+  const admin = await hold(t, `userid = ${ann} AND seq = 1`, "inbox");
+  const logs = async () => (await t.database.query("SELECT userid, seq FROM inbox ORDER BY userid, seq")).map(({ userid, seq }) => [userid, seq]);
+  assertEquals(await store.confirm(keys.map((key) => ({ ...key, seq: 1 }))), new Set());
+  assertEquals([await place(store, ann!), await logs()], [{ confirmed: 1, last: 2 }, [[ann, 1], [ann, 2]]]);
+  assertEquals(await store.release(keys.map((key) => ({ ...key, lastseen: 1, confirmed: 2 }))), []);
+  assertEquals([await stateOf(t.database, ann!), await place(store, ann!)], ["offline", { confirmed: 2, last: 2 }]);
+  await admin.query("COMMIT");
+  // Nobody is wary of it any more.
+  const again = await t.open();
+  await again.join("b");
+  await again.append([{ sender: bob!, toid: ann!, msg: "x", ts: 1 }]);
+  await confirm(again, await claim(again, ann!, "a2"), 3);
+  assertEquals(await logs(), []);
 });
 
 mysqlTest("locked row: tokens and devices of the others expire", async (t) => {

@@ -5,8 +5,8 @@
  *    lock wait (`link.ts`). When one ran out all is let go, and this process is wary until no row was found held for long for {@linkcode WARY_MS}.
  * 2. Who is wary waits for no row of a user, group, message or unused file with others in hand: what is free is locked (SKIP LOCKED), what is not is looked at
  *    again for {@linkcode LOOKS_MS}: others lock rows, too, and most of them for a moment. What was held then is looked at once, as long as it stays so.
- * 3. What can be done in part is: append, release, confirm, sweep, claiming anew and expiring leave to later what needs a held row, the devices' among them. All
- *    else lets go of everything, and begins again after a pause (`pool.ts`). So a held row holds up nobody but those who need it.
+ * 3. What can be done in part is: append, release, confirm, sweep, claiming anew and expiring leave to later what needs a held row, the devices' and logs'
+ *    among them. All else lets go of everything, and begins again after a pause (`pool.ts`). So a held row holds up nobody but those who need it.
  * 4. What needs no lock to be known is not waited for by who is wary: that a conversation has its rows of `talk`, that somebody is not in a group.
  */
 import { log } from "../../ops/log.ts";
@@ -88,20 +88,21 @@ export class HeldRows {
   }
 
   /**
-   * Locks the devices of users whose rows are locked, where others do not hold them: nobody does for a moment who has not the user's.
+   * Locks rows of users, one condition for each, whose own rows are locked: nobody holds one for a moment who has not the user's.
    *
-   * @returns the users of whom one is held
+   * @returns the users of whom others hold one
    */
-  async lockDevices(tx: Link, devices: readonly { userid: number; device: number }[]): Promise<number[]> {
-    const ids = lockOrder(devices.map(({ userid }) => userid));
-    const locking = [...pieces(ids)].map((piece) =>
-      `SELECT userid, device FROM device FORCE INDEX (PRIMARY) WHERE userid IN (${numbers(piece)}) ORDER BY userid, device FOR UPDATE SKIP LOCKED`
-    );
-    const keyOf = ({ userid, device }: { userid: number; device: number }) => `${userid} ${device}`;
-    const free = new Set(((await tx.script(locking)).flat() as typeof devices).map(keyOf));
-    const held = new Set(devices.flatMap((device) => free.has(keyOf(device)) ? [] : device.userid));
-    for (const id of ids) if (!held.has(id)) this.#held.delete(`device ${id}`);
-    this.#foundHeld([...held].map((id) => `device ${id}`));
+  async lockTheirs(tx: Link, table: "device" | "inbox", wheres: ReadonlyMap<number, string>): Promise<number[]> {
+    const from = [...pieces([...wheres.values()])].map((piece) => `FROM ${table} FORCE INDEX (PRIMARY) WHERE ${piece.join(" OR ")}`);
+    const results = await tx.script([
+      ...from.map((from) => `SELECT userid ${from} FOR UPDATE SKIP LOCKED`),
+      ...from.map((from) => `SELECT userid, COUNT(*) AS n ${from} GROUP BY userid`),
+    ]);
+    const there = results.splice(from.length).flat() as { userid: number; n: number }[];
+    const free = Map.groupBy(results.flat() as { userid: number }[], ({ userid }) => userid);
+    const held = new Set(there.flatMap(({ userid, n }) => (free.get(userid)?.length ?? 0) < n ? userid : []));
+    for (const id of wheres.keys()) if (!held.has(id)) this.#held.delete(`${table} ${id}`);
+    this.#foundHeld([...held].map((id) => `${table} ${id}`));
     return [...held];
   }
 

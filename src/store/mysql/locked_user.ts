@@ -154,6 +154,18 @@ export class LockedUser {
     return row.trimmed_seq < row.last_seq;
   }
 
+  /** What goes from the log, as a condition on its rows; undefined: nothing does. */
+  get trimming(): string | undefined {
+    const { row, before } = this;
+    if (row.trimmed_seq === before.trimmed_seq) return undefined;
+    return `userid = ${numbers([row.id])} AND seq BETWEEN ${numbers([before.trimmed_seq + 1])} AND ${numbers([row.trimmed_seq])}`;
+  }
+
+  /** Nothing goes from the log now: the next confirmation goes on. */
+  keepLog(): void {
+    this.row.trimmed_seq = this.before.trimmed_seq;
+  }
+
   /** Raises `trimmed_seq` as far as rule 3 allows. */
   #trim(): void {
     const { row } = this;
@@ -174,20 +186,13 @@ export function endedOf(devices: Iterable<DeviceRow>): Ended[] {
 /** The statements that write what was changed of these users. */
 export function writing(users: LockedUser[]): string[] {
   const removed = users.flatMap((user) => [...user.removed]);
-  const trimmed = users.filter(({ row, before }) => row.trimmed_seq > before.trimmed_seq);
   return [
     ...writingUsers(users.filter(({ row, before }) => USER_COLUMNS.some((column) => row[column] !== before[column]))),
     ...writingDevices(users.flatMap((user) => [...user.changed])),
     ...deleting("push", "PRIMARY", removed.filter(({ device }) => device !== 0).map(ofDevice)),
     ...deleting("device", "PRIMARY", removed.filter(({ device }) => device !== 0).map(ofDevice)),
     ...deleting("token", "token_device", removed.map(ofDevice)),
-    ...deleting(
-      "inbox",
-      "PRIMARY",
-      trimmed.map(({ row, before }) =>
-        `userid = ${numbers([row.id])} AND seq BETWEEN ${numbers([before.trimmed_seq + 1])} AND ${numbers([row.trimmed_seq])}`
-      ),
-    ),
+    ...deleting("inbox", "PRIMARY", users.flatMap(({ trimming }) => trimming ?? [])),
   ];
 }
 

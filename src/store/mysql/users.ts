@@ -78,12 +78,19 @@ export class Users {
       const { rows, held, results } = await lockUserRows<UserRow>(tx, ["START TRANSACTION"], order, USER_COLUMNS, [...devicesOf, ...reading]);
       if (!part) needAll(held);
       const found = results.splice(0, devicesOf.length).flat() as DeviceRow[];
-      const ofFree = found.filter(({ userid }) => !held.has(userid));
-      for (const userId of part && tx.held?.wary ? await tx.held.lockDevices(tx, ofFree) : []) held.add(userId);
+      const wary = part && tx.held?.wary ? tx.held : undefined;
+      if (wary) {
+        const theirs = new Map(found.flatMap(({ userid }) => held.has(userid) ? [] : [[userid, `userid = ${numbers([userid])}`]]));
+        for (const userId of await wary.lockTheirs(tx, "device", theirs)) held.add(userId);
+      }
       const devices = Map.groupBy(found, ({ userid }) => userid);
       const free = held.size === 0 ? rows : rows.filter(({ id }) => !held.has(id));
       const users = new Map(free.map((row) => [row.id, new LockedUser(row, devices.get(row.id) ?? [], this.maxInbox)]));
       const { result, statements = [] } = decide(users, results, held);
+      if (wary) {
+        const trimming = new Map([...users.values()].flatMap((user) => user.trimming === undefined ? [] : [[user.row.id, user.trimming]]));
+        for (const userId of await wary.lockTheirs(tx, "inbox", trimming)) users.get(userId)!.keepLog();
+      }
       const written = [...writing([...users.values()]), ...statements];
       if (written.length > 0) committing();
       await tx.script([...written, "COMMIT"]);
