@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { assertErrno, chats } from "./support/chat.ts";
 import { addUsers } from "./support/databases.ts";
-import { mysqlTest } from "./support/mysql.ts";
+import { mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
 import { hold, say, SOON } from "./support/held_rows.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
 import { addDevice, claim, confirm, hash, place, release } from "./support/stores.ts";
@@ -52,83 +52,85 @@ mysqlTest("locked row: a crowd that logs in, departs and confirms does not wait 
   await Promise.all(again.map((client) => client.close()));
 });
 
-mysqlTest("locked row: a sweep, and a node that comes back, leave the one who is held to later", async (t) => {
-  const stores = [await t.open(), await t.open()];
-  const [a, b] = stores as [typeof stores[0], typeof stores[0]];
-  await a!.join("a");
-  await b!.join("b");
-  const users = await addUsers(b!, "ann", "bob", "cid");
-  for (const userId of users) await claim(a!, userId, `a${userId}`);
-  const clock = await t.admin();
-  await clock.query("UPDATE node SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND WHERE name = 'a'");
-  const admin = await hold(t, users[1]!);
-  assertEquals((await b!.sweep()).sort(), [users[0], users[2]]);
-  assertEquals(await a!.renew(), false);
-  const sessions = users.map((userId) => ({ userId, device: 0, session: `a${userId}`, proof: { version: 1 } }));
-  assertEquals(await a!.rejoin(sessions), []);
-  assertEquals(await b!.holder(users[0]!, 0), { session: `a${users[0]}`, node: "a" });
-  assertEquals(await a!.renew(), true);
-  await admin.query("COMMIT");
-  assertEquals(await a!.rejoin(sessions), []);
-});
+waitingMysqlTests("locked row, sessions", {
+  "a sweep, and a node that comes back, leave the one who is held to later": async (t) => {
+    const stores = [await t.open(), await t.open()];
+    const [a, b] = stores as [typeof stores[0], typeof stores[0]];
+    await a!.join("a");
+    await b!.join("b");
+    const users = await addUsers(b!, "ann", "bob", "cid");
+    for (const userId of users) await claim(a!, userId, `a${userId}`);
+    const clock = await t.admin();
+    await clock.query("UPDATE node SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND WHERE name = 'a'");
+    const admin = await hold(t, users[1]!);
+    assertEquals((await b!.sweep()).sort(), [users[0], users[2]]);
+    assertEquals(await a!.renew(), false);
+    const sessions = users.map((userId) => ({ userId, device: 0, session: `a${userId}`, proof: { version: 1 } }));
+    assertEquals(await a!.rejoin(sessions), []);
+    assertEquals(await b!.holder(users[0]!, 0), { session: `a${users[0]}`, node: "a" });
+    assertEquals(await a!.renew(), true);
+    await admin.query("COMMIT");
+    assertEquals(await a!.rejoin(sessions), []);
+  },
 
-mysqlTest("locked row: a device's row holds up nobody else who departs or confirms", async (t) => {
-  await using server = await startServer(t.database, { limits: "off" });
-  const [held, ...crowd] = await makeUsers(t.database, 20);
-  const theirs = await server.client(held!);
-  const clients = await Promise.all(crowd.map((user) => server.client(user)));
-  await say(clients[0]!, { toid: crowd[1]!.id }, "x");
-  await say(clients[0]!, { toid: held!.id }, "x");
-  const handled = await Promise.all([clients[1]!, theirs].map(async (client) => (await chats(client, 1))[0]!.seq));
-  const admin = await hold(t, `userid = ${held!.id}`, "device");
-  for (const [i, client] of [clients[1]!, theirs].entries()) client.send({ msgid: 12, seq: handled[i] });
-  const confirmed = async (id: number) => (await t.database.query(`SELECT confirmed_seq AS n FROM user WHERE id = ${id}`))[0]!.n;
-  await eventually(async () => await confirmed(crowd[1]!.id) === handled[0], "confirmed", SOON);
-  await Promise.all([theirs, ...clients].map((client) => client.close()));
-  await eventually(
-    async () => (await Promise.all(crowd.map(({ id }) => stateOf(t.database, id)))).every((state) => state === "offline"),
-    "gone",
-    SOON,
-  );
-  assertEquals([await stateOf(t.database, held!.id), await confirmed(held!.id)], ["online", 0]);
-  await admin.query("COMMIT");
-  await eventually(async () => await stateOf(t.database, held!.id) === "offline", "the held one is gone", SOON);
-  assertEquals(await confirmed(held!.id), handled[1]);
-});
+  "a device's row holds up nobody else who departs or confirms": async (t) => {
+    await using server = await startServer(t.database, { limits: "off" });
+    const [held, ...crowd] = await makeUsers(t.database, 20);
+    const theirs = await server.client(held!);
+    const clients = await Promise.all(crowd.map((user) => server.client(user)));
+    await say(clients[0]!, { toid: crowd[1]!.id }, "x");
+    await say(clients[0]!, { toid: held!.id }, "x");
+    const handled = await Promise.all([clients[1]!, theirs].map(async (client) => (await chats(client, 1))[0]!.seq));
+    const admin = await hold(t, `userid = ${held!.id}`, "device");
+    for (const [i, client] of [clients[1]!, theirs].entries()) client.send({ msgid: 12, seq: handled[i] });
+    const confirmed = async (id: number) => (await t.database.query(`SELECT confirmed_seq AS n FROM user WHERE id = ${id}`))[0]!.n;
+    await eventually(async () => await confirmed(crowd[1]!.id) === handled[0], "confirmed", SOON);
+    await Promise.all([theirs, ...clients].map((client) => client.close()));
+    await eventually(
+      async () => (await Promise.all(crowd.map(({ id }) => stateOf(t.database, id)))).every((state) => state === "offline"),
+      "gone",
+      SOON,
+    );
+    assertEquals([await stateOf(t.database, held!.id), await confirmed(held!.id)], ["online", 0]);
+    await admin.query("COMMIT");
+    await eventually(async () => await stateOf(t.database, held!.id) === "offline", "the held one is gone", SOON);
+    assertEquals(await confirmed(held!.id), handled[1]);
+  },
 
-mysqlTest("locked row: a log's row holds up nobody who confirms or departs, and goes with the next confirmation", async (t) => {
-  const store = await t.open();
-  await store.join("a");
-  const [ann, bob] = await addUsers(store, "ann", "bob");
-  const keys = [await claim(store, ann!, "a1"), await claim(store, bob!, "b1")];
-  for (const toid of [ann!, bob!, ann!]) await store.append([{ sender: bob!, toid, msg: "x", ts: 1 }]);
-  const admin = await hold(t, `userid = ${ann} AND seq = 1`, "inbox");
-  const logs = async () => (await t.database.query("SELECT userid, seq FROM inbox ORDER BY userid, seq")).map(({ userid, seq }) => [userid, seq]);
-  assertEquals(await store.confirm(keys.map((key) => ({ ...key, seq: 1 }))), new Set());
-  assertEquals([await place(store, ann!), await logs()], [{ confirmed: 1, last: 2 }, [[ann, 1], [ann, 2]]]);
-  assertEquals(await store.release(keys.map((key) => ({ ...key, lastseen: 1, confirmed: 2 }))), []);
-  assertEquals([await stateOf(t.database, ann!), await place(store, ann!)], ["offline", { confirmed: 2, last: 2 }]);
-  await admin.query("COMMIT");
-  // Nobody is wary of it any more.
-  const again = await t.open();
-  await again.join("b");
-  await again.append([{ sender: bob!, toid: ann!, msg: "x", ts: 1 }]);
-  await confirm(again, await claim(again, ann!, "a2"), 3);
-  assertEquals(await logs(), []);
-});
+  "a log's row holds up nobody who confirms or departs, and goes with the next confirmation": async (t) => {
+    const store = await t.open();
+    await store.join("a");
+    const [ann, bob] = await addUsers(store, "ann", "bob");
+    const keys = [await claim(store, ann!, "a1"), await claim(store, bob!, "b1")];
+    for (const toid of [ann!, bob!, ann!]) await store.append([{ sender: bob!, toid, msg: "x", ts: 1 }]);
+    const admin = await hold(t, `userid = ${ann} AND seq = 1`, "inbox");
+    const logs = async () => (await t.database.query("SELECT userid, seq FROM inbox ORDER BY userid, seq")).map(({ userid, seq }) => [userid, seq]);
+    assertEquals(await store.confirm(keys.map((key) => ({ ...key, seq: 1 }))), new Set());
+    assertEquals([await place(store, ann!), await logs()], [{ confirmed: 1, last: 2 }, [[ann, 1], [ann, 2]]]);
+    assertEquals(await store.release(keys.map((key) => ({ ...key, lastseen: 1, confirmed: 2 }))), []);
+    assertEquals([await stateOf(t.database, ann!), await place(store, ann!)], ["offline", { confirmed: 2, last: 2 }]);
+    await admin.query("COMMIT");
+    // Nobody is wary of it any more.
+    const again = await t.open();
+    await again.join("b");
+    await again.append([{ sender: bob!, toid: ann!, msg: "x", ts: 1 }]);
+    await confirm(again, await claim(again, ann!, "a2"), 3);
+    assertEquals(await logs(), []);
+  },
 
-mysqlTest("locked row: tokens and devices of the others expire", async (t) => {
-  const store = await t.open();
-  const users = await addUsers(store, "ann", "held", "cid");
-  await store.join("a");
-  const made = [];
-  for (const [i, userId] of users.entries()) made.push(await addDevice(store, userId, "phone", `s${i}`, { token: { hash: hash(i), expires: 10 } }));
-  for (const key of made) await release(store, key);
-  const admin = await hold(t, users[1]!);
-  const left = async () => (await t.database.query("SELECT userid FROM token ORDER BY userid")).map(({ userid }) => userid);
-  await store.expireTokens(20, 1000);
-  assertEquals([await left(), (await store.devices(users[0]!)).length], [[users[1]], 1]);
-  await admin.query("COMMIT");
-  await store.expireTokens(20, 1000);
-  assertEquals([await left(), (await store.devices(users[1]!)).length], [[], 1]);
+  "tokens and devices of the others expire": async (t) => {
+    const store = await t.open();
+    const users = await addUsers(store, "ann", "held", "cid");
+    await store.join("a");
+    const made = [];
+    for (const [i, userId] of users.entries()) made.push(await addDevice(store, userId, "phone", `s${i}`, { token: { hash: hash(i), expires: 10 } }));
+    for (const key of made) await release(store, key);
+    const admin = await hold(t, users[1]!);
+    const left = async () => (await t.database.query("SELECT userid FROM token ORDER BY userid")).map(({ userid }) => userid);
+    await store.expireTokens(20, 1000);
+    assertEquals([await left(), (await store.devices(users[0]!)).length], [[users[1]], 1]);
+    await admin.query("COMMIT");
+    await store.expireTokens(20, 1000);
+    assertEquals([await left(), (await store.devices(users[1]!)).length], [[], 1]);
+  },
 });
