@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { cheapPasswords } from "./support/cheap_passwords.ts";
-import { databaseTest, type TestDatabase, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
+import { type TestDatabase, testDatabase, waitingDatabaseTests, waitingTests } from "./support/databases.ts";
 import { cheapServer, type Ended, Program, run } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, stateOf } from "./support/server.ts";
@@ -23,32 +23,35 @@ async function done(db: TestDatabase, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-databaseTest("operator: restored gives the database a fresh epoch, which clients see", async (db) => {
-  const { server, port } = await serve(db);
-  await using _server = server;
-  const [alice] = await makeUsers(db, 1);
-  const epoch = async () => {
-    await using client = await RawClient.connect(port);
-    const { inbox } = await client.login({ id: alice.id, token: alice.token, proto: 3, takeover: true });
-    return (inbox as { epoch: string }).epoch;
-  };
-  const before = await epoch();
-  assertEquals(await epoch(), before);
-  await done(db, "restored");
-  assert(await epoch() !== before);
-});
+waitingDatabaseTests("operator", {
+  "restored gives the database a fresh epoch, which clients see": async (db) => {
+    const { server, port } = await serve(db);
+    await using _server = server;
+    const [alice] = await makeUsers(db, 1);
+    const epoch = async () => {
+      await using client = await RawClient.connect(port);
+      const { inbox } = await client.login({ id: alice.id, token: alice.token, proto: 3, takeover: true });
+      return (inbox as { epoch: string }).epoch;
+    };
+    const before = await epoch();
+    assertEquals(await epoch(), before);
+    await done(db, "restored");
+    assert(await epoch() !== before);
+  },
 
-Deno.test("operator: who gives a password up (Ctrl-C) is asked no more and told nothing, and nothing is done", async () => {
-  await using db = await testDatabase("sqlite");
-  await (await db.open()).close();
-  await using terminal = new Terminal(["adduser", "alice", "--database", db.url]);
-  await terminal.see(/^Password of alice:/);
-  await terminal.type("half a pass\x03");
-  assertEquals([await terminal.ended(), terminal.raw.trim()], [130, "Password of alice:"]);
-  assertEquals(await db.query("select id from user"), []);
-});
+  "no database is made by a command, and bad arguments are told": async (db) => {
+    await db.open();
+    const none = { ...db, url: `${db.url}_none` };
+    for (const _ of ["before", "after"]) {
+      const { code, stdout, stderr } = await natter(none, "users");
+      assertEquals([code, stdout], [1, ""]);
+      assertMatch(stderr, db.kind === "sqlite" ? /^natter: there is no database .*\n$/ : /^natter: .*Unknown database '\S+_none'.*\n$/);
+    }
+    const wrong = await natter(db, "kick");
+    assertEquals(wrong.code, 2);
+    assert(wrong.stderr.startsWith("natter: wanted: ID"), wrong.stderr);
+  },
 
-waitingDatabaseTests("operator: beside a running server", {
   "users and kick": async (db) => {
     const { server, port } = await serve(db);
     await using _server = server;
@@ -129,50 +132,49 @@ async function passwd(db: TestDatabase, who: string, input: string): Promise<num
   return (await run(["passwd", who, "--database", db.url], { input })).code;
 }
 
-Deno.test("operator: a backup of a running server is a database with the users in it", async () => {
-  await using db = await testDatabase("sqlite");
-  const { server } = await serve(db);
-  await using _server = server;
-  const users = await makeUsers(db, 3);
-  const file = db.url.slice("sqlite:".length) + ".copy";
-  assertStringIncludes(await done(db, "backup", file), file);
-  const copy = new DatabaseSync(file, { readOnly: true });
-  const rows = copy.prepare("select id, name from user order by id").all();
-  const check = copy.prepare("pragma integrity_check").get();
-  copy.close();
-  assertEquals(rows.map((row) => ({ ...row })), users.map(({ id, name }) => ({ id, name })));
-  assertEquals({ ...check }, { integrity_check: "ok" });
-});
+waitingTests("operator, on SQLite", {
+  "who gives a password up (Ctrl-C) is asked no more and told nothing, and nothing is done": async () => {
+    await using db = await testDatabase("sqlite");
+    await (await db.open()).close();
+    await using terminal = new Terminal(["adduser", "alice", "--database", db.url]);
+    await terminal.see(/^Password of alice:/);
+    await terminal.type("half a pass\x03");
+    assertEquals([await terminal.ended(), terminal.raw.trim()], [130, "Password of alice:"]);
+    assertEquals(await db.query("select id from user"), []);
+  },
 
-databaseTest("operator: no database is made by a command, and bad arguments are told", async (db) => {
-  await db.open();
-  const none = { ...db, url: `${db.url}_none` };
-  for (const _ of ["before", "after"]) {
-    const { code, stdout, stderr } = await natter(none, "users");
-    assertEquals([code, stdout], [1, ""]);
-    assertMatch(stderr, db.kind === "sqlite" ? /^natter: there is no database .*\n$/ : /^natter: .*Unknown database '\S+_none'.*\n$/);
-  }
-  const wrong = await natter(db, "kick");
-  assertEquals(wrong.code, 2);
-  assert(wrong.stderr.startsWith("natter: wanted: ID"), wrong.stderr);
-});
+  "a backup of a running server is a database with the users in it": async () => {
+    await using db = await testDatabase("sqlite");
+    const { server } = await serve(db);
+    await using _server = server;
+    const users = await makeUsers(db, 3);
+    const file = db.url.slice("sqlite:".length) + ".copy";
+    assertStringIncludes(await done(db, "backup", file), file);
+    const copy = new DatabaseSync(file, { readOnly: true });
+    const rows = copy.prepare("select id, name from user order by id").all();
+    const check = copy.prepare("pragma integrity_check").get();
+    copy.close();
+    assertEquals(rows.map((row) => ({ ...row })), users.map(({ id, name }) => ({ id, name })));
+    assertEquals({ ...check }, { integrity_check: "ok" });
+  },
 
-Deno.test("operator: health", async () => {
-  await using db = await testDatabase("sqlite");
-  await using server = new Program(["--listen", "127.0.0.1:0", "--http", "0.0.0.0:0", "--node", "here", "--database", db.url]);
-  const { http } = await server.ready();
-  const health = (...flags: string[]) => run(["health", ...flags]);
-  const alive = await health("--http", `0.0.0.0:${http}`);
-  assertEquals([alive.code, alive.stdout, alive.stderr], [0, "alive\n", ""]);
-  // It is there, but does not answer.
-  server.kill("SIGSTOP");
-  const late = await health("--http", `127.0.0.1:${http}`);
-  assertEquals([late.code, late.stderr], [1, `natter: no answer within 4 s at 127.0.0.1:${http}; --http says where the server has its page\n`]);
-  server.kill("SIGKILL");
-  await server.ended();
-  const dead = await health("--http", `127.0.0.1:${http}`);
-  assertEquals([dead.code, dead.stdout], [1, ""]);
-  assertEquals(dead.stderr, `natter: no answer at 127.0.0.1:${http}; --http says where the server has its page\n`);
-  const off = await health("--http", "off");
-  assertEquals([off.code, off.stderr], [2, "natter: natter health asks at --http, which is off\n"]);
+  "health": async () => {
+    await using db = await testDatabase("sqlite");
+    await using server = new Program(["--listen", "127.0.0.1:0", "--http", "0.0.0.0:0", "--node", "here", "--database", db.url]);
+    const { http } = await server.ready();
+    const health = (...flags: string[]) => run(["health", ...flags]);
+    const alive = await health("--http", `0.0.0.0:${http}`);
+    assertEquals([alive.code, alive.stdout, alive.stderr], [0, "alive\n", ""]);
+    // It is there, but does not answer.
+    server.kill("SIGSTOP");
+    const late = await health("--http", `127.0.0.1:${http}`);
+    assertEquals([late.code, late.stderr], [1, `natter: no answer within 4 s at 127.0.0.1:${http}; --http says where the server has its page\n`]);
+    server.kill("SIGKILL");
+    await server.ended();
+    const dead = await health("--http", `127.0.0.1:${http}`);
+    assertEquals([dead.code, dead.stdout], [1, ""]);
+    assertEquals(dead.stderr, `natter: no answer at 127.0.0.1:${http}; --http says where the server has its page\n`);
+    const off = await health("--http", "off");
+    assertEquals([off.code, off.stderr], [2, "natter: natter health asks at --http, which is off\n"]);
+  },
 });

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fromBase64 } from "../src/push/encryption.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { assertErrno } from "./support/chat.ts";
-import { databaseTest, waitingDatabaseTests } from "./support/databases.ts";
+import { waitingDatabaseTests } from "./support/databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import { clusterTest, startNode } from "./support/nodes.ts";
 import { PushService, trusting } from "./support/push_service.ts";
@@ -12,9 +12,8 @@ import { ok, SETTINGS, settled, subscribe } from "./support/pushing.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer } from "./support/server.ts";
 
-databaseTest(
-  "push: a device without a session is told who wrote where, encrypted and signed by the one key; with the text if it asked for it",
-  async (db) => {
+waitingDatabaseTests("push", {
+  "a device without a session is told who wrote where, encrypted and signed by the one key; with the text if it asked for it": async (db) => {
     await using service = new PushService();
     await using server = await startServer(db, SETTINGS, trusting);
     const [ann] = await makeUsers(db, 1);
@@ -48,119 +47,118 @@ databaseTest(
     assertEquals(one!.length, other!.length);
     assert(one!.headers.get("topic") !== other!.headers.get("topic"), "one topic for each conversation");
   },
-);
 
-databaseTest("push: in a muted group what speaks to the user by name, as the page tells of it; nothing of what is archived", async (db) => {
-  await using service = new PushService();
-  await using server = await startServer(db, SETTINGS, trusting);
-  const [ann] = await makeUsers(db, 1);
-  await using a = await server.client(ann!, { proto: 3 });
-  const [phone] = await makeDevices(server, 1) as [TestDevice];
-  const { id: toid, name } = phone.user;
-  await subscribe(server, phone, await service.browser("phone"));
-  const { groupid } = await ok(a, { msgid: 8, groupname: "g", groupdesc: "" });
-  const keeps = async (...requests: ({ msgid: number } & Record<string, unknown>)[]) => {
-    const { client } = await loginDevice(server, phone);
-    for (const request of requests) await ok(client, request);
-    await client.close();
-  };
-  const says = async (msg: string, fields: object = {}) => (await ok(a, { msgid: 10, groupid, msg, ...fields })).messageid;
+  "in a muted group what speaks to the user by name, as the page tells of it; nothing of what is archived": async (db) => {
+    await using service = new PushService();
+    await using server = await startServer(db, SETTINGS, trusting);
+    const [ann] = await makeUsers(db, 1);
+    await using a = await server.client(ann!, { proto: 3 });
+    const [phone] = await makeDevices(server, 1) as [TestDevice];
+    const { id: toid, name } = phone.user;
+    await subscribe(server, phone, await service.browser("phone"));
+    const { groupid } = await ok(a, { msgid: 8, groupname: "g", groupdesc: "" });
+    const keeps = async (...requests: ({ msgid: number } & Record<string, unknown>)[]) => {
+      const { client } = await loginDevice(server, phone);
+      for (const request of requests) await ok(client, request);
+      await client.close();
+    };
+    const says = async (msg: string, fields: object = {}) => (await ok(a, { msgid: 10, groupid, msg, ...fields })).messageid;
 
-  await keeps({ msgid: 9, groupid }, { msgid: 45, groupid }, { msgid: 45, toid: ann!.id });
-  await ok(a, { msgid: 6, toid, msg: `@${name}, between two` });
-  await says("nobody");
-  await says(`mail to me@${name}.example, or @${name}2`);
-  await says(`\`@${name}\``);
-  await says(`@${name}, at night`, { silent: true });
-  await settled(db, server, a, service);
-  const spoken = [await says(`and you, @${name.toUpperCase()}?`)];
-  assertEquals((await service.read(1, "phone")).map((push) => push.messageid), spoken);
-  spoken.push(await says(`${"x ".repeat(10_000)}你好@${name}`));
-  assertEquals((await service.read(2, "phone")).map((push) => push.messageid), spoken);
+    await keeps({ msgid: 9, groupid }, { msgid: 45, groupid }, { msgid: 45, toid: ann!.id });
+    await ok(a, { msgid: 6, toid, msg: `@${name}, between two` });
+    await says("nobody");
+    await says(`mail to me@${name}.example, or @${name}2`);
+    await says(`\`@${name}\``);
+    await says(`@${name}, at night`, { silent: true });
+    await settled(db, server, a, service);
+    const spoken = [await says(`and you, @${name.toUpperCase()}?`)];
+    assertEquals((await service.read(1, "phone")).map((push) => push.messageid), spoken);
+    spoken.push(await says(`${"x ".repeat(10_000)}你好@${name}`));
+    assertEquals((await service.read(2, "phone")).map((push) => push.messageid), spoken);
 
-  await keeps({ msgid: 23, userid: ann!.id });
-  await says(`@${name}, blocked`);
-  await settled(db, server, a, service);
-  await keeps({ msgid: 24, userid: ann!.id }, { msgid: 45, groupid, until: 0, archived: true });
-  await says(`@${name}, archived`);
-  await settled(db, server, a, service);
-  assertEquals(service.pushed.filter((one) => one.name === "phone").length, 2);
-});
+    await keeps({ msgid: 23, userid: ann!.id });
+    await says(`@${name}, blocked`);
+    await settled(db, server, a, service);
+    await keeps({ msgid: 24, userid: ann!.id }, { msgid: 45, groupid, until: 0, archived: true });
+    await says(`@${name}, archived`);
+    await settled(db, server, a, service);
+    assertEquals(service.pushed.filter((one) => one.name === "phone").length, 2);
+  },
 
-databaseTest("push: a subscription goes with its device, by whatever way that goes, and is taken over by who has the endpoint", async (db) => {
-  await using service = new PushService();
-  await using server = await startServer(db, SETTINGS, trusting);
-  const left = async () => (await db.query("select userid, device from push order by userid, device")).map(({ userid, device }) => [userid, device]);
-  const devices = await makeDevices(server, 5) as [TestDevice, TestDevice, TestDevice, TestDevice, TestDevice];
-  const [one, two, three, four, five] = devices;
-  const id = one.user.id;
-  for (const device of devices) await subscribe(server, device, await service.browser(`d${device.id}`));
-  assertEquals((await left()).length, 5);
-  const [stranger] = await makeDevices(server, 1) as [TestDevice];
-  await subscribe(server, stranger, await service.browser("d1"));
-  assertEquals(await left(), [[id, two.id], [id, three.id], [id, four.id], [id, five.id], [stranger.user.id, 1]]);
-  const { client: second } = await loginDevice(server, two);
-  await ok(second, { msgid: 3 });
-  assertEquals(await left(), [[id, three.id], [id, four.id], [id, five.id], [stranger.user.id, 1]]);
-  const { client } = await loginDevice(server, three);
-  await ok(client, { msgid: 34, device: four.id });
-  assertEquals(await left(), [[id, three.id], [id, five.id], [stranger.user.id, 1]]);
-  await ok(client, { msgid: 22, old: "secret", new: "another" });
-  assertEquals(await left(), [[id, three.id], [stranger.user.id, 1]]);
-  await ok(client, { msgid: 44, password: "another" });
-  assertEquals(await left(), [[stranger.user.id, 1]]);
-  await Promise.all([second, client].map((one) => one.close()));
-});
+  "a subscription goes with its device, by whatever way that goes, and is taken over by who has the endpoint": async (db) => {
+    await using service = new PushService();
+    await using server = await startServer(db, SETTINGS, trusting);
+    const left = async () =>
+      (await db.query("select userid, device from push order by userid, device")).map(({ userid, device }) => [userid, device]);
+    const devices = await makeDevices(server, 5) as [TestDevice, TestDevice, TestDevice, TestDevice, TestDevice];
+    const [one, two, three, four, five] = devices;
+    const id = one.user.id;
+    for (const device of devices) await subscribe(server, device, await service.browser(`d${device.id}`));
+    assertEquals((await left()).length, 5);
+    const [stranger] = await makeDevices(server, 1) as [TestDevice];
+    await subscribe(server, stranger, await service.browser("d1"));
+    assertEquals(await left(), [[id, two.id], [id, three.id], [id, four.id], [id, five.id], [stranger.user.id, 1]]);
+    const { client: second } = await loginDevice(server, two);
+    await ok(second, { msgid: 3 });
+    assertEquals(await left(), [[id, three.id], [id, four.id], [id, five.id], [stranger.user.id, 1]]);
+    const { client } = await loginDevice(server, three);
+    await ok(client, { msgid: 34, device: four.id });
+    assertEquals(await left(), [[id, three.id], [id, five.id], [stranger.user.id, 1]]);
+    await ok(client, { msgid: 22, old: "secret", new: "another" });
+    assertEquals(await left(), [[id, three.id], [stranger.user.id, 1]]);
+    await ok(client, { msgid: 44, password: "another" });
+    assertEquals(await left(), [[stranger.user.id, 1]]);
+    await Promise.all([second, client].map((one) => one.close()));
+  },
 
-databaseTest("push: what is no endpoint is refused, and device 0, which nobody has alone, has none", async (db) => {
-  await using service = new PushService();
-  await using server = await startServer(db, { limits: "off" });
-  const [device] = await makeDevices(server, 1) as [TestDevice];
-  const { client } = await loginDevice(server, device);
-  await using c = client;
-  const { keys } = await service.browser("x");
-  const good = "https://push.example.org/x";
-  const urls = [
-    "http://push.example.org/",
-    "https://a:b@push.example.org/",
-    "https://localhost/",
-    "https://127.1/",
-    "https://10.0.0.1/",
-    "https://[::1]/",
-  ];
-  for (const endpoint of [...urls, "https://[::ffff:a00:1]/", "https://db.internal/", "x", `${good}${"x".repeat(1000)}`]) {
-    assertErrno(await c.request({ msgid: 48, endpoint, keys }), 13, endpoint);
-  }
-  for (const wrong of [{}, { ...keys, auth: "x" }, { ...keys, p256dh: "B" + "A".repeat(86) }]) {
-    assertErrno(await c.request({ msgid: 48, endpoint: good, keys: wrong }), 13, JSON.stringify(wrong));
-  }
-  assertErrno(await c.request({ msgid: 48, endpoint: good }), 13);
-  assertEquals((await ok(c, { msgid: 48, endpoint: good, keys })).endpoint, good);
-  const [bob] = await makeUsers(db, 1);
-  await using b = await server.client(bob!, { proto: 3 });
-  assertErrno(await b.request({ msgid: 48 }), 28);
-  // 3.7: 13 before 28.
-  assertErrno(await b.request({ msgid: 48, endpoint: urls[0], keys }), 13);
-});
+  "what is no endpoint is refused, and device 0, which nobody has alone, has none": async (db) => {
+    await using service = new PushService();
+    await using server = await startServer(db, { limits: "off" });
+    const [device] = await makeDevices(server, 1) as [TestDevice];
+    const { client } = await loginDevice(server, device);
+    await using c = client;
+    const { keys } = await service.browser("x");
+    const good = "https://push.example.org/x";
+    const urls = [
+      "http://push.example.org/",
+      "https://a:b@push.example.org/",
+      "https://localhost/",
+      "https://127.1/",
+      "https://10.0.0.1/",
+      "https://[::1]/",
+    ];
+    for (const endpoint of [...urls, "https://[::ffff:a00:1]/", "https://db.internal/", "x", `${good}${"x".repeat(1000)}`]) {
+      assertErrno(await c.request({ msgid: 48, endpoint, keys }), 13, endpoint);
+    }
+    for (const wrong of [{}, { ...keys, auth: "x" }, { ...keys, p256dh: "B" + "A".repeat(86) }]) {
+      assertErrno(await c.request({ msgid: 48, endpoint: good, keys: wrong }), 13, JSON.stringify(wrong));
+    }
+    assertErrno(await c.request({ msgid: 48, endpoint: good }), 13);
+    assertEquals((await ok(c, { msgid: 48, endpoint: good, keys })).endpoint, good);
+    const [bob] = await makeUsers(db, 1);
+    await using b = await server.client(bob!, { proto: 3 });
+    assertErrno(await b.request({ msgid: 48 }), 28);
+    // 3.7: 13 before 28.
+    assertErrno(await b.request({ msgid: 48, endpoint: urls[0], keys }), 13);
+  },
 
-databaseTest("push: a server that pushes nothing says so", async (db) => {
-  await using server = await startServer(db, { limits: "off", push: "off" });
-  const [device] = await makeDevices(server, 1) as [TestDevice];
-  const { client, ack } = await loginDevice(server, device);
-  await using c = client;
-  assertEquals((ack.features as string[]).includes("push"), false);
-  assertErrno(await c.request({ msgid: 48 }), 22);
-  // 3.7: 13 and 28 before 22.
-  await using service = new PushService();
-  const { keys } = await service.browser("x");
-  assertErrno(await c.request({ msgid: 48, endpoint: "https://localhost/", keys }), 13);
-  const [bob] = await makeUsers(db, 1);
-  await using b = await server.client(bob!, { proto: 3 });
-  assertErrno(await b.request({ msgid: 48 }), 28);
-  assertEquals(await db.query("select * from push_key"), []);
-});
+  "a server that pushes nothing says so": async (db) => {
+    await using server = await startServer(db, { limits: "off", push: "off" });
+    const [device] = await makeDevices(server, 1) as [TestDevice];
+    const { client, ack } = await loginDevice(server, device);
+    await using c = client;
+    assertEquals((ack.features as string[]).includes("push"), false);
+    assertErrno(await c.request({ msgid: 48 }), 22);
+    // 3.7: 13 and 28 before 22.
+    await using service = new PushService();
+    const { keys } = await service.browser("x");
+    assertErrno(await c.request({ msgid: 48, endpoint: "https://localhost/", keys }), 13);
+    const [bob] = await makeUsers(db, 1);
+    await using b = await server.client(bob!, { proto: 3 });
+    assertErrno(await b.request({ msgid: 48 }), 28);
+    assertEquals(await db.query("select * from push_key"), []);
+  },
 
-waitingDatabaseTests("push: what takes its time", {
   "not who is here, who muted, who blocks, what is silent, what was read or deleted, one's own; nor who logged out": async (db) => {
     await using service = new PushService();
     // A device that is here has so long to confirm.

@@ -89,77 +89,12 @@ databaseTest("start: a server that must stop before it has begun leaves nothing 
   await using _ = await startServer(db, {}, { store: watch.wrap, times: { renew: 20, kicks: 20 } });
 });
 
-Deno.test("start: everything by environment variables", async () => {
-  await using folder = await temporary();
-  const env = { NATTER_LISTEN: "127.0.0.1:0", NATTER_HTTP: "127.0.0.1:0", NATTER_DATABASE: "sqlite:env.db" };
-  await using server = new Program([], { env, cwd: folder.path });
-  const { tcp, http } = await server.ready();
-  assert((await Deno.stat(`${folder.path}/env.db`)).isFile);
-  server.kill("SIGTERM");
-  const { code, stdout } = await server.ended();
-  assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp} http=127.0.0.1:${http}\n`]);
-});
-
-Deno.test("start: as a task, without deno on the PATH; arguments are handed on; the ready line is all of stdout", async () => {
-  await using folder = await temporary();
-  await using server = new Program([...anyPort, "--database", `sqlite:${folder.path}/natter.db`], { program: asTask });
-  const { tcp } = await server.ready();
-  // The task's own process hands the signal on.
-  server.kill("SIGTERM");
-  const { code, stdout, stderr } = await server.ended();
-  assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
-});
-
-Deno.test("start: a port in use is named, and the setting that says it", async () => {
-  await using folder = await temporary();
-  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const address = `127.0.0.1:${taken.addr.port}`;
-  for (const flag of ["--listen", "--http", "--metrics", "--tls-listen", "--https"]) {
-    const [cert, key] = ["cert", "key"].map((part) => new URL(`./support/localhost_${part}.pem`, import.meta.url).pathname) as [string, string];
-    const tls = ["--tls-cert", cert, "--tls-key", key];
-    const args = ["--listen", "127.0.0.1:0", "--http", "off", ...flag.includes("tls") || flag === "--https" ? tls : [], flag, address];
-    assertEquals(await refused(1, args, { cwd: folder.path }), `${flag}: cannot listen on ${address}: another program listens there already`);
-    assertEquals([...Deno.readDirSync(folder.path)], [], "nothing is left of it");
-  }
-});
-
 databaseTest("start: with port 0 clients are told where the page is, by the port that was picked", async (db) => {
   await using server = new Program(["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--database", db.url]);
   const { tcp, http } = await server.ready();
   const [user] = await makeUsers(db, 1);
   await using client = await RawClient.connect(tcp);
   assertEquals((await client.login({ id: user.id, token: user.token, proto: 3 })).url, `http://127.0.0.1:${http}`);
-});
-
-Deno.test("start: a database file that cannot be made or used is named", async () => {
-  await using folder = await temporary();
-  const file = `${folder.path}/file`;
-  await Deno.writeTextFile(
-    file,
-    "this is no database, and longer than the header of one would be, which is a hundred bytes at least, so here are some more",
-  );
-  for (const path of [`${file}/natter.db`, `${folder.path}/none/natter.db`, folder.path, file]) {
-    assertStringIncludes(await refused(1, [...anyPort, "--database", `sqlite:${path}`]), path);
-  }
-});
-
-Deno.test("start: a second server on the same SQLite file is refused, the first goes on", async () => {
-  await using folder = await temporary();
-  const args = [...anyPort, "--database", `sqlite:${folder.path}/natter.db`];
-  await using first = new Program(args);
-  const { tcp } = await first.ready();
-  assertStringIncludes(await refused(1, args), `${folder.path}/natter.db is in use by another natter`);
-  await using client = await RawClient.connect(tcp);
-  assertEquals((await client.request({ msgid: 13 })).msgid, 14);
-});
-
-Deno.test("start: a MySQL server that refuses connections", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  const line = await refused(1, [...anyPort, "--database", `mysql://root:secret@127.0.0.1:${port}/natter`]);
-  assertStringIncludes(line, `127.0.0.1:${port}`);
-  assert(!line.includes("secret"), line);
 });
 
 Deno.test({
@@ -196,7 +131,94 @@ waitingDatabaseTest("start: who is there is told that the server stops, while it
   assertEquals(await countOnline(db), 0);
 }, ["renew", "expireTokens", "index", "leaving"] as const);
 
-waitingTests("start: while MySQL is away", {
+waitingTests("start", {
+  "everything by environment variables": async () => {
+    await using folder = await temporary();
+    const env = { NATTER_LISTEN: "127.0.0.1:0", NATTER_HTTP: "127.0.0.1:0", NATTER_DATABASE: "sqlite:env.db" };
+    await using server = new Program([], { env, cwd: folder.path });
+    const { tcp, http } = await server.ready();
+    assert((await Deno.stat(`${folder.path}/env.db`)).isFile);
+    server.kill("SIGTERM");
+    const { code, stdout } = await server.ended();
+    assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp} http=127.0.0.1:${http}\n`]);
+  },
+
+  "as a task, without deno on the PATH; arguments are handed on; the ready line is all of stdout": async () => {
+    await using folder = await temporary();
+    await using server = new Program([...anyPort, "--database", `sqlite:${folder.path}/natter.db`], { program: asTask });
+    const { tcp } = await server.ready();
+    // The task's own process hands the signal on.
+    server.kill("SIGTERM");
+    const { code, stdout, stderr } = await server.ended();
+    assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
+  },
+
+  "a port in use is named, and the setting that says it": async () => {
+    await using folder = await temporary();
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const address = `127.0.0.1:${taken.addr.port}`;
+    for (const flag of ["--listen", "--http", "--metrics", "--tls-listen", "--https"]) {
+      const [cert, key] = ["cert", "key"].map((part) => new URL(`./support/localhost_${part}.pem`, import.meta.url).pathname) as [string, string];
+      const tls = ["--tls-cert", cert, "--tls-key", key];
+      const args = ["--listen", "127.0.0.1:0", "--http", "off", ...flag.includes("tls") || flag === "--https" ? tls : [], flag, address];
+      assertEquals(await refused(1, args, { cwd: folder.path }), `${flag}: cannot listen on ${address}: another program listens there already`);
+      assertEquals([...Deno.readDirSync(folder.path)], [], "nothing is left of it");
+    }
+  },
+
+  "a database file that cannot be made or used is named": async () => {
+    await using folder = await temporary();
+    const file = `${folder.path}/file`;
+    await Deno.writeTextFile(
+      file,
+      "this is no database, and longer than the header of one would be, which is a hundred bytes at least, so here are some more",
+    );
+    for (const path of [`${file}/natter.db`, `${folder.path}/none/natter.db`, folder.path, file]) {
+      assertStringIncludes(await refused(1, [...anyPort, "--database", `sqlite:${path}`]), path);
+    }
+  },
+
+  "a second server on the same SQLite file is refused, the first goes on": async () => {
+    await using folder = await temporary();
+    const args = [...anyPort, "--database", `sqlite:${folder.path}/natter.db`];
+    await using first = new Program(args);
+    const { tcp } = await first.ready();
+    assertStringIncludes(await refused(1, args), `${folder.path}/natter.db is in use by another natter`);
+    await using client = await RawClient.connect(tcp);
+    assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+  },
+
+  "a MySQL server that refuses connections": async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    const line = await refused(1, [...anyPort, "--database", `mysql://root:secret@127.0.0.1:${port}/natter`]);
+    assertStringIncludes(line, `127.0.0.1:${port}`);
+    assert(!line.includes("secret"), line);
+  },
+
+  "bad settings and unknown commands, exit code 2, nothing begun": async () => {
+    await using folder = await temporary();
+    const cwd = folder.path;
+    assertMatch(await refused(2, ["--listen", "6000"], { cwd }), /^--listen: "6000" is not HOST:PORT/);
+    assertMatch(await refused(2, ["serve", "--heartbeat=0"], { cwd }), /^--heartbeat: /);
+    assertMatch(await refused(2, [], { cwd, env: { NATTER_MAX_LINE: "long" } }), /^NATTER_MAX_LINE: /);
+    assertMatch(await refused(2, ["--frobnicate"], { cwd }), /^unknown flag "--frobnicate"/);
+    assertMatch(await refused(2, ["frobnicate"], { cwd }), /^unknown command "frobnicate"/);
+    assertMatch(await refused(2, ["toString"], { cwd }), /^unknown command "toString"/);
+    assertMatch(await refused(2, ["serve", "serve"], { cwd }), /^unexpected argument "serve"/);
+    assertEquals([...Deno.readDirSync(cwd)], []);
+  },
+
+  "--help and --version": async () => {
+    for (const args of [["--help"], ["serve", "--help"], ["-h"]]) {
+      const { code, stdout, stderr } = await run(args);
+      assertEquals([code, stderr], [0, ""]);
+      for (const field of fields) assert(stdout.includes(`  --${flagName(field)} `), field);
+    }
+    assertEquals(await run(["--version"]), { code: 0, stdout: `natter ${deno.version}\n`, stderr: "" });
+  },
+
   "a MySQL server that never says a word": async () => {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
@@ -243,28 +265,6 @@ waitingTests("start: while MySQL is away", {
       }
     }
     : undefined,
-});
-
-Deno.test("start: bad settings and unknown commands, exit code 2, nothing begun", async () => {
-  await using folder = await temporary();
-  const cwd = folder.path;
-  assertMatch(await refused(2, ["--listen", "6000"], { cwd }), /^--listen: "6000" is not HOST:PORT/);
-  assertMatch(await refused(2, ["serve", "--heartbeat=0"], { cwd }), /^--heartbeat: /);
-  assertMatch(await refused(2, [], { cwd, env: { NATTER_MAX_LINE: "long" } }), /^NATTER_MAX_LINE: /);
-  assertMatch(await refused(2, ["--frobnicate"], { cwd }), /^unknown flag "--frobnicate"/);
-  assertMatch(await refused(2, ["frobnicate"], { cwd }), /^unknown command "frobnicate"/);
-  assertMatch(await refused(2, ["toString"], { cwd }), /^unknown command "toString"/);
-  assertMatch(await refused(2, ["serve", "serve"], { cwd }), /^unexpected argument "serve"/);
-  assertEquals([...Deno.readDirSync(cwd)], []);
-});
-
-Deno.test("start: --help and --version", async () => {
-  for (const args of [["--help"], ["serve", "--help"], ["-h"]]) {
-    const { code, stdout, stderr } = await run(args);
-    assertEquals([code, stderr], [0, ""]);
-    for (const field of fields) assert(stdout.includes(`  --${flagName(field)} `), field);
-  }
-  assertEquals(await run(["--version"]), { code: 0, stdout: `natter ${deno.version}\n`, stderr: "" });
 });
 
 /** Whether this machine has IPv6. */
