@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { assertErrno, chats } from "./support/chat.ts";
 import { addUsers } from "./support/databases.ts";
-import { mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
+import { type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
 import { hold, say, SOON } from "./support/held_rows.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
 import { addDevice, claim, confirm, hash, place, release } from "./support/stores.ts";
@@ -52,26 +52,32 @@ mysqlTest("locked row: a crowd that logs in, departs and confirms does not wait 
   await Promise.all(again.map((client) => client.close()));
 });
 
+/** A sweep, and a node that comes back, while a row of one whom it had is held. */
+async function sweptBeside(t: MysqlTest, table: string, key: string): Promise<void> {
+  const stores = [await t.open(), await t.open()];
+  const [a, b] = stores as [typeof stores[0], typeof stores[0]];
+  await a!.join("a");
+  await b!.join("b");
+  const users = await addUsers(b!, "ann", "bob", "cid");
+  for (const userId of users) await claim(a!, userId, `a${userId}`);
+  const clock = await t.admin();
+  await clock.query("UPDATE node SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND WHERE name = 'a'");
+  const admin = await hold(t, `${key} = ${users[1]}`, table);
+  // Told of is who may be offline by it.
+  const swept = (await b!.sweep()).filter((userId) => userId !== users[1]);
+  assertEquals([swept.sort(), await stateOf(t.database, users[1]!)], [[users[0], users[2]], "online"]);
+  assertEquals(await a!.renew(), false);
+  const sessions = users.map((userId) => ({ userId, device: 0, session: `a${userId}`, proof: { version: 1 } }));
+  assertEquals(await a!.rejoin(sessions), []);
+  assertEquals(await b!.holder(users[0]!, 0), { session: `a${users[0]}`, node: "a" });
+  assertEquals(await a!.renew(), true);
+  await admin.query("COMMIT");
+  assertEquals(await a!.rejoin(sessions), []);
+}
+
 waitingMysqlTests("locked row, sessions", {
-  "a sweep, and a node that comes back, leave the one who is held to later": async (t) => {
-    const stores = [await t.open(), await t.open()];
-    const [a, b] = stores as [typeof stores[0], typeof stores[0]];
-    await a!.join("a");
-    await b!.join("b");
-    const users = await addUsers(b!, "ann", "bob", "cid");
-    for (const userId of users) await claim(a!, userId, `a${userId}`);
-    const clock = await t.admin();
-    await clock.query("UPDATE node SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND WHERE name = 'a'");
-    const admin = await hold(t, users[1]!);
-    assertEquals((await b!.sweep()).sort(), [users[0], users[2]]);
-    assertEquals(await a!.renew(), false);
-    const sessions = users.map((userId) => ({ userId, device: 0, session: `a${userId}`, proof: { version: 1 } }));
-    assertEquals(await a!.rejoin(sessions), []);
-    assertEquals(await b!.holder(users[0]!, 0), { session: `a${users[0]}`, node: "a" });
-    assertEquals(await a!.renew(), true);
-    await admin.query("COMMIT");
-    assertEquals(await a!.rejoin(sessions), []);
-  },
+  "a sweep, and a node that comes back, leave the one who is held to later": (t) => sweptBeside(t, "user", "id"),
+  "and the one of whom a device's row is": (t) => sweptBeside(t, "device", "userid"),
 
   "a device's row holds up nobody else who departs or confirms": async (t) => {
     await using server = await startServer(t.database, { limits: "off" });
