@@ -7,7 +7,7 @@ import { addUsers } from "./support/databases.ts";
 import { hold as holdStatement, type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
 import { hold, say, SOON } from "./support/held_rows.ts";
 import { eventually, makeUsers, spawnServer, startServer } from "./support/server.ts";
-import { group, logOf } from "./support/stores.ts";
+import { claim, confirm, group, logOf } from "./support/stores.ts";
 
 mysqlTest("locked row: the log says it once", async (t) => {
   await using server = await spawnServer(t.database, { limits: "off" }, { cheap: true });
@@ -151,6 +151,29 @@ waitingMysqlTests("locked row", {
     }
     await admin.query("COMMIT");
     assertErrno(await onAnn.next((m) => m.ref === "group", SOON), 0);
+  },
+
+  "what is old is forgotten but for the message that is held, and what was done to it": async (t) => {
+    const store = await t.open();
+    await store.join("a");
+    const [ann] = await addUsers(store, "ann");
+    const key = await claim(store, ann!, "a1");
+    for (const ts of upTo(6)) await store.append([{ sender: ann!, toid: ann!, msg: "x", ts }]);
+    for (const messageid of [1, 2, 3]) assertEquals((await store.act({ what: "edit", by: ann!, messageid, msg: "y", at: 10 })).errno, "OK");
+    await confirm(store, key, 9);
+    // A small table is scanned, rows of others and all.
+    await store.append(upTo(400).map(() => ({ sender: ann!, toid: ann!, msg: "new", ts: 100 })));
+    await t.database.query("ANALYZE TABLE message, deed");
+    const left = async (table: string) => (await t.database.query(`SELECT id FROM ${table} WHERE id < 10 ORDER BY id`)).map(({ id }) => id);
+    const admins = [await hold(t, 5, "message"), await hold(t, 8, "message")];
+    // Of messages 1 to 3 the edits 7 to 9.
+    assertEquals(await store.dropDeeds(0, 100), { dropped: 2, next: undefined });
+    assertEquals([await left("deed"), await left("message")], [[8], [1, 2, 3, 4, 5, 6, 8]]);
+    assertEquals((await store.prune(7, undefined, 100)).deleted, 5);
+    assertEquals(await left("message"), [5, 8]);
+    for (const admin of admins) await admin.query("COMMIT");
+    assertEquals([(await store.dropDeeds(0, 100)).dropped, (await store.prune(7, undefined, 100)).deleted], [1, 1]);
+    assertEquals([await left("deed"), await left("message")], [[], []]);
   },
 
   "a message that is not committed for long holds up the index, and no edit of those before it": async (t) => {

@@ -11,7 +11,7 @@
 import { decide, type Doer, KINDS, MUCH_DONE, peerOf, reactionColumn, reactionsOf, type Target, told } from "../deeds.ts";
 import type { Acted, Deed, Receiver, Store, StoreLimits, UserId } from "../store.ts";
 import { removeFilesOf } from "./files.ts";
-import { lockingRows } from "./held_rows.ts";
+import { type HeldRows, lockingRows } from "./held_rows.ts";
 import type { Link } from "./link.ts";
 import { enter, type LockedLogs, lockLogs } from "./user_logs.ts";
 import type { Pool } from "./pool.ts";
@@ -115,8 +115,15 @@ export function deeds(db: Pool, { maxInbox }: StoreLimits): Pick<Store, "act" | 
         [after, String(limit)],
       );
       const needless = rows.filter(({ waits }) => waits === 0).map(({ id }) => id);
-      for (const piece of pieces(needless)) await db.transaction((tx) => tx.script(dropping(piece)));
-      return { dropped: needless.length, next: rows.length === limit ? rows.at(-1)!.id : undefined };
+      let dropped = 0;
+      for (const piece of pieces(needless)) {
+        dropped += await db.transaction(async (tx) => {
+          const free = tx.held?.wary ? await freeOf(tx, tx.held, piece) : piece;
+          if (free.length > 0) await tx.script(dropping(free));
+          return free.length;
+        });
+      }
+      return { dropped, next: rows.length === limit ? rows.at(-1)!.id : undefined };
     },
   };
 }
@@ -166,6 +173,11 @@ function writing(id: number, { messageid, msg, edited, reactions }: Target, deed
       ? `DELETE FROM reaction WHERE (messageid, userid, emoji) = ${tuple([messageid, deed.by, emoji])}`
       : `INSERT INTO reaction (messageid, userid, emoji) VALUES ${tuple([messageid, deed.by, emoji])}`,
   ];
+}
+
+/** Locks these messages. @returns those that others do not hold */
+export async function freeOf(tx: Link, held: HeldRows, ids: readonly number[]): Promise<number[]> {
+  return (await held.lockFree<{ id: number }>(tx, "message", ["id"], ids)).rows.map(({ id }) => id);
 }
 
 /** The statements that remove messages and deeds that no log names, in the order of rule 4. */

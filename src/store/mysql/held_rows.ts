@@ -5,8 +5,8 @@
  *    lock wait (`link.ts`). When one ran out all is let go, and this process is wary until no row was found held for long for {@linkcode WARY_MS}.
  * 2. Who is wary waits for no row of a user, group, message or unused file with others in hand: what is free is locked (SKIP LOCKED), what is not is looked at
  *    again for {@linkcode LOOKS_MS}: others lock rows, too, and most of them for a moment. What was held then is looked at once, as long as it stays so.
- * 3. What can be done in part is: append, release, confirm, sweep, claiming anew and expiring leave to later what needs a held row, the devices' and logs'
- *    among them. All else lets go of everything, and begins again after a pause (`pool.ts`). So a held row holds up nobody but those who need it.
+ * 3. What can be done in part is: append, release, confirm, sweep, claiming anew, expiring and forgetting leave to later what needs a held row, the devices' and
+ *    logs' among them. All else lets go of everything, and begins again after a pause (`pool.ts`). So a held row holds up nobody but those who need it.
  * 4. What needs no lock to be known is not waited for by who is wary: that a conversation has its rows of `talk`, that somebody is not in a group.
  */
 import { log } from "../../ops/log.ts";

@@ -3,7 +3,8 @@
 import { KINDS, reactionsOf, stoneOf, told } from "../deeds.ts";
 import { EVENT } from "../group_events.ts";
 import type { Done, Store, StoredMessage, UserId } from "../store.ts";
-import { dropping, WAITS } from "./deeds.ts";
+import { dropping, freeOf, WAITS } from "./deeds.ts";
+import { lockingRows } from "./held_rows.ts";
 import { removeFilesOf } from "./files.ts";
 import { eventsOf } from "./group_events.ts";
 import { bySize } from "./history.ts";
@@ -89,24 +90,27 @@ export function messages(db: Pool): Pick<Store, "log" | "prune"> {
 }
 
 /**
- * Deletes messages, and what stands beside them. @returns how many: something may be done to one until its row is locked. What else was done to one, and
- * stands in no log, is left without its target to {@linkcode Store.dropDeeds}.
+ * Deletes messages, and what stands beside them. @returns how many: something may be done to one until its row is locked, and those that others hold for long
+ * stay. What else was done to one, and stands in no log, is left without its target to {@linkcode Store.dropDeeds}.
  */
 async function forget(tx: Link, ids: number[]): Promise<number> {
   const [done] = await tx.script([`SELECT id, target FROM deed WHERE target IN (${numbers(ids)}) LIMIT ${LONGEST_LIST - FORGOTTEN}`]) as {
     id: number;
     target: number;
   }[][];
-  const list = numbers(lockOrder([...ids, ...done.map(({ id }) => id)]));
-  const [, rows] = await tx.script([
-    `SELECT id FROM message FORCE INDEX (PRIMARY) WHERE id IN (${list}) ORDER BY id FOR UPDATE`,
+  const all = lockOrder([...ids, ...done.map(({ id }) => id)]);
+  const free = tx.held?.wary ? new Set(await freeOf(tx, tx.held, all)) : undefined;
+  const found = await tx.script([
+    ...free ? [] : [lockingRows("message", ["id"], all)],
     `SELECT id, sender, toid, groupid, msg FROM message WHERE id IN (${numbers(ids)}) AND NOT ${WAITS}`,
-  ]) as [unknown, Indexable[]];
+  ]);
+  const isFree = ({ id }: { id: number }) => free?.has(id) ?? true;
+  const rows = (found.at(-1) as Indexable[]).filter(isFree);
   if (rows.length === 0) return 0;
   for (const row of rows) if (row.toid !== null || row.groupid !== null) await unindex(tx, row);
   const gone = new Set(rows.map(({ id }) => id));
   await removeFilesOf(tx, [...gone]);
-  const beside = done.filter(({ target }) => gone.has(target)).map(({ id }) => id);
+  const beside = done.filter((deed) => gone.has(deed.target) && isFree(deed)).map(({ id }) => id);
   await tx.script([`DELETE FROM reaction WHERE messageid IN (${numbers([...gone])})`, ...dropping([...gone, ...beside])]);
   return rows.length;
 }
