@@ -9,7 +9,7 @@ const PREVIEW = 160;
  * About so many messages of a conversation are here, and in the document, at most: some screens in either direction. What is further away from where the user is
  * goes, and is asked for again on the way back. Every message costs with every change of the page.
  */
-const MOST_HERE = 200;
+const MOST_HERE = 150;
 /** At the end, where messages come one by one, so many go at once. */
 const LINES_AT_ONCE = 50;
 
