@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { LocalHub } from "../src/cluster/local.ts";
 import { StoreWatch } from "./support/around_store.ts";
-import { databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
+import { hasMysql, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import { eventually, holderOf, makeUsers, setHolder, startServer, stateOf, type TestUser } from "./support/server.ts";
 
 const TIMES = { renew: 100, kicks: 100, reconcile: 200, news: 250 };
@@ -21,121 +21,6 @@ async function heldPasses(watch: StoreWatch, work: () => Promise<void>, ask: () 
   await work();
   open.resolve();
 }
-
-databaseTest("reconciling: a row that claims a session which the node does not hold is released, and friends are told", async (db) => {
-  const watch = new StoreWatch();
-  await using s = await startServer(db, {}, { store: watch.wrap, times: TIMES });
-  const [user, friend] = await makeUsers(db, 2) as [TestUser, TestUser];
-  await using watcher = await s.client(friend);
-  await heldPasses(watch, async () => {
-    await setHolder(db, user.id, { session: "nobody", node: "test" });
-    await watcher.request({ msgid: 7, friendid: user.id });
-  });
-  await eventually(async () => await stateOf(db, user.id) === "offline", "released");
-  const news = await watcher.next((m) => m.msgid === 15);
-  assertEquals([news.id, news.state], [user.id, "offline"]);
-});
-
-databaseTest("reconciling: what is lost while a pass is under way is looked for in another one, at once", async (db) => {
-  const watch = new StoreWatch();
-  let returned = () => {};
-  const bus: typeof LocalHub.prototype.join = (node, listener) => {
-    returned = () => listener.returned();
-    return new LocalHub().join(node, listener);
-  };
-  await using _s = await startServer(db, {}, { store: watch.wrap, times: { ...TIMES, reconcile: 3600_000 }, bus });
-  await heldPasses(watch, () => {
-    watch.forget();
-    returned();
-    return Promise.resolve();
-  }, () => returned());
-  await eventually(() => watch.made.includes("sessions"), "another pass");
-});
-
-databaseTest("reconciling: who has gone, and waits to be set offline, is left to that", async (db) => {
-  const watch = new StoreWatch();
-  await using s = await startServer(db, {}, { store: watch.wrap, times: TIMES });
-  const [user] = await makeUsers(db, 1) as [TestUser];
-  const open = Promise.withResolvers<void>();
-  let released = 0;
-  watch.around = async (call) => {
-    if (call.name === "release") {
-      released += (call.args[0] as unknown[]).length;
-      await open.promise;
-    }
-    return await call.run();
-  };
-  await (await s.client(user)).close();
-  await eventually(() => released === 1, "the release");
-  watch.forget();
-  await eventually(() => watch.made.filter((name) => name === "sessions").length >= 2, "two passes");
-  open.resolve();
-  await eventually(async () => await stateOf(db, user.id) === "offline", "released");
-  await watch.quiet();
-  assertEquals(released, 1);
-});
-
-databaseTest("reconciling: a session whose row names another is closed", async (db) => {
-  await using s = await startServer(db, {}, { times: TIMES });
-  const [user, other] = await makeUsers(db, 2) as [TestUser, TestUser];
-  await using client = await s.client(user);
-  await using untouched = await s.client(other);
-  await setHolder(db, user.id, { session: "another", node: "elsewhere" });
-  const goodbye = await client.next((m) => m.msgid === 20);
-  assertEquals([goodbye.reason, goodbye.retry], ["replaced", undefined]);
-  await client.closed;
-  assertEquals(await holderOf(db, user.id), "another");
-  assertEquals((await untouched.request({ msgid: 13 })).msgid, 14);
-});
-
-databaseTest("reconciling: a row that was set offline under a living session is claimed anew, and friends are told", async (db) => {
-  const watch = new StoreWatch();
-  await using s = await startServer(db, {}, { store: watch.wrap, times: TIMES });
-  const [user, friend] = await makeUsers(db, 2) as [TestUser, TestUser];
-  await using watcher = await s.client(friend);
-  await watcher.request({ msgid: 7, friendid: user.id });
-  await using client = await s.client(user);
-  assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
-  await heldPasses(watch, async () => {
-    await setHolder(db, user.id, undefined);
-    const [seen] = (await watcher.request({ msgid: 17 })).friends as { state: string }[];
-    assertEquals(seen?.state, "offline");
-  });
-  await eventually(async () => await stateOf(db, user.id) === "online", "claimed anew");
-  const news = await watcher.next((m) => m.msgid === 15);
-  assertEquals([news.id, news.state], [user.id, "online"]);
-  assertEquals((await client.request({ msgid: 13 })).msgid, 14);
-  await client.close();
-  await eventually(async () => await stateOf(db, user.id) === "offline", "and offline when it goes");
-});
-
-databaseTest("reconciling: a message whose wake-up was lost is delivered", async (db) => {
-  await using s = await startServer(db, {}, { times: TIMES });
-  const [ada, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
-  await using client = await s.client(bob);
-  const store = await db.open();
-  await store.append([{ sender: ada.id, toid: bob.id, msg: "from elsewhere", ts: Date.now() }]);
-  assertEquals((await client.next((m) => m.msgid === 6)).msg, "from elsewhere");
-});
-
-databaseTest("the lease is renewed while a sweep, or a pass, takes long", async (db) => {
-  for (const slow of ["sweep", "sessions"] as const) {
-    const watch = new StoreWatch();
-    const open = Promise.withResolvers<void>();
-    watch.around = async (call) => {
-      if (call.name === slow) await open.promise;
-      return await call.run();
-    };
-    await using _s = await startServer(db, {}, { store: watch.wrap, times: { ...TIMES, lease: 0 } });
-    try {
-      await eventually(() => watch.made.includes(slow), slow);
-      watch.forget();
-      await eventually(() => watch.made.filter((name) => name === "renew").length >= 2, "renewed");
-    } finally {
-      open.resolve();
-    }
-  }
-});
 
 Deno.test({
   name: "reconciling: a node whose lease ran out and that was swept keeps its clients, and loses only those who moved",
@@ -195,5 +80,122 @@ Deno.test({
     assertEquals([news.id, news.state], [user.id, "online"]);
     assertEquals(await stateOf(db, user.id), "online");
     assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+  },
+});
+
+waitingDatabaseTests("reconciling", {
+  "a row that claims a session which the node does not hold is released, and friends are told": async (db) => {
+    const watch = new StoreWatch();
+    await using s = await startServer(db, {}, { store: watch.wrap, times: TIMES });
+    const [user, friend] = await makeUsers(db, 2) as [TestUser, TestUser];
+    await using watcher = await s.client(friend);
+    await heldPasses(watch, async () => {
+      await setHolder(db, user.id, { session: "nobody", node: "test" });
+      await watcher.request({ msgid: 7, friendid: user.id });
+    });
+    await eventually(async () => await stateOf(db, user.id) === "offline", "released");
+    const news = await watcher.next((m) => m.msgid === 15);
+    assertEquals([news.id, news.state], [user.id, "offline"]);
+  },
+
+  "what is lost while a pass is under way is looked for in another one, at once": async (db) => {
+    const watch = new StoreWatch();
+    let returned = () => {};
+    const bus: typeof LocalHub.prototype.join = (node, listener) => {
+      returned = () => listener.returned();
+      return new LocalHub().join(node, listener);
+    };
+    await using _s = await startServer(db, {}, { store: watch.wrap, times: { ...TIMES, reconcile: 3600_000 }, bus });
+    await heldPasses(watch, () => {
+      watch.forget();
+      returned();
+      return Promise.resolve();
+    }, () => returned());
+    await eventually(() => watch.made.includes("sessions"), "another pass");
+  },
+
+  "who has gone, and waits to be set offline, is left to that": async (db) => {
+    const watch = new StoreWatch();
+    await using s = await startServer(db, {}, { store: watch.wrap, times: TIMES });
+    const [user] = await makeUsers(db, 1) as [TestUser];
+    const open = Promise.withResolvers<void>();
+    let released = 0;
+    watch.around = async (call) => {
+      if (call.name === "release") {
+        released += (call.args[0] as unknown[]).length;
+        await open.promise;
+      }
+      return await call.run();
+    };
+    await (await s.client(user)).close();
+    await eventually(() => released === 1, "the release");
+    watch.forget();
+    await eventually(() => watch.made.filter((name) => name === "sessions").length >= 2, "two passes");
+    open.resolve();
+    await eventually(async () => await stateOf(db, user.id) === "offline", "released");
+    await watch.quiet();
+    assertEquals(released, 1);
+  },
+
+  "a session whose row names another is closed": async (db) => {
+    await using s = await startServer(db, {}, { times: TIMES });
+    const [user, other] = await makeUsers(db, 2) as [TestUser, TestUser];
+    await using client = await s.client(user);
+    await using untouched = await s.client(other);
+    await setHolder(db, user.id, { session: "another", node: "elsewhere" });
+    const goodbye = await client.next((m) => m.msgid === 20);
+    assertEquals([goodbye.reason, goodbye.retry], ["replaced", undefined]);
+    await client.closed;
+    assertEquals(await holderOf(db, user.id), "another");
+    assertEquals((await untouched.request({ msgid: 13 })).msgid, 14);
+  },
+
+  "a row that was set offline under a living session is claimed anew, and friends are told": async (db) => {
+    const watch = new StoreWatch();
+    await using s = await startServer(db, {}, { store: watch.wrap, times: TIMES });
+    const [user, friend] = await makeUsers(db, 2) as [TestUser, TestUser];
+    await using watcher = await s.client(friend);
+    await watcher.request({ msgid: 7, friendid: user.id });
+    await using client = await s.client(user);
+    assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
+    await heldPasses(watch, async () => {
+      await setHolder(db, user.id, undefined);
+      const [seen] = (await watcher.request({ msgid: 17 })).friends as { state: string }[];
+      assertEquals(seen?.state, "offline");
+    });
+    await eventually(async () => await stateOf(db, user.id) === "online", "claimed anew");
+    const news = await watcher.next((m) => m.msgid === 15);
+    assertEquals([news.id, news.state], [user.id, "online"]);
+    assertEquals((await client.request({ msgid: 13 })).msgid, 14);
+    await client.close();
+    await eventually(async () => await stateOf(db, user.id) === "offline", "and offline when it goes");
+  },
+
+  "a message whose wake-up was lost is delivered": async (db) => {
+    await using s = await startServer(db, {}, { times: TIMES });
+    const [ada, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
+    await using client = await s.client(bob);
+    const store = await db.open();
+    await store.append([{ sender: ada.id, toid: bob.id, msg: "from elsewhere", ts: Date.now() }]);
+    assertEquals((await client.next((m) => m.msgid === 6)).msg, "from elsewhere");
+  },
+
+  "the lease is renewed while a sweep, or a pass, takes long": async (db) => {
+    for (const slow of ["sweep", "sessions"] as const) {
+      const watch = new StoreWatch();
+      const open = Promise.withResolvers<void>();
+      watch.around = async (call) => {
+        if (call.name === slow) await open.promise;
+        return await call.run();
+      };
+      await using _s = await startServer(db, {}, { store: watch.wrap, times: { ...TIMES, lease: 0 } });
+      try {
+        await eventually(() => watch.made.includes(slow), slow);
+        watch.forget();
+        await eventually(() => watch.made.filter((name) => name === "renew").length >= 2, "renewed");
+      } finally {
+        open.resolve();
+      }
+    }
   },
 });

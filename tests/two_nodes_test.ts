@@ -52,69 +52,80 @@ clusterTest("two nodes: messages, group messages and signals are pushed to the o
   for (const client of [onA, onB, alsoOnB]) await nothingElse(client);
 });
 
-clusterTest("two nodes: a block that is lifted on one while the other tells of it is lifted on both", async (db) => {
-  const watch = new StoreWatch();
-  await using a = await startNode(db, "a", { times: TIMES, store: watch.wrap }, { limits: "off" });
+clusterTest("two nodes: the holder's node has its time for an answer, though neither ran meanwhile", async (db) => {
+  await using a = await startNode(db, "a", { times: TIMES });
   await using b = await startNode(db, "b", { times: TIMES });
-  const [bob] = await makeUsers(db, 1);
-  const [phone, laptop] = await makeDevices(b, 2) as [TestDevice, TestDevice];
-  const ann = phone.user;
-  await using bobs = await b.client(bob!);
-  const { client: onA } = await loginDevice(a, phone);
-  const { client: onB } = await loginDevice(b, laptop);
-  // Node a does not get to know where it is to be told until it is lifted again.
-  const reached = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
-  watch.around = async (call) => {
-    if (call.name !== "whereabouts" || (call.args[0] as number[])[0] !== ann.id) return await call.run();
-    reached.resolve();
-    await open.promise;
-    return await call.run();
-  };
-  assertErrno(await onA.request({ msgid: 23, userid: bob!.id, ref: 1 }), 0);
-  await reached.promise;
-  assertErrno(await onB.request({ msgid: 24, userid: bob!.id, ref: 1 }), 0);
-  open.resolve();
-  assertEquals((await onB.next((m) => m.msgid === 30)).what, "blocked");
-  await eventually(
-    async () => {
-      bobs.send({ msgid: 21, toid: ann.id, msg: "typing" });
-      return (await onB.next((m) => m.msgid === 21, 300).catch(() => undefined))?.msg === "typing";
-    },
-    "signals go through",
-  );
-  for (const client of [onA, onB]) await client.close();
+  const [user] = await makeUsers(db, 1);
+  await using dumb = await a.client(user);
+  await using client = await b.connect();
+  const login = client.login({ id: user.id, token: user.token, proto: 2 });
+  await dumb.next((m) => m.msgid === 13);
+  standStill(2000);
+  assertErrno(await login, 0);
 });
 
-clusterTest("two nodes: a session that is taken over on its way from its claim to the table ends when it is there", async (db) => {
-  const watch = new StoreWatch();
-  const claimed = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
-  await using a = await startNode(db, "a", { times: TIMES, store: watch.wrap }, { "on-conflict": "replace" });
-  await using b = await startNode(db, "b", { times: TIMES }, { "on-conflict": "replace" });
-  const [user, other] = await makeUsers(db, 2);
-  await using witness = await a.client(other);
-  watch.around = async (call) => {
-    const result = await call.run();
-    if (call.name !== "claim") return result;
-    claimed.resolve();
-    await open.promise;
-    return result;
-  };
-  await using first = await a.connect();
-  first.send({ msgid: 1, id: user.id, token: user.token, proto: 2 });
-  await claimed.promise;
-  await using second = await b.client(user);
-  // On the same way as the news of the takeover, and after it.
-  second.send({ msgid: 21, toid: other.id, msg: "there" });
-  await witness.next((m) => m.msgid === 21);
-  open.resolve();
-  const goodbye = await first.next((m) => m.msgid === 20);
-  assertEquals([goodbye.reason, await first.closed], ["replaced", "fin"]);
-  assertErrno(await second.request({ msgid: 17 }), 0);
-});
+waitingClusterTests("two nodes", {
+  "a block that is lifted on one while the other tells of it is lifted on both": async (db) => {
+    const watch = new StoreWatch();
+    await using a = await startNode(db, "a", { times: TIMES, store: watch.wrap }, { limits: "off" });
+    await using b = await startNode(db, "b", { times: TIMES });
+    const [bob] = await makeUsers(db, 1);
+    const [phone, laptop] = await makeDevices(b, 2) as [TestDevice, TestDevice];
+    const ann = phone.user;
+    await using bobs = await b.client(bob!);
+    const { client: onA } = await loginDevice(a, phone);
+    const { client: onB } = await loginDevice(b, laptop);
+    // Node a does not get to know where it is to be told until it is lifted again.
+    const reached = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
+    watch.around = async (call) => {
+      if (call.name !== "whereabouts" || (call.args[0] as number[])[0] !== ann.id) return await call.run();
+      reached.resolve();
+      await open.promise;
+      return await call.run();
+    };
+    assertErrno(await onA.request({ msgid: 23, userid: bob!.id, ref: 1 }), 0);
+    await reached.promise;
+    assertErrno(await onB.request({ msgid: 24, userid: bob!.id, ref: 1 }), 0);
+    open.resolve();
+    assertEquals((await onB.next((m) => m.msgid === 30)).what, "blocked");
+    await eventually(
+      async () => {
+        bobs.send({ msgid: 21, toid: ann.id, msg: "typing" });
+        return (await onB.next((m) => m.msgid === 21, 300).catch(() => undefined))?.msg === "typing";
+      },
+      "signals go through",
+    );
+    for (const client of [onA, onB]) await client.close();
+  },
 
-clusterTest(
-  "two nodes: PRESENCE: who went with a node that stopped, and whom a killed one had left online when it is started again, is offline",
-  async (db) => {
+  "a session that is taken over on its way from its claim to the table ends when it is there": async (db) => {
+    const watch = new StoreWatch();
+    const claimed = Promise.withResolvers<void>(), open = Promise.withResolvers<void>();
+    await using a = await startNode(db, "a", { times: TIMES, store: watch.wrap }, { "on-conflict": "replace" });
+    await using b = await startNode(db, "b", { times: TIMES }, { "on-conflict": "replace" });
+    const [user, other] = await makeUsers(db, 2);
+    await using witness = await a.client(other);
+    watch.around = async (call) => {
+      const result = await call.run();
+      if (call.name !== "claim") return result;
+      claimed.resolve();
+      await open.promise;
+      return result;
+    };
+    await using first = await a.connect();
+    first.send({ msgid: 1, id: user.id, token: user.token, proto: 2 });
+    await claimed.promise;
+    await using second = await b.client(user);
+    // On the same way as the news of the takeover, and after it.
+    second.send({ msgid: 21, toid: other.id, msg: "there" });
+    await witness.next((m) => m.msgid === 21);
+    open.resolve();
+    const goodbye = await first.next((m) => m.msgid === 20);
+    assertEquals([goodbye.reason, await first.closed], ["replaced", "fin"]);
+    assertErrno(await second.request({ msgid: 17 }), 0);
+  },
+
+  "PRESENCE: who went with a node that stopped, and whom a killed one had left online when it is started again, is offline": async (db) => {
     await using a = await startNode(db, "a", { times: TIMES });
     await using b = await startNode(db, "b", { times: TIMES });
     const [one, other, friend] = await makeUsers(db, 3);
@@ -134,40 +145,26 @@ clusterTest(
     const left = await watcher.next((m) => m.msgid === 15);
     assertEquals([left.id, left.state], [other.id, "offline"]);
   },
-);
 
-clusterTest("two nodes: PRESENCE: who went while a LOGIN on another node waited for the database is online again with it", async (db) => {
-  const watch = new StoreWatch();
-  await using a = await startNode(db, "a", { times: TIMES });
-  await using b = await startNode(db, "b", { times: TIMES, store: watch.wrap }, { "on-conflict": "replace" });
-  const [user, friend] = await makeUsers(db, 2);
-  const first = await a.client(user);
-  await using watcher = await a.client(friend);
-  await watcher.request({ msgid: 7, friendid: user.id });
-  watch.around = async (call) => {
-    if (call.name === "claim" && (call.args[0] as { takeover?: string }).takeover !== undefined) {
-      await first.close();
-      assertEquals((await watcher.next((m) => m.msgid === 15)).state, "offline");
-    }
-    return await call.run();
-  };
-  await using _second = await b.client(user);
-  assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
-});
+  "PRESENCE: who went while a LOGIN on another node waited for the database is online again with it": async (db) => {
+    const watch = new StoreWatch();
+    await using a = await startNode(db, "a", { times: TIMES });
+    await using b = await startNode(db, "b", { times: TIMES, store: watch.wrap }, { "on-conflict": "replace" });
+    const [user, friend] = await makeUsers(db, 2);
+    const first = await a.client(user);
+    await using watcher = await a.client(friend);
+    await watcher.request({ msgid: 7, friendid: user.id });
+    watch.around = async (call) => {
+      if (call.name === "claim" && (call.args[0] as { takeover?: string }).takeover !== undefined) {
+        await first.close();
+        assertEquals((await watcher.next((m) => m.msgid === 15)).state, "offline");
+      }
+      return await call.run();
+    };
+    await using _second = await b.client(user);
+    assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
+  },
 
-clusterTest("two nodes: the holder's node has its time for an answer, though neither ran meanwhile", async (db) => {
-  await using a = await startNode(db, "a", { times: TIMES });
-  await using b = await startNode(db, "b", { times: TIMES });
-  const [user] = await makeUsers(db, 1);
-  await using dumb = await a.client(user);
-  await using client = await b.connect();
-  const login = client.login({ id: user.id, token: user.token, proto: 2 });
-  await dumb.next((m) => m.msgid === 13);
-  standStill(2000);
-  assertErrno(await login, 0);
-});
-
-waitingClusterTests("two nodes", {
   "the holder's node is asked: who answers stays, who does not is replaced there and told; friends see nothing of it": async (db) => {
     await using a = await startNode(db, "a", { times: TIMES });
     await using b = await startNode(db, "b", { times: TIMES });
