@@ -2,6 +2,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
+import { Query, tokensOf } from "../src/search/tokenizer.ts";
+import { conversationOf } from "../src/store/sqlite/search_index.ts";
 import type { Store } from "../src/store/store.ts";
 import { addUsers, type TestDatabase, testDatabase } from "./support/databases.ts";
 import { run } from "./support/program.ts";
@@ -204,6 +206,30 @@ Deno.test("a file in which only texts of two waited for their rows: they have th
   const [said] = await next.append([{ sender: ada!, groupid: 1, msg: "6", ts: 1 }]);
   assert(said!.errno === "OK");
   assertEquals(said!.receivers.map((r) => [r.userId, r.seq]), [[ada, 6], [bob, 5]]);
+});
+
+Deno.test("where a row of the search index had twice as many words, it is made anew: messages are edited, and found", async () => {
+  await using t = await testDatabase("sqlite");
+  const store = await t.open();
+  const [ada, bob] = await addUsers(store, "ada", "bob") as [number, number];
+  const texts = [1, 2, 3].map((n) => Array.from({ length: 35 }, (_, i) => `w${n}x${i}`).join(" "));
+  for (const msg of texts) await stored(store, { sender: ada, toid: bob, msg, ts: 1 });
+  while ((await store.index()).more);
+  await store.close();
+  const db = new DatabaseSync(t.url.slice("sqlite:".length));
+  db.exec("INSERT INTO search (search) VALUES ('delete-all'); PRAGMA user_version = 17");
+  for (const [i, msg] of texts.entries()) {
+    const words = [conversationOf(ada, bob), `u_${ada}`, `u_${bob}`, `s_${ada}`, ...tokensOf(msg)];
+    db.prepare("INSERT INTO search (rowid, words) VALUES (?, ?)").run(i + 1, words.join(" "));
+  }
+  db.close();
+  const next = await t.open();
+  while ((await next.index()).more);
+  const found = async (text: string) =>
+    (await next.search({ userId: bob, query: new Query(text), of: undefined, from: undefined, before: undefined }, 10)).length;
+  assertEquals(await found("w3x34"), 1);
+  for (const messageid of [1, 2, 3]) assertEquals((await next.act({ what: "edit", by: ada, messageid, msg: "short", at: 2 })).errno, "OK");
+  assertEquals([await found("w3x34"), await found("short")], [0, 3]);
 });
 
 Deno.test("a file that was brought to the newest version has the tables of a new one", async () => {

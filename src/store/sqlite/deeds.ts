@@ -4,7 +4,7 @@
  * 1. A deed changes its target's row, and is a row of `message` and `deed` itself, in the same transaction: so it has a number, and a place in the logs. It stands in
  *    no conversation, and holds no text: who reads it is told what its target says then.
  * 2. A target stays as long as a log names something that was done to it.
- * 3. What is deleted is gone from the file: SQLite overwrites what it frees (`secure_delete`), and the write-ahead log is emptied soon (`Database.erased`). The index is
+ * 3. What is deleted is gone from the file: SQLite overwrites what it frees (`secure_delete`), and the write-ahead log is emptied soon (`write_ahead_log.ts`). The index is
  *    changed in the same transaction.
  */
 import { decide, type Doer, KINDS, MUCH_DONE, peerOf, reactionColumn, reactionsOf, stoneOf, type Target, told } from "../deeds.ts";

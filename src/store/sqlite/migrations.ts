@@ -430,4 +430,8 @@ export const MIGRATIONS: (string | ((db: Database) => Promise<void>))[] = [
   CREATE INDEX ban_userid ON ban (userid);
   CREATE INDEX file_loose ON file (owner) WHERE messageid IS NULL;
   `,
+  `
+  -- A row of the index has half as many words now (search_index.ts): it is made anew.
+  UPDATE search_mark SET version = 0;
+  `,
 ];

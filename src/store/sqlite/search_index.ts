@@ -18,7 +18,10 @@ import { cutting, tokensOf, VERSION } from "../../search/tokenizer.ts";
 import type { GroupId, UserId } from "../store.ts";
 import { COMMIT_COST, type Database } from "./database.ts";
 
-/** Words of a row: 2.5 ms to take out, in an index of 300,000 messages. */
+/**
+ * Words of a row: 2.5 ms to take out, in an index of 300,000 messages. With another number the index is to be made anew: FTS5 counts its rows, and calls a file of
+ * which more are taken out than were put in malformed.
+ */
 export const ROW_TOKENS = 25;
 /** Rows that are put in by one transaction, and those of one message beside others: 1 to 4 us a word. */
 const PUT = 20, PUT_BESIDE = 2;
