@@ -67,8 +67,9 @@ class Someone {
 
   /** Does something with the newest message. */
   async act(whose: "mine" | "theirs", role: "menuitem" | "menuitemcheckbox", what: string): Promise<void> {
-    // Until it is stored it has no menu, and the one before it would be taken for it.
-    if (whose === "mine") await this.stored();
+    // Until one's newest is stored it has no menu, and the one before it would be taken for it. By Tab the newest with a menu is reached: that it is another all at
+    // once, while keys are pressed, is nothing that a person would be stopped by.
+    await this.stored();
     const menus = this.hand.page.getByRole("button", { name: whose === "mine" ? /^Your message, .*what to do$/ : /^Message of .*what to do$/ });
     await this.hand.press(menus.last());
     await this.press(role, what);
