@@ -12,7 +12,7 @@
 import type { DeviceId, Ended, State, UserId } from "../store.ts";
 import { literal, numbers, pieces, tuple } from "./sql.ts";
 
-/** Most entries that one transaction removes from one log: the next confirmation goes on. */
+/** Most entries that one transaction removes from one log: the next confirmation or departure goes on. */
 const MOST_TRIMMED = 10_000;
 
 /** A user's row, as far as transactions decide on it. */
@@ -130,7 +130,7 @@ export class LockedUser {
     if (device.device !== 0) {
       this.devices.delete(device.device);
       this.changed.delete(device);
-      this.#trim();
+      this.trim();
     }
     return ended;
   }
@@ -143,14 +143,14 @@ export class LockedUser {
     device.confirmed_seq = place;
     row.confirmed_seq = Math.max(row.confirmed_seq, place);
     this.changed.add(device);
-    this.#trim();
+    this.trim();
   }
 
   /** Everything in the log of a user without devices goes, in steps. @returns whether there is something left. */
   clear(): boolean {
     const { row } = this;
     row.confirmed_seq = row.last_seq;
-    this.#trim();
+    this.trim();
     return row.trimmed_seq < row.last_seq;
   }
 
@@ -161,13 +161,13 @@ export class LockedUser {
     return `userid = ${numbers([row.id])} AND seq BETWEEN ${numbers([before.trimmed_seq + 1])} AND ${numbers([row.trimmed_seq])}`;
   }
 
-  /** Nothing goes from the log now: the next confirmation goes on. */
+  /** Nothing goes from the log now: the next confirmation or departure goes on. */
   keepLog(): void {
     this.row.trimmed_seq = this.before.trimmed_seq;
   }
 
   /** Raises `trimmed_seq` as far as rule 3 allows. */
-  #trim(): void {
+  trim(): void {
     const { row } = this;
     const places = [...this.devices.values()].map((device) => this.#place(device));
     const furthest = places.length > 0 ? Math.max(...places) : row.confirmed_seq;

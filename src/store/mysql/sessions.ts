@@ -20,6 +20,8 @@ export function sessions(db: Pool, users: Users, node: NodeLife): Sessions {
           if (confirmed !== undefined) user.confirm(device, confirmed);
           if (unmade) user.remove(device, lastseen);
           else user.end(device, lastseen);
+          // What a confirmation had to leave there: it may have been the last one.
+          user.trim();
         }
         return { result: released.filter(({ userId }) => held.has(userId)) };
       }, { part: true });
