@@ -1,11 +1,12 @@
 // --keep-days: what is old and waits for nobody is forgotten; what waits stays, however old.
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { TrustedTime } from "../src/ops/trusted_time.ts";
 import { StoreUnavailable } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
+import { CapturedLog } from "./support/captured_log.ts";
 import { clockAhead, wallClockAhead } from "./support/clock.ts";
-import { databaseTest } from "./support/databases.ts";
+import { databaseTest, testDatabase } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, type TestUser } from "./support/server.ts";
 import { history } from "./support/stores.ts";
 
@@ -61,6 +62,20 @@ databaseTest("retention: where tokens cannot be looked at, messages are forgotte
   await client.next((m) => m.msg === "old");
   client.send({ msgid: 12, seq: 1 });
   await eventually(async () => Number((await db.query("select count(*) as n from message"))[0]?.n) === 0, "the old one is gone");
+});
+
+Deno.test("retention: a fault is told of, also where the database was away before it", async () => {
+  await using log = await CapturedLog.start();
+  await using db = await testDatabase("sqlite");
+  const watch = new StoreWatch();
+  watch.around = (call) => {
+    if (call.name === "expireTokens") return Promise.reject(new StoreUnavailable("others hold a row"));
+    return call.name === "expireReports" ? Promise.reject(new Error("a fault")) : call.run();
+  };
+  await using _ = await startServer(db, {}, { times: { retention: 50 }, store: watch.wrap });
+  const failed = "forgetting what is old failed";
+  await log.until([failed, "the database is away; what is old stays until the next pass"], 1);
+  assert(log.count(failed) > 0);
 });
 
 const DAY = 24 * 3600_000;

@@ -66,7 +66,8 @@ export class Retention {
     ];
     const failures: unknown[] = [];
     for (const step of steps) if (!pause.stopped) await step().catch((error) => failures.push(error));
-    for (const error of failures) throw error;
+    // One is told of: rather a fault than that the database is away.
+    if (failures.length > 0) throw failures.find((error) => !(error instanceof StoreUnavailable)) ?? failures[0];
   }
 
   async #dropDeeds(pause: Pause): Promise<void> {
