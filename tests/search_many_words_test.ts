@@ -9,7 +9,7 @@ import { SearchIndex } from "../src/store/sqlite/search_index.ts";
 import type { Store } from "../src/store/store.ts";
 import { addUsers, databaseTest, type TestDatabase, testDatabase } from "./support/databases.ts";
 import { eventually } from "./support/server.ts";
-import type { Stored } from "./support/stores.ts";
+import { group, type Stored } from "./support/stores.ts";
 
 /** So many words, each different from the others and from those of another letter. */
 const text = (letter: string, count = 1500) => Array.from({ length: count }, (_, i) => `${letter}${(i * 7919).toString(36)}`).join(" ");
@@ -166,4 +166,23 @@ Deno.test("texts of many words: while one is edited, what is said meanwhile is i
   await editing;
   assertEquals(await parts(), []);
   await Promise.all([db.close(), store.close()]);
+});
+
+Deno.test("messages of ten words are forgotten four at a time and more: a pause follows each step", async () => {
+  await using t = await testDatabase("sqlite");
+  const store = await t.open();
+  const [ada] = await addUsers(store, "ada") as [number];
+  // A group that nobody else is in: they wait for nobody.
+  const groupid = await group(t, store, ada);
+  await store.append(Array.from({ length: 40 }, (_, i) => ({ sender: ada, groupid, msg: text(`w${i}x`, 10), ts: 1 })));
+  await indexed(store);
+  const deleted: number[] = [];
+  let next: Parameters<Store["prune"]>[1];
+  do {
+    const step = await store.prune(50, next, 100);
+    deleted.push(step.deleted);
+    next = step.next;
+  } while (next);
+  assertEquals(deleted.reduce((sum, n) => sum + n, 0), 40);
+  assert(deleted.length <= 11, `${deleted.length} steps`);
 });

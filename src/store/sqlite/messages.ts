@@ -6,8 +6,11 @@ import { dropBeside, WAITS } from "./deeds.ts";
 import { ROW_TOKENS, type SearchIndex } from "./search_index.ts";
 import { Pairs } from "./talks.ts";
 
-/** So much text (UTF-16 units), and one message, goes in one step of pruning: each of its pages is overwritten. A row beside a message counts as much as so much. */
-const PRUNE_SIZE = 64 * 1024, BESIDE = 32;
+/**
+ * So many words are taken out of the index, and so much text (UTF-16 units) goes, with one message more, in one step of pruning: each page is overwritten. A row beside
+ * a message counts as much text as so much.
+ */
+const PRUNE_WORDS = 50, PRUNE_SIZE = 64 * 1024, BESIDE = 32;
 
 /** The place behind the last message of a step, and one before which it ended, as it must be taken out of the index first. */
 interface Pruned {
@@ -29,7 +32,7 @@ export function messageStore(db: Database, logs: Logs, index: SearchIndex): Pick
     const end: PrunePlace = { ...(after ?? { ts: -1, messageid: 0 }) };
     let looked = 0, deleted = 0, words = 0, size = 0;
     for (const [messageid, ts, sender, toid, groupid, waits] of db.rows<Row>(sql, before, end.ts, end.messageid, limit, filed)) {
-      if (words > ROW_TOKENS || size > PRUNE_SIZE) return { deleted, next: end };
+      if (words > PRUNE_WORDS || size > PRUNE_SIZE) return { deleted, next: end };
       const [msg, text] = waits === 0 && db.row<[string, number]>("SELECT msg, kind = 0 AND deleted = 0 FROM message WHERE id = ?", messageid) || [];
       // What happened in a group, and stones, are not in the index: FTS5 would not survive their being taken out.
       const indexed = msg === undefined || text === 0 ? undefined : { messageid, sender, toid, groupid, msg };
