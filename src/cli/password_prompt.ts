@@ -10,8 +10,9 @@ export async function readPassword(prompt: string): Promise<string> {
   const terminal = Deno.stdin.isTerminal();
   const say = (text: string) => void Deno.stderr.writeSync(new TextEncoder().encode(text));
   if (terminal) {
-    say(prompt);
+    // In this order: who types as soon as they are asked would see it.
     Deno.stdin.setRaw(true);
+    say(prompt);
   }
   let line: string | undefined;
   try {
