@@ -154,8 +154,8 @@ pageTest("of a long conversation only what is near is in the document, and all o
         await frame();
         const moved = before - middle.getBoundingClientRect().top;
         // A little less, if what was below has become shorter in that frame. A message that is no longer the first of its sender loses 7 px above it.
-        // Who has come to the end, or as near to it (60 px) as is taken for it, follows what comes, to the very end.
-        const followed = moved > 0 && (by < ${by} || moved - by <= 60) && box.scrollHeight - box.scrollTop - box.clientHeight <= 1;
+        // Who has come to the very end follows what comes.
+        const followed = by < ${by} && moved > 0 && box.scrollHeight - box.scrollTop - box.clientHeight <= 1;
         if (middle.isConnected && !followed && (moved < Math.min(by, 0) - 8 || moved > Math.max(by, 0) + 8)) jumps.push(middle.textContent.slice(0, 20) + " moved by " + moved + ", not " + by);
       }
       see();
