@@ -8,6 +8,18 @@ import { event } from "./support/client_events.ts";
 import { clockByHand } from "./support/clock.ts";
 import { clientOf, online } from "./support/fake_client.ts";
 
+/** What a login is answered. */
+const welcome = {
+  msgid: Msg.LOGIN_ACK,
+  id: 1,
+  name: "alice",
+  device: { id: 0, name: "" },
+  token: "t1",
+  heartbeat: 60,
+  limits: { line: 65536 },
+  inbox: { epoch: "e1", confirmed: 0, last: 0 },
+};
+
 Deno.test("client: asks a silent server, and leaves it when it stays silent", async () => {
   const wire = new FakeWire();
   const { client, connection } = await online(wire, {}, { heartbeat: 0.03 });
@@ -30,16 +42,7 @@ Deno.test("client: comes back by token; GOODBYE says when, or not to", async () 
   const first = await wire.accept();
   const request = await first.next(Msg.LOGIN);
   assertEquals([request.name, request.password, request.proto], ["alice", "pw", 3]);
-  first.answer(request, {
-    msgid: Msg.LOGIN_ACK,
-    id: 1,
-    name: "alice",
-    device: { id: 0, name: "" },
-    token: "t1",
-    heartbeat: 60,
-    limits: { line: 65536 },
-    inbox: { epoch: "e1", confirmed: 0, last: 0 },
-  });
+  first.answer(request, welcome);
   assertEquals((await login).token, "t1");
 
   const offline = event(client, "state", (s) => s.state === "offline");
@@ -51,16 +54,7 @@ Deno.test("client: comes back by token; GOODBYE says when, or not to", async () 
   const second = await wire.accept();
   const again = await second.next(Msg.LOGIN);
   assertEquals([again.id, again.token, again.password], [1, "t1", undefined]);
-  second.answer(again, {
-    msgid: Msg.LOGIN_ACK,
-    id: 1,
-    name: "alice",
-    device: { id: 0, name: "" },
-    token: "t1",
-    heartbeat: 60,
-    limits: { line: 65536 },
-    inbox: { epoch: "e1", confirmed: 0, last: 0 },
-  });
+  second.answer(again, welcome);
 
   const closed = event(client, "state", (s) => s.state === "closed");
   second.send({ msgid: Msg.GOODBYE, reason: "replaced" });
