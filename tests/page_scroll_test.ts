@@ -123,6 +123,17 @@ pageTest("who scrolls in the very frame in which sizes change is where they want
   await atBottom(alice);
   // What is below grows while it is read, and somebody goes to another place.
   assertEquals(await both(0, "box.scrollTop = 800; document.querySelector('.messages').lastElementChild.style.paddingBottom = '50px';"), 800);
+  // Who is near enough to the end to follow what comes is not taken there by anything else: not by a row that goes above, nor by the field.
+  const below = () => alice.page.evaluate<number>(BELOW);
+  await both(0, "box.scrollTop = box.scrollHeight - box.clientHeight - 40;");
+  assertEquals(await below(), 40);
+  await both(0, "document.querySelector('.message').style.paddingBottom = '50px';");
+  assertEquals(await below(), 40);
+  await both(30);
+  assertEquals(await below(), 40);
+  await bob.chat({ name: "alice" }, "what comes");
+  await alice.sees("what comes");
+  await atBottom(alice);
 });
 
 pageTest("of a long conversation only what is near is in the document, and all of it is found, in both directions, without a jump", async (t) => {

@@ -10,8 +10,12 @@ const SLACK = 6;
 /** How long a message that was looked for is marked (ms). */
 const MARKED = 1600;
 
-/** Where the user is: at the bottom, or at a message, whose place on the screen is to stay (`top`, in px below the upper edge). */
-type Place = { bottom: true } | { bottom: false; row: Element | undefined; top: number };
+/**
+ * Where the user is: at the bottom, or as near to it as counts as that (`below`: px), or at a message, whose place on the screen is to stay (`top`, in px below the
+ * upper edge).
+ */
+type Place = { bottom: true; below: number } | { bottom: false; row: Element | undefined; top: number };
+const END: Place = { bottom: true, below: 0 };
 
 interface Scroll {
   atBottom: boolean;
@@ -28,7 +32,7 @@ export function useScroll(ref: { current: HTMLDivElement | null }, conversation:
   const { key, lines, own, history, older, newer, divider, more, moreafter, target } = conversation;
   const { talk } = useParts();
   const [atBottom, setAtBottom] = useState(true);
-  const before = useRef({ key: "", mine: 0, placed: false, height: 0, room: 0, from: 0, target, down: false, place: { bottom: true } as Place });
+  const before = useRef({ key: "", mine: 0, placed: false, last: 0, height: 0, room: 0, from: 0, target, down: false, place: END });
   const first = lines[0]?.messageid ?? 0, last = lines.at(-1)?.messageid ?? 0;
 
   /** As it is, for what was begun in an earlier drawing. */
@@ -43,7 +47,7 @@ export function useScroll(ref: { current: HTMLDivElement | null }, conversation:
     was.from = box.scrollTop;
     const below = box.scrollHeight - box.scrollTop - box.clientHeight;
     const bottom = below < NEAR_BOTTOM && !now.current.moreafter;
-    was.place = bottom ? { bottom } : placeOf(box);
+    was.place = bottom ? { bottom, below: Math.max(0, below) } : placeOf(box);
     setAtBottom(bottom);
     talk.following = bottom;
     if (!was.placed || now.current.history !== "loaded") return;
@@ -56,7 +60,7 @@ export function useScroll(ref: { current: HTMLDivElement | null }, conversation:
   /** Brings the user back there. */
   const restore = () => {
     const box = ref.current!, { place } = before.current;
-    if (place.bottom) box.scrollTop = box.scrollHeight;
+    if (place.bottom) box.scrollTop = box.scrollHeight - box.clientHeight - place.below;
     else if (place.row?.isConnected) box.scrollTop += topOf(place.row, box) - place.top;
     look();
   };
@@ -77,7 +81,7 @@ export function useScroll(ref: { current: HTMLDivElement | null }, conversation:
       before.current.down = true;
       return void talk.pages.newest(key);
     }
-    before.current.place = { bottom: true };
+    before.current.place = END;
     restore();
   };
   // A text that the user unfolds is read from where it begins.
@@ -93,15 +97,17 @@ export function useScroll(ref: { current: HTMLDivElement | null }, conversation:
     const moved = box.scrollTop - Math.min(was.from, box.scrollHeight - box.clientHeight);
     if (!was.place.bottom) was.place = { ...was.place, top: was.place.top - moved };
     else if (moved < -1) was.place = placeOf(box);
+    // What comes is followed to the very end: nothing else is.
+    else was.place = last > was.last ? END : { bottom: true, below: Math.max(0, was.place.below - moved) };
     const aim = target && target !== was.target ? box.querySelector(`[data-id="${target.messageid}"]`) : null;
     if (was.key !== key || !was.placed) {
-      was.place = line && history === "loaded" ? { bottom: false, row: line, top: box.clientHeight / 4 } : { bottom: true };
+      was.place = line && history === "loaded" ? { bottom: false, row: line, top: box.clientHeight / 4 } : END;
     } else if ((own.length > was.mine || was.down) && !moreafter) {
-      was.place = { bottom: true };
+      was.place = END;
       was.down = false;
     }
     if (aim) was.place = { bottom: false, row: aim, top: box.clientHeight / 3 };
-    Object.assign(was, { key, mine: own.length, placed: history !== "unknown" && history !== "loading", target: aim ? target : was.target });
+    Object.assign(was, { key, last, mine: own.length, placed: history !== "unknown" && history !== "loading", target: aim ? target : was.target });
     restore();
     if (aim) mark(aim);
   }, [key, first, last, own, history, older, newer, divider, more, moreafter, target]);
