@@ -6,8 +6,9 @@ import { LocalHub } from "../src/cluster/local.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { nothingElse } from "./support/chat.ts";
 import { cheapPasswords } from "./support/cheap_passwords.ts";
-import { databaseTest, hasMysql, testDatabase } from "./support/databases.ts";
-import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
+import { databaseTest, type TestDatabase } from "./support/databases.ts";
+import { waitingMysqlTests } from "./support/mysql.ts";
+import { eventually, makeUsers, NEWS_MS, startServer, stateOf, type TestUser } from "./support/server.ts";
 
 const passwords = cheapPasswords();
 const never = 3600_000;
@@ -147,29 +148,24 @@ databaseTest("after a wait: a password is changed in one step, with the tokens t
 });
 
 /** Two nodes in this process; `drops` says what gets lost on the way between them. */
-async function onTwoNodes(drops: (type: string) => boolean, times: object) {
-  const db = await testDatabase("mysql");
+async function onTwoNodes(db: TestDatabase, drops: (type: string) => boolean, times: object) {
   const hub = new LocalHub();
   const bus = (node: string, listener: BusListener): Bus =>
     hub.join(node, { received: (message) => drops(message.type) || listener.received(message), returned: () => listener.returned() });
-  const [a, b] = [await startServer(db, { node: "a" }, { bus, times }), await startServer(db, { node: "b" }, { bus, times })];
+  const [a, b] = await Promise.all(["a", "b"].map((node) => startServer(db, { node }, { bus, times: { news: NEWS_MS, ...times } })));
   return {
-    db,
     a,
     b,
     async [Symbol.asyncDispose]() {
       await Promise.all([a, b].map((node) => node[Symbol.asyncDispose]()));
-      await db[Symbol.asyncDispose]();
     },
   };
 }
 
-Deno.test({
-  name: "after a wait: who was taken over by another node, and whose node was not told, is not taken for the receiver",
-  ignore: !hasMysql,
-  fn: async () => {
-    await using t = await onTwoNodes((type) => type === "ended", { reconcile: never });
-    const [ann, bob] = await makeUsers(t.db, 2) as [TestUser, TestUser];
+waitingMysqlTests("after a wait, on two nodes", {
+  "who was taken over by another node, and whose node was not told, is not taken for the receiver": async ({ database: db }) => {
+    await using t = await onTwoNodes(db, (type) => type === "ended", { reconcile: never });
+    const [ann, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
     await using sender = await t.a.client(ann);
     await using stale = await t.a.client(bob, { proto: 3 });
     await using client = await t.b.client(bob, { proto: 3, takeover: true });
@@ -177,14 +173,9 @@ Deno.test({
     assertEquals((await client.next((m) => m.msgid === 6, 2000)).msg, "x");
     assertEquals(stale.backlog, [], "nothing went to the one who has lost it");
   },
-});
-
-Deno.test({
-  name: "after a wait: who has left a group gets none of its signals, from whatever node",
-  ignore: !hasMysql,
-  fn: async () => {
-    await using t = await onTwoNodes(() => false, {});
-    const [ann, bob, cid] = await makeUsers(t.db, 3) as [TestUser, TestUser, TestUser];
+  "who has left a group gets none of its signals, from whatever node": async ({ database: db }) => {
+    await using t = await onTwoNodes(db, () => false, {});
+    const [ann, bob, cid] = await makeUsers(db, 3) as [TestUser, TestUser, TestUser];
     await using a = await t.a.client(ann);
     await using b = await t.b.client(bob);
     await using c = await t.b.client(cid);

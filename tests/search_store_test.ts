@@ -3,14 +3,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { Query, VERSION } from "../src/search/tokenizer.ts";
 import type { Append, PrunePlace, Search, Store, StoredMessage } from "../src/store/store.ts";
-import { addUsers, type TestDatabase, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
+import { addUsers, type TestDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import { SEARCHES } from "./support/search_table.ts";
-import { eventually } from "./support/server.ts";
-
-/** Lets the index go on until it has all messages. */
-async function indexed(store: Store): Promise<void> {
-  await eventually(async () => (await store.index()).behind === 0, "the index is there");
-}
+import { indexed } from "./support/stores.ts";
 
 async function append(store: Store, messages: Append[]): Promise<number[]> {
   const ids: number[] = [];
@@ -151,13 +146,8 @@ waitingDatabaseTests("search in the store", {
     assertEquals(await store.index(), { behind: 0, more: false });
     assertEquals((await find(bob, "word249")).length, 1);
   },
-});
-
-Deno.test({
-  name: "search: a message that is committed after one with a higher number is found [mysql]",
-  ignore: !(await import("./support/databases.ts")).hasMysql,
-  fn: async () => {
-    await using t = await testDatabase("mysql");
+}, {
+  "a message that is committed after one with a higher number is found": async (t) => {
     await using store = await opened(t);
     const [ada, bob] = await addUsers(store, "ada", "bob");
     const { createConnection } = await import("mysql2/promise");
@@ -178,13 +168,7 @@ Deno.test({
       await slow.end();
     }
   },
-});
-
-Deno.test({
-  name: "search: everywhere, what is old is found behind what is new, whatever the distance [mysql]",
-  ignore: !(await import("./support/databases.ts")).hasMysql,
-  fn: async () => {
-    await using t = await testDatabase("mysql");
+  "everywhere, what is old is found behind what is new, whatever the distance": async (t) => {
     await using store = await opened(t);
     const [ada, bob, cy] = await addUsers(store, "ada", "bob", "cy");
     const said: [id: number, text: string, sender: number][] = [];

@@ -84,16 +84,17 @@ export function databaseTest(name: string, fn: (t: TestDatabase) => Promise<void
 
 /**
  * As {@linkcode databaseTest}, for what waits more than it works: one test, whose steps run at the same time. There is one for each kind of database and each
- * of `parts`, with a database of its own.
+ * of `parts`, with a database of its own; `on` says of which kinds, if not of all.
  */
 export function waitingDatabaseTest<P = undefined>(
   name: string,
   fn: (t: TestDatabase, part: P) => Promise<void>,
   parts: readonly P[] = [undefined as P],
+  on: (kind: DatabaseKind, part: P) => boolean = () => true,
 ): void {
   dropSpareAtEnd();
   const steps = variants.flatMap(({ name, kind, nodes, ignore }) =>
-    parts.map((part) => {
+    parts.filter((part) => on(kind, part)).map((part) => {
       const step = async () => {
         await using t = await emptyDatabase(kind, nodes);
         await fn(t, part);
@@ -104,9 +105,12 @@ export function waitingDatabaseTest<P = undefined>(
   waitingTests(`${name} [${variants.map((variant) => variant.name).join(" and ")}]`, Object.fromEntries(steps));
 }
 
-/** The same for several tests: there is one step for each of them and each kind of database. */
-export function waitingDatabaseTests(name: string, tests: Record<string, (t: TestDatabase) => Promise<void>>): void {
-  waitingDatabaseTest(name, (t, test) => tests[test]!(t), Object.keys(tests));
+type Tests = Record<string, (t: TestDatabase) => Promise<void>>;
+
+/** The same for several tests: there is one step for each of them and each kind of database, and for those of `onMysql` on MySQL alone. */
+export function waitingDatabaseTests(name: string, tests: Tests, onMysql: Tests = {}): void {
+  const all = { ...tests, ...onMysql };
+  waitingDatabaseTest(name, (t, test) => all[test]!(t), Object.keys(all), (kind, test) => kind === "mysql" || !(test in onMysql));
 }
 
 /** Registers one test whose steps run at the same time: for what waits more than it works. Those that are undefined are left out. */

@@ -19,6 +19,7 @@ import type {
   UserId,
 } from "../../src/store/store.ts";
 import type { TestDatabase } from "./databases.ts";
+import { eventually } from "./server.ts";
 
 /** A session on device 0 (or as `more` says), proved by the password that the user has now. */
 export async function tryClaim(store: Store, userId: UserId, session: string, more: Partial<Claiming> = {}): Promise<Claim> {
@@ -165,4 +166,18 @@ export async function online(t: TestDatabase, userId: number): Promise<[state: u
   const [user] = await t.query(`select state from user where id = ${userId}`);
   const devices = await t.query(`select session from device where userid = ${userId} and session is not null`);
   return [user?.state, devices.length];
+}
+
+/** Goes on with the index until it has all messages: without a pause while there is more to do at once. Throws an Error after `ms`. */
+export async function indexed(store: Store, ms?: number): Promise<void> {
+  await eventually(
+    async () => {
+      for (;;) {
+        const { behind, more } = await store.index();
+        if (!more) return behind === 0;
+      }
+    },
+    "the index is there",
+    ms,
+  );
 }
