@@ -11,7 +11,7 @@ import type { ConnectionTable } from "../src/presence/connection_table.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { addUsers, databaseTest, testDatabase } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, type TestUser } from "./support/server.ts";
-import { claim } from "./support/stores.ts";
+import { claim, indexed } from "./support/stores.ts";
 import { assertShort, TURN } from "./support/turns.ts";
 
 const WAITERS = 14, WAITING = 1500, MEMBERS = 1000, TALKS = 20_000, EARLIER = 60_000, COLLEAGUES = 200, EVENTS = 10_000;
@@ -110,7 +110,7 @@ Deno.test(`costs: a search by who came after ${EARLIER} messages: no turn above 
     `insert into groupuser (groupid, userid, grouprole, joined, sees) select ${groupid}, ${late.id}, 'normal', 1, max(id) + 1 from message`,
   );
   await say(1);
-  await eventually(async () => (await store.index()).behind === 0, "the index is there", 60_000);
+  await indexed(store, 60_000);
   await store.close();
   await using client = await server.client(late, { proto: 3 });
   for (const where of [{ groupid }, {}]) {

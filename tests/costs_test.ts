@@ -10,6 +10,7 @@ import { databaseTest, type TestDatabase } from "./support/databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import type { Message, RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer, type TestServer, type TestUser } from "./support/server.ts";
+import { indexed } from "./support/stores.ts";
 import { giveTokens } from "./support/tokens.ts";
 import { Turns } from "./support/turns.ts";
 
@@ -17,7 +18,7 @@ import { Turns } from "./support/turns.ts";
 const TURN = 20;
 /** No answer is longer (bytes). */
 const ANSWER = 256 * 1024;
-/** How often each is measured: what else a machine does only makes a turn longer, so the shortest of the longest counts; and where none was short, how often at most. */
+/** How often each is sent, and measured until it was short: what else a machine does only makes a turn longer, so the shortest of the longest counts; and how often at most. */
 const LEAST_ROUNDS = 2, ROUNDS = 12;
 
 const FRIENDS = 400, GROUPS = 400, INVITED = 50, MEMBERS = 2000, ONLINE = 400, WAITING = 1000;
@@ -228,7 +229,7 @@ async function build(db: TestDatabase, server: TestServer): Promise<World> {
   }
   const columns = "userid, device, name, created, confirmed_seq";
   for (let i = 1; i <= 20; i++) await db.query(`insert into device (${columns}) values (${me.id}, ${i}, '${"d".repeat(50)}', 1, 0)`);
-  await eventually(async () => (await store.index()).behind === 0, "the index is there", 60_000);
+  await indexed(store, 60_000);
   await store.close();
   // Who is online takes what comes, and says nothing.
   await inParts(named.slice(3 + 2 * FRIENDS, 3 + 2 * FRIENDS + ONLINE), async ({ id, token }) => {
@@ -283,17 +284,32 @@ async function clientOf(server: TestServer, world: World, by: Who, i: number): P
 
 /** How long the longest turn was until all of it is done, and how long the longest line. */
 async function measure(client: RawClient, msgid: number, request: object): Promise<{ turn: number; answer: number }> {
-  const said: Message[] = [];
   const turns = new Turns();
-  client.send({ ...request, msgid, ref: "r" });
-  // Turns are what is measured, not how long a busy machine's database takes for 5,000 words.
-  if (!UNANSWERED.has(msgid)) said.push(await client.next((m) => m.ref === "r", 60_000));
+  const said = await send(client, msgid, request);
   // And what follows from it.
   for (const until = performance.now() + 30; performance.now() < until;) await laterTurn();
   const turn = turns.stop();
+  return { turn, answer: longest(client, said) };
+}
+
+/** How long the longest line was, where it is known already that its turns can be short. */
+async function measureAnswer(client: RawClient, msgid: number, request: object): Promise<{ turn: number; answer: number }> {
+  const said = await send(client, msgid, request);
+  // Behind what else is said to it.
+  await client.request({ msgid: 13 });
+  return { turn: Infinity, answer: longest(client, said) };
+}
+
+async function send(client: RawClient, msgid: number, request: object): Promise<Message[]> {
+  client.send({ ...request, msgid, ref: "r" });
+  // Turns are what is measured, not how long a busy machine's database takes for 5,000 words.
+  return UNANSWERED.has(msgid) ? [] : [await client.next((m) => m.ref === "r", 60_000)];
+}
+
+function longest(client: RawClient, said: Message[]): number {
   said.push(...client.backlog.splice(0));
   assert(said.every(({ errno = 0 }) => errno !== 13 && errno !== 12 && errno !== 20), JSON.stringify(said).slice(0, 300));
-  return { turn, answer: Math.max(0, ...said.map((m) => new TextEncoder().encode(JSON.stringify(m)).length)) };
+  return Math.max(0, ...said.map((m) => new TextEncoder().encode(JSON.stringify(m)).length));
 }
 
 databaseTest("costs: every request at its worst: no turn of the event loop above 20 ms, no answer above 256 KiB", async (db) => {
@@ -310,7 +326,9 @@ databaseTest("costs: every request at its worst: no turn of the event loop above
         for (let i = 0; i < LEAST_ROUNDS || i < ROUNDS && rounds.every(({ turn }) => turn >= TURN); i++) {
           const { by, ...request } = row(world, i)[variant]!;
           await using client = await clientOf(server, world, by ?? "me", i);
-          rounds.push(await measure(client, msgid, request));
+          // One that is short is enough; the next one is sent for its answer.
+          const short = rounds.some(({ turn }) => turn < TURN);
+          rounds.push(await (short ? measureAnswer : measure)(client, msgid, request));
         }
         const turn = Math.min(...rounds.map((r) => r.turn));
         worst.push({ row: `${name} ${variant}`, turn, answer: Math.max(...rounds.map((r) => r.answer)) });

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { Query } from "../src/search/tokenizer.ts";
 import type { Conversation, Search } from "../src/store/store.ts";
 import { addUsers, waitingDatabaseTest } from "./support/databases.ts";
-import { eventually } from "./support/server.ts";
+import { indexed } from "./support/stores.ts";
 
 const WORDS = ["apple", "brook", "cloud", "door", "echo"];
 /** Histories, in so many parts at once. */
@@ -87,7 +87,7 @@ waitingDatabaseTest("search: after random histories the index finds what is said
         await Promise.all(once.filter(({ do: what }) => what !== "prune").map(perform));
         for (const each of apart) await perform(each);
       }
-      await eventually(async () => (await store.index()).behind === 0, "the index is there");
+      await indexed(store);
       const find = async (userId: number, word: string, of?: Search["of"]) =>
         (await store.search({ userId, of, query: new Query(`${word} `), from: undefined, before: undefined }, 500)).map(({ messageid }) => messageid)
           .sort((a, b) => a - b);
