@@ -99,7 +99,7 @@ export function testExamples(whose: string, folder: URL): void {
     ignore: !hasPython && Deno.env.get("NATTER_TEST_REQUIRE") !== "all",
     fn: async () => {
       await using db = await testDatabase("sqlite");
-      await using server = await startServer(db, { heartbeat: 2 });
+      await using server = await startServer(db, { heartbeat: 1 });
       const [user] = await makeUsers(db, 1);
       await using client = await server.client(user);
       client.answerPings();
@@ -112,7 +112,7 @@ export function testExamples(whose: string, folder: URL): void {
       assertEquals(await first.line(), `${user.name}: hello`);
       await eventually(async () => await confirmedSeq(db, id!) === 1, "it has confirmed");
       // Longer than twice the heartbeat: it answers PING.
-      await new Promise((resolve) => setTimeout(resolve, 4500));
+      await new Promise((resolve) => setTimeout(resolve, 2300));
       await first.say("nobody hello?");
       assertEquals(await first.end(), 0);
       assertEquals(await first.stderr, "not sent: no such user\n");
