@@ -30,10 +30,13 @@ export class Keyboard implements Hand {
 
   async #reach(what: Locator): Promise<void> {
     await what.waitFor();
+    // To look for it by its role and its name before each key would take longer than all else.
+    let place = await what.elementHandle();
     for (let step = 0; step < MOST_STEPS; step++) {
-      const key = await what.evaluate(towards);
+      const key = await place!.evaluate(towards);
       if (key === "") return;
-      await this.page.keyboard.press(key);
+      if (key === "gone") place = await what.elementHandle();
+      else await this.page.keyboard.press(key);
     }
     throw new Error(`no key leads to ${what}`);
   }
@@ -41,16 +44,18 @@ export class Keyboard implements Hand {
 
 interface Place {
   tabIndex: number;
+  isConnected: boolean;
   getAttribute(name: string): string | null;
   closest(selector: string): Place | null;
   contains(other: Place | null): boolean;
   compareDocumentPosition(other: Place | null): number;
 }
 
-/** The key that leads to an element from where the focus is; empty: it is there. It runs on the page. */
+/** The key that leads to an element from where the focus is; empty: it is there; "gone": it is not on the page any more. It runs on the page. */
 function towards(element: unknown): string {
   const place = element as Place;
   const { activeElement } = (globalThis as unknown as { document: { activeElement: Place | null } }).document;
+  if (!place.isConnected) return "gone";
   if (place === activeElement) return "";
   // An option is chosen by arrows, while the focus stays in the field.
   const chosen = place.getAttribute("aria-selected");
