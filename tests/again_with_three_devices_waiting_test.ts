@@ -2,6 +2,9 @@
 // go with the one that the test looks at. Those that wait most of the time.
 
 import { withThreeDevices } from "./support/companions.ts";
+import { together } from "./support/databases.ts";
 
 withThreeDevices();
-for (const suite of ["database_outage", "pulled_cable", "node_death", "takeover"]) await import(`./${suite}_test.ts`);
+// How long logins take is measured alone.
+const measured = /^takeover: the release|^takeover: who is being probed/;
+await together(["node_death", "database_outage", "pulled_cable", "takeover"], 3, measured);

@@ -5,7 +5,7 @@ import type { Connection } from "../src/net/connection.ts";
 import type { Session } from "../src/net/session.ts";
 import { isAlive } from "../src/presence/probe.ts";
 import { standStill } from "./support/clock.ts";
-import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
+import { databaseTest, onceTest, waitingDatabaseTest } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { countOnline, eventually, makeUsers, setHolder, startServer, stateOf, type TestServer, type TestUser } from "./support/server.ts";
 
@@ -130,7 +130,7 @@ waitingDatabaseTest("login: a holder that says nothing is replaced, and told", a
   assertEquals((await client.request({ msgid: 17 })).errno, 0);
 });
 
-Deno.test("login: what a holder has said while the process did not run counts, though it is read later", async () => {
+onceTest("login: what a holder has said while the process did not run counts, though it is read later", async () => {
   const connection: Partial<Connection> = { ending: false, inputEnded: false, busy: false, send: () => true };
   const alive = isAlive({ connection, modern: true, welcomed: true } as unknown as Session);
   // Read in the same turn as the timer that is due before, and behind it.

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Awake } from "./support/awake.ts";
 import { assertErrno, nothingElse } from "./support/chat.ts";
 import { standStill } from "./support/clock.ts";
-import { databaseTest, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
+import { databaseTest, onceTest, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
@@ -164,7 +164,7 @@ databaseTest("PRESENCE: what happens between a look at the database and its answ
   }
 });
 
-Deno.test("PRESENCE: who came back in time, and was not heard because the process did not run, was not gone", async () => {
+onceTest("PRESENCE: who came back in time, and was not heard because the process did not run, was not gone", async () => {
   await using db = await testDatabase("sqlite");
   await using s = await startServer(db, {}, { times: AS_IT_IS });
   const [ann, bob, cid] = await makeUsers(db, 3);

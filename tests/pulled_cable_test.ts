@@ -1,7 +1,7 @@
 // The cable is pulled: the server is at one end of a link that goes down, so that the kernel itself does not know. With the kernel's own patience lowered.
 
 import { assert, assertEquals } from "@std/assert";
-import { hasMysql, type TestDatabase, testDatabase } from "./support/databases.ts";
+import { hasMysql, register, type TestDatabase, testDatabase } from "./support/databases.ts";
 import { forward, Network, noNetwork } from "./support/network.ts";
 import { fromSource, Program } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
@@ -80,46 +80,47 @@ async function play({ db, byCable, direct }: Ways, pull: () => Promise<void>): P
   assertEquals(await countOnline(db), 3 + RETURNS.length);
 }
 
-Deno.test({
-  name: "pulled cable: offline after two heartbeats, back within 2 s at any moment; a classic client ends when TCP gives it up",
-  ignore: noNetwork !== undefined,
-  fn: async () => {
-    using network = new Network(PATIENCE);
-    await using stack = new AsyncDisposableStack();
-    const env = Deno.env.toObject();
-    const databases: { db: TestDatabase; port: number }[] = [];
-    for (const kind of hasMysql ? ["sqlite", "mysql"] as const : ["sqlite"] as const) {
-      const db = stack.use(await testDatabase(kind));
-      await (await db.open()).close();
-      const url = new URL(db.url);
-      if (kind === "mysql") {
-        const way = stack.use(await forward(network.host, { hostname: url.hostname, port: Number(url.port || 3306) }));
-        url.host = `${network.host}:${way.port}`;
-      }
-      const args = ["--listen", "0.0.0.0:0", "--http", "off", "--database", url.href, "--heartbeat", String(HEARTBEAT), "--limits", "off"];
-      const server = stack.use(new Program(args, { program: [...network.at("server"), ...fromSource], env }));
-      databases.push({ db, port: (await server.ready()).tcp! });
+async function pulledCable(): Promise<void> {
+  using network = Network.make(PATIENCE);
+  await using stack = new AsyncDisposableStack();
+  const env = Deno.env.toObject();
+  const databases: { db: TestDatabase; port: number }[] = [];
+  for (const kind of hasMysql ? ["sqlite", "mysql"] as const : ["sqlite"] as const) {
+    const db = stack.use(await testDatabase(kind));
+    await (await db.open()).close();
+    const url = new URL(db.url);
+    if (kind === "mysql") {
+      const way = stack.use(await forward(network.host, { hostname: url.hostname, port: Number(url.port || 3306) }));
+      url.host = `${network.host}:${way.port}`;
     }
-    const relay = new URL("support/network.ts", import.meta.url).pathname;
-    const program = [...network.at("clients"), Deno.execPath(), "run", "-A", "--quiet", relay];
-    const relays = stack.use(
-      new Program([network.clients, network.serverByCable, ...databases.map(({ db, port }) => `${db.kind}=${port}`)], { program, env }),
-    );
-    const ports = await relays.ready();
+    const args = ["--listen", "0.0.0.0:0", "--http", "off", "--database", url.href, "--heartbeat", String(HEARTBEAT), "--limits", "off"];
+    const server = stack.use(new Program(args, { program: [...network.at("server"), ...fromSource], env }));
+    databases.push({ db, port: (await server.ready()).tcp! });
+  }
+  const relay = new URL("support/network.ts", import.meta.url).pathname;
+  const program = [...network.at("clients"), Deno.execPath(), "run", "-A", "--quiet", relay];
+  const relays = stack.use(
+    new Program([network.clients, network.serverByCable, ...databases.map(({ db, port }) => `${db.kind}=${port}`)], { program, env }),
+  );
+  const ports = await relays.ready();
 
-    let ready = 0;
-    const pulled = Promise.withResolvers<void>();
-    const pull = () => {
-      if (++ready === databases.length) {
-        network.pull();
-        pulled.resolve();
-      }
-      return pulled.promise;
-    };
-    await Promise.all(
-      databases.map(({ db, port }) =>
-        play({ db, byCable: { hostname: network.clients, port: ports[db.kind]! }, direct: { hostname: network.server, port } }, pull)
-      ),
-    );
-  },
-});
+  let ready = 0;
+  const pulled = Promise.withResolvers<void>();
+  const pull = () => {
+    if (++ready === databases.length) {
+      network.pull();
+      pulled.resolve();
+    }
+    return pulled.promise;
+  };
+  await Promise.all(
+    databases.map(({ db, port }) =>
+      play({ db, byCable: { hostname: network.clients, port: ports[db.kind]! }, direct: { hostname: network.server, port } }, pull)
+    ),
+  );
+}
+
+register(
+  "pulled cable: offline after two heartbeats, back within 2 s at any moment; a classic client ends when TCP gives it up",
+  noNetwork === undefined ? pulledCable : undefined,
+);

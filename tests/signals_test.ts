@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { Memory } from "../src/async/memory.ts";
 import { assertErrno, assertRefused, chats, nothingElse, upTo } from "./support/chat.ts";
 import { clockAhead } from "./support/clock.ts";
-import { databaseTest } from "./support/databases.ts";
+import { databaseTest, onceTest } from "./support/databases.ts";
 import { makeUsers, startServer } from "./support/server.ts";
 
 databaseTest("SIGNAL reaches a user and a group, as it is, and nothing of it is kept", async (db) => {
@@ -68,7 +68,7 @@ databaseTest("every refusal of SIGNAL", async (db) => {
   await nothingElse(b);
 });
 
-Deno.test("where somebody is is remembered for 3 s, and not kept longer than until the next is asked", async () => {
+onceTest("where somebody is is remembered for 3 s, and not kept longer than until the next is asked", async () => {
   const memory = new Memory<number, number>(3000, 3);
   using clock = clockAhead();
   const find = (n: number) => memory.remember(n, () => Promise.resolve(n));

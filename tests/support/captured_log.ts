@@ -7,10 +7,13 @@ export class CapturedLog implements AsyncDisposable {
   readonly records: LogRecord[] = [];
   readonly #counts = new Map<string, number>();
   #recorded = Promise.withResolvers<void>();
+  static #one = false;
 
   private constructor() {}
 
   static async start(): Promise<CapturedLog> {
+    if (CapturedLog.#one) throw new Error("there is one already");
+    CapturedLog.#one = true;
     const log = new CapturedLog();
     await openLog();
     await configure({
@@ -43,6 +46,7 @@ export class CapturedLog implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    CapturedLog.#one = false;
     await reset();
   }
 }

@@ -57,29 +57,68 @@ let variants: Variant[] = [
   { name: "mysql", kind: "mysql", nodes: 1, ignore: withoutMysql },
 ];
 
+/** Whether these are tests of other files, under other conditions. */
+let again = false;
+
 /** From now on each test of this process is registered once, for two nodes on MySQL; `ignore` leaves them out. */
 export function onTwoNodes(ignore: boolean): void {
+  again = true;
   variants = [{ name: "two nodes", kind: "mysql", nodes: 2, ignore: ignore || withoutMysql }];
 }
 
 /** From now on the tests of this process say this of themselves. */
 export function calledAlso(what: string): void {
+  again = true;
   variants = variants.map((variant) => ({ ...variant, name: `${variant.name}, ${what}` }));
+}
+
+/** Tests by their names; those that are undefined are left out. */
+type Steps = Record<string, (() => Promise<void>) | undefined>;
+
+/** What {@linkcode together} makes one test of, but for what must be alone. */
+let gathered: { steps: Steps; alone: RegExp } | undefined;
+
+/**
+ * Registers one test for all that these files have, but for those that must be `alone`: so many of them run at the same time. A server on MySQL may hold ten
+ * connections, of which there are 150.
+ */
+export async function together(files: string[], atOnce: number, alone = /^$/): Promise<void> {
+  const { steps } = gathered = { steps: {}, alone };
+  for (const file of files) await import(`../${file}_test.ts`);
+  gathered = undefined;
+  registerSteps(`${files.join(", ")} [${variants.map(({ name }) => name).join(" and ")}]`, steps, atOnce);
+}
+
+/** @returns whether it is taken for {@linkcode together} */
+function gather(name: string, steps: Steps): boolean {
+  if (!gathered || gathered.alone.test(name)) return false;
+  for (const [name, fn] of Object.entries(steps)) {
+    if (name in gathered.steps) throw new Error(`two tests are called ${name}`);
+    gathered.steps[name] = fn;
+  }
+  return true;
+}
+
+/** Registers a test; undefined: it is left out. */
+export function register(name: string, fn: Steps[string]): void {
+  if (!gather(name, { [name]: fn })) Deno.test({ name, ignore: fn === undefined, fn: fn ?? (() => {}) });
 }
 
 /** Registers one test for each kind of database, which holds nothing. */
 export function databaseTest(name: string, fn: (t: TestDatabase) => Promise<void>): void {
   dropSpareAtEnd();
-  for (const variant of variants) {
-    Deno.test({
-      name: `${name} [${variant.name}]`,
-      ignore: variant.ignore,
-      fn: async () => {
-        await using t = await emptyDatabase(variant.kind, variant.nodes);
-        await fn(t);
-      },
-    });
+  for (const { name: variant, kind, nodes, ignore } of variants) {
+    const run = async () => {
+      await using t = await emptyDatabase(kind, nodes);
+      await fn(t);
+    };
+    register(`${name} [${variant}]`, ignore ? undefined : run);
   }
+}
+
+/** Registers a test of what is the same whatever {@linkcode onTwoNodes} and {@linkcode calledAlso} say: where tests run once more it is left out. */
+export function onceTest(name: string, fn: () => Promise<void>): void {
+  if (!again) Deno.test(name, fn);
 }
 
 /**
@@ -113,16 +152,26 @@ export function waitingDatabaseTests(name: string, tests: Tests, onMysql: Tests 
   waitingDatabaseTest(name, (t, test) => all[test]!(t), Object.keys(all), (kind, test) => kind === "mysql" || !(test in onMysql));
 }
 
-/** Registers one test whose steps run at the same time: for what waits more than it works. Those that are undefined are left out. */
-export function waitingTests(name: string, steps: Record<string, (() => Promise<void>) | undefined>): void {
+/** Registers one test whose steps run at the same time: for what waits more than it works. */
+export function waitingTests(name: string, steps: Steps): void {
+  const named = Object.fromEntries(Object.entries(steps).map(([step, fn]) => [`${name}: ${step}`, fn]));
+  if (!gather(name, named)) registerSteps(name, steps, Infinity);
+}
+
+/** Registers one test with these steps, of which so many run at the same time. */
+function registerSteps(name: string, steps: Steps, atOnce: number): void {
   const all = Object.entries(steps);
+  // What one leaves open shows when all are done.
+  const alone = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
   Deno.test({
     name,
     ignore: all.every(([_, fn]) => fn === undefined),
     fn: async (t) => {
-      // What one leaves open shows when all are done.
-      const alone = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
-      await Promise.all(all.map(([name, fn = () => Promise.resolve()]) => t.step({ name, ignore: steps[name] === undefined, fn, ...alone })));
+      const left = all.values();
+      const run = async () => {
+        for (const [name, fn] of left) await t.step({ name, ignore: fn === undefined, fn: fn ?? (() => {}), ...alone });
+      };
+      await Promise.all(Array.from({ length: Math.min(atOnce, all.length) }, run));
     },
   });
 }

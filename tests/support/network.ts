@@ -9,7 +9,8 @@ if (noNetwork) console.error(`Tests with a network of their own are left out: ${
 function obstacle(): string | undefined {
   if (Deno.build.os !== "linux") return "they need Linux";
   if (Deno.uid() !== 0) return "they need root";
-  const name = `natter_${Deno.pid}`;
+  // Several files of this process may look at the same time.
+  const name = `natter_${crypto.randomUUID().slice(0, 8)}`;
   try {
     const { success, stderr } = new Deno.Command("ip", { args: ["netns", "add", name] }).outputSync();
     if (!success) return new TextDecoder().decode(stderr).trim();
@@ -23,6 +24,10 @@ function obstacle(): string | undefined {
 function ip(...args: string[]): void {
   const { success, stderr } = new Deno.Command("ip", { args }).outputSync();
   if (!success) throw new Error(`ip ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+}
+
+function remove(namespaces: string[]): void {
+  for (const name of namespaces) new Deno.Command("ip", { args: ["netns", "del", name], stderr: "null" }).outputSync();
 }
 
 /**
@@ -39,26 +44,47 @@ export class Network implements Disposable {
   readonly host: string;
   /** The clients' end, for this process. */
   readonly clients: string;
-  readonly #names = { server: `natter_s${Deno.pid}`, clients: `natter_c${Deno.pid}` };
+  readonly #names: { server: string; clients: string };
+
+  private constructor(readonly id: number) {
+    const net = `10.203.${id}`;
+    [this.host, this.server, this.clients, this.serverByCable] = [`${net}.1`, `${net}.2`, `${net}.6`, `${net}.10`];
+    this.#names = { server: `natter_s${id}`, clients: `natter_c${id}` };
+  }
 
   /** @param sysctls of the server's namespace */
-  constructor(sysctls: Record<string, number>) {
+  static make(sysctls: Record<string, number>): Network {
+    // Another file may have one, and of one that is gone the kernel clears away the links later.
+    for (let id = 0;; id++) {
+      const network = new Network(id);
+      try {
+        network.#build(sysctls);
+        return network;
+      } catch (error) {
+        if (id === 255 || !String(error).includes("File exists")) throw error;
+      }
+    }
+  }
+
+  #build(sysctls: Record<string, number>): void {
     const { server, clients } = this.#names;
-    const net = `10.203.${Deno.pid % 256}`;
-    [this.host, this.server, this.clients, this.serverByCable] = [`${net}.1`, `${net}.2`, `${net}.6`, `${net}.10`];
+    const made: string[] = [];
     try {
       for (const name of [server, clients]) {
         ip("netns", "add", name);
+        made.push(name);
         ip("-n", name, "link", "set", "lo", "up");
       }
-      ip("link", "add", `ns${Deno.pid}`, "type", "veth", "peer", "name", "host", "netns", server);
-      ip("link", "add", `nc${Deno.pid}`, "type", "veth", "peer", "name", "host", "netns", clients);
+      const [toServer, toClients] = [`ns${this.id}`, `nc${this.id}`];
+      ip("link", "add", toServer, "type", "veth", "peer", "name", "host", "netns", server);
+      ip("link", "add", toClients, "type", "veth", "peer", "name", "host", "netns", clients);
       ip("-n", server, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", clients);
+      const net = `10.203.${this.id}`;
       for (
         const [at, device, address] of [
-          [[], `ns${Deno.pid}`, this.host],
+          [[], toServer, this.host],
           [["-n", server], "host", this.server],
-          [[], `nc${Deno.pid}`, `${net}.5`],
+          [[], toClients, `${net}.5`],
           [["-n", clients], "host", this.clients],
           [["-n", clients], "cable", `${net}.9`],
           [["-n", server], "cable", this.serverByCable],
@@ -71,7 +97,7 @@ export class Network implements Disposable {
         ip("netns", "exec", server, "sh", "-c", `echo ${value} > /proc/sys/${name.replaceAll(".", "/")}`);
       }
     } catch (error) {
-      this[Symbol.dispose]();
+      remove(made);
       throw error;
     }
   }
@@ -87,7 +113,7 @@ export class Network implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const name of Object.values(this.#names)) new Deno.Command("ip", { args: ["netns", "del", name], stderr: "null" }).outputSync();
+    remove(Object.values(this.#names));
   }
 }
 

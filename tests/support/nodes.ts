@@ -1,7 +1,7 @@
 // Nodes of one cluster: a real MariaDB, a real Redis.
 
 import type { Overrides } from "../../src/server.ts";
-import { dropSpareAtEnd, emptyDatabase, hasMysql, type TestDatabase, waitingTests } from "./databases.ts";
+import { dropSpareAtEnd, emptyDatabase, hasMysql, register, type TestDatabase, waitingTests } from "./databases.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { listened, redisUrl, useRedis } from "./redis.ts";
 import { NEWS_MS, type ServerProcess, spawnServer, startServer, type TestServer } from "./server.ts";
@@ -13,7 +13,7 @@ const usable = hasMysql && useRedis || REQUIRED;
 /** Registers a test on an empty MySQL database, with Redis beside it. */
 export function clusterTest(name: string, fn: (db: TestDatabase) => Promise<void>): void {
   dropSpareAtEnd();
-  Deno.test({ name, ignore: !usable, fn: () => run(fn) });
+  register(name, usable ? () => run(fn) : undefined);
 }
 
 /** Registers one test whose steps, each on a database of its own, run at the same time: for what waits more than it works. */
