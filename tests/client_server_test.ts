@@ -5,7 +5,7 @@ import { ConnectionLost, NatterClient, type NatterClientOptions, NatterError } f
 import { tcp } from "../src/client/tcp_transport.ts";
 import { Awake } from "./support/awake.ts";
 import { event } from "./support/client_events.ts";
-import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
+import { databaseTest, waitingDatabaseTests } from "./support/databases.ts";
 import { startProxy } from "./support/proxy.ts";
 import { eventually, makeUsers, spawnServer, startServer } from "./support/server.ts";
 
@@ -14,6 +14,97 @@ function clientOf(port: number | (() => number), options: Partial<NatterClientOp
   const where = typeof port === "number" ? () => port : port;
   return new NatterClient({ connect: (events, signal) => tcp({ port: where() })(events, signal), backoff: { min: 20, max: 200 }, ...options });
 }
+
+waitingDatabaseTests("client and server", {
+  "a server that stops says so, and its clients come back; a server gone silent is noticed": async (db) => {
+    let server = await startServer(db);
+    const [alice] = await makeUsers(db, 1);
+    await using client = clientOf(() => server.port);
+    await client.login(alice);
+    const goodbye = event(client, "goodbye");
+    const online = event(client, "state", (s) => s.state === "online");
+    await server.server.close();
+    const { reason, retry } = await goodbye;
+    assertEquals(reason, "stopping");
+    assert(retry !== undefined && retry > 0);
+    server = await startServer(db, { heartbeat: 1 });
+    await using _second = server;
+    await online;
+    assertEquals(client.session?.heartbeat, 1);
+    await client.close();
+
+    await using proxy = await startProxy({ hostname: "127.0.0.1", port: server.port });
+    await using other = clientOf(proxy.port);
+    await other.login(alice);
+    const lost = event(other, "state", (s) => s.state === "offline");
+    const back = event(other, "state", (s) => s.state === "online");
+    proxy.freeze();
+    using took = new Awake();
+    const state = await lost;
+    assert(state.state === "offline" && state.error instanceof ConnectionLost && state.error.reason === "timeout");
+    assert(took.ms < 3000, `${took.ms} ms`);
+    proxy.thaw();
+    await back;
+  },
+
+  "SIGKILL under two people who talk: nothing lost, nothing twice, nothing out of order": async (db) => {
+    let server = await spawnServer(db, { limits: "off" });
+    try {
+      const users = await makeUsers(db, 2);
+      const COUNT = 300;
+      const received: string[][] = [[], []];
+      const clients = users.map(() => clientOf(() => server.port));
+      let wake = () => {};
+      clients.forEach((client, i) =>
+        client.on("message", (m) => {
+          received[i].push(m.msg);
+          wake();
+        })
+      );
+      const enough = async (count: number) => {
+        while (received[0].length < count || received[1].length < count) await new Promise<void>((resolve) => wake = resolve);
+      };
+      await Promise.all(clients.map((client, i) => client.login(users[i])));
+      const sent = Promise.all(clients.flatMap((client, i) => Array.from({ length: COUNT }, (_, n) => client.chat({ id: users[1 - i].id }, `${n}`))));
+      for (const count of [20, 100, 200]) {
+        await enough(count);
+        await server.stop("SIGKILL");
+        server = await spawnServer(db, { limits: "off" });
+      }
+      const stored = await sent;
+      assertEquals(new Set(stored.map((s) => s.messageid)).size, 2 * COUNT);
+      await enough(COUNT);
+      const all = Array.from({ length: COUNT }, (_, n) => `${n}`);
+      assertEquals(received, [all, all]);
+      await Promise.all(clients.map((client) => client.close()));
+    } finally {
+      await server.stop("SIGKILL");
+    }
+  },
+
+  "an answer that is lost on its way makes no second message": async (db) => {
+    await using server = await startServer(db);
+    await using proxy = await startProxy({ hostname: "127.0.0.1", port: server.port });
+    const [alice, bob] = await makeUsers(db, 2);
+    await using sender = clientOf(proxy.port);
+    await using reader = clientOf(server.port);
+    const received: string[] = [];
+    reader.on("message", (m) => void received.push(m.msg));
+    await Promise.all([sender.login(alice), reader.login(bob)]);
+    for (let i = 0; i < 10; i++) {
+      // The message passes, its answer does not.
+      proxy.inspect = ({ direction, data }) => direction === "down" && new TextDecoder().decode(data).includes('"messageid"') ? "cut" : "pass";
+      const offline = event(sender, "state", (s) => s.state === "offline");
+      const stored = sender.chat({ id: bob.id }, `${i}`);
+      await offline;
+      proxy.inspect = undefined;
+      await stored;
+    }
+    await eventually(() => received.length >= 10, "all came");
+    assertEquals((await sender.history({ id: bob.id })).messages.map((m) => m.msg), received);
+    assertEquals(received, Array.from({ length: 10 }, (_, i) => `${i}`));
+  },
+});
 
 databaseTest("client and server: two people find each other and talk", async (db) => {
   await using server = await startServer(db, {}, { times: { news: 200 } });
@@ -99,95 +190,6 @@ databaseTest("client and server: messages that waited come once, and not again o
   assertEquals([inbox.confirmed, inbox.last], [70, 100]);
   await eventually(() => seqs.length === 100, "all came");
   assertEquals(seqs, Array.from({ length: 100 }, (_, i) => i + 1));
-});
-
-databaseTest("client and server: SIGKILL under two people who talk: nothing lost, nothing twice, nothing out of order", async (db) => {
-  let server = await spawnServer(db, { limits: "off" });
-  try {
-    const users = await makeUsers(db, 2);
-    const COUNT = 300;
-    const received: string[][] = [[], []];
-    const clients = users.map(() => clientOf(() => server.port));
-    let wake = () => {};
-    clients.forEach((client, i) =>
-      client.on("message", (m) => {
-        received[i].push(m.msg);
-        wake();
-      })
-    );
-    const enough = async (count: number) => {
-      while (received[0].length < count || received[1].length < count) await new Promise<void>((resolve) => wake = resolve);
-    };
-    await Promise.all(clients.map((client, i) => client.login(users[i])));
-    const sent = Promise.all(clients.flatMap((client, i) => Array.from({ length: COUNT }, (_, n) => client.chat({ id: users[1 - i].id }, `${n}`))));
-    for (const count of [20, 100, 200]) {
-      await enough(count);
-      await server.stop("SIGKILL");
-      server = await spawnServer(db, { limits: "off" });
-    }
-    const stored = await sent;
-    assertEquals(new Set(stored.map((s) => s.messageid)).size, 2 * COUNT);
-    await enough(COUNT);
-    const all = Array.from({ length: COUNT }, (_, n) => `${n}`);
-    assertEquals(received, [all, all]);
-    await Promise.all(clients.map((client) => client.close()));
-  } finally {
-    await server.stop("SIGKILL");
-  }
-});
-
-databaseTest("client and server: an answer that is lost on its way makes no second message", async (db) => {
-  await using server = await startServer(db);
-  await using proxy = await startProxy({ hostname: "127.0.0.1", port: server.port });
-  const [alice, bob] = await makeUsers(db, 2);
-  await using sender = clientOf(proxy.port);
-  await using reader = clientOf(server.port);
-  const received: string[] = [];
-  reader.on("message", (m) => void received.push(m.msg));
-  await Promise.all([sender.login(alice), reader.login(bob)]);
-  for (let i = 0; i < 10; i++) {
-    // The message passes, its answer does not.
-    proxy.inspect = ({ direction, data }) => direction === "down" && new TextDecoder().decode(data).includes('"messageid"') ? "cut" : "pass";
-    const offline = event(sender, "state", (s) => s.state === "offline");
-    const stored = sender.chat({ id: bob.id }, `${i}`);
-    await offline;
-    proxy.inspect = undefined;
-    await stored;
-  }
-  await eventually(() => received.length >= 10, "all came");
-  assertEquals((await sender.history({ id: bob.id })).messages.map((m) => m.msg), received);
-  assertEquals(received, Array.from({ length: 10 }, (_, i) => `${i}`));
-});
-
-waitingDatabaseTest("client and server: a server that stops says so, and its clients come back; a server gone silent is noticed", async (db) => {
-  let server = await startServer(db);
-  const [alice] = await makeUsers(db, 1);
-  await using client = clientOf(() => server.port);
-  await client.login(alice);
-  const goodbye = event(client, "goodbye");
-  const online = event(client, "state", (s) => s.state === "online");
-  await server.server.close();
-  const { reason, retry } = await goodbye;
-  assertEquals(reason, "stopping");
-  assert(retry !== undefined && retry > 0);
-  server = await startServer(db, { heartbeat: 1 });
-  await using _second = server;
-  await online;
-  assertEquals(client.session?.heartbeat, 1);
-  await client.close();
-
-  await using proxy = await startProxy({ hostname: "127.0.0.1", port: server.port });
-  await using other = clientOf(proxy.port);
-  await other.login(alice);
-  const lost = event(other, "state", (s) => s.state === "offline");
-  const back = event(other, "state", (s) => s.state === "online");
-  proxy.freeze();
-  using took = new Awake();
-  const state = await lost;
-  assert(state.state === "offline" && state.error instanceof ConnectionLost && state.error.reason === "timeout");
-  assert(took.ms < 3000, `${took.ms} ms`);
-  proxy.thaw();
-  await back;
 });
 
 databaseTest("client and server: a second client of the same account is refused, and does not disturb the first", async (db) => {

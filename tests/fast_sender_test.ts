@@ -75,7 +75,7 @@ databaseTest(
 );
 
 waitingDatabaseTest("fast sender: while nothing can be stored it is not read, nor taken for silent, and its account is in use", async (db) => {
-  const HEARTBEAT = 1500;
+  const HEARTBEAT = 1000;
   const watch = new StoreWatch();
   await using s = await startServer(db, { limits: "off", heartbeat: HEARTBEAT / 1000 }, { store: watch.wrap });
   const [ada, bob] = await makeUsers(db, 2) as [TestUser, TestUser];

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Awake } from "./support/awake.ts";
 import { assertErrno, nothingElse } from "./support/chat.ts";
 import { standStill } from "./support/clock.ts";
-import { databaseTest, onceTest, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
+import { onceTest, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { eventually, makeUsers, startServer, stateOf } from "./support/server.ts";
@@ -107,66 +107,65 @@ waitingDatabaseTests("PRESENCE", {
     assertEquals(a.backlog.filter((m) => m.msgid === 15), []);
     assertEquals((await again.request({ msgid: 13 })).msgid, 14);
   },
-});
-
-databaseTest("PRESENCE: who lifts a block is told who went meanwhile, and not what the other one hides", async (db) => {
-  await using s = await startServer(db, { limits: "off" }, { times: { news: 50 } });
-  const [ann, bob, cid] = await makeUsers(db, 3);
-  await using a = await s.client(ann);
-  await using c = await s.client(cid);
-  const b = await s.client(bob);
-  for (const watcher of [a, c]) assertErrno(await watcher.request({ msgid: 7, friendid: bob.id }), 0);
-  await a.request({ msgid: 23, userid: bob.id });
-  await b.close();
-  // To the others it is told, and by then it is not told again.
-  assertEquals((await news(c)).state, "offline");
-  await a.request({ msgid: 24, userid: bob.id });
-  const message = await news(a);
-  assertEquals(message, { msgid: 15, id: bob.id, state: "offline", lastseen: message.lastseen });
-
-  await using b2 = await s.client(bob);
-  for (const watcher of [a, c]) assertEquals((await news(watcher)).state, "online");
-  await a.request({ msgid: 23, userid: bob.id });
-  await b2.request({ msgid: 23, userid: ann.id });
-  assertEquals((await news(a)).state, "offline");
-  await a.request({ msgid: 24, userid: bob.id });
-  await nothingElse(a);
-});
-
-databaseTest("PRESENCE: what happens between a look at the database and its answer is told behind the answer", async (db) => {
-  const watch = new StoreWatch();
-  await using s = await startServer(db, { limits: "off" }, { times: { news: 50 }, store: watch.wrap });
-  const [ann, bob, cid] = await makeUsers(db, 3);
-  await using a = await s.client(ann);
-  await using c = await s.client(cid);
-  assertErrno(await c.request({ msgid: 7, friendid: bob.id }), 0);
-  for (const [asked, call] of [[{ msgid: 7, friendid: bob.id }, "addFriend"], [{ msgid: 17 }, "lists"]] as const) {
+  "who lifts a block is told who went meanwhile, and not what the other one hides": async (db) => {
+    await using s = await startServer(db, { limits: "off" }, { times: { news: 50 } });
+    const [ann, bob, cid] = await makeUsers(db, 3);
+    await using a = await s.client(ann);
+    await using c = await s.client(cid);
     const b = await s.client(bob);
-    if (call === "lists") assertEquals((await news(a)).state, "online");
-    assertEquals((await news(c)).state, "online");
-    const looked = Promise.withResolvers<void>(), told = Promise.withResolvers<void>();
-    watch.around = async ({ name, run }) => {
-      const result = await run();
-      if (name !== call) return result;
-      looked.resolve();
-      await told.promise;
-      return result;
-    };
-    a.send({ ...asked, ref: call });
-    await looked.promise;
+    for (const watcher of [a, c]) assertErrno(await watcher.request({ msgid: 7, friendid: bob.id }), 0);
+    await a.request({ msgid: 23, userid: bob.id });
     await b.close();
+    // To the others it is told, and by then it is not told again.
     assertEquals((await news(c)).state, "offline");
-    told.resolve();
-    const answer = await a.next();
-    assertEquals([answer.ref, JSON.stringify(answer).includes('"state":"online"')], [call, true]);
+    await a.request({ msgid: 24, userid: bob.id });
+    const message = await news(a);
+    assertEquals(message, { msgid: 15, id: bob.id, state: "offline", lastseen: message.lastseen });
+
+    await using b2 = await s.client(bob);
+    for (const watcher of [a, c]) assertEquals((await news(watcher)).state, "online");
+    await a.request({ msgid: 23, userid: bob.id });
+    await b2.request({ msgid: 23, userid: ann.id });
     assertEquals((await news(a)).state, "offline");
+    await a.request({ msgid: 24, userid: bob.id });
     await nothingElse(a);
-  }
+  },
+
+  "what happens between a look at the database and its answer is told behind the answer": async (db) => {
+    const watch = new StoreWatch();
+    await using s = await startServer(db, { limits: "off" }, { times: { news: 50 }, store: watch.wrap });
+    const [ann, bob, cid] = await makeUsers(db, 3);
+    await using a = await s.client(ann);
+    await using c = await s.client(cid);
+    assertErrno(await c.request({ msgid: 7, friendid: bob.id }), 0);
+    for (const [asked, call] of [[{ msgid: 7, friendid: bob.id }, "addFriend"], [{ msgid: 17 }, "lists"]] as const) {
+      const b = await s.client(bob);
+      if (call === "lists") assertEquals((await news(a)).state, "online");
+      assertEquals((await news(c)).state, "online");
+      const looked = Promise.withResolvers<void>(), told = Promise.withResolvers<void>();
+      watch.around = async ({ name, run }) => {
+        const result = await run();
+        if (name !== call) return result;
+        looked.resolve();
+        await told.promise;
+        return result;
+      };
+      a.send({ ...asked, ref: call });
+      await looked.promise;
+      await b.close();
+      assertEquals((await news(c)).state, "offline");
+      told.resolve();
+      const answer = await a.next();
+      assertEquals([answer.ref, JSON.stringify(answer).includes('"state":"online"')], [call, true]);
+      assertEquals((await news(a)).state, "offline");
+      await nothingElse(a);
+    }
+  },
 });
 
 onceTest("PRESENCE: who came back in time, and was not heard because the process did not run, was not gone", async () => {
   await using db = await testDatabase("sqlite");
-  await using s = await startServer(db, {}, { times: AS_IT_IS });
+  await using s = await startServer(db, {}, { times: { news: 1000 } });
   const [ann, bob, cid] = await makeUsers(db, 3);
   await using a = await s.client(ann);
   for (const friend of [bob, cid]) assertErrno(await a.request({ msgid: 7, friendid: friend.id }), 0);
@@ -176,7 +175,7 @@ onceTest("PRESENCE: who came back in time, and was not heard because the process
   await eventually(async () => await stateOf(db, bob.id) === "offline", "offline");
   await using again = await s.connect();
   const login = again.login({ id: bob.id, token: bob.token, proto: 2 });
-  standStill(2500);
+  standStill(1500);
   assertEquals((await login).errno, 0);
   // What is told of Cid is told behind it.
   await using _c = await s.client(cid);

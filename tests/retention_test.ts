@@ -6,34 +6,33 @@ import { StoreUnavailable } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { CapturedLog } from "./support/captured_log.ts";
 import { clockAhead, wallClockAhead } from "./support/clock.ts";
-import { databaseTest, testDatabase } from "./support/databases.ts";
+import { databaseTest, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, type TestUser } from "./support/server.ts";
 import { history } from "./support/stores.ts";
 
-databaseTest("retention: old messages that were confirmed go, those that wait stay; expired tokens go", async (db) => {
-  await using s = await startServer(db, { "keep-days": 1 }, { times: { retention: 50 } });
-  const [ada, bob, eve] = await makeUsers(db, 3) as [TestUser, TestUser, TestUser];
-  const store = await db.open();
-  const old = Date.now() - 2 * 24 * 3600_000;
-  const texts = async (peer: number) => (await history(store, ada.id, { toid: peer }, {}, 10, 1e6)).messages.map((m) => m.msg);
-  await store.append([
-    { sender: ada.id, toid: bob.id, msg: "old, confirmed", ts: old },
-    { sender: ada.id, toid: bob.id, msg: "new", ts: Date.now() },
-    { sender: ada.id, toid: eve.id, msg: "old, waits", ts: old },
-  ]);
-  await using client = await s.client(bob);
-  await client.next((m) => m.msg === "new");
-  client.send({ msgid: 12, seq: 2 });
-  await eventually(async () => (await texts(bob.id)).length === 1, "the old one is gone");
-  assertEquals(await texts(bob.id), ["new"]);
-  assertEquals(await texts(eve.id), ["old, waits"]);
-  await store.extendToken((await import("../src/auth/tokens.ts")).hashToken(eve.token)!, Date.now() - 1);
-  await eventually(async () => Number((await db.query("select count(*) as n from token"))[0]?.n) === 2, "the expired token is gone");
-});
+waitingDatabaseTests("retention", {
+  "old messages that were confirmed go, those that wait stay; expired tokens go": async (db) => {
+    await using s = await startServer(db, { "keep-days": 1 }, { times: { retention: 50 } });
+    const [ada, bob, eve] = await makeUsers(db, 3) as [TestUser, TestUser, TestUser];
+    const store = await db.open();
+    const old = Date.now() - 2 * 24 * 3600_000;
+    const texts = async (peer: number) => (await history(store, ada.id, { toid: peer }, {}, 10, 1e6)).messages.map((m) => m.msg);
+    await store.append([
+      { sender: ada.id, toid: bob.id, msg: "old, confirmed", ts: old },
+      { sender: ada.id, toid: bob.id, msg: "new", ts: Date.now() },
+      { sender: ada.id, toid: eve.id, msg: "old, waits", ts: old },
+    ]);
+    await using client = await s.client(bob);
+    await client.next((m) => m.msg === "new");
+    client.send({ msgid: 12, seq: 2 });
+    await eventually(async () => (await texts(bob.id)).length === 1, "the old one is gone");
+    assertEquals(await texts(bob.id), ["new"]);
+    assertEquals(await texts(eve.id), ["old, waits"]);
+    await store.extendToken((await import("../src/auth/tokens.ts")).hashToken(eve.token)!, Date.now() - 1);
+    await eventually(async () => Number((await db.query("select count(*) as n from token"))[0]?.n) === 2, "the expired token is gone");
+  },
 
-databaseTest(
-  "retention: entries of what was done to messages go when no log names them any more, also where messages are kept for ever",
-  async (db) => {
+  "entries of what was done to messages go when no log names them any more, also where messages are kept for ever": async (db) => {
     await using s = await startServer(db, {}, { times: { retention: 50 } });
     const [ada, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
     await using sender = await s.client(ada, { proto: 3 });
@@ -49,19 +48,19 @@ databaseTest(
     await eventually(async () => await left() === 1, "the second one too");
     assertEquals((await db.query("select msg from message"))[0]?.msg, "three");
   },
-);
 
-databaseTest("retention: where tokens cannot be looked at, messages are forgotten all the same", async (db) => {
-  const watch = new StoreWatch();
-  watch.around = (call) => call.name === "expireTokens" ? Promise.reject(new StoreUnavailable("others hold a row")) : call.run();
-  await using s = await startServer(db, { "keep-days": 1 }, { times: { retention: 50 }, store: watch.wrap });
-  const [ada] = await makeUsers(db, 1) as [TestUser];
-  const store = await db.open();
-  await store.append([{ sender: ada.id, toid: ada.id, msg: "old", ts: 1 }]);
-  await using client = await s.client(ada);
-  await client.next((m) => m.msg === "old");
-  client.send({ msgid: 12, seq: 1 });
-  await eventually(async () => Number((await db.query("select count(*) as n from message"))[0]?.n) === 0, "the old one is gone");
+  "where tokens cannot be looked at, messages are forgotten all the same": async (db) => {
+    const watch = new StoreWatch();
+    watch.around = (call) => call.name === "expireTokens" ? Promise.reject(new StoreUnavailable("others hold a row")) : call.run();
+    await using s = await startServer(db, { "keep-days": 1 }, { times: { retention: 50 }, store: watch.wrap });
+    const [ada] = await makeUsers(db, 1) as [TestUser];
+    const store = await db.open();
+    await store.append([{ sender: ada.id, toid: ada.id, msg: "old", ts: 1 }]);
+    await using client = await s.client(ada);
+    await client.next((m) => m.msg === "old");
+    client.send({ msgid: 12, seq: 1 });
+    await eventually(async () => Number((await db.query("select count(*) as n from message"))[0]?.n) === 0, "the old one is gone");
+  },
 });
 
 Deno.test("retention: a fault is told of, also where the database was away before it", async () => {

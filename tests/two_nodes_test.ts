@@ -20,38 +20,6 @@ async function passed(watch: StoreWatch): Promise<void> {
   await watch.quiet();
 }
 
-clusterTest("two nodes: messages, group messages and signals are pushed to the other node, in order, without a look into the inbox", async (db) => {
-  const watch = new StoreWatch();
-  await using a = await startNode(db, "a", { times: TIMES }, { limits: "off" });
-  await using b = await startNode(db, "b", { times: TIMES, store: watch.wrap });
-  await passed(watch);
-  const [ann, bob, cid] = await makeUsers(db, 3);
-  await using onA = await a.client(ann);
-  await using onB = await b.client(bob);
-  await using alsoOnB = await b.client(cid);
-  const { groupid } = await onA.request({ msgid: 8, groupname: "g", groupdesc: "" });
-  for (const member of [onB, alsoOnB]) assertErrno(await member.request({ msgid: 9, groupid }), 0);
-  // That the two came in has the first places in their logs.
-  await watch.quiet();
-  watch.forget();
-
-  for (const i of upTo(100)) {
-    onA.send(i % 2 ? { msgid: 6, toid: bob.id, msg: `${i}`, ref: `${i}` } : { msgid: 10, groupid, msg: `${i}`, ref: `${i}` });
-  }
-  for (const i of upTo(100)) assertEquals((await onA.next((m) => m.msgid === 11 && m.errno === 0)).ref, `${i}`);
-  const got = await chats(onB, 100);
-  assertEquals(got.map((m) => [m.seq, m.msg]), upTo(100).map((i) => [i + 2, `${i}`]));
-  assertEquals((await chats(alsoOnB, 50)).map((m) => m.msg), upTo(50).map((i) => `${2 * i}`));
-  await watch.quiet();
-  assert(!watch.made.includes("log"), `pushed out of memory: ${watch.made}`);
-
-  onA.send({ msgid: 21, toid: bob.id, msg: "typing" });
-  assertEquals(await onB.next(), { msgid: 21, id: ann.id, toid: bob.id, msg: "typing" });
-  onA.send({ msgid: 21, groupid, msg: "typing" });
-  for (const member of [onB, alsoOnB]) assertEquals(await member.next(), { msgid: 21, id: ann.id, groupid, msg: "typing" });
-  for (const client of [onA, onB, alsoOnB]) await nothingElse(client);
-});
-
 clusterTest("two nodes: the holder's node has its time for an answer, though neither ran meanwhile", async (db) => {
   await using a = await startNode(db, "a", { times: TIMES });
   await using b = await startNode(db, "b", { times: TIMES });
@@ -195,7 +163,7 @@ waitingClusterTests("two nodes", {
     assertEquals(new Map(news.map((m) => [m.id, m.state])), new Map([[alive.id, "offline"], [silent.id, "offline"]]));
     await nothingElse(watcher);
   },
-  "PRESENCE from the other node; a move within 2 s is not told; a kick finds its user wherever it is": async (db) => {
+  "PRESENCE from the other node; a move within 2 s is not told": async (db) => {
     const times = { ...TIMES, news: NEWS };
     await using a = await startNode(db, "a", { times });
     await using b = await startNode(db, "b", { times });
@@ -210,13 +178,59 @@ waitingClusterTests("two nodes", {
       await second.close();
       return await b.client(user);
     };
-    await using last = await third();
+    await using _last = await third();
     // The moves have been looked at when their 2 s are over, and so has what follows them.
     await new Promise((resolve) => setTimeout(resolve, 1.3 * NEWS));
     await nothingElse(watcher);
+  },
+
+  "PRESENCE: a kick finds its user wherever it is, and friends on the other node are told": async (db) => {
+    await using a = await startNode(db, "a", { times: TIMES });
+    await using b = await startNode(db, "b", { times: TIMES });
+    const [user, friend] = await makeUsers(db, 2);
+    await using watcher = await a.client(friend);
+    await watcher.request({ msgid: 7, friendid: user.id });
+    const first = await a.client(user);
+    assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
+    await first.close();
+    assertEquals((await watcher.next((m) => m.msgid === 15)).state, "offline");
+    await using last = await b.client(user);
+    assertEquals((await watcher.next((m) => m.msgid === 15)).state, "online");
     const store = await db.open();
     assert(await store.kick(user.id));
     assertEquals((await last.next((m) => m.msgid === 20)).reason, "kicked");
     assertEquals((await watcher.next((m) => m.msgid === 15)).state, "offline");
+  },
+
+  "messages, group messages and signals are pushed to the other node, in order, without a look into the inbox": async (db) => {
+    const watch = new StoreWatch();
+    await using a = await startNode(db, "a", { times: TIMES }, { limits: "off" });
+    await using b = await startNode(db, "b", { times: TIMES, store: watch.wrap });
+    await passed(watch);
+    const [ann, bob, cid] = await makeUsers(db, 3);
+    await using onA = await a.client(ann);
+    await using onB = await b.client(bob);
+    await using alsoOnB = await b.client(cid);
+    const { groupid } = await onA.request({ msgid: 8, groupname: "g", groupdesc: "" });
+    for (const member of [onB, alsoOnB]) assertErrno(await member.request({ msgid: 9, groupid }), 0);
+    // That the two came in has the first places in their logs.
+    await watch.quiet();
+    watch.forget();
+
+    for (const i of upTo(100)) {
+      onA.send(i % 2 ? { msgid: 6, toid: bob.id, msg: `${i}`, ref: `${i}` } : { msgid: 10, groupid, msg: `${i}`, ref: `${i}` });
+    }
+    for (const i of upTo(100)) assertEquals((await onA.next((m) => m.msgid === 11 && m.errno === 0)).ref, `${i}`);
+    const got = await chats(onB, 100);
+    assertEquals(got.map((m) => [m.seq, m.msg]), upTo(100).map((i) => [i + 2, `${i}`]));
+    assertEquals((await chats(alsoOnB, 50)).map((m) => m.msg), upTo(50).map((i) => `${2 * i}`));
+    await watch.quiet();
+    assert(!watch.made.includes("log"), `pushed out of memory: ${watch.made}`);
+
+    onA.send({ msgid: 21, toid: bob.id, msg: "typing" });
+    assertEquals(await onB.next(), { msgid: 21, id: ann.id, toid: bob.id, msg: "typing" });
+    onA.send({ msgid: 21, groupid, msg: "typing" });
+    for (const member of [onB, alsoOnB]) assertEquals(await member.next(), { msgid: 21, id: ann.id, groupid, msg: "typing" });
+    for (const client of [onA, onB, alsoOnB]) await nothingElse(client);
   },
 });

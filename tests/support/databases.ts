@@ -131,6 +131,10 @@ export function waitingDatabaseTest<P = undefined>(
   parts: readonly P[] = [undefined as P],
   on: (kind: DatabaseKind, part: P) => boolean = () => true,
 ): void {
+  waitingTests(`${name} [${variants.map((variant) => variant.name).join(" and ")}]`, stepsOf(fn, parts, on));
+}
+
+function stepsOf<P>(fn: (t: TestDatabase, part: P) => Promise<void>, parts: readonly P[], on: (kind: DatabaseKind, part: P) => boolean): Steps {
   dropSpareAtEnd();
   const steps = variants.flatMap(({ name, kind, nodes, ignore }) =>
     parts.filter((part) => on(kind, part)).map((part) => {
@@ -141,7 +145,12 @@ export function waitingDatabaseTest<P = undefined>(
       return [part === undefined ? name : `${name}, ${part}`, ignore ? undefined : step];
     })
   );
-  waitingTests(`${name} [${variants.map((variant) => variant.name).join(" and ")}]`, Object.fromEntries(steps));
+  return Object.fromEntries(steps);
+}
+
+/** What {@linkcode waitingTests} takes: a step for each of these and each kind of database. */
+export function databaseSteps(tests: Tests): Steps {
+  return stepsOf((t, test) => tests[test]!(t), Object.keys(tests), () => true);
 }
 
 type Tests = Record<string, (t: TestDatabase) => Promise<void>>;

@@ -16,6 +16,12 @@ export function clusterTest(name: string, fn: (db: TestDatabase) => Promise<void
   register(name, usable ? () => run(fn) : undefined);
 }
 
+/** The step of `waitingTests` that this is. */
+export function clusterStep(fn: (db: TestDatabase) => Promise<void>): (() => Promise<void>) | undefined {
+  dropSpareAtEnd();
+  return usable ? () => run(fn) : undefined;
+}
+
 /** Registers one test whose steps, each on a database of its own, run at the same time: for what waits more than it works. */
 export function waitingClusterTests(name: string, tests: Record<string, (db: TestDatabase) => Promise<void>>): void {
   dropSpareAtEnd();
