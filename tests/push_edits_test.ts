@@ -5,7 +5,7 @@ import { StoreWatch } from "./support/around_store.ts";
 import { databaseTest } from "./support/databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import { PushService, trusting } from "./support/push_service.ts";
-import { ok, SETTINGS, settled, subscribe } from "./support/pushing.ts";
+import { leave, ok, SETTINGS, settled, subscribe } from "./support/pushing.ts";
 import { eventually, makeUsers, startServer } from "./support/server.ts";
 
 databaseTest("push: who is spoken to by name only since an edit, in a muted group, is told once; nobody else is", async (db) => {
@@ -21,7 +21,7 @@ databaseTest("push: who is spoken to by name only since an edit, in a muted grou
     const { client } = await loginDevice(server, device);
     await ok(client, { msgid: 9, groupid });
     if (device === phone) await ok(client, { msgid: 45, groupid });
-    await client.close();
+    await leave(server, device, client);
   }
   const { name } = phone.user;
   const says = async (msg: string, fields: object = {}) => Number((await ok(a, { msgid: 10, groupid, msg, ...fields })).messageid);
@@ -64,7 +64,7 @@ databaseTest("push: who is spoken to by an edit that comes while its message is 
   const { client } = await loginDevice(server, phone);
   await ok(client, { msgid: 9, groupid });
   await ok(client, { msgid: 45, groupid });
-  await client.close();
+  await leave(server, phone, client);
   const looked = Promise.withResolvers<void>(), edited = Promise.withResolvers<void>();
   watch.around = async (call) => {
     if (call.name === "pushTargets" && (call.args[0] as unknown[]).length > 0) {

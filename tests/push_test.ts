@@ -8,7 +8,7 @@ import { databaseSteps, waitingTests } from "./support/databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import { clusterStep, startNode } from "./support/nodes.ts";
 import { PushService, trusting } from "./support/push_service.ts";
-import { ok, SETTINGS, settled, subscribe } from "./support/pushing.ts";
+import { leave, ok, SETTINGS, settled, subscribe } from "./support/pushing.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer } from "./support/server.ts";
 
@@ -55,7 +55,7 @@ waitingTests("push", {
       const { groupid } = await ok(a, { msgid: 8, groupname: "a", groupdesc: "" });
       const { client } = await loginDevice(server, phone);
       await ok(client, { msgid: 9, groupid });
-      await client.close();
+      await leave(server, phone, client);
       const said = await ok(a, { msgid: 10, groupid, msg: "to all" });
       const [, second] = await service.read(2, "phone");
       assertEquals(second, { to: toid, id: ann!.id, name: ann!.name, groupid, groupname: "a", messageid: said.messageid, ts: said.ts });
@@ -76,7 +76,7 @@ waitingTests("push", {
       const keeps = async (...requests: ({ msgid: number } & Record<string, unknown>)[]) => {
         const { client } = await loginDevice(server, phone);
         for (const request of requests) await ok(client, request);
-        await client.close();
+        await leave(server, phone, client);
       };
       const says = async (msg: string, fields: object = {}) => (await ok(a, { msgid: 10, groupid, msg, ...fields })).messageid;
 
@@ -291,7 +291,7 @@ waitingTests("push", {
       await eventually(() => service.asked >= 2, "both were tried");
       const { client } = await loginDevice(server, phone);
       await ok(client, { msgid: 48, off: true });
-      await client.close();
+      await leave(server, phone, client);
       service.answers.clear();
       // Each time that it fails it waits six times as long.
       await eventually(() => service.pushed.some(({ name }) => name === "tablet"), "the tablet is told", 90_000);
@@ -362,7 +362,7 @@ waitingTests("push", {
       const { groupid } = await ok(from!, { msgid: 8, groupname: `g${i}`, groupdesc: "" });
       const { client } = await loginDevice(i % 2 ? b : a, phone);
       await ok(client, { msgid: 9, groupid });
-      await client.close();
+      await leave(i % 2 ? b : a, phone, client);
       const { messageid } = await ok(from!, { msgid: 10, groupid, msg: one!.name });
       await eventually(() => service.pushed.some(({ text }) => JSON.parse(text).messageid === messageid), `message ${messageid}`);
     }

@@ -6,7 +6,7 @@ import type { TestDatabase } from "./databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./devices.ts";
 import type { Browser, PushService } from "./push_service.ts";
 import type { Message, RawClient } from "./raw_client.ts";
-import type { TestServer } from "./server.ts";
+import { eventually, type TestServer } from "./server.ts";
 
 /** Of a server that pushes. */
 export const SETTINGS = { limits: "off", push: "any" };
@@ -18,11 +18,20 @@ export async function ok(client: RawClient, request: { msgid: number; [field: st
   return answer;
 }
 
-/** The device subscribes, and is closed. */
+/** The device goes. Resolves when the database knows: until then it is not told what comes, and is looked at again only when its heartbeat would have told. */
+export async function leave({ db }: TestServer, { user, id }: TestDevice, client: RawClient): Promise<void> {
+  await client.close();
+  await eventually(
+    async () => (await db.query(`select session from device where userid = ${user.id} and device = ${id}`))[0]?.session == null,
+    "the database knows who went",
+  );
+}
+
+/** The device subscribes, and goes. */
 export async function subscribe(server: TestServer, device: TestDevice, { endpoint, keys }: Browser, fields: object = {}): Promise<string> {
   const { client } = await loginDevice(server, device);
   const { key } = await ok(client, { msgid: 48, endpoint, keys, ...fields });
-  await client.close();
+  await leave(server, device, client);
   return String(key);
 }
 
