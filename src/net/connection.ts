@@ -77,7 +77,7 @@ const WRITE_STUCK_MS = 250;
 const LONG = 16_384;
 
 /** After so many writes, or characters in them, it is looked whether the share of the turn is spent. */
-const WRITES_OF_LOOK = 16, WRITTEN_OF_LOOK = 131_072;
+const WRITES_OF_LOOK = 64, WRITTEN_OF_LOOK = 131_072;
 /**
  * A flush begins so many writes at most, or characters in them; the rest has a later turn. What the runtime takes of them it hands to the kernel behind the turn, all in a
  * row, and no clock of ours sees that: 60 KB take 100 us and more there (docs/performance.md).

@@ -18,7 +18,7 @@ import type { Connection } from "./connection.ts";
 const CHUNKS_AHEAD = 8;
 /** Who sends less at once (bytes) is not who keeps the server at work: nobody looks at the clock for it, and it is read on at once. */
 const MUCH = 1024;
-/** After so many lines of a connection it is looked whether the turn is spent. */
+/** After so many lines of a connection, without a pause between them, it is looked whether the turn is spent. */
 export const LINES_OF_TURN = 16;
 
 /** What a transport calls with what comes to it; the server implements it. */
@@ -141,6 +141,7 @@ export class LineInput {
   }
 
   #caughtUp(): void {
+    this.#handled = 0;
     this.#ahead = 0;
     this.#behind?.resolve();
     this.#behind = undefined;
