@@ -95,7 +95,7 @@ export class Sending {
     hook?: Uint8Array,
   ): void | Promise<void> {
     const charged = this.#fanOut({ msg, files }, to.groupid);
-    const append: Append = { sender: author.userId, ...to, msg, ts: Date.now(), ...(mid === undefined ? {} : { mid }) };
+    const append: Append = { sender: author.userId, ...to, msg, ts: Date.now(), mid };
     if (reply !== undefined) append.reply = reply;
     if (silent) append.silent = true;
     if (files) append.files = files;

@@ -150,18 +150,9 @@ export function oldChatMessage(m: ChatFields, server: string): Record<string, un
   return m.files === undefined ? plainMessage(m) : plainMessage({ ...m, msg: [m.msg, ...m.files.map(({ url }) => server + url)].join("\n").trim() });
 }
 
-function plainMessage(m: ChatFields): Record<string, unknown> {
-  return {
-    msgid: m.groupid === undefined ? Msg.CHAT : Msg.GROUP_CHAT,
-    id: m.id,
-    name: m.name,
-    ...(m.groupid === undefined ? { toid: m.toid } : { groupid: m.groupid }),
-    msg: m.msg,
-    time: formatTime(m.ts),
-    ts: m.ts,
-    messageid: m.messageid,
-    ...(m.mid === undefined ? {} : { mid: m.mid }),
-  };
+function plainMessage({ id, name, toid, groupid, msg, ts, messageid, mid }: ChatFields): Record<string, unknown> {
+  // What is undefined is left out of the JSON.
+  return { msgid: groupid === undefined ? Msg.CHAT : Msg.GROUP_CHAT, id, name, toid, groupid, msg, time: formatTime(ts), ts, messageid, mid };
 }
 
 function withoutText(m: ChatFields): Record<string, unknown> {
