@@ -314,6 +314,26 @@ databaseTest("a device that goes holds nothing back any more", async (t) => {
   assertEquals(await place(store, ada, phone.device), { confirmed: 5, last: 5 });
 });
 
+databaseTest(
+  "who wrote with one device a moment ago has what they write on the second one as well, and writes no more when the account is gone",
+  async (t) => {
+    const store = await t.open();
+    await store.join("n1");
+    const [ada, bob] = await addUsers(store, "ada", "bob") as [number, number];
+    await claim(store, ada, "0");
+    const to = async () => {
+      const [said] = await store.append([{ sender: ada, toid: bob, msg: "hello", ts: 1 }]);
+      return said!.errno === "OK" ? said!.receivers.map(({ userId }) => userId).sort() : said!.errno;
+    };
+    assertEquals([await to(), await to()], [[bob], [bob]]);
+    await claim(store, ada, "p", { device: { name: "phone" } });
+    assertEquals(await to(), [ada, bob].sort());
+    assertEquals(await store.append([{ sender: bob, toid: ada, msg: "hi", ts: 1 }]).then(([said]) => said!.errno), "OK");
+    await store.deleteAccount(bob, undefined, false);
+    assertEquals(await store.append([{ sender: bob, toid: ada, msg: "hi", ts: 1 }]).then(([said]) => said!.errno), "NO_USER");
+  },
+);
+
 databaseTest("the epoch is a word that stays, until it is renewed", async (t) => {
   const store = await t.open();
   const first = await store.epoch();

@@ -20,6 +20,8 @@ export class Statements {
   protected readonly db: Connection;
   protected readonly path: string;
   readonly #prepared = new Map<string, Statement>();
+  /** By table: those that insert many rows, then those that insert few, and how many values each takes. */
+  readonly #inserts = new Map<string, { width: number; statement: Statement }[]>();
 
   /** Opens the file, and creates it if there is none; changes nothing in it. Throws {@linkcode StoreRefused} or {@linkcode StoreUnavailable}. */
   constructor(path: string) {
@@ -85,16 +87,22 @@ export class Statements {
   }
 
   /**
-   * Inserts rows, given as the columns of one after those of the other. Several in a statement, which costs a third of one for each (docs/performance.md).
+   * Inserts rows, given as the columns of one after those of the other; these are the same for a table always. Several in a statement, which costs a third of one for
+   * each (docs/performance.md).
    */
   insertAll(table: string, columns: readonly string[], values: readonly SQLInputValue[]): void {
-    const row = `(${columns.map(() => "?").join()})`;
+    let inserts = this.#inserts.get(table);
+    if (!inserts) this.#inserts.set(table, inserts = BULKS.map((rows) => this.#insert(table, columns, rows)));
     let at = 0;
-    for (const rows of BULKS) {
-      const width = rows * columns.length;
-      const sql = `INSERT INTO ${table} (${columns.join()}) VALUES ${Array(rows).fill(row).join()}`;
-      for (; at + width <= values.length; at += width) this.prepare(sql).run(...values.slice(at, at + width));
+    for (const { width, statement } of inserts) {
+      for (; at + width <= values.length; at += width) statement.run(...values.slice(at, at + width));
     }
+  }
+
+  #insert(table: string, columns: readonly string[], rows: number): { width: number; statement: Statement } {
+    const row = `(${columns.map(() => "?").join()})`;
+    const sql = `INSERT INTO ${table} (${columns.join()}) VALUES ${Array(rows).fill(row).join()}`;
+    return { width: rows * columns.length, statement: this.prepare(sql) };
   }
 
   /** The statement, prepared once. */
@@ -111,6 +119,7 @@ export class Statements {
   /** Lets the statements go, before the file is closed. */
   protected forget(): void {
     this.#prepared.clear();
+    this.#inserts.clear();
   }
 }
 

@@ -18,6 +18,8 @@ import { Tail } from "./tail.ts";
 
 /** How many entries one transaction removes. */
 const ENTRIES_AT_ONCE = 1000;
+/** Of how many users it is remembered that nothing is to be said of them. */
+const MOST_PLAIN = 100_000;
 
 /** A user whom messages go to or come from, as the transaction found them, counted up by its messages. */
 export interface Log {
@@ -59,6 +61,9 @@ export class Logs {
   readonly #node: Node;
   readonly #tail: Tail;
   readonly #maxInbox: number;
+  /** Who is neither marked nor deleted, by one `generation` of the database: who writes pays nothing for it. Their logs are closed before they become so. */
+  readonly #plain = new Set<UserId>();
+  #generation = -1;
 
   /** `maxInbox`: most entries that wait in a log. */
   constructor(db: Database, node: Node, maxInbox: number) {
@@ -90,12 +95,17 @@ export class Logs {
 
   /** Those of these users who are marked as having more than one device, and those whose accounts are deleted. */
   marks(userIds: readonly UserId[]): { many: Set<UserId>; deleted: Set<UserId> } {
+    const { generation } = this.#db;
+    if (generation !== this.#generation || this.#plain.size >= MOST_PLAIN) this.#plain.clear();
+    this.#generation = generation;
+    const unknown = userIds.filter((userId) => !this.#plain.has(userId));
     const sql = "SELECT u.id, u.many, u.deleted FROM json_each(?) AS j CROSS JOIN user u ON u.id = j.value WHERE u.many = 1 OR u.deleted = 1";
     const many = new Set<UserId>(), deleted = new Set<UserId>();
-    for (const [userId, isMany, isDeleted] of this.#db.rows<[UserId, number, number]>(sql, JSON.stringify(userIds))) {
+    for (const [userId, isMany, isDeleted] of unknown.length > 0 ? this.#db.rows<[UserId, number, number]>(sql, JSON.stringify(unknown)) : []) {
       if (isMany) many.add(userId);
       if (isDeleted) deleted.add(userId);
     }
+    for (const userId of unknown) if (!many.has(userId) && !deleted.has(userId)) this.#plain.add(userId);
     return { many, deleted };
   }
 
@@ -175,6 +185,7 @@ export class Logs {
 
   /** What was said until now is, or is not, in the user's log whatever becomes of them: which groups they are in, for one. In `write`. */
   close(userId: UserId): void {
+    this.#plain.delete(userId);
     this.#tail.close(userId, this.newest());
   }
 
