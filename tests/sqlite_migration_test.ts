@@ -197,6 +197,8 @@ Deno.test("a file in which only texts of two waited for their rows: they have th
       DROP INDEX invite_server;
       DROP INDEX ban_userid;
       DROP INDEX file_loose;
+      DROP INDEX message_edit;
+      CREATE INDEX message_ts ON message (ts);
       PRAGMA user_version = 15`);
   db.close();
   const next = await t.open();
@@ -217,7 +219,9 @@ Deno.test("where a row of the search index had twice as many words, it is made a
   while ((await store.index()).more);
   await store.close();
   const db = new DatabaseSync(t.url.slice("sqlite:".length));
-  db.exec("INSERT INTO search (search) VALUES ('delete-all'); PRAGMA user_version = 17");
+  db.exec(
+    "INSERT INTO search (search) VALUES ('delete-all'); DROP INDEX message_edit; CREATE INDEX message_ts ON message (ts); PRAGMA user_version = 17",
+  );
   for (const [i, msg] of texts.entries()) {
     const words = [conversationOf(ada, bob), `u_${ada}`, `u_${bob}`, `s_${ada}`, ...tokensOf(msg)];
     db.prepare("INSERT INTO search (rowid, words) VALUES (?, ?)").run(i + 1, words.join(" "));

@@ -66,7 +66,7 @@ function isShut(db: Database, reader: UserId, { messageid, groupid }: Pick<Targe
  */
 function isSaidAfter(db: Database, reader: UserId, messageid: number, edited: number): boolean {
   // By when it was: much may be done to one message.
-  const sql = `SELECT 1 FROM message e INDEXED BY message_ts CROSS JOIN deed d ON d.id = e.id CROSS JOIN inbox i ON i.messageid = d.id
+  const sql = `SELECT 1 FROM message e INDEXED BY message_edit CROSS JOIN deed d ON d.id = e.id CROSS JOIN inbox i ON i.messageid = d.id
     WHERE e.ts = ? AND e.kind = ${KINDS.edit} AND d.target = ? AND i.userid = ?`;
   return db.row(sql, edited, messageid, reader) === undefined;
 }

@@ -11,6 +11,8 @@ import { Pairs } from "./talks.ts";
  * a message counts as much text as so much.
  */
 const PRUNE_WORDS = 50, PRUNE_SIZE = 64 * 1024, BESIDE = 32;
+/** Among how many messages at once what is old is looked for: 3 ms, where each is of 4 KB. */
+const LOOKED = 1200;
 
 /** The place behind the last message of a step, and one before which it ended, as it must be taken out of the index first. */
 interface Pruned {
@@ -23,15 +25,25 @@ interface Pruned {
 export function messageStore(db: Database, logs: Logs, index: SearchIndex): Pick<Store, "appendLimit" | "append" | "log" | "confirm" | "prune"> {
   const pairs = new Pairs(db);
 
-  /** Of messages up to `filed`: they are filed. */
+  /**
+   * Of messages up to `filed`: they are filed. In the order in which they came, for an index of times would cost each of them something; so where nothing is old
+   * among many, that is the end. What came when the clock had been set back is forgotten so much later.
+   */
   function prune(before: number, after: PrunePlace | undefined, limit: number, filed: number): Pruned {
-    type Row = [messageid: number, ts: number, sender: UserId, toid: UserId | null, groupid: GroupId | null, waits: number];
-    const sql = `SELECT id, ts, sender, toid, groupid, ${WAITS}
-      FROM message WHERE ts < ?1 AND (ts, id) > (?2, ?3) AND id <= ?5 ORDER BY ts, id LIMIT ?4`;
+    type Row = [messageid: number, ts: number, sender: UserId, toid: UserId | null, groupid: GroupId | null, waits: number | null];
+    const sql = `SELECT id, ts, sender, toid, groupid, CASE WHEN ts < ?1 THEN ${WAITS} END FROM message
+      WHERE id > ?2 AND id <= ?3 ORDER BY id LIMIT ${LOOKED}`;
+    const rows: Row[] = [];
+    let end = after ?? { ts: -1, messageid: 0 }, last = end, looked = 0;
+    for (const row of db.iterate<Row>(sql, before, end.messageid, filed)) {
+      if (rows.length === limit) break;
+      looked++;
+      last = { ts: row[1], messageid: row[0] };
+      if (row[5] !== null) rows.push(row);
+    }
     const unlist = "DELETE FROM conversation WHERE low = ? AND high = ? AND messageid = ?";
-    const end: PrunePlace = { ...(after ?? { ts: -1, messageid: 0 }) };
-    let looked = 0, deleted = 0, words = 0, size = 0;
-    for (const [messageid, ts, sender, toid, groupid, waits] of db.rows<Row>(sql, before, end.ts, end.messageid, limit, filed)) {
+    let deleted = 0, words = 0, size = 0;
+    for (const [messageid, ts, sender, toid, groupid, waits] of rows) {
       if (words > PRUNE_WORDS || size > PRUNE_SIZE) return { deleted, next: end };
       const [msg, text] = waits === 0 && db.row<[string, number]>("SELECT msg, kind = 0 AND deleted = 0 FROM message WHERE id = ?", messageid) || [];
       // What happened in a group, and stones, are not in the index: FTS5 would not survive their being taken out.
@@ -42,8 +54,7 @@ export function messageStore(db: Database, logs: Logs, index: SearchIndex): Pick
         index.unindex(indexed);
         words += left;
       }
-      looked++;
-      Object.assign(end, { ts, messageid });
+      end = { ts, messageid };
       // It waits, or went with its target.
       if (msg === undefined) continue;
       size += BESIDE * dropBeside(db, messageid);
@@ -52,7 +63,8 @@ export function messageStore(db: Database, logs: Logs, index: SearchIndex): Pick
       deleted++;
       size += msg.length;
     }
-    return { deleted, next: looked === limit ? end : undefined };
+    const isOver = rows.length === 0 || rows.length < limit && looked < LOOKED;
+    return { deleted, next: isOver ? undefined : last };
   }
 
   return {

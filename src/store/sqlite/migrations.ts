@@ -434,4 +434,9 @@ export const MIGRATIONS: (string | ((db: Database) => Promise<void>))[] = [
   -- A row of the index has half as many words now (search_index.ts): it is made anew.
   UPDATE search_mark SET version = 0;
   `,
+  `
+  -- Of all messages: what is old is looked for in the order in which messages came. By its time only an edit is looked for (deeds.ts).
+  DROP INDEX message_ts;
+  CREATE INDEX message_edit ON message (ts) WHERE kind = 1;
+  `,
 ];
