@@ -47,10 +47,10 @@ export class Signals {
   signal(session: Session, { toid, groupid, msg }: Request<typeof Msg.SIGNAL>, plain: boolean): void | Promise<void> {
     if (groupid !== undefined) return this.#toGroup(session, groupid, signalLine(session.userId, { groupid, msg }, plain));
     if (this.#ties.blocks(session, toid!)) return;
-    const message: NodeMessage = { type: "signal", from: session.userId, to: [toid!], line: signalLine(session.userId, { toid, msg }, plain) };
-    const isHere = this.#table.of(toid!).length > 0;
-    if (isHere) this.heard(message);
-    if (isHere && this.#router.alone) return;
+    const from = session.userId, line = signalLine(from, { toid, msg }, plain), here = this.#table.of(toid!);
+    this.#tell(here, from, line + "\n", undefined);
+    if (here.length > 0 && this.#router.alone) return;
+    const message: NodeMessage = { type: "signal", from, to: [toid!], line };
     const known = this.#users.get(toid!);
     if (known) return this.#elsewhere(known.value, message);
     return this.#users.remember(toid!, () => this.#nodesOf(toid!)).then((nodes) => this.#elsewhere(nodes, message));
@@ -64,12 +64,14 @@ export class Signals {
   /** A signal for users who are here. */
   heard({ from, to, groupid, line }: NodeMessage & { type: "signal" }): void {
     const ended = line + "\n";
-    for (const userId of to) {
-      for (const receiver of this.#table.of(userId)) {
-        // A classic client does not know signals; nothing precedes LOGIN_ACK.
-        if (!receiver.modern || !receiver.welcomed || receiver.connection.congested || this.#ties.blocks(receiver, from)) continue;
-        if (groupid === undefined || this.#ties.isIn(receiver, groupid)) receiver.connection.sendLine(ended);
-      }
+    for (const userId of to) this.#tell(this.#table.of(userId), from, ended, groupid);
+  }
+
+  #tell(receivers: readonly Session[], from: UserId, line: string, groupid: GroupId | undefined): void {
+    for (const receiver of receivers) {
+      // A classic client does not know signals; nothing precedes LOGIN_ACK.
+      if (!receiver.modern || !receiver.welcomed || receiver.connection.congested || this.#ties.blocks(receiver, from)) continue;
+      if (groupid === undefined || this.#ties.isIn(receiver, groupid)) receiver.connection.sendLine(line);
     }
   }
 
