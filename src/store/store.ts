@@ -344,8 +344,8 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
   /** Changes what the user keeps of a conversation. */
   keep(userId: UserId, of: Conversation, settings: Partial<TalkSettings>): Promise<"OK" | "NO_USER" | "NO_GROUP" | "NOT_MEMBER">;
   /**
-   * One step through the messages older than `before`, oldest first: looks at the next `limit` of them after the place where the last step ended (undefined: at
-   * the oldest), and deletes those that wait in no log.
+   * One step through the messages older than `before`, by when they were sent or in the order in which they came: looks at the next `limit` of them at most after the
+   * place where the last step ended (undefined: at the first), and deletes those that wait in no log.
    *
    * @returns how many it deleted, and where it ended; undefined: there are no more.
    */
