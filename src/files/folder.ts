@@ -5,7 +5,6 @@
  * 2. A place is `ab/HASH-WORD`: the SHA-256 of the bytes, and a word that makes it the only one of that name for ever.
  * 3. What stands in `incoming/` for more than a day was left by a process that died.
  */
-import { statfs } from "node:fs/promises";
 import { inTurn, othersUse } from "../async/disk.ts";
 import { laterTurn, spent } from "../async/loop.ts";
 import { nodeCrypto } from "../node_crypto.ts";
@@ -60,6 +59,8 @@ export class Folder {
   /** Bytes that the disk has room for; Infinity where the system does not tell. */
   async free(): Promise<number> {
     try {
+      // Loaded when it is first used: it would be a quarter of the time to start.
+      const { statfs } = await import("node:fs/promises");
       const { bavail, bsize } = await statfs(this.#path);
       return bavail * bsize;
     } catch {
