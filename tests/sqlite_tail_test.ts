@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SHARE_MS } from "../src/async/loop.ts";
 import { newestOf } from "../src/store/sqlite/history.ts";
 import { CONVERSATION, MESSAGE, TAIL } from "../src/store/sqlite/tail.ts";
-import type { Append, PrunePlace, Store } from "../src/store/store.ts";
+import type { Append, Store } from "../src/store/store.ts";
 import { addUsers, type TestDatabase, testDatabase } from "./support/databases.ts";
 import { addDevice, claim, confirm, group, history, logOf, place, seqs, stored } from "./support/stores.ts";
 
@@ -299,57 +299,6 @@ Deno.test("who opens the file after a crash finds all of them, and goes on count
   assertEquals(await log(), [9, 10, 11]);
   await store.append([{ sender: ada, toid: bob, msg: "12", ts: 1 }]);
   assertEquals((await logOf(next, bob, 0, 100, 1e6)).map((m) => m.seq), [9, 10, 11, 12]);
-});
-
-Deno.test("what is old is found in as many steps as it takes; what was said while the clock was set back, with what came before it at the latest", async () => {
-  await using t = await testDatabase("sqlite");
-  const { store, ada, bob, key, talk } = await four(t);
-  let said = 0;
-  const say = async (count: number, ts: number) => {
-    for (let left = count; left > 0; left -= 100) {
-      await store.append(Array.from({ length: Math.min(left, 100) }, () => ({ sender: ada, toid: bob, msg: String(++said), ts })));
-    }
-  };
-  /** As retention does it. @returns how many went in each step */
-  const forget = async (before: number) => {
-    const steps: number[] = [];
-    let place: PrunePlace | undefined;
-    do {
-      const { deleted, next } = await store.prune(before, place, 200);
-      steps.push(deleted);
-      place = next;
-    } while (place);
-    return steps;
-  };
-  await say(2500, 100);
-  await say(10, 40);
-  await say(10, 110);
-  await confirm(store, key, 10_000);
-  assertEquals(await forget(50), [0]);
-  const steps = await forget(105);
-  assertEquals(steps.reduce((sum, deleted) => sum + deleted, 0), 2510);
-  assert(Math.max(...steps) <= 200, `${steps}`);
-  assertEquals(await talk(), span(2511, 2520));
-  assertEquals(await forget(105), [0]);
-});
-
-Deno.test("what is pruned is in no conversation, listed or not", async () => {
-  await using t = await testDatabase("sqlite");
-  const { store, ada, bob, key, talk, listed } = await four(t);
-  let said = 0;
-  const say = async (count: number, ts: number) => {
-    for (let left = count; left > 0; left -= 100) {
-      await store.append(Array.from({ length: Math.min(left, 100) }, () => ({ sender: ada, toid: bob, msg: String(++said), ts })));
-    }
-  };
-  await say(10, 1);
-  await say(LONG - 10, 10);
-  await say(10, 1);
-  await say(10, 10);
-  await confirm(store, key, 10_000);
-  assertEquals((await store.prune(10, undefined, 100)).deleted, 20);
-  assertEquals(await listed(), LONG);
-  assertEquals(await talk(), [...span(11, LONG), ...span(LONG + 11, LONG + 20)]);
 });
 
 Deno.test("a log is read as it stands in one state of the file, whoever writes it", async () => {
