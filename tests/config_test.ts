@@ -55,7 +55,10 @@ Deno.test("config: the defaults are those of the documentation", () => {
 
 /** For every flag: a text, and what it means. */
 const good: { [K in keyof Config]: [string, Config[K]][] } = {
-  listen: [["[::1]:6000", { hostname: "::1", port: 6000 }], ["localhost:0", { hostname: "localhost", port: 0 }]],
+  listen: [["[::1]:6000", { hostname: "::1", port: 6000 }], ["zürich.example:6000", { hostname: "zürich.example", port: 6000 }], ["localhost:0", {
+    hostname: "localhost",
+    port: 0,
+  }]],
   tlsListen: [["0.0.0.0:6001", { hostname: "0.0.0.0", port: 6001 }], ["off", undefined]],
   tlsCert: [["/etc/natter/cert.pem", "/etc/natter/cert.pem"]],
   tlsKey: [["/etc/natter/key.pem", "/etc/natter/key.pem"]],
@@ -193,10 +196,24 @@ Deno.test("config: a value may hold what a flag does; behind -- nothing is a fla
   assertEquals(positionals, ["ann", "--node", "--", "-x"]);
 });
 
+Deno.test("config: without --files they are beside the SQLite file", () => {
+  for (
+    const [path, files] of [["n.db", "natter-files"], ["/var/lib/n.db", "/var/lib/natter-files"], ["../a/n.db", "../a/natter-files"], [
+      "/n",
+      "/natter-files",
+    ]]
+  ) {
+    assertEquals(parse(["--database", `sqlite:${path}`]).files, files);
+  }
+  assertEquals(parse(["--database=mysql://a@b/c"]).files, undefined);
+});
+
 Deno.test("config: unknown flags, stray arguments, missing values", () => {
   assertMatch(refusal(["--prot", "1"]), /^unknown flag "--prot"/);
   assertMatch(refusal(["--no-limits"]), /^unknown flag/);
   assertMatch(refusal(["-p", "1"]), /^unknown flag "-p"/);
+  assertMatch(refusal(["--prot=http://a:secret@b"]), /^unknown flag "--prot";/);
+  assertMatch(refusal(["--listen", "--"]), /^--listen needs a value/);
   assertMatch(refusal(["extra"]), /^unexpected argument "extra"/);
   assertMatch(refusal(["--", "extra"]), /^unexpected argument "extra"/);
   assertMatch(refusal(["--listen"]), /^--listen needs a value: HOST:PORT$/);

@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { parseConfig } from "../src/config/config.ts";
 import { readCertificate } from "../src/net/certificate.ts";
 import type { Connection } from "../src/net/connection.ts";
+import type { LineHandler } from "../src/net/line_handler.ts";
 import { Listeners } from "../src/net/listeners.ts";
 import { Limits } from "../src/ops/limits.ts";
 
@@ -21,13 +22,15 @@ Deno.test("slow progress: one write of 12 MB goes on and on, over TLS and WebSoc
   const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value.endsWith(".pem") ? support + value : value]);
   const config = parseConfig(args, () => undefined);
   let arrived = Promise.withResolvers<Connection>();
-  const listeners = await Listeners.open({
-    config,
-    certificate: await readCertificate(config),
-    handler: { opened: (connection) => arrived.resolve(connection), line: () => {}, fault: () => {}, end: (connection) => connection.finish("fin") },
-    answering: { page: () => Promise.reject(new Error("not asked")), metrics: () => Promise.reject(new Error("not asked")) },
-    limits: new Limits(false),
-  });
+  const listeners = await Listeners.open(config, await readCertificate(config));
+  const handler: LineHandler = {
+    opened: (connection) => arrived.resolve(connection),
+    line: () => {},
+    fault: () => {},
+    end: (connection) => connection.finish("fin"),
+  };
+  const notAsked = () => Promise.reject(new Error("not asked"));
+  await Promise.all([listeners.accept(handler), listeners.serveHttp({ page: notAsked, metrics: notAsked }, handler, new Limits(false))]);
   const { tls, http } = listeners.addresses;
   const ways: Record<string, () => Promise<Deno.Conn>> = {
     tls: () => Deno.connectTls({ port: tls!.port, caCerts: [Deno.readTextFileSync(support + "localhost_cert.pem")] }),

@@ -1,10 +1,12 @@
 // natter as a process: what it says and its exit code, whatever it is started with.
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import deno from "../deno.json" with { type: "json" };
 import { Doorbell } from "../src/async/doorbell.ts";
 import { fields, flagName, parseConfig } from "../src/config/config.ts";
+import { ListenError } from "../src/net/listen.ts";
 import { start } from "../src/server.ts";
+import { openStore } from "../src/store/open.ts";
 import { type Store, StoreRefused } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { databaseSteps, databaseTest, hasMysql, type TestDatabase, testDatabase, waitingTests } from "./support/databases.ts";
@@ -12,6 +14,8 @@ import { asTask, type Ended, Program, run, type RunOptions } from "./support/pro
 import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { countOnline, makeUsers, startServer } from "./support/server.ts";
+import { ca, connectTls, TlsFiles } from "./support/tls.ts";
+import { WsClient } from "./support/ws_client.ts";
 
 const anyPort = ["--listen", "127.0.0.1:0", "--http", "off"];
 
@@ -43,6 +47,52 @@ databaseTest("start: who connects as soon as the server is ready is answered, an
   client.send({ msgid: 13, ref: 2 });
   const answers = [await client.next(() => true), await client.next(() => true), await client.next(() => true)];
   assertEquals(answers.map(({ msgid, ref, errno }) => [msgid, ref ?? errno]), [[14, 1], [2, 0], [14, 2]]);
+});
+
+Deno.test("start: who comes as soon as the server is ready is answered, wherever it listens", async () => {
+  await using folder = await temporary();
+  await using files = await TlsFiles.of();
+  const any = "127.0.0.1:0";
+  const where = { listen: any, http: any, metrics: any, "tls-listen": any, https: any, ...files.flags };
+  const args = Object.entries(where).flatMap(([flag, value]) => [`--${flag}`, value]);
+  await using server = new Program([...args, "--database", `sqlite:${folder.path}/natter.db`]);
+  const ports = await server.ready();
+  using trusting = Deno.createHttpClient({ caCerts: ca });
+  const text = async (url: string) => {
+    const response = await fetch(url, { client: trusting });
+    return [response.status, (await response.text()).split("\n")[0]];
+  };
+  const pinged = async (client: RawClient) => {
+    await using there = client;
+    return (await there.request({ msgid: 13 })).msgid;
+  };
+  const answers = await Promise.all([
+    text(`http://127.0.0.1:${ports.http}/readyz`),
+    text(`https://localhost:${ports.https}/readyz`),
+    text(`http://127.0.0.1:${ports.metrics}/metrics`).then(([status]) => status),
+    text(`http://127.0.0.1:${ports.http}/metrics`).then(([status]) => status),
+    text(`http://127.0.0.1:${ports.http}/hooks/none`),
+    WsClient.connect(`ws://127.0.0.1:${ports.http}/ws`).then(async (client) => {
+      client.send({ msgid: 13 });
+      const { msgid } = await client.next();
+      client.socket.terminate();
+      return msgid;
+    }),
+    RawClient.connect(ports.tcp).then(pinged),
+    connectTls(ports.tls).then(({ client }) => pinged(client)),
+  ]);
+  assertEquals(answers, [[200, "ready"], [200, "ready"], 200, 200, [405, "method not allowed"], 14, 14, 14]);
+  server.kill("SIGTERM");
+  assertEquals((await server.ended()).code, 0);
+});
+
+databaseTest("start: who cannot listen gives the node's name back", async (db) => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const config = (port: number) =>
+    parseConfig(["--listen", `127.0.0.1:${port}`, "--http", "off", "--node", "a", "--database", db.url], () => undefined);
+  if (db.kind === "sqlite") await (await openStore(config(0))).close();
+  await assertRejects(() => start(config(taken.addr.port)), ListenError);
+  await using _server = await start(config(0), { times: { name: 0 } });
 });
 
 databaseTest("start: a server that must stop before it has begun leaves nothing open", async (db) => {
@@ -170,6 +220,16 @@ waitingTests("start", {
       server.kill("SIGTERM");
       const { code, stdout, stderr } = await server.ended();
       assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
+    },
+
+    "so it is while somebody waits to be served": async (db) => {
+      await using server = new Program(["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--database", db.url]);
+      const { tcp, http } = await server.ready();
+      using _tcp = await Deno.connect({ port: tcp });
+      using _http = await Deno.connect({ port: http! });
+      server.kill("SIGTERM");
+      const { code, stderr } = await server.ended();
+      assertEquals([code, stderr.match(/error|warning/g)], [0, null], stderr);
     },
 
     "with port 0 clients are told where the page is, by the port that was picked": async (db) => {

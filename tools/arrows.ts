@@ -8,6 +8,7 @@ export const order: readonly (readonly string[])[] = [
   ["main.ts"],
   ["src/cli", "src/web"],
   ["src/server.ts", "src/client"],
+  ["src/parts.ts"],
   ["src/dispatcher.ts", "src/http"],
   ["src/chat"],
   ["src/presence"],
@@ -17,7 +18,7 @@ export const order: readonly (readonly string[])[] = [
   ["src/store"],
   ["src/ops"],
   ["src/config"],
-  ["src/async", "src/search", "src/node_crypto.ts", "src/ip.ts", "src/wire", "src/std.d.ts", "deno.json"],
+  ["src/async", "src/search", "src/node.ts", "src/ip.ts", "src/wire", "src/std.d.ts", "deno.json"],
 ];
 
 const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g;

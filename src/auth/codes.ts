@@ -1,6 +1,6 @@
 /** Codes of invitations. Whoever has one may come in; the database holds only their hashes. */
 
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../node.ts";
 
 /** A fresh code: 16 random bytes in base64url, 22 characters. None begins with a dash, which would make it a flag where it is typed. */
 export function newCode(): string {

@@ -11,7 +11,7 @@
  * 3. A caller that aborts leaves the queue at once; a hash that has begun is finished, and its result thrown away.
  */
 
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../node.ts";
 import { derive, type Figures, formatPhc, hasArgon2id, parsePhc } from "./phc.ts";
 
 export { type Figures, UnsupportedHash } from "./phc.ts";

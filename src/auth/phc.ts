@@ -1,6 +1,6 @@
 /** Password hashes as PHC strings: `$argon2id$v=19$m=47104,t=1,p=1$SALT$HASH` and `$scrypt$ln=17,r=8,p=1$SALT$HASH`. */
 
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../node.ts";
 
 /** The cost of one hash: `m` KiB of memory, `t` passes, `p` lanes; or `ln` (log2 of N), `r`, `p`. */
 export type Figures =

@@ -1,6 +1,6 @@
 /** Tokens, by which a client comes back without its password. The database holds only their hashes. */
 
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../node.ts";
 
 /** A fresh token: 32 random bytes in base64url, 43 characters. */
 export function newToken(): string {

@@ -3,8 +3,6 @@
  * (`--tls-listen` = `NATTER_TLS_LISTEN`); flags win.
  */
 
-import { dirname, join } from "node:path";
-import { parseArgs } from "node:util";
 import * as values from "./values.ts";
 import { type Address, ConfigError, type DatabaseConfig } from "./values.ts";
 
@@ -283,7 +281,7 @@ export function parseConfig(args: string[], env: (name: string) => string | unde
   }
   fields.forEach((field) => read(field));
   const complete = config as Config;
-  if (!set.has("files") && complete.database.kind === "sqlite") complete.files = join(dirname(complete.database.path), "natter-files");
+  if (!set.has("files") && complete.database.kind === "sqlite") complete.files = beside(complete.database.path, "natter-files");
   checkTogether(complete, set);
   return complete;
 }
@@ -300,26 +298,35 @@ function checkTogether(config: Config, set: Set<keyof Config>): void {
   }
 }
 
-/** The flags among the arguments, each with its text; the last of several counts. */
+/** The flags among the arguments, each with its text; the last of several counts. (`node:util` reads them as well, and would be a third of the time to start.) */
 function parseFlags(args: string[], positionals: string[] | undefined): Map<keyof Config, string> {
-  const byName = new Map(fields.map((field) => [flagName(field), field]));
-  const options = Object.fromEntries([...byName.keys()].map((name) => [name, { type: "string" as const }]));
+  const byName = new Map<string, keyof Config>(fields.map((field) => ["--" + flagName(field), field]));
   const given = new Map<keyof Config, string>();
-  for (const token of parseArgs({ args, options, strict: false, tokens: true }).tokens) {
-    if (token.kind === "option-terminator") continue;
-    if (token.kind === "positional" && positionals) {
-      positionals.push(token.value);
-      continue;
+  const rest = [...args];
+  let ended = false;
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    if (arg === "--" && !ended) {
+      ended = true;
+    } else if (ended || arg === "-" || !arg.startsWith("-")) {
+      if (!positionals) throw new ConfigError(`unexpected argument ${values.quote(arg)}; natter --help lists what there is`);
+      positionals.push(arg);
+    } else {
+      const [name = ""] = arg.split("=", 1);
+      const field = byName.get(name);
+      if (!field) throw new ConfigError(`unknown flag ${values.quote(name)}; natter --help lists them`);
+      const inline = name !== arg;
+      const text = inline ? arg.slice(name.length + 1) : rest.shift();
+      if (!text || (!inline && text.startsWith("--"))) throw new ConfigError(`${name} needs a value: ${flags[field].value}`);
+      given.set(field, text);
     }
-    if (token.kind === "positional") throw new ConfigError(`unexpected argument ${values.quote(token.value)}; natter --help lists what there is`);
-    const field = byName.get(token.name);
-    if (!field) throw new ConfigError(`unknown flag ${values.quote(token.rawName)}; natter --help lists them`);
-    if (token.value === undefined || token.value === "" || (!token.inlineValue && token.value.startsWith("--"))) {
-      throw new ConfigError(`${token.rawName} needs a value: ${flags[field].value}`);
-    }
-    given.set(field, token.value);
   }
   return given;
+}
+
+/** What has this name in the folder of that file. (`node:path` is not there yet either.) */
+function beside(path: string, name: string): string {
+  const folder = Deno.build.os === "windows" ? /^.*[/\\]/s : /^.*\//s;
+  return (folder.exec(path)?.[0] ?? "") + name;
 }
 
 function none(): undefined {

@@ -7,7 +7,7 @@
  */
 import { inTurn, othersUse } from "../async/disk.ts";
 import { laterTurn, spent } from "../async/loop.ts";
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../node.ts";
 import { ConfigError } from "../config/config.ts";
 import { BrokenOff, type Bytes, type HttpRequest } from "../net/exchange.ts";
 

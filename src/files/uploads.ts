@@ -3,7 +3,7 @@
  *
  * What an upload may still bring counts as taken already, both of the disk and of its user's number of uploads; so many that begin at once do not get past a limit.
  */
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../node.ts";
 import type { HttpRequest } from "../net/exchange.ts";
 import { log } from "../ops/log.ts";
 import type { TrustedTime } from "../ops/trusted_time.ts";

@@ -1,6 +1,6 @@
 /** The web page's files, as `build_page.ts` left them beside the sources, or inside the binary: each as it is, and compressed. */
 import { type Answer, type HttpRequest, text } from "../net/exchange.ts";
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../node.ts";
 import type { Route } from "./routes.ts";
 
 const dist = new URL("../web/dist/", import.meta.url);

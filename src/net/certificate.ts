@@ -1,7 +1,7 @@
 /** The certificate of the TLS listeners: read, and checked before it is used. */
 import type { KeyObject, X509Certificate } from "node:crypto";
 import { ConfigError } from "../config/values.ts";
-import { nodeCrypto } from "../node_crypto.ts";
+import { nodeCrypto } from "../node.ts";
 
 /** Certificate chain and private key, as PEM. */
 export interface Certificate {

@@ -5,7 +5,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { within } from "../async/within.ts";
-import type { Address } from "../config/config.ts";
 import { isLoopback, usualIp } from "../ip.ts";
 import type { Limits } from "../ops/limits.ts";
 import { log } from "../ops/log.ts";
@@ -13,8 +12,7 @@ import { Acceptor } from "./accept.ts";
 import { bodyOf, giveBack } from "./body.ts";
 import type { Certificate } from "./certificate.ts";
 import { type Answer, BrokenOff, type Bytes, type HttpRequest, Overloaded, type Streamed, text } from "./exchange.ts";
-import { listen } from "./listen.ts";
-import { type Accepted, acceptForTls, NodeStream } from "./node_stream.ts";
+import { type Accepted, NodeStream, type TlsPort } from "./node_stream.ts";
 import { Handshakes } from "./tls.ts";
 import { type VisitorLimits, Visitors } from "./visitors.ts";
 
@@ -70,7 +68,7 @@ export class Http {
   readonly #visitors: Visitors;
   /** Those whose peer a PROXY header named. */
   readonly #proxied = new WeakSet<Duplex>();
-  #acceptor: Pick<Acceptor, "address" | "close"> | undefined;
+  #acceptor: Pick<Acceptor, "close"> | undefined;
 
   private constructor(certificate: Certificate | undefined, options: HttpOptions, served: Served) {
     this.#served = served;
@@ -96,18 +94,18 @@ export class Http {
     this.#server.on("clientError", (error: Error, socket: Duplex) => this.#broken(error, socket));
   }
 
-  /** Listens. Throws {@linkcode ListenError}. With a certificate it is HTTPS. */
-  static async listen(address: Address, certificate: Certificate | undefined, options: HttpOptions, served: Served): Promise<Http> {
-    const http = new Http(certificate, options, served);
-    http.#acceptor = certificate
-      ? await acceptForTls(address, http.#trusted, (accepted) => http.#secure(accepted))
-      : new Acceptor(listen(address), (conn, peer) => http.#accepted(new NodeStream(conn, peer), peer));
+  /** HTTP on what comes to a listener, which it takes over. */
+  static over(listener: Deno.TcpListener, options: HttpOptions, served: Served): Http {
+    const http = new Http(undefined, options, served);
+    http.#acceptor = new Acceptor(listener, (conn, peer) => http.#accepted(new NodeStream(conn, peer), peer));
     return http;
   }
 
-  /** Where it listens, with the port that was picked. */
-  get address(): Address {
-    return this.#acceptor!.address;
+  /** HTTPS on what comes to a port, which it takes over. */
+  static overTls(port: TlsPort, certificate: Certificate, options: HttpOptions, served: Served): Http {
+    const http = new Http(certificate, options, served);
+    http.#acceptor = port.accept(http.#trusted, (accepted) => http.#secure(accepted));
+    return http;
   }
 
   /** From now on handshakes use this certificate; those connected stay. HTTPS only. */

@@ -9,7 +9,7 @@ import type { Address } from "../config/config.ts";
 import { log } from "../ops/log.ts";
 import { Acceptor, ipOf } from "./accept.ts";
 import { LARGE_READ, SMALL_READ } from "./buffer_pool.ts";
-import { listen, listenError } from "./listen.ts";
+import { addressOf, listen, listenError } from "./listen.ts";
 import { findProxyHeader, PROXY_HEADER_MS } from "./proxy_header.ts";
 
 /** What a buffer grows to that is filled again and again (bytes): what is in it may be cut into many small things in one turn. */
@@ -145,34 +145,56 @@ export interface Accepted {
 /** Before Deno 2.9 TLS over anything but a socket of node:net stands still after 96 KiB. */
 const TLS_NEEDS_SOCKETS = /^2\.[0-8]\./.test(Deno.version.deno);
 
-/**
- * Accepts connections that TLS will be spoken on. `trusted`: addresses whose connections may begin with a PROXY header.
- *
- * @throws {ListenError}
- */
-export async function acceptForTls(
-  address: Address,
-  trusted: ReadonlySet<string>,
-  accepted: (connection: Accepted) => void,
-): Promise<Pick<Acceptor, "address" | "close">> {
-  const accept = (stream: Duplex, peer: string) => {
-    if (trusted.has(peer)) takeProxyHeader(stream, peer, accepted);
-    else accepted({ stream, peer, proxied: false });
-  };
-  if (!TLS_NEEDS_SOCKETS) return new Acceptor(listen(address), (conn, peer) => accept(new NodeStream(conn, peer), peer));
+/** What listens for connections that TLS will be spoken on. Who comes waits until they are accepted. */
+export interface TlsPort {
+  /** Where it listens, with the port that was picked. */
+  readonly address: Address;
+  /** Gives them away from now on. `trusted`: addresses whose connections may begin with a PROXY header. */
+  accept(trusted: ReadonlySet<string>, accepted: (connection: Accepted) => void): Pick<Acceptor, "close">;
+  /** Listens no more; for a port that was not accepted from. */
+  close(): void;
+}
+
+/** Listens. Throws {@linkcode ListenError}. */
+export async function listenForTls(address: Address): Promise<TlsPort> {
+  type Came = (stream: Duplex, peer: string) => void;
+  const port = (address: Address, accept: (came: Came) => Pick<Acceptor, "close">, close: () => void): TlsPort => ({
+    address,
+    accept: (trusted, accepted) =>
+      accept((stream, peer) => {
+        if (trusted.has(peer)) takeProxyHeader(stream, peer, accepted);
+        else accepted({ stream, peer, proxied: false });
+      }),
+    close,
+  });
+  if (!TLS_NEEDS_SOCKETS) {
+    const listener = listen(address);
+    return port(
+      addressOf(listener),
+      (came) => new Acceptor(listener, (conn, peer) => came(new NodeStream(conn, peer), peer)),
+      () => listener.close(),
+    );
+  }
+  const accepting = Promise.withResolvers<Came>();
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
     socket.on("error", () => {});
-    accept(socket, ipOf({ hostname: socket.remoteAddress ?? "" }));
+    void accepting.promise.then((came) => socket.destroyed || came(socket, ipOf({ hostname: socket.remoteAddress ?? "" })));
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(address, error)));
     server.listen({ host: address.hostname, port: address.port }, resolve);
   });
   const bound = server.address();
-  return {
-    address: bound && typeof bound === "object" ? { hostname: bound.address, port: bound.port } : address,
-    close: () => Promise.resolve(void server.close()),
+  const close = () => {
+    // Those who wait yet.
+    accepting.resolve((stream) => void stream.destroy());
+    server.close();
+    return Promise.resolve();
   };
+  return port(bound && typeof bound === "object" ? { hostname: bound.address, port: bound.port } : address, (came) => {
+    accepting.resolve(came);
+    return { close };
+  }, close);
 }
 
 /** The first byte of a TLS handshake: no PROXY header begins with it, so a proxy may leave its header out, and does where it speaks TLS itself. */

@@ -6,13 +6,12 @@
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
 import { timeUp } from "../async/time_up.ts";
-import type { Address } from "../config/config.ts";
 import type { Acceptor } from "./accept.ts";
 import { bytesOf, isBeginning } from "./beginning.ts";
 import type { Certificate } from "./certificate.ts";
 import { Connection, type Transport, WRITE_PIECE, type Writer } from "./connection.ts";
 import { type LineHandler, LineInput, type LineLimits } from "./line_handler.ts";
-import { type Accepted, acceptForTls } from "./node_stream.ts";
+import type { Accepted, TlsPort } from "./node_stream.ts";
 
 /** How long a handshake may take (ms), if `--login-timeout` is not shorter. */
 const HANDSHAKE_MS = 10_000;
@@ -103,24 +102,14 @@ export class TlsListener {
   readonly #handshakes: Handshakes;
   readonly #limits: TlsLimits;
   readonly #handler: LineHandler;
-  #acceptor: Pick<Acceptor, "address" | "close"> | undefined;
+  readonly #acceptor: Pick<Acceptor, "close">;
 
-  private constructor(certificate: Certificate, limits: TlsLimits, handler: LineHandler) {
+  /** Takes the port over. */
+  constructor(port: TlsPort, certificate: Certificate, limits: TlsLimits, handler: LineHandler) {
     this.#limits = limits;
     this.#handler = handler;
     this.#handshakes = new Handshakes(certificate);
-  }
-
-  /** Listens. Throws {@linkcode ListenError}. */
-  static async listen(address: Address, certificate: Certificate, limits: TlsLimits, handler: LineHandler): Promise<TlsListener> {
-    const listener = new TlsListener(certificate, limits, handler);
-    listener.#acceptor = await acceptForTls(address, new Set(limits.trustedProxy), (accepted) => listener.#accepted(accepted));
-    return listener;
-  }
-
-  /** Where it listens, with the port that was picked. */
-  get address(): Address {
-    return this.#acceptor!.address;
+    this.#acceptor = port.accept(new Set(limits.trustedProxy), (accepted) => this.#accepted(accepted));
   }
 
   /** From now on handshakes use this certificate; those connected stay. */
@@ -130,7 +119,7 @@ export class TlsListener {
 
   /** Accepts no more; those connected stay. */
   close(): Promise<void> {
-    return this.#acceptor!.close();
+    return this.#acceptor.close();
   }
 
   #accepted({ stream, peer }: Accepted): void {

@@ -8,7 +8,7 @@
  * 4. Who uploads what is there already, or has a file anew, shares its place; that is decided where the row is written, under the lock of a row that names it.
  * 5. `kept` is what a user's files take, by {@linkcode sizeKept}. It changes with the rows, in the same transaction.
  */
-import { Buffer } from "node:buffer";
+import { nodeBuffer } from "../node.ts";
 import type { UserId } from "./store.ts";
 
 /** A file's number. */
@@ -96,7 +96,7 @@ export function filesOf(column: string | null): { files?: FileTold[] } {
 
 /** What a message takes of an answer: its text, and what is told of its files (bytes). */
 export function sizeOf({ msg, files }: { msg?: string | undefined; files?: readonly FileTold[] | undefined }): number {
-  return (msg === undefined ? 0 : Buffer.byteLength(msg)) + (files?.length ?? 0) * TOLD_BYTES;
+  return (msg === undefined ? 0 : nodeBuffer().Buffer.byteLength(msg)) + (files?.length ?? 0) * TOLD_BYTES;
 }
 
 /** A file takes a block of the disk at least, and a row. */

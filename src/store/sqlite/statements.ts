@@ -1,6 +1,6 @@
 /** One SQLite file that is open, and its prepared statements: reading is done in `read` and `write` of `database.ts`, changing in `write` alone. */
-import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { nodePath } from "../../node.ts";
 import { StoreRefused, StoreUnavailable } from "../store.ts";
 import { DatabaseFile } from "./database_file.ts";
 
@@ -41,7 +41,7 @@ export class Statements {
     if (error instanceof StoreRefused) return error;
     const reason = error instanceof Error ? error.message : String(error);
     if (/locked|busy/.test(reason)) return new StoreUnavailable(`the database ${this.path} is locked by another process`, { cause: error });
-    const why = isFolderThere(this.path) ? reason.replace(`: ${this.path}`, "") : `there is no folder ${dirname(this.path)}`;
+    const why = isFolderThere(this.path) ? reason.replace(`: ${this.path}`, "") : `there is no folder ${nodePath().dirname(this.path)}`;
     return new StoreRefused(`the database ${this.path} cannot be used: ${why}`, { cause: error });
   }
 
@@ -125,7 +125,7 @@ export class Statements {
 
 function isFolderThere(path: string): boolean {
   try {
-    return Deno.statSync(dirname(path)).isDirectory;
+    return Deno.statSync(nodePath().dirname(path)).isDirectory;
   } catch (error) {
     return !(error instanceof Deno.errors.NotFound);
   }
