@@ -25,9 +25,7 @@ function picture(width: number, height: number): Buffer {
 const folder = await Deno.makeTempDir({ prefix: "natter_page_files_" });
 
 pageTest("files: chosen and dropped, one taken out, sent without a text; the other one sees, opens and saves them", async (t) => {
-  const [alice, bob] = [await t.person(), await t.person({ viewport: { width: 360, height: 700 } })];
-  await alice.register("alice");
-  await bob.register("bob");
+  const [alice, bob] = [await t.user("alice"), await t.user("bob", { viewport: { width: 360, height: 700 } })];
   await alice.begin("A person", "bob");
   const attached = alice.page.getByRole("list", { name: "Attached files" }).getByRole("listitem");
   await alice.page.locator(".composer input[type=file]").setInputFiles([
@@ -96,9 +94,7 @@ pageTest("files: chosen and dropped, one taken out, sent without a text; the oth
 }, ["--files", folder]);
 
 pageTest("files: go along when their message is forwarded, and are kept when that is deleted; of one that is gone it is said so", async (t) => {
-  const [alice, bob] = [await t.person(), await t.person()];
-  await alice.register("alice");
-  await bob.register("bob");
+  const [alice, bob] = [await t.user("alice"), await t.user("bob")];
   await alice.begin("A person", "bob");
   for (const text of ["", "again"]) {
     await alice.page.locator(".composer input[type=file]").setInputFiles({
@@ -159,9 +155,8 @@ pageTest("files: go along when their message is forwarded, and are kept when tha
 }, ["--files", folder]);
 
 pageTest("files: one that stands still on its way is given up, and said to be; then it goes again", async (t) => {
-  const alice = await t.person();
+  const alice = await t.user("alice");
   await makeUsers(t.db, 1, "bob");
-  await alice.register("alice");
   await alice.page.clock.install();
   await alice.page.reload();
   await alice.online();

@@ -28,8 +28,7 @@ async function happened(person: Person, last: string): Promise<string[]> {
 const subtitle = (person: Person, text: string) => person.page.locator(".subtitle").getByText(text, { exact: true }).waitFor();
 
 pageTest("a private group: by link and by name; roles, settings, removal, ban", async (t) => {
-  const alice = await t.person();
-  await alice.register("alice");
+  const alice = await t.user("alice");
   await alice.page.locator(".sidebar > header").getByRole("button", { name: "New conversation" }).click();
   const fresh = alice.page.getByRole("dialog");
   await fresh.getByRole("button", { name: "A new group" }).click();
@@ -65,8 +64,7 @@ pageTest("a private group: by link and by name; roles, settings, removal, ban", 
   assertEquals(await bob.texts(), []);
 
   // It was for one.
-  const carol = await t.person();
-  await carol.register("carol");
+  const carol = await t.user("carol");
   await carol.page.locator(".sidebar > header").getByRole("button", { name: "New conversation" }).click();
   await carol.button("Join a group").click();
   await carol.page.getByLabel("Name of the group, or a link").fill(link);

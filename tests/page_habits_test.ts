@@ -17,9 +17,8 @@ async function hasFocus(person: Person, what: string): Promise<void> {
 }
 
 pageTest("the focus is never nowhere; Back closes a dialog, not the conversation", async (t) => {
-  const alice = await t.person();
+  const alice = await t.user("alice");
   const { keyboard } = alice.page;
-  await alice.register("alice");
   await makeUsers(t.db, 2, "bob");
   await alice.begin("A person", "bob1");
   await alice.begin("A person", "bob2");
@@ -134,8 +133,7 @@ pageTest("the focus is never nowhere; Back closes a dialog, not the conversation
 });
 
 chromiumTest("a machine that can only be touched", "on a phone: Enter begins a line, Send keeps the keyboard", async (t) => {
-  const li = await t.person({ viewport: { width: 360, height: 700 }, hasTouch: true, isMobile: true });
-  await li.register("li");
+  const li = await t.user("li", { viewport: { width: 360, height: 700 }, hasTouch: true, isMobile: true });
   await li.begin("A person", "li");
   const field = li.page.locator(".composer textarea");
   await field.tap();
@@ -155,8 +153,7 @@ chromiumTest("a machine that can only be touched", "on a phone: Enter begins a l
 });
 
 pageTest("an input method's keys, a name that only the server knows, texts that show nothing, emoji, files, and what is asked before", async (t) => {
-  const alice = await t.person();
-  await alice.register("alice");
+  const alice = await t.user("alice");
   await makeUsers(t.db, 1, "dora");
   await alice.begin("A person", "alice");
   await alice.begin("A new group", "Hikers");
@@ -219,8 +216,7 @@ pageTest("an input method's keys, a name that only the server knows, texts that 
 });
 
 pageTest("a dead network is noticed in seconds when the browser has a reason to doubt it, and left when it is back", async (t) => {
-  const alice = await t.person();
-  await alice.register("alice");
+  const alice = await t.user("alice");
   alice.expectsRefusals = true;
   const word = (name: string) => alice.page.evaluate(`dispatchEvent(new Event("${name}"))`);
   t.server.freeze();

@@ -49,8 +49,7 @@ Deno.test("bold, code and blocks of code; what is not closed is text", () => {
 });
 
 pageTest("code is set apart and can be copied", async (t) => {
-  const alice = await t.person();
-  await alice.register("alice");
+  const alice = await t.user("alice");
   await alice.context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await makeUsers(t.db, 1, "bob");
   await alice.begin("A person", "bob1");

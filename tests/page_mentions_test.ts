@@ -60,16 +60,13 @@ async function choose(person: Person, name: string, what: string): Promise<void>
 pageTest(
   "mentions: by key and by touch; one's own stands out, is told of where the group is muted, and marks the list until it is read",
   async (t) => {
-    const alice = await t.person({ permissions: ["notifications"] });
+    const alice = await t.user("alice", { permissions: ["notifications"] });
     await alice.page.addInitScript(OBSERVE);
     await alice.page.reload();
-    await alice.register("alice");
     await alice.begin("A new group", "Hikers");
-    const bob = await t.person({ viewport: { width: 360, height: 700 }, hasTouch: true, isMobile: true });
-    await bob.register("bob the builder");
+    const bob = await t.user("bob the builder", { viewport: { width: 360, height: 700 }, hasTouch: true, isMobile: true });
     await bob.begin("Join a group", "Hikers");
-    const carol = await t.person();
-    await carol.register("bonnie");
+    const carol = await t.user("bonnie");
     await carol.begin("Join a group", "Hikers");
     await carol.send("here I am");
     await alice.sees("here I am");
@@ -148,8 +145,7 @@ pageTest(
       await client.login({ name: "alice", password: "a password" });
       await eventually(async () => (await client.search("alice")).messages.length === 2, "the index");
     }
-    const fresh = await t.person();
-    await fresh.logIn("alice");
+    const fresh = await t.user("alice");
     await mark(fresh).waitFor();
     await fresh.open("Hikers");
     await fresh.sees("are you there, @alice");

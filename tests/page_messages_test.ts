@@ -34,11 +34,7 @@ async function react(person: Person, text: string, expected: string[]): Promise<
 }
 
 pageTest("edited, deleted, reacted to, answered: the same in two browsers of one user, at the other one's, and after a reload", async (t) => {
-  const [desk, phone, bob] = [await t.person(), await t.person(), await t.person()];
-  await desk.register("alice");
-  await phone.logIn("alice");
-  await phone.online();
-  await bob.register("bob");
+  const [desk, phone, bob] = [await t.user("alice"), await t.user("alice"), await t.user("bob")];
   await desk.begin("A person", "bob");
   for (const text of ["Meet at five?", "Bring the map", "A secret"]) {
     await desk.send(text);
@@ -146,9 +142,8 @@ pageTest("edited, deleted, reacted to, answered: the same in two browsers of one
 pageTest(
   "by keyboard: the menu, all emoji by name, a quotation that leads far up, and back to the newest; copying; a moderator's deleting",
   async (t) => {
-    const alice = await t.person({ permissions: ["clipboard-read", "clipboard-write"] });
+    const alice = await t.user("alice", { permissions: ["clipboard-read", "clipboard-write"] });
     const { keyboard } = alice.page;
-    await alice.register("alice");
     const [user] = await makeUsers(t.db, 1, "bob");
     await using bob = new NatterClient({ connect: tcp({ port: t.server.tcp }) });
     await bob.login(user);

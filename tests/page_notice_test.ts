@@ -38,12 +38,10 @@ async function turn(person: Person, to: "On" | "Off"): Promise<void> {
 }
 
 pageTest("notifications and the title tell of what is not seen, and of nothing else", async (t) => {
-  const alice = await t.person({ permissions: ["notifications"] });
+  const alice = await t.user("alice", { permissions: ["notifications"] });
   await alice.page.addInitScript(OBSERVE);
   await alice.page.reload();
-  const bob = await t.person({ permissions: [] });
-  await alice.register("alice");
-  await bob.register("bob");
+  const bob = await t.user("bob", { permissions: [] });
   await alice.begin("A person", "bob");
   await bob.begin("A person", "alice");
   await alice.begin("A new group", "Hikers");
@@ -111,9 +109,7 @@ pageTest("notifications and the title tell of what is not seen, and of nothing e
 });
 
 pageTest("in a browser that knows nothing, the line stands above what is new, not above all, and stays there", async (t) => {
-  const [alice, bob] = [await t.person(), await t.person()];
-  await alice.register("alice");
-  await bob.register("bob");
+  const [alice, bob] = [await t.user("alice"), await t.user("bob")];
   await bob.begin("A person", "alice");
   await bob.send("long ago");
   await alice.open("bob");
@@ -125,8 +121,7 @@ pageTest("in a browser that knows nothing, the line stands above what is new, no
   await bob.send("newer");
   await bob.sees("newer");
 
-  const fresh = await t.person();
-  await fresh.logIn("alice");
+  const fresh = await t.user("alice");
   await fresh.item("bob").locator(".badge", { hasText: "2" }).waitFor();
   await fresh.open("bob");
   await fresh.sees("long ago");
@@ -141,10 +136,8 @@ pageTest("in a browser that knows nothing, the line stands above what is new, no
 });
 
 pageTest("on a phone an open conversation says that there is no connection", async (t) => {
-  const alice = await t.person({ viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true });
-  const bob = await t.person();
-  await alice.register("alice");
-  await bob.register("bob");
+  const alice = await t.user("alice", { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true });
+  const bob = await t.user("bob");
   await alice.begin("A person", "bob");
   await alice.send("note");
   await alice.sees("note");

@@ -12,11 +12,7 @@ const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR
 const settings = (person: Person) => person.page.locator(".sidebar > header .profile").click();
 
 pageTest("profile: one's picture and line are seen by others, and taken away again; a program is called one", async (t) => {
-  const [alice, bob, desk] = [await t.person(), await t.person(), await t.person()];
-  await alice.register("alice");
-  await desk.logIn("alice");
-  await desk.online();
-  await bob.register("bob");
+  const [alice, bob, desk] = [await t.user("alice"), await t.user("bob"), await t.user("alice")];
   await bob.begin("A person", "alice");
   await bob.send("hello");
   await settings(alice);

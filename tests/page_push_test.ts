@@ -83,10 +83,8 @@ chromiumTest(
   "what goes on in a service worker",
   "a click on what was pushed opens the conversation: in the page that is there, also if it knows nothing of it yet, or in a new one",
   async (t) => {
-    const alice = await t.person({ serviceWorkers: "allow", permissions: ["notifications"] });
-    await alice.register("alice");
-    const bob = await t.person();
-    await bob.register("bob");
+    const alice = await t.user("alice", { serviceWorkers: "allow", permissions: ["notifications"] });
+    const bob = await t.user("bob");
     await bob.begin("A person", "alice");
     await bob.send("hello");
     await alice.item("bob").waitFor();
@@ -110,8 +108,7 @@ chromiumTest(
     await file.close();
 
     // The page slept while a stranger wrote.
-    const carol = await t.person();
-    await carol.register("carol");
+    const carol = await t.user("carol");
     await carol.begin("A person", "alice");
     await pushed(3, "carol");
     assertEquals(await click("u3"), [`front ${url}`]);
@@ -143,12 +140,10 @@ chromiumTest(
 
 chromiumTest("what goes on in a service worker", "who closes the page may be told of messages, with or without what is said", async (t) => {
   const rows = () => t.db.query("select endpoint, text from push");
-  const alice = await t.person({ serviceWorkers: "allow", permissions: ["notifications"] });
+  const alice = await t.user("alice", { serviceWorkers: "allow", permissions: ["notifications"] });
   await alice.page.addInitScript(standIn, ENDPOINT);
   await alice.page.reload();
-  await alice.register("alice");
-  const bob = await t.person();
-  await bob.register("bob");
+  await t.user("bob");
   await alice.begin("A person", "bob");
   await alice.send("hello");
 

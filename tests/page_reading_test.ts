@@ -37,11 +37,7 @@ const FIRST = `
   observer.observe(document, { childList: true, subtree: true });`;
 
 pageTest("opened at the first unread message, in any browser at the same; read is what was on the screen; the other one sees ticks", async (t) => {
-  const [desk, phone, bob] = [await t.person(), await t.person({ viewport: { width: 600, height: 700 } }), await t.person()];
-  await desk.register("alice");
-  await phone.logIn("alice");
-  await phone.online();
-  await bob.register("bob");
+  const [desk, phone, bob] = [await t.user("alice"), await t.user("alice", { viewport: { width: 600, height: 700 } }), await t.user("bob")];
   await bob.begin("A person", "alice");
   await bob.send("hello");
   await desk.open("bob");
@@ -62,8 +58,7 @@ pageTest("opened at the first unread message, in any browser at the same; read i
   }
   await bob.message("number 139").getByRole("img", { name: "Sent" }).waitFor();
   // A browser that knows nothing counts as far as the server does.
-  const third = await t.person();
-  await third.logIn("alice");
+  const third = await t.user("alice");
   await badge(third, "bob", "99+");
 
   for (const person of [desk, third]) {
@@ -124,7 +119,7 @@ pageTest("opened at the first unread message, in any browser at the same; read i
 });
 
 pageTest("a new login lists all there is, newest first, strangers too; muted, pinned, archived, silent: the same in every browser", async (t) => {
-  const [desk, phone] = [await t.person({ permissions: ["notifications"] }), await t.person()];
+  const desk = await t.user("alice", { permissions: ["notifications"] });
   await desk.page.addInitScript(`
     globalThis.shown = [];
     globalThis.Notification = class extends Notification {
@@ -140,7 +135,6 @@ pageTest("a new login lists all there is, newest first, strangers too; muted, pi
       assertEquals(await now(), wanted)
     );
   };
-  await desk.register("alice");
   const users = await makeUsers(t.db, 130, "user");
   const [alice] = await t.db.query("select id from user where name = 'alice'");
   const clients: NatterClient[] = [];
@@ -157,7 +151,7 @@ pageTest("a new login lists all there is, newest first, strangers too; muted, pi
       await client.login(users[i]);
       await client.chat({ id: Number(alice.id) }, `from ${i + 1}`);
     }
-    await phone.logIn("alice");
+    const phone = await t.user("alice");
     await phone.item("user1").waitFor({ state: "attached" });
     const names = await phone.page.locator(".list .item-name").allTextContents();
     assertEquals(names, Array.from({ length: 130 }, (_, i) => `user${130 - i}`));

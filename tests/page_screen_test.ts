@@ -15,8 +15,7 @@ async function overflows(person: Person): Promise<boolean> {
 
 pageTest("a history of 1,000 messages by scrolling up, which keeps its place", async (t) => {
   const COUNT = 1000;
-  const alice = await t.person();
-  await alice.register("alice");
+  const alice = await t.user("alice");
   const [user] = await makeUsers(t.db, 1, "bob");
   await using bob = new NatterClient({ connect: tcp({ port: t.server.tcp }), window: 100 });
   await bob.login(user);
@@ -70,9 +69,8 @@ pageTest("a history of 1,000 messages by scrolling up, which keeps its place", a
 });
 
 pageTest("what was said today was said yesterday after midnight, in a page that stays open", async (t) => {
-  const alice = await t.person();
+  const alice = await t.user("alice");
   await makeUsers(t.db, 1, "bob");
-  await alice.register("alice");
   await alice.begin("A person", "bob1");
   await alice.send("hello");
   await alice.sees("hello");
@@ -91,8 +89,7 @@ pageTest("what was said today was said yesterday after midnight, in a page that 
 });
 
 pageTest("what is new is marked; texts of any length, script and direction fit", async (t) => {
-  const alice = await t.person({ viewport: { width: 820, height: 900 } });
-  await alice.register("alice");
+  const alice = await t.user("alice", { viewport: { width: 820, height: 900 } });
   const [user] = await makeUsers(t.db, 1, "bob");
   await using bob = new NatterClient({ connect: tcp({ port: t.server.tcp }) });
   await bob.login(user);
@@ -125,9 +122,8 @@ pageTest("what is new is marked; texts of any length, script and direction fit",
 });
 
 pageTest("by keyboard alone, and what a screen reader is told", async (t) => {
-  const alice = await t.person();
+  const alice = await t.user("alice");
   const { keyboard } = alice.page;
-  await alice.register("alice");
   await makeUsers(t.db, 3, "bob");
   for (const name of ["bob1", "bob2", "bob3"]) await alice.begin("A person", name);
   await alice.page.getByRole("main", { name: "bob3" }).waitFor();

@@ -27,8 +27,7 @@ async function atBottom(person: Person): Promise<void> {
 
 /** alice at the page, and bob1, who has written `count` messages to her. */
 async function withHistory(t: Parameters<Parameters<typeof pageTest>[1]>[0], count: number) {
-  const alice = await t.person();
-  await alice.register("alice");
+  const alice = await t.user("alice");
   const [user] = await makeUsers(t.db, 1, "bob");
   const bob = new NatterClient({ connect: tcp({ port: t.server.tcp }), window: 100 });
   await bob.login(user);

@@ -8,8 +8,7 @@ import { eventually, makeUsers } from "./support/server.ts";
 
 pageTest("a message is found by its words, marked, and leads to its place; in all conversations or in one, by mouse and by keyboard", async (t) => {
   const COUNT = 120;
-  const alice = await t.person();
-  await alice.register("alice");
+  const alice = await t.user("alice");
   const [bobUser, cyUser] = await makeUsers(t.db, 2, "peer");
   await using bob = new NatterClient({ connect: tcp({ port: t.server.tcp }), window: 100 });
   await bob.login(bobUser!);

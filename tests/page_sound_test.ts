@@ -32,13 +32,11 @@ chromiumTest(
   "sound on a machine that has none",
   "a sound for what comes while the page is not in front; none for what is muted, silent, or from somebody blocked",
   async (t) => {
-    const alice = await t.person({ permissions: [] });
+    const alice = await t.user("alice", { permissions: [] });
     await alice.page.addInitScript(OBSERVE);
     await alice.page.reload();
-    await alice.register("alice");
     await alice.begin("A new group", "Hikers");
-    const bob = await t.person();
-    await bob.register("bob");
+    const bob = await t.user("bob");
     await bob.begin("Join a group", "Hikers");
     await bob.begin("A person", "alice");
     await bob.page.getByRole("main", { name: "alice" }).waitFor();

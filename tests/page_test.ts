@@ -51,10 +51,8 @@ pageTest("two people register, find each other, talk, and see each other come, t
 });
 
 pageTest("a reload in mid-conversation loses nothing and doubles nothing", async (t) => {
-  const alice = await t.person();
-  const bob = await t.person();
-  await alice.register("alice");
-  await bob.register("bob");
+  const alice = await t.user("alice");
+  const bob = await t.user("bob");
   await alice.begin("A person", "bob");
   for (const text of ["one", "two"]) await alice.send(text);
   await bob.open("alice");
@@ -83,10 +81,8 @@ pageTest("a reload in mid-conversation loses nothing and doubles nothing", async
 });
 
 pageTest("the server is killed and comes back under an open page: what was written meanwhile arrives once", async (t) => {
-  const alice = await t.person();
-  const bob = await t.person();
-  await alice.register("alice");
-  await bob.register("bob");
+  const alice = await t.user("alice");
+  const bob = await t.user("bob");
   await alice.begin("A person", "bob");
   await alice.send("before");
   await bob.open("alice");
@@ -129,9 +125,7 @@ pageTest("the server is killed and comes back under an open page: what was writt
 });
 
 pageTest("a group: made, joined, talked in, left", async (t) => {
-  const [alice, bob] = [await t.person(), await t.person()];
-  await alice.register("alice");
-  await bob.register("bob");
+  const [alice, bob] = [await t.user("alice"), await t.user("bob")];
   await alice.begin("A new group", "Hikers");
   await bob.begin("Join a group", "hikers");
   await bob.page.locator(".subtitle", { hasText: "2 members" }).waitFor();
@@ -167,9 +161,7 @@ pageTest("a group: made, joined, talked in, left", async (t) => {
 });
 
 pageTest("a block: the message fails, says why, and goes out when tried again later", async (t) => {
-  const [alice, bob] = [await t.person(), await t.person()];
-  await alice.register("alice");
-  await bob.register("bob");
+  const [alice, bob] = [await t.user("alice"), await t.user("bob")];
   await alice.begin("A person", "bob");
   await alice.send("first");
   await bob.open("alice");
@@ -193,8 +185,7 @@ pageTest("a block: the message fails, says why, and goes out when tried again la
 });
 
 pageTest("one tab at a time; one that paused goes on where it was when the other is closed", async (t) => {
-  const alice = await t.person();
-  await alice.register("alice");
+  const alice = await t.user("alice");
   await alice.begin("A person", "alice");
   await alice.send("note");
   await alice.sees("note");
@@ -224,8 +215,7 @@ pageTest("one tab at a time; one that paused goes on where it was when the other
 });
 
 pageTest("the password is changed; a token that ended leads to the login", async (t) => {
-  const alice = await t.person();
-  await alice.register("alice");
+  const alice = await t.user("alice");
   await alice.button("Settings").click();
   const dialog = alice.page.getByRole("dialog");
   await dialog.getByRole("button", { name: "Change password" }).click();

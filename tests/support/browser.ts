@@ -6,6 +6,7 @@ import { buildPage } from "../../tools/build_page.ts";
 import { type TestDatabase, testDatabase } from "./databases.ts";
 import { doubleClick, launchFirefox, withTouch } from "./firefox.ts";
 import { cheapServer, Program } from "./program.ts";
+import { RawClient } from "./raw_client.ts";
 
 const FLAGS = [
   "--no-sandbox",
@@ -26,6 +27,7 @@ const FLAGS = [
 ];
 /** How long a test waits for what must happen on the page (ms). Machines that test are busy. */
 const PATIENCE = 30_000;
+const PASSWORD = "a password";
 
 const required = Deno.env.get("NATTER_TEST_REQUIRE") === "all";
 
@@ -55,6 +57,13 @@ const CHOSEN: BrowserName = Deno.env.get("NATTER_TEST_BROWSER") === "firefox" ? 
 
 function isFirefox(context: BrowserContext): boolean {
   return context.browser()?.browserType().name() === "firefox";
+}
+
+/** What the page keeps of who is logged in (`src/web/state/storage.ts`). */
+interface Account {
+  id: number;
+  name: string;
+  token: string;
 }
 
 /** A port below those that the system gives to who asks for any: while a server is away, one of another test would get its own, and it could not come back. */
@@ -91,6 +100,14 @@ class PageServer {
     }
   }
 
+  /** A new device of the user with this name, who is registered if there is none. */
+  async account(name: string): Promise<Account> {
+    await using client = await RawClient.connect(this.tcp);
+    await client.register(name, PASSWORD);
+    const { id, token } = await client.login({ name, password: PASSWORD, proto: 3, device: "browser" });
+    return { id: id!, name, token: token! };
+  }
+
   /** SIGSTOP: connections stand, and nothing is said on them, as when the network is gone. */
   freeze(): void {
     this.#program?.kill("SIGSTOP");
@@ -107,6 +124,11 @@ class PageServer {
   }
 }
 
+/** In the browser, before the page's own script: it was left logged in. */
+function remember(account: string): void {
+  localStorage.setItem("natter.account", account);
+}
+
 /** What a test of the page works with. */
 export interface PageTest {
   /** Where it runs. */
@@ -118,6 +140,8 @@ export interface PageTest {
    * say so: to start one costs more than most tests.
    */
   person(options?: BrowserContextOptions, url?: string): Promise<Person>;
+  /** A user at a device of their own that has logged in already: to fill in the form takes as long as all else that opens the page. Registers whom there is not. */
+  user(name: string, options?: BrowserContextOptions): Promise<Person>;
 }
 
 /** Of this file's tests: to start one costs more than many a test. Each person has a context of their own in it, which shares nothing with others. */
@@ -153,17 +177,24 @@ export function pageTest(name: string, fn: (t: PageTest) => Promise<void>, flags
       const people: Person[] = [];
       try {
         await server.start();
+        const arrive = async (url: string, options?: BrowserContextOptions, account?: Account) => {
+          const context = await open.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 }, serviceWorkers: "block", ...options });
+          context.setDefaultTimeout(PATIENCE);
+          const person = new Person(context, await context.newPage(), url);
+          if (isFirefox(context) && options?.hasTouch) withTouch(person.page);
+          people.push(person);
+          await using _once = account && await person.page.addInitScript(remember, JSON.stringify(account));
+          await person.load();
+          return person;
+        };
         await fn({
           browser: where,
           server,
           db,
-          person: async (options, url = server.url) => {
-            const context = await open.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 }, serviceWorkers: "block", ...options });
-            context.setDefaultTimeout(PATIENCE);
-            const person = new Person(context, await context.newPage(), url);
-            if (isFirefox(context) && options?.hasTouch) withTouch(person.page);
-            people.push(person);
-            await person.load();
+          person: (options, url = server.url) => arrive(url, options),
+          user: async (name, options) => {
+            const person = await arrive(server.url, options, await server.account(name));
+            await person.online();
             return person;
           },
         });
@@ -223,13 +254,13 @@ export class Person {
     return other;
   }
 
-  async register(name: string, password = "a password"): Promise<void> {
+  async register(name: string, password = PASSWORD): Promise<void> {
     await this.button("Create account").click();
     await this.logIn(name, password, "Create account");
     await this.online();
   }
 
-  async logIn(name: string, password = "a password", button = "Log in"): Promise<void> {
+  async logIn(name: string, password = PASSWORD, button = "Log in"): Promise<void> {
     await this.page.locator("input[name=username]").fill(name);
     await this.page.locator("input[type=password]").fill(password);
     await this.page.locator("form").getByRole("button", { name: button, exact: true }).first().click();
