@@ -8,7 +8,7 @@ import { readCertificate } from "./net/certificate.ts";
 import { type Addresses, Listeners } from "./net/listeners.ts";
 import { log } from "./ops/log.ts";
 import type { Overrides, Parts, Server } from "./parts.ts";
-import { openStore } from "./store/open.ts";
+import { openDatabase } from "./store/open.ts";
 import type { UserId } from "./store/store.ts";
 
 export type { Overrides, Server };
@@ -24,25 +24,24 @@ export async function start(config: Config, overrides: Overrides = {}, ready: (a
   const certificate = await readCertificate(config);
   // A start that fails leaves no file where there was none. Where there is one, its server is named that has the file.
   if (config.database.kind === "sqlite" && !await isThere(config.database.path)) Listeners.check(config);
-  const opened = await openStore(config);
-  const store = overrides.store?.(opened) ?? opened;
+  const opened = await openDatabase(config);
   let folder: Folder | undefined;
   let left: UserId[];
   try {
     // Without HTTP there is no way to them.
     if (config.files !== undefined && (config.http || config.https)) folder = await Folder.open(config.files);
-    left = await store.join(config.node, overrides.times?.name);
+    left = await opened.join(config.node, overrides.times?.name);
     if (left.length > 0) log.warning("users that a former life had left online are offline now", { users: left.length });
   } catch (error) {
-    await store.close();
+    await opened.close();
     throw error;
   }
   let listeners: Listeners | undefined, parts: Parts | undefined;
   try {
     listeners = await Listeners.open(config, certificate);
     ready(listeners.addresses);
-    const { Parts } = await import("./parts.ts");
-    parts = new Parts({ config, store, folder, listeners }, overrides);
+    const [store, { Parts }] = await Promise.all([opened.store(), import("./parts.ts")]);
+    parts = new Parts({ config, store: overrides.store?.(store) ?? store, folder, listeners }, overrides);
     await parts.begin(left);
     return parts;
   } catch (error) {
@@ -50,8 +49,8 @@ export async function start(config: Config, overrides: Overrides = {}, ready: (a
     else {
       await listeners?.stopAccepting();
       await listeners?.close();
-      await store.leave().catch((error) => log.warning("the lease was not given up", { error }));
-      await store.close();
+      await opened.leave().catch((error) => log.warning("the lease was not given up", { error }));
+      await opened.close();
     }
     throw error;
   }
