@@ -1,7 +1,7 @@
 // A row of one user that somebody else holds holds up nobody else who logs in, departs or confirms.
 
 import { assertEquals } from "@std/assert";
-import { assertErrno, chats } from "./support/chat.ts";
+import { assertErrno, chats, upTo } from "./support/chat.ts";
 import { addUsers } from "./support/databases.ts";
 import { type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
 import { hold, say, SOON } from "./support/held_rows.ts";
@@ -137,5 +137,18 @@ waitingMysqlTests("locked row, sessions", {
     await admin.query("COMMIT");
     await store.expireTokens(20, 1000);
     assertEquals([await left(), (await store.devices(users[1]!)).length], [[], 1]);
+  },
+
+  "a token's row holds up no others that expire, though they are most of the table": async (t) => {
+    const store = await t.open();
+    const users = await addUsers(store, ...upTo(12).map((i) => `u${i}`));
+    await store.join("a");
+    for (const [i, userId] of users.entries()) {
+      await release(store, await addDevice(store, userId, "phone", `s${i}`, { token: { hash: hash(i), expires: i === 0 ? 100 : 10 } }));
+    }
+    const admin = await hold(t, `userid = ${users[0]}`, "token");
+    await store.expireTokens(20, 1000);
+    assertEquals(await t.database.query("SELECT userid FROM token"), [{ userid: users[0] }]);
+    await admin.query("COMMIT");
   },
 });

@@ -161,10 +161,8 @@ waitingMysqlTests("locked row", {
     for (const ts of upTo(6)) await store.append([{ sender: ann!, toid: ann!, msg: "x", ts }]);
     for (const messageid of [1, 2, 3]) assertEquals((await store.act({ what: "edit", by: ann!, messageid, msg: "y", at: 10 })).errno, "OK");
     await confirm(store, key, 9);
-    // A small table is scanned, rows of others and all.
-    await store.append(upTo(400).map(() => ({ sender: ann!, toid: ann!, msg: "new", ts: 100 })));
-    await t.database.query("ANALYZE TABLE message, deed");
-    const left = async (table: string) => (await t.database.query(`SELECT id FROM ${table} WHERE id < 10 ORDER BY id`)).map(({ id }) => id);
+    // Most of a small table goes: nothing of it is scanned.
+    const left = async (table: string) => (await t.database.query(`SELECT id FROM ${table} ORDER BY id`)).map(({ id }) => id);
     const admins = [await hold(t, 5, "message"), await hold(t, 8, "message")];
     // Of messages 1 to 3 the edits 7 to 9.
     assertEquals(await store.dropDeeds(0, 100), { dropped: 2, next: undefined });

@@ -15,7 +15,7 @@ export interface Admin extends AsyncDisposable {
   killAll(): Promise<number>;
   /** Resolves when so many statements on this database wait for a lock. */
   lockWaits(count: number): Promise<void>;
-  /** What the database says of its latest deadlock, if it was on this database; undefined: it was not, or there was none. */
+  /** What the database says of its latest deadlock since this connection was made, if it was on this database; undefined: it was not, or there was none. */
   deadlock(): Promise<string | undefined>;
 }
 
@@ -156,6 +156,12 @@ async function connectAdmin(url: URL): Promise<Admin> {
   async function until(sql: string, count: number): Promise<void> {
     await poll(async () => (await query(sql)).length === count, `${count} rows of ${sql}`);
   }
+  async function lastDeadlock(): Promise<string | undefined> {
+    const [{ Status }] = await query("SHOW ENGINE INNODB STATUS");
+    return /LATEST DETECTED DEADLOCK[^]*?\n------------\nTRANSACTIONS/.exec(String(Status))?.[0];
+  }
+  // An earlier test may have had this database.
+  const before = await lastDeadlock();
   return {
     query,
     until,
@@ -179,9 +185,8 @@ async function connectAdmin(url: URL): Promise<Admin> {
       }, `${count} lock waits`);
     },
     async deadlock() {
-      const [{ Status }] = await query("SHOW ENGINE INNODB STATUS");
-      const found = /LATEST DETECTED DEADLOCK[^]*?\n------------\nTRANSACTIONS/.exec(String(Status))?.[0];
-      return found?.includes(url.pathname.slice(1)) ? found : undefined;
+      const found = await lastDeadlock();
+      return found !== before && found?.includes(url.pathname.slice(1)) ? found : undefined;
     },
     async [Symbol.asyncDispose]() {
       await connection.end();

@@ -10,7 +10,7 @@ import { isDuplicate } from "./errors.ts";
 import { asking, endedOf, type LockedUser } from "./locked_user.ts";
 import { takingLook } from "./looks.ts";
 import type { Pool } from "./pool.ts";
-import { literal, marks, numbers, padded } from "./sql.ts";
+import { deleting, literal, marks, numbers, padded } from "./sql.ts";
 import type { Users } from "./users.ts";
 
 type Accounts = Pick<
@@ -205,7 +205,7 @@ export function accounts(db: Pool, users: Users): Accounts {
           db.read<{ userid: UserId }>(`SELECT t.userid FROM token t WHERE t.expires < ?${but("t", without)} LIMIT ?`, [now, String(EXPIRED_AT_ONCE)]),
         (_, _locked, known) => {
           const over = known.filter(({ expires }) => expires < now);
-          return over.length > 0 ? [`DELETE FROM token WHERE ${tokens(over)}`] : [];
+          return over.length > 0 ? [deleting("token", ["hash"], over.map(({ hash }) => [hash]))] : [];
         },
       );
       await step(

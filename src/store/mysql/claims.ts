@@ -14,7 +14,7 @@ import type { Claim, Claiming, Store, StoreLimits } from "../store.ts";
 import { gathered } from "./gather.ts";
 import type { DeviceRow, LockedUser } from "./locked_user.ts";
 import type { NodeLife } from "./node.ts";
-import { literal, LONGEST_LIST, numbers, tuple } from "./sql.ts";
+import { deleting, literal, LONGEST_LIST, numbers, tuple } from "./sql.ts";
 import type { Users } from "./users.ts";
 
 /** What a claim is decided on beside its user. */
@@ -55,7 +55,7 @@ export function claims(users: Users, node: NodeLife, limits: StoreLimits): Pick<
           return claim;
         });
         const going = old.filter(({ userid }) => asked.some(({ userId, token }, i) => userId === userid && token && result[i]!.result === "claimed"));
-        const removing = going.length > 0 ? [`DELETE FROM token WHERE hash IN (${going.map(({ hash }) => literal(hash))})`] : [];
+        const removing = going.length > 0 ? [deleting("token", ["hash"], going.map(({ hash }) => [hash]))] : [];
         const giving = given.length > 0 ? [`INSERT INTO token (hash, userid, device, expires) VALUES ${given}`] : [];
         return { result, statements: [...removing, ...giving] };
       }, { reading: [VALID, ...tokens, ...findingOldTokens(asked)], patient: alone });

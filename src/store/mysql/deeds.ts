@@ -16,7 +16,7 @@ import type { Link } from "./link.ts";
 import { enter, type LockedLogs, lockLogs } from "./user_logs.ts";
 import type { Pool } from "./pool.ts";
 import { reindexed, unindex } from "./search.ts";
-import { literal, lockOrder, LONGEST_LIST, numbers, pieces, tuple } from "./sql.ts";
+import { deleting, literal, lockOrder, LONGEST_LIST, numbers, pieces, tuple } from "./sql.ts";
 import { needAll } from "./users.ts";
 import { visibleTo } from "./visible.ts";
 
@@ -182,8 +182,8 @@ export async function freeOf(tx: Link, held: HeldRows, ids: readonly number[]): 
 
 /** The statements that remove messages and deeds that no log names, in the order of rule 4. */
 export function dropping(ids: number[]): string[] {
-  const list = numbers(lockOrder(ids));
-  return [`DELETE FROM message WHERE id IN (${list})`, `DELETE FROM deed WHERE id IN (${list})`];
+  const rows = lockOrder(ids).map((id) => [id]);
+  return [deleting("message", ["id"], rows), deleting("deed", ["id"], rows)];
 }
 
 /** The statement that gives the deeds, up to {@linkcode LONGEST_LIST}, which say what was put to a message. */

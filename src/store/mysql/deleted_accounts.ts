@@ -7,7 +7,7 @@ import { removeFiles } from "./files.ts";
 import { asking } from "./locked_user.ts";
 import { freeingLook } from "./looks.ts";
 import type { Pool } from "./pool.ts";
-import { literal, numbers } from "./sql.ts";
+import { deleting, literal, numbers } from "./sql.ts";
 import type { Users } from "./users.ts";
 
 type Leaving = Pick<Store, "isUser" | "deleteAccount" | "leaving" | "clearAccount" | "said" | "left">;
@@ -67,9 +67,9 @@ export function leaving(db: Pool, users: Users): Leaving {
           `DELETE FROM talk WHERE userid = ${id} LIMIT ${most}`,
           `DELETE FROM invite WHERE userid = ${id}`,
         ];
-        if (made.length > 0) statements.push(`DELETE FROM invite WHERE id IN (${numbers(made.map(({ id }) => id))})`);
-        if (friends.length > 0) statements.push(`DELETE FROM friend WHERE friendid = ${id} AND userid IN (${numbers(friends)})`);
-        if (blockers.length > 0) statements.push(`DELETE FROM block WHERE blocked = ${id} AND userid IN (${numbers(blockers)})`);
+        if (made.length > 0) statements.push(deleting("invite", ["id"], made.map(({ id }) => [id])));
+        if (friends.length > 0) statements.push(deleting("friend", ["userid", "friendid"], friends.map((friend) => [friend, userId])));
+        if (blockers.length > 0) statements.push(deleting("block", ["userid", "blocked"], blockers.map((blocker) => [blocker, userId])));
         return {
           result: {
             friends,

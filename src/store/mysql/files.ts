@@ -4,7 +4,7 @@ import { type FileId, type FileInfo, type FileStore, type FileTold, type NewFile
 import type { UserId } from "../store.ts";
 import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
-import { literal, lockOrder, marks, numbers, padded, pieces } from "./sql.ts";
+import { deleting, literal, lockOrder, marks, numbers, padded, pieces } from "./sql.ts";
 
 export function files(db: Pool): FileStore {
   return {
@@ -148,8 +148,7 @@ export async function removeFiles(tx: Link, ids: FileId[], and = ""): Promise<nu
     list,
   );
   if (rows.length === 0) return 0;
-  const going = padded(rows.map(({ id }) => id));
-  await tx.change(`DELETE FROM file WHERE id IN (${marks(going.length)})`, going);
+  await tx.script([deleting("file", ["id"], rows.map(({ id }) => [id]))]);
   for (const owner of lockOrder(rows.map(({ owner }) => owner))) {
     const size = rows.filter((row) => row.owner === owner).reduce((sum, { size }) => sum + sizeKept(size), 0);
     await tx.change("UPDATE kept SET bytes = bytes - ? WHERE userid = ?", [size, owner]);

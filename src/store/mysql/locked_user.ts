@@ -10,7 +10,7 @@
  */
 
 import type { DeviceId, Ended, State, UserId } from "../store.ts";
-import { literal, numbers, pieces, tuple } from "./sql.ts";
+import { deleting, literal, numbers, pieces, tuple } from "./sql.ts";
 
 /** Most entries that one transaction removes from one log: the next confirmation or departure goes on. */
 const MOST_TRIMMED = 10_000;
@@ -189,10 +189,10 @@ export function writing(users: LockedUser[]): string[] {
   return [
     ...writingUsers(users.filter(({ row, before }) => USER_COLUMNS.some((column) => row[column] !== before[column]))),
     ...writingDevices(users.flatMap((user) => [...user.changed])),
-    ...deleting("push", "PRIMARY", removed.filter(({ device }) => device !== 0).map(ofDevice)),
-    ...deleting("device", "PRIMARY", removed.filter(({ device }) => device !== 0).map(ofDevice)),
-    ...deleting("token", "token_device", removed.map(ofDevice)),
-    ...deleting("inbox", "PRIMARY", users.flatMap(({ trimming }) => trimming ?? [])),
+    ...deletingOf("push", removed.filter(({ device }) => device !== 0)),
+    ...deletingOf("device", removed.filter(({ device }) => device !== 0)),
+    ...deletingOf("token", removed, "token_device"),
+    ...trimming(users.flatMap(({ trimming }) => trimming ?? [])),
   ];
 }
 
@@ -203,13 +203,13 @@ export function asking(ended: Ended[], at: number): string[] {
   return [`INSERT INTO kick (session, userid, device, node, at) VALUES ${rows.join()} ON DUPLICATE KEY UPDATE at = VALUES(at)`];
 }
 
-function ofDevice({ userid, device }: DeviceRow): string {
-  return `userid = ${numbers([userid])} AND device = ${numbers([device])}`;
+/** With ranges there is no join. By that key: a small table would be scanned, and rows of users waited for that are none of our business. */
+function trimming(wheres: string[]): string[] {
+  return [...pieces(wheres)].map((piece) => `DELETE inbox FROM inbox FORCE INDEX (PRIMARY) WHERE ${piece.join(" OR ")}`);
 }
 
-/** By that key: a small table would be scanned, and rows of users waited for that are none of our business. */
-function deleting(table: string, key: string, wheres: string[]): string[] {
-  return [...pieces(wheres)].map((piece) => `DELETE ${table} FROM ${table} FORCE INDEX (${key}) WHERE ${piece.join(" OR ")}`);
+function deletingOf(table: string, devices: DeviceRow[], index?: string): string[] {
+  return [...pieces(devices)].map((piece) => deleting(table, ["userid", "device"], piece.map(({ userid, device }) => [userid, device]), index));
 }
 
 /** Only the columns that changed: most often that is one or two. */

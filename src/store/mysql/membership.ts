@@ -18,7 +18,7 @@ import { removingHooks } from "./hooks.ts";
 import { freeingLook, takingLook } from "./looks.ts";
 import { groupOf, isTaken } from "./groups.ts";
 import type { Pool } from "./pool.ts";
-import { literal, numbers, tuple } from "./sql.ts";
+import { deleting, literal, numbers, tuple } from "./sql.ts";
 import { joining, leaving } from "./talks.ts";
 
 type Membership = Omit<GroupStore, "membersOf" | "members" | "banned" | "firstMembers">;
@@ -363,7 +363,7 @@ export function membership(db: Pool, limits: StoreLimits): Membership {
         decide: ranked(by, "moderator", ({ rest }) => {
           const [[{ n }], usedUp] = rest as [{ n: number }[], { id: number }[]];
           if (n >= MAX_CODES) return "FULL";
-          const old = usedUp.length === 0 ? [] : [`DELETE FROM invite WHERE id IN (${numbers(usedUp.map(({ id }) => id))})`];
+          const old = usedUp.length === 0 ? [] : [deleting("invite", ["id"], usedUp.map(({ id }) => [id]))];
           return done(...old, `INSERT INTO invite (hash, groupid, inviter, uses, expires) VALUES ${tuple([code, groupid, by, uses, expires])}`);
         }),
       });

@@ -12,7 +12,7 @@ import type { Link } from "./link.ts";
 import { columns, type MessageRow, stored } from "./message_row.ts";
 import type { Pool } from "./pool.ts";
 import { type Indexable, unindex } from "./search.ts";
-import { lockOrder, LONGEST_LIST, numbers } from "./sql.ts";
+import { deleting, lockOrder, LONGEST_LIST, numbers } from "./sql.ts";
 import { visibleToColumn } from "./visible.ts";
 
 /** Messages that are deleted in one transaction. */
@@ -111,6 +111,6 @@ async function forget(tx: Link, ids: number[]): Promise<number> {
   const gone = new Set(rows.map(({ id }) => id));
   await removeFilesOf(tx, [...gone]);
   const beside = done.filter((deed) => gone.has(deed.target) && isFree(deed)).map(({ id }) => id);
-  await tx.script([`DELETE FROM reaction WHERE messageid IN (${numbers([...gone])})`, ...dropping([...gone, ...beside])]);
+  await tx.script([deleting("reaction", ["messageid"], [...gone].map((id) => [id])), ...dropping([...gone, ...beside])]);
   return rows.length;
 }

@@ -52,6 +52,21 @@ export function valueTable(rows: number, columns: Record<string, "SIGNED" | "CHA
   return [`SELECT ${named}`, ...Array<string>(rows - 1).fill(`SELECT ${plain}`)].join(" UNION ALL ");
 }
 
+/**
+ * The statement that deletes the rows whose columns are these, up to {@linkcode LONGEST_LIST}; found by that index. A DELETE that lists them itself may scan a
+ * small table, whatever hint it has (MariaDB), and wait for rows that are none of our business: for those who wait for ours that is a deadlock.
+ */
+export function deleting(
+  table: string,
+  columns: readonly string[],
+  rows: readonly (readonly (string | number | Uint8Array)[])[],
+  index = "PRIMARY",
+): string {
+  const asked = rows.map((row) => "SELECT " + row.map((value, i) => `${literal(value)} AS ${columns[i]}`).join()).join(" UNION ALL ");
+  const on = columns.map((column) => `${table}.${column} = asked.${column}`).join(" AND ");
+  return `DELETE ${table} FROM (${asked}) asked STRAIGHT_JOIN ${table} FORCE INDEX (${index}) ON ${on}`;
+}
+
 /** The list cut into pieces of up to 16, or of 4, 5, 6 or 7 times a power of two: two pieces for a hundred, three for more. */
 export function* insertPieces<T>(list: readonly T[]): Generator<T[]> {
   for (let i = 0; i < list.length;) {
