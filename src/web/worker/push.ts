@@ -2,7 +2,7 @@
  * Says who wrote while the page was closed.
  *
  * 1. What the server pushes (18.5 of the protocol) is shown whatever is in it: browsers take a subscription away whose pushes show nothing.
- * 2. One notification for each conversation, the newest; a click opens it, in the page that is there or in a new one.
+ * 2. One notification for each conversation, the newest: each push waits for the one before. A click opens it, in the page that is there or in a new one.
  * 3. Browsers refuse to bring a page to the front at times: the conversation is opened in it all the same.
  */
 import { keptLanguage } from "../language.ts";
@@ -19,7 +19,11 @@ interface Pushed {
 
 /** Shows what is pushed, and opens what is clicked on. */
 export function sayWhoWrote(): void {
-  worker.addEventListener("push", (event) => event.waitUntil(say(event.data)));
+  let last: Promise<void> = Promise.resolve();
+  worker.addEventListener("push", (event) => {
+    last = last.catch(() => {}).then(() => say(event.data));
+    event.waitUntil(last);
+  });
   worker.addEventListener("notificationclick", (event) => {
     event.notification.close();
     event.waitUntil(open(event.notification.tag));
