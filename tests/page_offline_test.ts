@@ -125,8 +125,10 @@ async function keeps(person: Person, ...texts: string[]): Promise<void> {
 }
 
 pageTest("without a server the page shows what it has; what is written waits, over the end of the tab, and arrives once", async (t) => {
-  const alice = await t.user("alice", WITH_WORKER);
-  const bob = await t.user("bob", WITH_WORKER);
+  const alice = await t.person(WITH_WORKER);
+  const bob = await t.person(WITH_WORKER);
+  await alice.register("alice");
+  await bob.register("bob");
   await alice.begin("A person", "bob");
   for (const text of ["said 20", "said 40", "said 60"]) await alice.send(text);
   await alice.sees("said 60");
@@ -185,8 +187,10 @@ pageTest("without a server the page shows what it has; what is written waits, ov
 });
 
 pageTest("what was deleted and left meanwhile does not come back from what the browser keeps, and nothing stays after logging out", async (t) => {
-  const alice = await t.user("alice", WITH_WORKER);
-  const bob = await t.user("bob", WITH_WORKER);
+  const alice = await t.person(WITH_WORKER);
+  const bob = await t.person(WITH_WORKER);
+  await alice.register("alice");
+  await bob.register("bob");
   await bob.begin("A person", "alice");
   for (const text of ["stays", "goes"]) {
     await bob.send(text);
@@ -202,7 +206,8 @@ pageTest("what was deleted and left meanwhile does not come back from what the b
   await alice.page.close();
 
   // Meanwhile, while this browser is closed: another one of alice's, and bob.
-  const elsewhere = await t.user("alice", WITH_WORKER);
+  const elsewhere = await t.person(WITH_WORKER);
+  await elsewhere.logIn("alice");
   await elsewhere.online();
   await elsewhere.open("Hikers");
   await elsewhere.page.locator(".conversation > header .who").click();
@@ -252,7 +257,9 @@ pageTest("what was deleted and left meanwhile does not come back from what the b
 });
 
 pageTest("what was written for a group that one was put out of meanwhile is not sent, and that is said", async (t) => {
-  const [alice, bob] = [await t.user("alice"), await t.user("bob")];
+  const [alice, bob] = [await t.person(), await t.person()];
+  await alice.register("alice");
+  await bob.register("bob");
   await bob.begin("A new group", "Hikers");
   await alice.begin("Join a group", "Hikers");
   for (const person of [alice, bob]) person.expectsRefusals = true;
