@@ -7,6 +7,7 @@ import { assertErrno, chats, nothingElse, upTo } from "./support/chat.ts";
 import { standStill } from "./support/clock.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import { clusterTest, startNode, waitingClusterTests } from "./support/nodes.ts";
+import { publish } from "./support/redis.ts";
 import { eventually, makeUsers, setHolder } from "./support/server.ts";
 
 /** No pass of reconciling but the first one, when the bus is joined. */
@@ -200,6 +201,21 @@ waitingClusterTests("two nodes", {
     assert(await store.kick(user.id));
     assertEquals((await last.next((m) => m.msgid === 20)).reason, "kicked");
     assertEquals((await watcher.next((m) => m.msgid === 15)).state, "offline");
+  },
+
+  "what nobody can read, and what only a node of a later version knows, costs nothing that comes by the bus with it": async (db) => {
+    await using a = await startNode(db, "a", { times: TIMES });
+    const [ann, bob] = await makeUsers(db, 2);
+    await using client = await a.client(ann);
+    const signal = (msg: string) => ({
+      type: "signal",
+      from: bob.id,
+      to: [ann.id],
+      line: JSON.stringify({ msgid: 21, id: bob.id, toid: ann.id, msg }),
+    });
+    const sent = ["no JSON", [{ type: "of a later version" }, signal("1")], [{ type: "deliver" }, signal("2")], [signal("3")]];
+    await publish(`natter:${new URL(db.url).pathname.slice(1)}:a`, sent.map((what) => typeof what === "string" ? what : JSON.stringify(what)));
+    for (const msg of ["1", "2", "3"]) assertEquals((await client.next((m) => m.msgid === 21)).msg, msg);
   },
 
   "messages, group messages and signals are pushed to the other node, in order, without a look into the inbox": async (db) => {

@@ -117,8 +117,13 @@ class RedisBus implements Bus {
     this.#waiting.clear();
   }
 
+  /** Never throws: Redis' client would throw away what else it has read. */
   #received(text: string): void {
-    for (const message of JSON.parse(text) as NodeMessage[]) this.#listener.received(message);
+    try {
+      for (const message of JSON.parse(text) as NodeMessage[]) this.#listener.received(message);
+    } catch (error) {
+      log.error("what came by the bus could not be read", { error });
+    }
   }
 
   #lost(error: Error): void {

@@ -5,7 +5,9 @@
  *    there may have been taken over already.
  * 2. What is for this node is handled before `send` returns; for other nodes it goes over the bus, and may be lost.
  * 3. Both ways lead to the same handlers, one for each kind of message; a kind without one does not compile.
+ * 4. What comes over the bus costs nothing that comes with it: a kind that only nodes of a later version know is passed over, and what a handler throws is logged.
  */
+import { log } from "../ops/log.ts";
 import type { Receiver, UserId } from "../store/store.ts";
 import type { EntryHead } from "../wire/encode.ts";
 import type { Bus, BusListener, NodeMessage } from "./bus.ts";
@@ -31,7 +33,7 @@ export class Router {
   /** Joins the bus. `returned`: the bus is back after it was away, and something may have been lost. */
   join(joinBus: JoinBus, handlers: Handlers, returned: () => void): void {
     this.#handlers = handlers;
-    this.#bus = joinBus(this.node, { received: (message) => this.#handle(message), returned });
+    this.#bus = joinBus(this.node, { received: (message) => this.#received(message), returned });
   }
 
   /** There is no other node. */
@@ -82,6 +84,15 @@ export class Router {
   /** Leaves the bus. */
   async close(): Promise<void> {
     await this.#bus?.close();
+  }
+
+  #received(message: NodeMessage): void {
+    if (!Object.hasOwn(this.#handlers!, message.type)) return;
+    try {
+      this.#handle(message);
+    } catch (error) {
+      log.error("what another node sent could not be handled", { type: message.type, error });
+    }
   }
 
   #handle(message: NodeMessage): void {

@@ -33,3 +33,16 @@ export async function listened(channels: string[]): Promise<void> {
     client.destroy();
   }
 }
+
+/** Says these texts on a channel, in one go: who listens there reads them in one piece. */
+export async function publish(channel: string, texts: string[]): Promise<void> {
+  const client = (await (model ??= makeClient())).duplicate();
+  await client.connect();
+  try {
+    const together = client.multi();
+    for (const text of texts) together.publish(channel, text);
+    await together.exec();
+  } finally {
+    client.destroy();
+  }
+}
