@@ -25,6 +25,9 @@ const BESIDE = new Set<keyof Store>([
   ...["index", "leaving", "kept", "textKept", "addTextKept", "setTextKept", "textKeepers", "countTexts", "pushKey", "pushed"] as const,
 ]);
 
+/** What a node asks by the clock, whatever its clients do: for its lease, for kicks, for dead nodes, to reconcile. */
+const BY_CLOCK = new Set<keyof Store>(["renew", "takeKicks", "sweep", "sessions"]);
+
 /** Follows which calls are under way. */
 export class StoreWatch {
   /** Calls that were made, since the last {@linkcode StoreWatch.forget}; but for those that are made by the clock, or now and then, whatever else there is. */
@@ -44,6 +47,11 @@ export class StoreWatch {
         this.#underWay--;
       }
     });
+
+  /** Those of them that clients led to. To keep a node from asking for its lease instead would have it lose it, on a machine that is slow. */
+  get asked(): (keyof Store)[] {
+    return this.made.filter((name) => !BY_CLOCK.has(name));
+  }
 
   forget(): void {
     this.made = [];
