@@ -34,9 +34,9 @@ Deno.test("sqlite: pages of conversations, of what was found, and of a log read 
     const { messageid } = await stored(store, { sender: ada, toid: bob, msg: "hello", ts: 1 });
     await stored(store, { sender: ada, groupid, msg: "hello all", ts: 2 });
     while ((await store.index()).more);
-    for (const  of of[{ toid: ada }, { groupid }]) {
+    for (const target of [{ toid: ada }, { groupid }]) {
       for (const part of [{}, { before: messageid }, { after: messageid }, { around: messageid }]) {
-        for (const stones of [false, true]) assert(typeof await store.history(bob, of, part, 50, 1e6, stones) === "object");
+        for (const stones of [false, true]) assert(typeof await store.history(bob, target, part, 50, 1e6, stones) === "object");
       }
     }
     assertEquals((await store.search({ userId: bob, query: new Query("hello"), of: undefined, from: undefined, before: undefined }, 10)).length, 2);
