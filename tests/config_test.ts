@@ -69,6 +69,8 @@ const good: { [K in keyof Config]: [string, Config[K]][] } = {
     ["sqlite:/var/lib/natter/natter.db", { kind: "sqlite", path: "/var/lib/natter/natter.db" }],
     ["mysql://root@127.0.0.1:3306/chat", { kind: "mysql", url: "mysql://root@127.0.0.1:3306/chat" }],
     ["mysql://a:p%40ss@[::1]/chat", { kind: "mysql", url: "mysql://a:p%40ss@[::1]/chat" }],
+    ["mysql://[::1]/chat?ssl=false", { kind: "mysql", url: "mysql://[::1]/chat?ssl=false" }],
+    ["mysql://db.example/chat?ssl=true", { kind: "mysql", url: "mysql://db.example/chat?ssl=true" }],
   ],
   files: [["/var/lib/natter/files", "/var/lib/natter/files"], ["off", undefined]],
   url: [["https://chat.example.org", "https://chat.example.org"]],
@@ -149,6 +151,10 @@ const bad: { [K in keyof Config]: string[] } = {
     "postgres://h/n",
     "mysql://%zz@h/n",
     "mysql://h:99999/n",
+    "mysql://h/n?ssl=maybe",
+    "mysql://h/n?charset=utf8",
+    "mysql://127.0.0.1/n?ssl=true",
+    "mysql://[::1]/n?ssl=true",
   ],
   files: ["a\0b"],
   url: ["chat.example.org", "https://chat.example.org/"],
@@ -231,6 +237,8 @@ Deno.test("config: flags that need each other", () => {
   }
   assertMatch(refusal(["--tls-cert", "c", "--tls-key", "k"]), /neither is set$/);
   assertMatch(refusal(["--redis", "redis://h"]), /mysql/);
+  assertMatch(refusal(["--metrics", "127.0.0.1:6080"]), /^--metrics has the same address as --http$/);
+  assertEquals(parse(["--listen", "a:0", "--http", "a:0"]).http, { hostname: "a", port: 0 });
   assertMatch(refusal(["--user-quota", "0"]), /^--user-quota: "0" would refuse texts too.*--files off/);
 });
 
@@ -239,6 +247,7 @@ Deno.test("config: no error repeats a password or a control character", () => {
     const args of [
       ["--database", "mysql://root:secret@h"],
       ["--database", "mysql://root:sec/ret@h/secret"],
+      ["--database", "mysql://root@h/n?password=secret"],
       ["--redis", "http://:secret@h"],
       ["--listen", "mysql://root:secret@h/n"],
       ["mysql://root:secret@h/n"],

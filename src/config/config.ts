@@ -288,6 +288,13 @@ export function parseConfig(args: string[], env: (name: string) => string | unde
 
 /** What flags ask of each other. */
 function checkTogether(config: Config, set: Set<keyof Config>): void {
+  const listening = new Map<string, string>();
+  for (const field of ["listen", "tlsListen", "http", "https", "metrics"] as const) {
+    const { hostname, port } = config[field] ?? { hostname: "", port: 0 };
+    const flag = "--" + flagName(field), address = `${hostname} ${port}`, other = listening.get(address);
+    if (port !== 0 && other) throw new ConfigError(`${flag} has the same address as ${other}`);
+    listening.set(address, flag);
+  }
   const overTls = config.tlsListen ? "--tls-listen" : config.https ? "--https" : undefined;
   if (overTls && !(config.tlsCert && config.tlsKey)) throw new ConfigError(`${overTls} needs --tls-cert and --tls-key`);
   if (!overTls && (set.has("tlsCert") || set.has("tlsKey"))) {

@@ -123,6 +123,13 @@ export function database(text: string): DatabaseConfig {
   const file = text.startsWith("sqlite:") ? text.slice("sqlite:".length) : "";
   if (file) return { kind: "sqlite", path: path(file) };
   if (!url(text, ["mysql:"], /^\/[^/]+$/)) throw new ConfigError("neither sqlite:FILE nor mysql://USER:PASSWORD@HOST:3306/NAME");
+  const { hostname, searchParams } = new URL(text);
+  if ([...searchParams].some(([name, value]) => name !== "ssl" || !["true", "false"].includes(value))) {
+    throw new ConfigError("behind the database's name there may be ?ssl=true or ?ssl=false, and nothing else");
+  }
+  if (searchParams.get("ssl") === "true" && usualIp(hostname.replace(/^\[|\]$/g, "")) !== undefined) {
+    throw new ConfigError("ssl=true needs the host by name: its certificate is checked against it");
+  }
   return { kind: "mysql", url: text };
 }
 
