@@ -32,6 +32,13 @@ databaseTest("files: what was uploaded comes back, whole or a part of it, to who
   const whole = await files.fetch(file.url);
   assertEquals([whole.status, whole.headers.get("content-length"), new Uint8Array(await whole.arrayBuffer())], [200, "50000", body]);
   assertEquals(whole.headers.get("content-disposition"), `attachment; filename="a b.bin"; filename*=UTF-8''a%20b.bin`);
+  // Where a query has begun a question mark is one like any other (RFC 3986, 3.4).
+  const asked = await files.fetch("/files?name=why?.txt", {
+    method: "POST",
+    body: "?",
+    headers: { authorization: `Bearer ${files.users[0]!.token}` },
+  });
+  assertEquals((await asked.json()).name, "why?.txt");
   const etag = whole.headers.get("etag")!;
   const head = await files.fetch(file.url, { method: "HEAD" });
   assertEquals([head.status, head.headers.get("content-length"), head.headers.get("etag"), await head.text()], [200, "50000", etag, ""]);

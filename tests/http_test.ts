@@ -39,6 +39,13 @@ Deno.test("http: many requests on one connection, each answer with its length", 
     const answer = await client.answer(true);
     assertEquals([answer.status, answer.headers.etag, answer.body.length], [304, etag, 0], known);
   }
+  // The whole address, as a proxy may write it.
+  for (
+    const [target, status] of [["http://x/healthz", 200], ["http://x:1/healthz?a?b", 200], ["http://x/nothing", 404], ["http://x", 200]] as const
+  ) {
+    client.write(get(target));
+    assertEquals((await client.answer()).status, status, target);
+  }
   client.write(get("/healthz").replace("GET", "DELETE"));
   const refused = await client.answer();
   assertEquals([refused.status, refused.headers.allow, refused.headers.connection], [405, "GET, HEAD", "keep-alive"]);

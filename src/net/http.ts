@@ -136,15 +136,15 @@ export class Http {
     if (!this.#visitors.asked(socket)) return;
     response.on("close", () => this.#visitors.answered(socket));
     void this.#answer(request, response).then((answer) => this.#send(request, response, answer)).catch((error) => {
-      if (error instanceof BrokenOff || response.destroyed) log.debug("an HTTP answer broke off", { path: request.url?.split("?")[0], error });
+      if (error instanceof BrokenOff || response.destroyed) log.debug("an HTTP answer broke off", { path: targetOf(request).path, error });
       else log.error("an HTTP answer could not be sent", { error });
       response.destroy();
     });
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer> {
-    const { method = "", url = "/", headers } = request;
-    const [path = "", query] = url.split("?", 2);
+    const { method = "", headers } = request;
+    const { path, query } = targetOf(request);
     const { address, local } = this.#whose(request);
     const body = (buffer: () => Promise<Bytes>) => {
       const length = lengthOf(request)!;
@@ -219,7 +219,7 @@ export class Http {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
     socket.on("error", () => socket.destroy());
-    if (!this.#served.webSocket || (request.url ?? "").split("?")[0] !== "/ws") return this.#refuse(socket, "404 Not Found");
+    if (!this.#served.webSocket || targetOf(request).path !== "/ws") return this.#refuse(socket, "404 Not Found");
     if (!this.#mayConnect(request)) return this.#refuse(socket, "403 Forbidden");
     const { address } = this.#whose(request);
     // Frames behind an answer that is still on its way would stand in its midst.
@@ -269,6 +269,12 @@ export class Http {
 /** An item of X-Forwarded-For; some proxies write the port with it. @returns undefined if it is no address */
 function forwardedIp(item: string): string | undefined {
   return usualIp(item.replace(/^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$/, "$1$2"));
+}
+
+/** What is asked for. A query may have question marks in it, and proxies may write the whole address (RFC 9112, 3.2.2). */
+function targetOf({ url = "/" }: IncomingMessage): { path: string; query: string } {
+  const [, path, query = ""] = /^(?:https?:\/\/[^/?]*)?([^?]*)\??(.*)$/is.exec(url) ?? [];
+  return { path: path || "/", query };
 }
 
 /** How long a request's body is (bytes); undefined: it does not say. */
