@@ -66,7 +66,7 @@ async function post({ store, sending, limits, maxLine }: HooksParts, request: Ht
 function textOf(bytes: Uint8Array, type: string): string | undefined {
   try {
     const body = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    if (!/^application\/json\b/i.test(type)) return body.trimEnd();
+    if (!/^application\/json\s*(?:;|$)/i.test(type)) return body.trimEnd();
     const { text, username } = JSON.parse(body);
     if (typeof text !== "string" || (username !== undefined && typeof username !== "string")) return undefined;
     return text !== "" && username ? `${username}: ${text}` : text;
