@@ -26,6 +26,7 @@ Deno.test("files: names are harmless", () => {
       ["x".repeat(300) + ".jpeg", "x".repeat(195) + ".jpeg"],
       ["👍".repeat(300), "👍".repeat(200)],
       ["x." + "y".repeat(300), "x." + "y".repeat(198)],
+      ["x".repeat(198) + " ." + "y".repeat(300), "x".repeat(198)],
     ] as const
   ) assertEquals(cleanName(given), name, given);
   const said = dispositionOf("attachment", `a"b\\c;é'(1)*.txt`);

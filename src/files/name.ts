@@ -14,7 +14,8 @@ export function cleanName(given: string): string {
   if (characters.length <= LONGEST_NAME) return name === "" ? "file" : name;
   const ending = [...(/\.[^.\s]+$/.exec(name)?.[0] ?? "")];
   const kept = ending.length <= ENDING ? ending : [];
-  return [...characters.slice(0, LONGEST_NAME - kept.length), ...kept].join("");
+  const cut = [...characters.slice(0, LONGEST_NAME - kept.length), ...kept].join("");
+  return cut.replace(/[\s.]+$/, "");
 }
 
 /** A name as HTTP tells it: for those that read the standard, and a plain one for the others. */
