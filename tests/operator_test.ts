@@ -47,6 +47,12 @@ waitingDatabaseTests("operator", {
       assertEquals([code, stdout], [1, ""]);
       assertMatch(stderr, db.kind === "sqlite" ? /^natter: there is no database .*\n$/ : /^natter: .*Unknown database '\S+_none'.*\n$/);
     }
+    if (db.kind === "sqlite" && Deno.build.os !== "windows") {
+      // Nobody can look whether it is there.
+      const path = none.url.slice("sqlite:".length);
+      await Deno.symlink(path, path);
+      assertMatch((await natter(none, "users")).stderr, /^natter: the database \S+ cannot be used: .*\n$/);
+    }
     const wrong = await natter(db, "kick");
     assertEquals(wrong.code, 2);
     assert(wrong.stderr.startsWith("natter: wanted: ID"), wrong.stderr);

@@ -92,6 +92,7 @@ export async function find(store: Store, who: string): Promise<Account> {
   return account;
 }
 
+/** Whether it may be there: of what cannot be looked at SQLite says why. */
 async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
+  return await Deno.stat(path).then(() => true, (error) => !(error instanceof Deno.errors.NotFound));
 }
