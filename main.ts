@@ -42,7 +42,9 @@ async function main(args: string[]): Promise<number> {
   }
   const [name = "serve", ...rest] = args[0]?.startsWith("-") ? ["serve", ...args] : args;
   if (!Object.hasOwn(commands, name)) {
-    complain(`unknown command ${JSON.stringify(name)}; natter --help lists them`);
+    // It may be a URL with a password.
+    const { quote } = await import("./src/config/values.ts");
+    complain(`unknown command ${quote(name)}; natter --help lists them`);
     return 2;
   }
   return await (await commands[name]())(rest);

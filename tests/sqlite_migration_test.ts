@@ -6,8 +6,8 @@ import { Query, tokensOf } from "../src/search/tokenizer.ts";
 import { conversationOf } from "../src/store/sqlite/search_index.ts";
 import type { Store } from "../src/store/store.ts";
 import { addUsers, type TestDatabase, testDatabase } from "./support/databases.ts";
-import { run } from "./support/program.ts";
-import { spawnServer } from "./support/server.ts";
+import { Program, run } from "./support/program.ts";
+import { eventually, spawnServer } from "./support/server.ts";
 import { addDevice, claim, confirm, group, history, logOf, place, stored } from "./support/stores.ts";
 
 const fixture = (name: string) => Deno.readTextFileSync(new URL(`fixtures/${name}`, import.meta.url));
@@ -325,6 +325,43 @@ Deno.test("while an older natter serves its file, it is refused, untouched, by s
   older.close();
   assertEquals((await run(["users", "--database", t.url])).code, 0);
   assert(version() !== before);
+});
+
+Deno.test({
+  name: "what an operator's command makes beside a file that is another user's is that user's",
+  ignore: Deno.build.os === "windows" || Deno.uid() !== 0,
+  fn: async () => {
+    await using t = await testDatabase("sqlite");
+    put(t);
+    const path = t.url.slice("sqlite:".length);
+    const folder = path.slice(0, -"/natter.db".length);
+    const nobody = 65_534;
+    for (const owned of [folder, path]) Deno.chownSync(owned, nobody, nobody);
+    assertEquals((await run(["users", "--database", t.url])).code, 0);
+    for (const { name } of Deno.readDirSync(folder)) assertEquals(Deno.statSync(`${folder}/${name}`).uid, nobody, name);
+    assert([...Deno.readDirSync(folder)].length > 1);
+  },
+});
+
+Deno.test({
+  name: "asked to stop before an older file is brought to newer tables, a server lets nobody in, however long its log takes",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using t = await testDatabase("sqlite");
+    put(t);
+    const path = t.url.slice("sqlite:".length);
+    // Nobody reads its log, which says first what will be done: that is waited for, a second each time.
+    const pipe = `${path}.pipe`;
+    assert((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
+    const shell = `exec 3<>${pipe}; head -c 65536 /dev/zero >&3; exec 2>&3`;
+    await using server = new Program(["--listen", "127.0.0.1:0", "--http", "off", "--database", t.url], { shell });
+    await eventually(() => Deno.stat(`${path}.lock`).then(() => true, () => false), "it is about to");
+    // A part of the first second is over: what comes behind it would be done within the second one.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    server.kill("SIGTERM");
+    const { code, stdout } = await server.ended();
+    assertEquals([code, stdout], [0, ""]);
+  },
 });
 
 Deno.test("a backup of a file of 0.1 leaves it as it is, and is one of 0.1", async () => {

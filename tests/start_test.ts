@@ -10,7 +10,7 @@ import { openStore } from "../src/store/open.ts";
 import { type Store, StoreRefused } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { databaseSteps, databaseTest, hasMysql, type TestDatabase, testDatabase, waitingTests } from "./support/databases.ts";
-import { asTask, type Ended, Program, run, type RunOptions } from "./support/program.ts";
+import { asTask, denoEnv, type Ended, Program, run, type RunOptions } from "./support/program.ts";
 import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { countOnline, makeUsers, startServer } from "./support/server.ts";
@@ -293,6 +293,39 @@ waitingTests("start", {
     assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
   },
 
+  "as a task at a terminal it is stopped in order by one Ctrl-C, of which the terminal tells it and the task too": Deno.build.os === "windows"
+    ? undefined
+    : async () => {
+      await using db = await testDatabase("sqlite");
+      const words = [...asTask, ...anyPort, "--database", db.url].map((word) => `'${word}'`).join(" ");
+      const terminal = new Deno.Command("script", {
+        args: ["-qfec", `exec ${words}`, "/dev/null"],
+        env: { ...denoEnv(), PATH: Deno.env.get("PATH") ?? "", SHELL: "/bin/sh" },
+        clearEnv: true,
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "null",
+      }).spawn();
+      const keys = terminal.stdin.getWriter(), port = Promise.withResolvers<number>();
+      let shown = "";
+      const reading = (async () => {
+        for await (const part of terminal.stdout.pipeThrough(new TextDecoderStream())) {
+          shown += part;
+          const ready = /ready tcp=\S+:(\d+)\r\n/.exec(shown);
+          if (ready) port.resolve(Number(ready[1]));
+        }
+        port.reject(new Error(shown));
+      })();
+      const [user] = await makeUsers(db, 1);
+      await using client = await RawClient.connect(await port.promise);
+      assertEquals((await client.login({ id: user.id, token: user.token, proto: 2 })).errno, 0);
+      await keys.write(new TextEncoder().encode("\x03"));
+      const { code } = await terminal.status;
+      await Promise.all([keys.close().catch(() => {}), reading]);
+      assertEquals([code, await countOnline(db)], [0, 0], shown);
+      assertEquals((await client.next((m) => m.msgid === 20)).reason, "stopping");
+    },
+
   "a port in use is named, and the setting that says it": async () => {
     await using folder = await temporary();
     using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -304,6 +337,23 @@ waitingTests("start", {
       assertEquals(await refused(1, args, { cwd: folder.path }), `${flag}: cannot listen on ${address}: another program listens there already`);
       assertEquals([...Deno.readDirSync(folder.path)], [], "nothing is left of it");
     }
+  },
+
+  "two addresses of which one is in the other are told, and nothing is left of it": async () => {
+    await using folder = await temporary();
+    const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = taken.addr;
+    taken.close();
+    const line = await refused(1, ["--listen", `127.0.0.1:${port}`, "--http", `0.0.0.0:${port}`], { cwd: folder.path });
+    assertEquals(line, `--http: cannot listen on 0.0.0.0:${port}: another program listens there already`);
+    assertEquals([...Deno.readDirSync(folder.path)], []);
+  },
+
+  "a file that cannot be locked is named": async () => {
+    await using folder = await temporary();
+    const path = `${folder.path}/natter.db`;
+    await Deno.mkdir(`${path}.lock`);
+    assertMatch(await refused(1, [...anyPort, "--database", `sqlite:${path}`]), /^the database \S+natter\.db cannot be locked: .*natter\.db\.lock/);
   },
 
   "a database file that cannot be made or used is named": async () => {
@@ -346,6 +396,8 @@ waitingTests("start", {
     assertMatch(await refused(2, ["--frobnicate"], { cwd }), /^unknown flag "--frobnicate"/);
     assertMatch(await refused(2, ["frobnicate"], { cwd }), /^unknown command "frobnicate"/);
     assertMatch(await refused(2, ["toString"], { cwd }), /^unknown command "toString"/);
+    assertEquals(await refused(2, ["mysql://root:secret@h/n"], { cwd }), 'unknown command "mysql://…@h/n"; natter --help lists them');
+    assertMatch(await refused(2, ["--database", "mysql://root@127.0.0.1:1/n?ssl=true"], { cwd }), /^--database: ssl=true needs the host by name/);
     assertMatch(await refused(2, ["serve", "serve"], { cwd }), /^unexpected argument "serve"/);
     assertEquals([...Deno.readDirSync(cwd)], []);
   },

@@ -11,6 +11,11 @@ import { complain, print } from "./output.ts";
 
 /** How long a stop may take (ms), whatever its steps would; Docker kills after 10 s. */
 const STOP_MS = 9000;
+/**
+ * The same signal again within this time (ms) is the same one: a terminal gives Ctrl-C to all that run in it, systemd SIGTERM to all of a service, and `deno task`,
+ * which is one of them, hands it on.
+ */
+const HANDED_ON_MS = 1000;
 
 /**
  * Runs the server until a signal ends it. `overrides` are for tests. Resolves with the exit code: 0, 1 if it could not start or rows are left online, 2 for
@@ -35,16 +40,22 @@ async function run(args: string[], overrides: Overrides): Promise<number> {
   configureLog(config.log, config.logLevel);
   keepGoing();
   const stopping = signalled();
-  let ready = false;
+  let ready = false, stopped = false;
   const starting = start(config, overrides, (addresses) => {
+    // Nobody is let in by who is about to end.
+    if (stopped) throw new Error("asked to stop");
     ready = true;
     print(readyLine(addresses));
     void openLog();
   });
   renewOnHangUp(starting);
   const server = await Promise.race([starting, stopping]) ?? (ready ? await starting : undefined);
-  // Asked to stop before it was ready: nobody is online yet.
-  if (!server) return 0;
+  if (!server) {
+    // Asked to stop before it was ready: nobody is online yet, and nobody will be while the log is written.
+    stopped = true;
+    starting.catch(() => {});
+    return 0;
+  }
   await Promise.race([stopping, server.failed]);
   return await close(server) ? 0 : 1;
 }
@@ -61,17 +72,20 @@ function readyLine(addresses: Readonly<Addresses>): string {
   return "natter ready" + Object.entries(addresses).map(([name, address]) => ` ${name}=${formatAddress(address)}`).join("");
 }
 
-/** Resolves at the first SIGTERM or SIGINT. The second ends the process at once. */
+/** Resolves at the first SIGTERM or SIGINT. The second ends the process at once, unless it is the first one, {@linkcode HANDED_ON_MS handed on}. */
 function signalled(): Promise<undefined> {
   return new Promise((resolve) => {
-    let first = true;
-    const stop = () => {
-      if (!first) Deno.exit(1);
-      first = false;
-      resolve(undefined);
-    };
-    Deno.addSignalListener("SIGINT", stop);
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+    let first: Deno.Signal | undefined, until = 0;
+    const listen = (signal: Deno.Signal) =>
+      Deno.addSignalListener(signal, () => {
+        if (first === signal && performance.now() < until) return;
+        if (first) Deno.exit(1);
+        first = signal;
+        until = performance.now() + HANDED_ON_MS;
+        resolve(undefined);
+      });
+    listen("SIGINT");
+    if (Deno.build.os !== "windows") listen("SIGTERM");
   });
 }
 

@@ -98,13 +98,19 @@ export class Listeners {
 
   /** Throws {@linkcode ListenError} if somebody listens there already, or nobody can. */
   static check(config: Config): void {
-    for (const flag of ["listen", "tls-listen", "http", "https", "metrics"] as const) {
-      const address = config[flag === "tls-listen" ? "tlsListen" : flag];
-      try {
-        if (address) listen(address).close();
-      } catch (error) {
-        throw named(flag, error);
+    // All at once: two of them may be the same.
+    const open: Deno.TcpListener[] = [];
+    try {
+      for (const flag of ["listen", "http", "https", "metrics", "tls-listen"] as const) {
+        const address = config[flag === "tls-listen" ? "tlsListen" : flag];
+        try {
+          if (address) open.push(listen(address));
+        } catch (error) {
+          throw named(flag, error);
+        }
       }
+    } finally {
+      for (const listener of open) listener.close();
     }
   }
 

@@ -92,10 +92,10 @@ export class DatabaseFile {
     }
   }
 
-  /** Locks it for the one who serves it, or brings it to newer tables. Throws {@linkcode StoreRefused} if another has it. @param real as in `opened` */
+  /** Locks it for the one who serves it, or brings it to newer tables. Throws {@linkcode StoreRefused} if another has it, or it cannot be locked. @param real as in `opened` */
   lock(real = this.#real): void {
     this.#real = real;
-    const beside = Deno.openSync(`${this.#real}.lock`, { create: true, read: true, write: true });
+    const beside = this.#openBeside();
     if (!beside.tryLockSync(true)) {
       beside.close();
       const pid = Deno.readTextFileSync(`${this.#real}.lock`).trim();
@@ -111,6 +111,26 @@ export class DatabaseFile {
     throw new StoreRefused(
       `the database ${this.path} is in use by another natter, which has it under another name (or it is not on a local disk, as natter's log must be)`,
     );
+  }
+
+  /** The file that is locked beside it. What an operator makes, with more rights than the server has, belongs to whom the database belongs to, as SQLite's log does. */
+  #openBeside(): Deno.FsFile {
+    const path = `${this.#real}.lock`;
+    let beside: Deno.FsFile;
+    try {
+      beside = Deno.openSync(path, { create: true, read: true, write: true });
+    } catch (error) {
+      throw new StoreRefused(`the database ${this.path} cannot be locked: ${error instanceof Error ? error.message : error}`, { cause: error });
+    }
+    const { uid, gid } = Deno.statSync(this.#real);
+    if (uid !== null && beside.statSync().uid !== uid) {
+      try {
+        Deno.chownSync(path, uid, gid);
+      } catch {
+        // Not ours to give away.
+      }
+    }
+    return beside;
   }
 
   /** Another may serve it. */
