@@ -53,6 +53,8 @@ waitingDatabaseTests("operator", {
       await Deno.symlink(path, path);
       assertMatch((await natter(none, "users")).stderr, /^natter: the database \S+ cannot be used: .*\n$/);
     }
+    assertEquals((await natter(db, "invite", "--uses")).stderr, "natter: --uses needs a value\n");
+    assertEquals((await natter(db, "hook", "9".repeat(20), "build")).stderr, `natter: there is no group ${"9".repeat(20)}\n`);
     const wrong = await natter(db, "kick");
     assertEquals(wrong.code, 2);
     assert(wrong.stderr.startsWith("natter: wanted: ID"), wrong.stderr);

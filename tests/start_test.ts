@@ -354,6 +354,11 @@ waitingTests("start", {
     const path = `${folder.path}/natter.db`;
     await Deno.mkdir(`${path}.lock`);
     assertMatch(await refused(1, [...anyPort, "--database", `sqlite:${path}`]), /^the database \S+natter\.db cannot be locked: .*natter\.db\.lock/);
+    await Deno.remove(`${path}.lock`);
+    // Who has it has not said yet who that is.
+    using lock = await Deno.open(`${path}.lock`, { create: true, write: true });
+    await lock.lock(true);
+    assertEquals(await refused(1, [...anyPort, "--database", `sqlite:${path}`]), `the database ${path} is in use by another natter`);
   },
 
   "a database file that cannot be made or used is named": async () => {

@@ -70,7 +70,7 @@ function ownFlags(args: string[], own: string[]): { flags: Record<string, string
       continue;
     }
     const value = inline ?? args[++i];
-    if (!value) throw new ConfigError(`--${name} needs a value`);
+    if (!value || (inline === undefined && value.startsWith("--"))) throw new ConfigError(`--${name} needs a value`);
     flags[name] = value;
   }
   return { flags, rest };

@@ -70,6 +70,7 @@ export function hook(args: string[]): Promise<number> {
     if (fault) throw new CommandError(`the name ${fault}`);
     const groupid = /^\d+$/.test(group!) ? Number(group) : await store.findGroup(comparableName(group!));
     if (groupid === undefined) throw new CommandError(`there is no public group ${group}`);
+    if (!Number.isSafeInteger(groupid)) throw new CommandError(`there is no group ${group}`);
     try {
       return `${url ?? ""}${await makeHook(store, undefined, groupid, name!)}`;
     } catch (error) {

@@ -37,7 +37,7 @@ export function help(): string {
     "and --ca FILE for an authority (PEM) to be believed beside the usual ones. The password is asked for, or NATTER_PASSWORD, or the first line of a pipe.",
     "It tells of what comes while it runs; being told while away (Web Push) is a matter of the page.",
     "",
-    "A user is named by number or by name. The operator's commands take --database, and work with a running server.",
+    "A user is named by number, or by name if that is no number. The operator's commands take --database, and work with a running server.",
     "",
     "Flags of the server, with their defaults. Each is an environment variable as well: --max-line is NATTER_MAX_LINE; flags win.",
     "",

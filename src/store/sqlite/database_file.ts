@@ -99,7 +99,8 @@ export class DatabaseFile {
     if (!beside.tryLockSync(true)) {
       beside.close();
       const pid = Deno.readTextFileSync(`${this.#real}.lock`).trim();
-      throw new StoreRefused(`the database ${this.path} is in use by another natter (process ${pid})`);
+      // It may be about to say so.
+      throw new StoreRefused(`the database ${this.path} is in use by another natter${pid && ` (process ${pid})`}`);
     }
     this.#beside = beside;
     beside.truncateSync();
