@@ -46,10 +46,15 @@ Deno.test("nobody else may read the file, nor what stands beside it, nor a copy;
     const path = `${folder}/natter.db`;
     const modes = () => [...Deno.readDirSync(folder)].map(({ name }) => [name, (Deno.statSync(`${folder}/${name}`).mode! & 0o777).toString(8)]);
     const store = await openSqlite(path, LIMITS);
+    // One that was made by a version before, which let others open it, and so lock it.
+    await Deno.writeTextFile(`${path}.lock`, "", { mode: 0o644 });
+    await store.join("a");
     await store.createUser("ada", "ada", "secret");
     await backupSqlite(path, `${folder}/copy.db`);
-    assertEquals(modes().sort(), [["copy.db", "600"], ["natter.db", "600"], ["natter.db-shm", "600"], ["natter.db-wal", "600"]]);
+    const beside = ["natter.db-shm", "natter.db-wal", "natter.db.lock"].map((name) => [name, "600"]);
+    assertEquals(modes().sort(), [["copy.db", "600"], ["natter.db", "600"], ...beside]);
     await store.close();
+    await Deno.remove(`${path}.lock`);
     await Deno.chmod(path, 0o640);
     await (await openSqlite(path, LIMITS)).close();
     assertEquals(modes().sort(), [["copy.db", "600"], ["natter.db", "640"]]);

@@ -114,22 +114,25 @@ export class DatabaseFile {
     );
   }
 
-  /** The file that is locked beside it. What an operator makes, with more rights than the server has, belongs to whom the database belongs to, as SQLite's log does. */
+  /**
+   * The file that is locked beside it. Nobody else may open it: who holds its lock keeps natter from starting. What an operator makes, with more rights than the server
+   * has, belongs to whom the database belongs to, as SQLite's log does.
+   */
   #openBeside(): Deno.FsFile {
     const path = `${this.#real}.lock`;
     let beside: Deno.FsFile;
     try {
-      beside = Deno.openSync(path, { create: true, read: true, write: true });
+      beside = Deno.openSync(path, { create: true, read: true, write: true, mode: PRIVATE });
     } catch (error) {
       throw new StoreRefused(`the database ${this.path} cannot be locked: ${error instanceof Error ? error.message : error}`, { cause: error });
     }
-    const { uid, gid } = Deno.statSync(this.#real);
-    if (uid !== null && beside.statSync().uid !== uid) {
-      try {
-        Deno.chownSync(path, uid, gid);
-      } catch {
-        // Not ours to give away.
-      }
+    if (Deno.build.os === "windows") return beside;
+    try {
+      Deno.chmodSync(path, PRIVATE);
+      const { uid, gid } = Deno.statSync(this.#real);
+      if (beside.statSync().uid !== uid) Deno.chownSync(path, uid, gid);
+    } catch {
+      // It is not ours to give away, or its disk knows no modes.
     }
     return beside;
   }
