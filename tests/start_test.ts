@@ -170,6 +170,7 @@ waitingTests("start", {
         if (signals === 2) server.kill("SIGINT");
         const { code, stderr } = await server.ended();
         assertEquals(code, 1, stderr);
+        assertEquals(/^natter: users may be online in the database yet/m.test(stderr), signals === 1, stderr);
         took[signals].push(performance.now() - begun);
         assertEquals(await countOnline(db), 1);
         // The best of several: the machine has other things to do.

@@ -57,7 +57,9 @@ async function run(args: string[], overrides: Overrides): Promise<number> {
     return 0;
   }
   await Promise.race([stopping, server.failed]);
-  return await close(server) ? 0 : 1;
+  if (await close(server)) return 0;
+  complain("users may be online in the database yet, which did not answer: the next start, or another node, sets them offline");
+  return 1;
 }
 
 /** Closes the server, within {@linkcode STOP_MS}. False: rows may be left online. */
