@@ -1,7 +1,7 @@
 // A row of one user that somebody else holds (a node that stands still, an operator) holds up those alone who write to or from that user.
 
 import { assert, assertEquals } from "@std/assert";
-import type { Append, Store } from "../src/store/store.ts";
+import type { Append, Store, UserId } from "../src/store/store.ts";
 import { assertErrno, chats, nothingElse, upTo } from "./support/chat.ts";
 import { addUsers } from "./support/databases.ts";
 import { hold as holdStatement, type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
@@ -173,6 +173,29 @@ waitingMysqlTests("locked row", {
     assertEquals([(await store.dropDeeds(0, 100)).dropped, (await store.prune(7, undefined, 100)).deleted], [1, 1]);
     assertEquals([await left("deed"), await left("message")], [[], []]);
   },
+
+  "what is asked of another node, a file that is going and what a user's texts take hold up nobody else's, though those are most of the table":
+    async (t) => {
+      const store = await t.open();
+      await store.join("a");
+      const [held, ...users] = await addUsers(store, ...upTo(13).map((i) => `u${i}`)) as [UserId, ...UserId[]];
+      for (const userId of users) {
+        await claim(store, userId, `s${userId}`);
+        assert(await store.kick(userId));
+      }
+      await t.database.query(`INSERT INTO kick (session, userid, device, node, at) VALUES ('there', ${held}, 0, 'b', ${Date.now()})`);
+      for (const userId of [held, ...users]) await store.reservePlace(`${userId}`, 1);
+      await store.setTextKept([held, ...users].map((userId) => [userId, 1]));
+      const admins = [await hold(t, "node = 'b'", "kick"), await hold(t, `place = '${held}'`, "gone"), await hold(t, `userid = ${held}`, "texts")];
+      assertEquals((await store.takeKicks()).length, users.length);
+      await store.sweep();
+      await store.forgetPlaces(users.map(String));
+      await store.setTextKept(users.map((userId) => [userId, 0]));
+      const left = async (column: string, table: string) =>
+        (await t.database.query(`SELECT ${column} AS it FROM ${table}`)).map(({ it }) => Number(it));
+      assertEquals([await left("userid", "kick"), await left("place", "gone"), await left("userid", "texts")], [[held], [held], [held]]);
+      for (const admin of admins) await admin.query("COMMIT");
+    },
 
   "a message that is not committed for long holds up the index, and no edit of those before it": async (t) => {
     const store = await t.open();

@@ -64,10 +64,7 @@ export function files(db: Pool): FileStore {
     },
 
     async forgetPlaces(places) {
-      for (const piece of pieces(places)) {
-        const list = padded(piece);
-        await db.write(`DELETE FROM gone WHERE place IN (${marks(list.length)})`, list);
-      }
+      for (const piece of pieces(places)) await db.remove(deleting("gone", ["place"], piece.map((place) => [place])));
     },
   };
 }

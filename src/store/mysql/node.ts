@@ -22,7 +22,7 @@ import { findingProofs, isProved, type ProofRow } from "./claims.ts";
 import { LockConflict, reason } from "./errors.ts";
 import type { Link } from "./link.ts";
 import type { Pool } from "./pool.ts";
-import { literal, marks, padded, pieces } from "./sql.ts";
+import { deleting, literal, LONGEST_LIST, marks, pieces } from "./sql.ts";
 import type { Users } from "./users.ts";
 
 /** Longer than the 15 s (wait_timeout) that the connection of a machine that died holds the name. */
@@ -107,7 +107,8 @@ export class NodeLife {
       `UPDATE node SET incarnation = incarnation + 1, since = ${NOW}, lease_until = NULL WHERE lease_until <= ${NOW} AND name <> ?`,
       [this.identity?.name ?? ""],
     );
-    await this.db.write("DELETE FROM kick WHERE at < ?", [Date.now() - KICK_MS]);
+    const old = await this.db.read<{ session: string }>(`SELECT session FROM kick WHERE at < ? LIMIT ${LONGEST_LIST}`, [Date.now() - KICK_MS]);
+    if (old.length > 0) await this.db.remove(deleting("kick", ["session"], old.map(({ session }) => [session])));
     // Of each only its oldest row: where nodes are named after containers, there are more former ones every day.
     const nodes = await this.db.read<{ name: string; incarnation: number }>(
       `SELECT name, incarnation FROM node n WHERE (lease_until IS NULL OR since <= ${NOW} - ${LEASE}) AND ` +
@@ -128,9 +129,9 @@ export class NodeLife {
     const sql = "SELECT userid AS userId, device, session FROM kick WHERE node = ? LIMIT 512";
     const rows = await this.db.read<SessionKey>(sql, [this.identity.name]);
     if (rows.length > 0) {
-      const list = padded(rows.map(({ session }) => session));
+      const removing = deleting("kick", ["session"], rows.map(({ session }) => [session]));
       // Whether the answer comes or not: who ends a session twice ends it once, and what still stands there is taken again.
-      await this.db.write(`DELETE FROM kick WHERE session IN (${marks(list.length)})`, list).catch((error) => {
+      await this.db.remove(removing).catch((error) => {
         if (!(error instanceof StoreUnavailable)) throw error;
       });
     }

@@ -72,6 +72,11 @@ export class Pool {
     return await this.#once((link) => link.change(sql, params), false);
   }
 
+  /** One DELETE by itself, with its values written into it as {@linkcode Link.script} says. It may run several times. */
+  async remove(statement: string): Promise<void> {
+    await this.#once((link) => link.script([statement]), true);
+  }
+
   /** Throws {@linkcode CommitUnknown} when the COMMIT was sent and not answered. `work` may run several times. `patient` as below. */
   async transaction<T>(work: (tx: Link) => Promise<T>, patient = true): Promise<T> {
     return await this.ownTransaction(async (link, committing) => {

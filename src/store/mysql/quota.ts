@@ -3,7 +3,7 @@
 import { type QuotaStore, ROW_KEPT, type TextKept } from "../quota.ts";
 import type { UserId } from "../store.ts";
 import type { Pool } from "./pool.ts";
-import { insertPieces, marks, padded } from "./sql.ts";
+import { deleting, insertPieces, marks, pieces } from "./sql.ts";
 
 interface Counted {
   userid: UserId;
@@ -36,9 +36,7 @@ export function quotas(db: Pool): QuotaStore {
     async setTextKept(kept) {
       await write(kept.filter(([, bytes]) => bytes > 0), "VALUES(bytes)");
       const none = kept.filter(([, bytes]) => bytes <= 0).map(([userId]) => userId);
-      if (none.length === 0) return;
-      const list = padded(none);
-      await db.write(`DELETE FROM texts WHERE userid IN (${marks(list.length)})`, list);
+      for (const piece of pieces(none)) await db.remove(deleting("texts", ["userid"], piece.map((userId) => [userId])));
     },
 
     async textKeepers(after, limit) {
