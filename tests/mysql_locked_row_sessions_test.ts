@@ -1,6 +1,7 @@
 // A row of one user that somebody else holds holds up nobody else who logs in, departs or confirms.
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import type { UserId } from "../src/store/store.ts";
 import { assertErrno, chats, upTo } from "./support/chat.ts";
 import { addUsers } from "./support/databases.ts";
 import { type MysqlTest, mysqlTest, waitingMysqlTests } from "./support/mysql.ts";
@@ -150,5 +151,36 @@ waitingMysqlTests("locked row, sessions", {
     await store.expireTokens(20, 1000);
     assertEquals(await t.database.query("SELECT userid FROM token"), [{ userid: users[0] }]);
     await admin.query("COMMIT");
+  },
+
+  "a token's row, and an invitation's, hold up nobody whose tokens and invitations end, though theirs are most of the table": async (t) => {
+    const store = await t.open();
+    const [held, ann] = await addUsers(store, "held", "ann") as [UserId, UserId];
+    const give = async (userId: UserId, count: number) => {
+      const tokens = upTo(count).map((i) => `(UNHEX(SHA2('${userId} ${i}', 256)), ${userId}, 0, 1000)`);
+      await t.database.query(`INSERT INTO token (hash, userid, device, expires) VALUES ${tokens}`);
+    };
+    const invited = [[held, 1], ...upTo(12).map((i) => [ann, i])].map(([userId, groupid]) => `(${groupid}, ${userId}, ${held}, 1, 1000)`);
+    await t.database.query(`INSERT INTO invite (groupid, userid, inviter, uses, expires) VALUES ${invited}`);
+    const bot = { name: "bot", key: "bot", look: "bot" };
+    const made = await store.makeBot(bot, hash(1), 1000);
+    assert(made !== "INVALID");
+    await give(held, 1);
+    const [[{ token }], [{ invite }]] = await Promise.all([
+      t.database.query(`SELECT HEX(hash) AS token FROM token WHERE userid = ${held}`),
+      t.database.query(`SELECT id AS invite FROM invite WHERE userid = ${held}`),
+    ]) as [[{ token: string }], [{ invite: number }]];
+    const admins = [await hold(t, `hash = UNHEX('${token}')`, "token"), await hold(t, invite, "invite")];
+    await give(made.id, 12);
+    assert(await store.makeBot(bot, hash(2), 1000) !== "INVALID");
+    await store.deleteAccount(made.id, undefined, false);
+    await give(ann, 12);
+    assert(await store.setPassword(ann, undefined, "secret"));
+    await give(ann, 12);
+    await store.deleteAccount(ann, undefined, false);
+    await store.clearAccount(ann, 100);
+    const left = async (table: string) => (await t.database.query(`SELECT userid FROM ${table}`)).map(({ userid }) => userid);
+    assertEquals([await left("token"), await left("invite")], [[held], [held]]);
+    for (const admin of admins) await admin.query("COMMIT");
   },
 });

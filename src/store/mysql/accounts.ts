@@ -7,7 +7,7 @@ import type { Account, DeviceId, Ended, Store, TokenOwner, UserId } from "../sto
 import { gathered } from "./gather.ts";
 import type { BotName } from "../hooks.ts";
 import { isDuplicate } from "./errors.ts";
-import { asking, endedOf, type LockedUser } from "./locked_user.ts";
+import { asking, deletingTokens, endedOf, type LockedUser } from "./locked_user.ts";
 import { takingLook } from "./looks.ts";
 import type { Pool } from "./pool.ts";
 import { deleting, literal, marks, numbers, padded } from "./sql.ts";
@@ -131,7 +131,7 @@ export function accounts(db: Pool, users: Users): Accounts {
         return {
           result: { id: there.id, ended },
           statements: [
-            `DELETE FROM token WHERE userid = ${id}`,
+            deletingTokens(there.id),
             `INSERT INTO token (hash, userid, device, expires) VALUES (${literal(token)}, ${id}, 0, ${numbers([expires])})`,
             ...asking(ended, at),
           ],
@@ -161,7 +161,7 @@ export function accounts(db: Pool, users: Users): Accounts {
           result: ended,
           statements: [
             `UPDATE user SET password = ${literal(password)} WHERE id = ${numbers([userId])}`,
-            `DELETE FROM token WHERE userid = ${numbers([userId])} AND device = 0${others}`,
+            `${deletingTokens(userId)} AND device = 0${others}`,
             ...asking(ended, at),
           ],
         };

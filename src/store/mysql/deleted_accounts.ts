@@ -4,7 +4,7 @@ import { DELETED } from "../../wire/looks.ts";
 import type { Store, UserId } from "../store.ts";
 import type { FileId } from "../files.ts";
 import { removeFiles } from "./files.ts";
-import { asking } from "./locked_user.ts";
+import { asking, deletingTokens } from "./locked_user.ts";
 import { freeingLook } from "./looks.ts";
 import type { Pool } from "./pool.ts";
 import { deleting, literal, numbers } from "./sql.ts";
@@ -31,7 +31,7 @@ export function leaving(db: Pool, users: Users): Leaving {
             // No comparable name has a capital letter.
             `UPDATE user SET name = ${literal(DELETED)}, namekey = 'D${id}', password = '', about = '', avatar = NULL WHERE id = ${id}`,
             `DELETE FROM device WHERE userid = ${id}`,
-            `DELETE FROM token WHERE userid = ${id}`,
+            deletingTokens(userId),
             freeingLook("user", userId),
             `INSERT INTO leaving (userid, messages) VALUES (${id}, ${messages ? 1 : 0})`,
             ...asking(ended, at),
@@ -65,7 +65,7 @@ export function leaving(db: Pool, users: Users): Leaving {
           `DELETE FROM friend WHERE userid = ${id}`,
           `DELETE FROM block WHERE userid = ${id}`,
           `DELETE FROM talk WHERE userid = ${id} LIMIT ${most}`,
-          `DELETE FROM invite WHERE userid = ${id}`,
+          `DELETE invite FROM invite FORCE INDEX (invite_userid) WHERE userid = ${id}`,
         ];
         if (made.length > 0) statements.push(deleting("invite", ["id"], made.map(({ id }) => [id])));
         if (friends.length > 0) statements.push(deleting("friend", ["userid", "friendid"], friends.map((friend) => [friend, userId])));

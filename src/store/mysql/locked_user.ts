@@ -203,6 +203,11 @@ export function asking(ended: Ended[], at: number): string[] {
   return [`INSERT INTO kick (session, userid, device, node, at) VALUES ${rows.join()} ON DUPLICATE KEY UPDATE at = VALUES(at)`];
 }
 
+/** The statement that deletes a user's tokens. By that key: a small table would be scanned, and others' rows waited for. */
+export function deletingTokens(userId: UserId): string {
+  return `DELETE token FROM token FORCE INDEX (token_device) WHERE userid = ${numbers([userId])}`;
+}
+
 /** Ranges, which are not joined to a list: MariaDB scans the table where they are nearly all of a small one, whatever the hint. */
 function trimming(wheres: string[]): string[] {
   return [...pieces(wheres)].map((piece) => `DELETE inbox FROM inbox FORCE INDEX (PRIMARY) WHERE ${piece.join(" OR ")}`);
