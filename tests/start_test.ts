@@ -10,7 +10,7 @@ import { openStore } from "../src/store/open.ts";
 import { type Store, StoreRefused } from "../src/store/store.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { databaseSteps, databaseTest, hasMysql, type TestDatabase, testDatabase, waitingTests } from "./support/databases.ts";
-import { asTask, denoEnv, type Ended, Program, run, type RunOptions } from "./support/program.ts";
+import { asTask, type Ended, Program, run, type RunOptions } from "./support/program.ts";
 import { startProxy } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { countOnline, makeUsers, startServer } from "./support/server.ts";
@@ -293,39 +293,6 @@ waitingTests("start", {
     const { code, stdout, stderr } = await server.ended();
     assertEquals([code, stdout], [0, `natter ready tcp=127.0.0.1:${tcp}\n`], stderr);
   },
-
-  "as a task at a terminal it is stopped in order by one Ctrl-C, of which the terminal tells it and the task too": Deno.build.os === "windows"
-    ? undefined
-    : async () => {
-      await using db = await testDatabase("sqlite");
-      const words = [...asTask, ...anyPort, "--database", db.url].map((word) => `'${word}'`).join(" ");
-      const terminal = new Deno.Command("script", {
-        args: ["-qfec", `exec ${words}`, "/dev/null"],
-        env: { ...denoEnv(), PATH: Deno.env.get("PATH") ?? "", SHELL: "/bin/sh" },
-        clearEnv: true,
-        stdin: "piped",
-        stdout: "piped",
-        stderr: "null",
-      }).spawn();
-      const keys = terminal.stdin.getWriter(), port = Promise.withResolvers<number>();
-      let shown = "";
-      const reading = (async () => {
-        for await (const part of terminal.stdout.pipeThrough(new TextDecoderStream())) {
-          shown += part;
-          const ready = /ready tcp=\S+:(\d+)\r\n/.exec(shown);
-          if (ready) port.resolve(Number(ready[1]));
-        }
-        port.reject(new Error(shown));
-      })();
-      const [user] = await makeUsers(db, 1);
-      await using client = await RawClient.connect(await port.promise);
-      assertEquals((await client.login({ id: user.id, token: user.token, proto: 2 })).errno, 0);
-      await keys.write(new TextEncoder().encode("\x03"));
-      const { code } = await terminal.status;
-      await Promise.all([keys.close().catch(() => {}), reading]);
-      assertEquals([code, await countOnline(db)], [0, 0], shown);
-      assertEquals((await client.next((m) => m.msgid === 20)).reason, "stopping");
-    },
 
   "a port in use is named, and the setting that says it": async () => {
     await using folder = await temporary();

@@ -39,6 +39,8 @@ export function help(): string {
     "",
     "A user is named by number, or by name if that is no number. The operator's commands take --database, and work with a running server.",
     "",
+    "Ctrl-C or SIGTERM stops the server in order, and so does closing its terminal, if it has no certificate: with one, SIGHUP reads that again.",
+    "",
     "Flags of the server, with their defaults. Each is an environment variable as well: --max-line is NATTER_MAX_LINE; flags win.",
     "",
     ...rows.map(([left, right]) => left.padEnd(width) + right),

@@ -39,7 +39,9 @@ async function run(args: string[], overrides: Overrides): Promise<number> {
   const config = parseConfig(args, (name) => Deno.env.get(name));
   configureLog(config.log, config.logLevel);
   keepGoing();
-  const stopping = signalled();
+  // It goes with its terminal, as programs do, unless SIGHUP has to say something else.
+  const goes = !config.tlsCert && Deno.stdin.isTerminal();
+  const stopping = signalled(goes);
   let ready = false, stopped = false;
   const starting = start(config, overrides, (addresses) => {
     // Nobody is let in by who is about to end.
@@ -48,7 +50,7 @@ async function run(args: string[], overrides: Overrides): Promise<number> {
     print(readyLine(addresses));
     void openLog();
   });
-  renewOnHangUp(starting);
+  if (!goes) renewOnHangUp(starting);
   const server = await Promise.race([starting, stopping]) ?? (ready ? await starting : undefined);
   if (!server) {
     // Asked to stop before it was ready: nobody is online yet, and nobody will be while the log is written.
@@ -74,8 +76,11 @@ function readyLine(addresses: Readonly<Addresses>): string {
   return "natter ready" + Object.entries(addresses).map(([name, address]) => ` ${name}=${formatAddress(address)}`).join("");
 }
 
-/** Resolves at the first SIGTERM or SIGINT. The second ends the process at once, unless it is the first one, {@linkcode HANDED_ON_MS handed on}. */
-function signalled(): Promise<undefined> {
+/**
+ * Resolves at the first SIGTERM or SIGINT, or SIGHUP if it `hangsUp`. The second ends the process at once, unless it is the first one,
+ * {@linkcode HANDED_ON_MS handed on}.
+ */
+function signalled(hangsUp: boolean): Promise<undefined> {
   return new Promise((resolve) => {
     let first: Deno.Signal | undefined, until = 0;
     const listen = (signal: Deno.Signal) =>
@@ -87,7 +92,9 @@ function signalled(): Promise<undefined> {
         resolve(undefined);
       });
     listen("SIGINT");
-    if (Deno.build.os !== "windows") listen("SIGTERM");
+    if (Deno.build.os === "windows") return;
+    listen("SIGTERM");
+    if (hangsUp) listen("SIGHUP");
   });
 }
 
