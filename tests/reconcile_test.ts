@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { LocalHub } from "../src/cluster/local.ts";
 import { StoreWatch } from "./support/around_store.ts";
+import { standStill } from "./support/clock.ts";
 import { hasMysql, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import { eventually, holderOf, makeUsers, setHolder, startServer, stateOf, type TestUser } from "./support/server.ts";
 
@@ -81,6 +82,21 @@ Deno.test({
     assertEquals(await stateOf(db, user.id), "online");
     assertEquals((await client.request({ msgid: 13 })).msgid, 14);
   },
+});
+
+Deno.test("reconciling: what was asked for before the process stood still is not forgotten", async () => {
+  await using db = await testDatabase("sqlite");
+  const watch = new StoreWatch();
+  let returned = () => {};
+  const bus: typeof LocalHub.prototype.join = (node, listener) => {
+    returned = () => listener.returned();
+    return new LocalHub().join(node, listener);
+  };
+  await using _s = await startServer(db, {}, { store: watch.wrap, times: { ...TIMES, reconcile: 3600_000 }, bus });
+  await eventually(() => watch.made.includes("takeKicks"), "the loop turns");
+  returned();
+  standStill(3 * TIMES.renew);
+  await eventually(() => watch.made.includes("sessions"), "a pass");
 });
 
 waitingDatabaseTests("reconciling", {

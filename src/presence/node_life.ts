@@ -11,7 +11,8 @@
  *    A session whose row names another is closed, if reading that row again confirms it; if the row names nobody, the session is claimed anew, and closed if
  *    that is refused: its device was removed, its account closed, its password changed.
  * 5. Friends are told of those whom a sweep or a pass set offline, and of those who are back after a reaping, or by a pass.
- * 6. A turn that came late (the process was stopped) grants everyone one more interval: sweeping and reconciling wait for it, renewing does not.
+ * 6. A turn that came late (the process was stopped) grants everyone one more interval: sweeping and reconciling wait for it, renewing does not, nor what was asked
+ *    for since something may have been lost.
  */
 import { Pause } from "../async/pause.ts";
 import type { Session } from "../net/session.ts";
@@ -55,6 +56,7 @@ export class NodeLife {
   #upSince = performance.now();
   #renewedAt = performance.now();
   #reconciledAt = performance.now();
+  #reconcileAsked = false;
   /** The database did not do what was asked, and the log says so. */
   #away = false;
 
@@ -88,7 +90,7 @@ export class NodeLife {
 
   /** Something may have been lost: the next turn of the loop reconciles. */
   reconcileSoon(): void {
-    this.#reconciledAt = -Infinity;
+    this.#reconcileAsked = true;
   }
 
   /** Ends the loops; what is under way is finished. */
@@ -128,8 +130,9 @@ export class NodeLife {
           await this.#kick();
           if (now - this.#upSince >= lease) await this.#sweep();
         }
-        if (now - this.#reconciledAt < reconcile) return;
+        if (!this.#reconcileAsked && now - this.#reconciledAt < reconcile) return;
         // What is lost while it passes asks for another one.
+        this.#reconcileAsked = false;
         this.#reconciledAt = now;
         try {
           await this.reconcile();
