@@ -18,7 +18,7 @@ export type { Overrides, Server };
  *
  * `ready` is told when whoever connects will be served. Who is faster than the rest of the start waits for it; it is done when this resolves.
  *
- * Throws {@linkcode ConfigError} (the certificate, the folder for files), {@linkcode StoreRefused}, {@linkcode StoreUnavailable} or {@linkcode ListenError}.
+ * Throws {@linkcode ConfigError} (the certificate), {@linkcode StoreRefused} (the database, the folder for files), {@linkcode StoreUnavailable} or {@linkcode ListenError}.
  */
 export async function start(config: Config, overrides: Overrides = {}, ready: (addresses: Addresses) => void = () => {}): Promise<Server> {
   const certificate = await readCertificate(config);

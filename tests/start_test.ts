@@ -341,6 +341,16 @@ waitingTests("start", {
     }
   },
 
+  // Not exit code 2, by which systemd leaves it at that: a full disk may have room again, and a disk that is not there yet may come.
+  "a folder for files that cannot be used is named": async () => {
+    await using folder = await temporary();
+    const file = `${folder.path}/file`;
+    await Deno.writeTextFile(file, "");
+    const args = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--database", `sqlite:${folder.path}/natter.db`];
+    const line = await refused(1, [...args, "--files", `${file}/files`]);
+    assertStringIncludes(line, `--files: the folder ${file}/files cannot be written to`);
+  },
+
   "a second server on the same SQLite file is refused, the first goes on": async () => {
     await using folder = await temporary();
     const args = [...anyPort, "--database", `sqlite:${folder.path}/natter.db`];

@@ -8,8 +8,8 @@
 import { inTurn, othersUse } from "../async/disk.ts";
 import { laterTurn, spent } from "../async/loop.ts";
 import { nodeCrypto } from "../node.ts";
-import { ConfigError } from "../config/config.ts";
 import { BrokenOff, type Bytes, type HttpRequest } from "../net/exchange.ts";
+import { StoreRefused } from "../store/store.ts";
 
 /** Bytes that are written at once; that are read at once. Each time another thread does it, and both wait for one another. */
 const WRITE_SIZE = 524_288, READ_SIZE = 262_144;
@@ -44,14 +44,14 @@ export class Folder {
     this.#incoming = `${path}/incoming`;
   }
 
-  /** Makes the folder if it is not there. Throws {@linkcode ConfigError} if it cannot be used. */
+  /** Makes the folder if it is not there. Throws {@linkcode StoreRefused} if it cannot be used: it may be another time, as when its disk is full or not there yet. */
   static async open(path: string): Promise<Folder> {
     const folder = new Folder(path);
     try {
       await Deno.mkdir(folder.#incoming, { recursive: true, mode: 0o700 });
       await Deno.remove(await Deno.makeTempFile({ dir: folder.#incoming }));
     } catch (error) {
-      throw new ConfigError(`--files: the folder ${path} cannot be written to: ${(error as Error).message}`);
+      throw new StoreRefused(`--files: the folder ${path} cannot be written to: ${(error as Error).message}`);
     }
     return folder;
   }
