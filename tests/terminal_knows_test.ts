@@ -155,3 +155,33 @@ Deno.test("terminal: an invitation that waits is told once, however often one co
   connection.answer(await connection.next(Msg.LOGOUT));
   await ended;
 });
+
+Deno.test("terminal: a group that is renamed is called so from then on, and its members have the roles that they were given", async () => {
+  await using db = await testDatabase("sqlite");
+  await using server = await startServer(db, { limits: "off" });
+  const connect = tcp({ port: server.port });
+  await using alice = new NatterClient({ connect });
+  await using bob = new NatterClient({ connect });
+  for (const [client, name] of [[alice, "alice"], [bob, "bob"]] as const) await client.register(name, PASSWORD);
+  await bob.login({ name: "bob", password: PASSWORD, device: "a test" });
+  const { groupid } = await bob.createGroup("cooks");
+  const faults: string[] = [], shown: (string | undefined)[] = [];
+  const came = Promise.withResolvers<void>();
+  const message = ({ group }: Shown) => {
+    shown.push(group);
+    came.resolve();
+  };
+  const view = { message, table() {}, note() {}, fault: (text: string) => faults.push(text) };
+  const terminal = new Terminal(alice, view, () => Promise.resolve(undefined));
+  await alice.login({ name: "alice", password: PASSWORD, device: "a test" });
+  for (const line of ["/join cooks", "/group cooks"]) await terminal.run(line);
+  await bob.updateGroup(groupid, { groupname: "bakers" });
+  await bob.setRole(groupid, alice.session!.id, "moderator");
+  await bob.chat({ groupid }, "bread");
+  await came.promise;
+  assertEquals([terminal.conversation, shown], ["[bakers]", ["bakers"]]);
+  assertEquals(terminal.people.group("bakers")?.role, "moderator");
+  await terminal.run("/group bakers");
+  assertEquals(faults, []);
+  await terminal.end();
+});

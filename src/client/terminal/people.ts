@@ -1,5 +1,5 @@
 /** Whom a session knows: contacts, groups, and whoever wrote. Names are kept as the server gave them; {@linkcode label} makes them fit for a screen. */
-import type { Friend, Group, Invitation } from "../people.ts";
+import type { Friend, Group, GroupEvent, Invitation } from "../people.ts";
 import type { Peer, Target } from "../protocol.ts";
 import { numberTyped } from "../by_name.ts";
 import { comparableName } from "../../wire/names.ts";
@@ -19,6 +19,13 @@ export class People {
     this.groups = groups;
     this.invited = invited;
     for (const { id, name } of friends) this.#met.set(id, name);
+  }
+
+  /** Something happened in a group: what the lists say of it is another, and nobody else tells. Who came in or went is told by fresh lists. */
+  happened({ groupid, what, id, role, group: now, count }: GroupEvent, self: number | undefined): void {
+    if (what === "invited") return;
+    const changed = { count, ...now?.groupname === undefined ? {} : { groupname: now.groupname }, ...id === self && role ? { role } : {} };
+    this.groups = this.groups.map((group) => group.id === groupid ? { ...group, ...changed } : group);
   }
 
   /** Who was met and is no contact: they wrote, or are in a group. */
