@@ -301,14 +301,14 @@ export class Account {
     this.listener?.leaving();
     await this.keep();
     await this.#client.close();
-    this.#clear({ screen: "elsewhere" });
+    this.#giveAway();
   }
 
   async #otherTab(active: boolean): Promise<void> {
     const { screen } = this.#store.state;
     if (active && screen !== "elsewhere") {
       void this.#client.close();
-      this.#clear({ screen: "elsewhere" });
+      this.#giveAway();
     } else if (!active && screen === "elsewhere") {
       // The other one was closed, or logged out. It may also be loading anew: then it asks soon, and is let in unless the user looks at this one.
       if (document.visibilityState !== "visible") return;
@@ -318,6 +318,11 @@ export class Account {
   }
 
   /** Forgets, in this tab, what the user sees, in one go with what is shown instead. */
+  #giveAway(): void {
+    storage.letGo();
+    this.#clear({ screen: "elsewhere" });
+  }
+
   #clear(instead: Partial<State>): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

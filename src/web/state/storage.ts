@@ -1,4 +1,7 @@
-/** What the browser keeps over a reload. All of it may be missing, or be anything: whoever reads checks. */
+/**
+ * What the browser keeps over a reload. All of it may be missing, or be anything: whoever reads checks. What the browser will not keep, since it has no room or
+ * keeps nothing at all, is here as long as the page is.
+ */
 import type { PendingSend, Snapshot } from "../../client/natter_client.ts";
 import { type Conversation, type Key, type Last, newConversation, parseKey, targetOf } from "./model.ts";
 
@@ -38,26 +41,36 @@ export function failedOf(conversations: ReadonlyMap<Key, Conversation>): FailedS
 
 const PREFIX = "natter.";
 
+/** What the browser did not keep, as JSON. */
+const refused = new Map<string, string>();
+
 function read(key: string): unknown {
   try {
-    return JSON.parse(localStorage.getItem(PREFIX + key) ?? "null");
+    return JSON.parse(refused.get(key) ?? localStorage.getItem(PREFIX + key) ?? "null");
   } catch {
     return null;
   }
 }
 
 function write(key: string, value: unknown): void {
+  refused.delete(key);
   try {
     if (value === undefined) localStorage.removeItem(PREFIX + key);
     else localStorage.setItem(PREFIX + key, JSON.stringify(value));
   } catch {
-    // The browser keeps nothing, or no more. The page works, until it is reloaded.
+    // The page works, until it is reloaded.
+    if (value !== undefined) refused.set(key, JSON.stringify(value));
   }
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 const isNumber = (value: unknown): value is number => typeof value === "number";
 const isString = (value: unknown): value is string => typeof value === "string";
+
+/** Another tab has the account: from now on what it keeps is right. */
+export function letGo(): void {
+  for (const key of refused.keys()) if (/^(account$|box\.|conversations\.|draft\.)/.test(key)) refused.delete(key);
+}
 
 export function readAccount(): KeptAccount | undefined {
   const account = read("account");
@@ -110,9 +123,10 @@ export function writeConversations(id: number, conversations: Iterable<Conversat
 /** Forgets what was said. (Whom the user blocks, and what they are invited to, was kept here before the server told it.) */
 export function forget(id: number): void {
   for (const key of ["account", `invitations.${id}`, `box.${id}`, `conversations.${id}`, `blocked.${id}`]) write(key, undefined);
-  const drafts = `${PREFIX}draft.${id}.`;
+  const drafts = `draft.${id}.`;
+  for (const key of refused.keys()) if (key.startsWith(drafts)) refused.delete(key);
   try {
-    for (const key of Object.keys(localStorage)) if (key.startsWith(drafts)) localStorage.removeItem(key);
+    for (const key of Object.keys(localStorage)) if (key.startsWith(PREFIX + drafts)) localStorage.removeItem(key);
   } catch {
     // The browser keeps nothing.
   }
