@@ -25,6 +25,60 @@ async function putOut(person: Person, name: string): Promise<void> {
   await person.page.locator(".subtitle").getByText("1 member").waitFor();
 }
 
+pageTest("a message is edited, and the answer comes when its writer is at something else: that stays as it is, and is sent", async (t) => {
+  const [alice, bob] = [await t.user("alice"), await t.user("bob")];
+  await bob.begin("A person", "alice");
+  await bob.send("question");
+  await bob.sees("question");
+  await alice.open("bob");
+  for (const text of ["one", "two"]) {
+    await alice.send(text);
+    await alice.sees(text);
+  }
+  /** The last message gets this text, as soon as the server goes on. */
+  const edit = async (text: string) => {
+    t.server.freeze();
+    await field(alice).press("ArrowUp");
+    await field(alice).fill(text);
+    await field(alice).press("Enter");
+  };
+  const goOn = async (text: string) => {
+    t.server.thaw();
+    await alice.sees(text);
+  };
+
+  await edit("two, changed");
+  await field(alice).press("Escape");
+  await choose(alice, "question", "Reply");
+  await field(alice).fill("answer");
+  assertEquals(await alice.page.locator(".composer button[type=submit]").isEnabled(), true);
+  await goOn("two, changed");
+  await field(alice).press("Enter");
+  await alice.sees("answer");
+  assertEquals(await alice.message("answer").locator(".answered").count(), 1);
+
+  await edit("answer, changed");
+  await field(alice).press("Escape");
+  await choose(alice, "one", "Edit");
+  await field(alice).fill("one, at length");
+  await goOn("answer, changed");
+  assertEquals([await title(alice).textContent(), await field(alice).inputValue()], ["Edit the message", "one, at length"]);
+  await field(alice).press("Enter");
+  await alice.sees("one, at length");
+  await title(alice).waitFor({ state: "detached" });
+
+  await edit("answer, again");
+  await field(alice).press("End");
+  await field(alice).pressSequentially(" and again");
+  await goOn("answer, again");
+  assertEquals([await title(alice).count(), await field(alice).inputValue()], [1, "answer, again and again"]);
+  await field(alice).press("Enter");
+  await alice.sees("answer, again and again");
+  await title(alice).waitFor({ state: "detached" });
+  assertEquals(await field(alice).inputValue(), "");
+  await bob.sees("answer, again and again");
+});
+
 pageTest("in a browser that has no room, or keeps nothing, what is written stays until the page is closed, and so does the account", async (t) => {
   const alice = await t.person();
   await alice.page.addInitScript(`Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no", "SecurityError"); } })`);

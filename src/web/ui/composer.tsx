@@ -5,8 +5,10 @@
 import type { JSX, TargetedKeyboardEvent } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Members } from "../../client/natter_client.ts";
+import { explain } from "../format.ts";
 import { t } from "../i18n.ts";
 import { mayEdit } from "../state/deeds.ts";
+import { currentLine } from "../state/lines.ts";
 import type { Conversation } from "../state/model.ts";
 import { readDraft, writeDraft } from "../state/storage.ts";
 import { AttachButton, Attached, useAttaching } from "./attaching.tsx";
@@ -16,7 +18,6 @@ import { isComposing } from "./keys.ts";
 import { Icon } from "./icons.tsx";
 import { type Anchor, anchorOf, Menu } from "./menu.tsx";
 import { useMentioning } from "./mentioning.tsx";
-import { useRequest } from "./use_request.ts";
 import { Writing } from "./writing.tsx";
 
 /** A text of nothing but these shows nothing. */
@@ -41,8 +42,12 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
   choosing: boolean;
 }): JSX.Element {
   const { store, talk } = useParts();
-  const { busy, error, run, forget } = useRequest();
   const { key, writing } = conversation;
+  /** Another text that is on its way, or was refused. */
+  const [saving, setSaving] = useState<{ writing: Conversation["writing"]; error?: string }>();
+  // The user may have turned to something else since.
+  const saved = saving?.writing === writing ? saving : undefined;
+  const error = saved?.error, busy = saved !== undefined && error === undefined;
   const edited = writing?.what === "edit" ? writing.line : undefined;
   const [text, setText] = useState(() => readDraft(me, key));
   const ref = useRef<HTMLTextAreaElement>(null);
@@ -67,7 +72,6 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
   useLayoutEffect(() => {
     if (edited?.messageid !== before.current?.messageid) setText(edited ? edited.msg : readDraft(me, key));
     before.current = edited;
-    forget();
     if (!writing) return;
     const field = ref.current!;
     field.focus();
@@ -90,6 +94,22 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
   }, [choosing]);
 
   const stop = () => talk.write(key, undefined);
+  const typed = useRef(text);
+  typed.current = text;
+  /** Gives a message another text. The answer may take its time: what the user does meanwhile stays as it is. */
+  const save = async (writing: NonNullable<Conversation["writing"]>, message: string) => {
+    const isCurrent = () => store.conversation(key)?.writing === writing;
+    setSaving({ writing });
+    try {
+      if (message !== writing.line.msg) await talk.deeds.edit(key, writing.line, message);
+      if (!isCurrent()) return;
+      if (clean(typed.current) === message) stop();
+      else talk.write(key, { ...writing, line: currentLine(store.conversation(key), writing.line) });
+    } catch (failure) {
+      if (isCurrent()) setSaving({ writing, error: explain(failure) });
+      else store.complain(explain(failure));
+    }
+  };
   const change = (value: string) => {
     setText(value);
     if (edited) return;
@@ -101,13 +121,7 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
     const message = clean(text);
     if (impossible) return;
     if (byKeyboard) ref.current!.focus();
-    if (edited) {
-      void run(async () => {
-        if (message !== edited.msg) await talk.deeds.edit(key, edited, message);
-        stop();
-      });
-      return;
-    }
+    if (edited) return void save(writing!, message);
     talk.send(key, message, { files: uploads.length > 0 ? attaching.take() : undefined, silent });
     setText("");
     writeDraft(me, key, "");
