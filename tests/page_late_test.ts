@@ -22,6 +22,33 @@ function lines(from: number, to: number): Line[] {
   return Array.from({ length: to - from + 1 }, (_, i) => line(from + i));
 }
 
+Deno.test("page: what comes while the newest messages are asked for from far above is not left out: the answer may not know of it", async () => {
+  const Talk = await part("Talk");
+  for (const kind of ["newest", "newer", "around"] as const) {
+    const answer = Promise.withResolvers<object>();
+    const store = new Store();
+    const talk = new Talk(store, { client: { history: () => answer.promise, sentHere: () => true, state: { state: "online" } }, keep: () => {} });
+    talk.overview.refresh = () => {};
+    const far = { ...newConversation("u2", "bob"), lines: lines(11, 20), moreafter: true, more: true, history: "loaded" as const };
+    const own = [line(0, { id: ME, mid: "m-1", state: "sending" })];
+    store.update({ me: { id: ME, name: "me" }, conversations: new Map([["u2", { ...far, own }]]) });
+    const asked = kind === "around" ? talk.pages.around("u2", 25) : talk.pages[kind]("u2");
+    const from = { id: BOB, name: "bob", toid: ME };
+    talk.message({ ...line(31), ...from, seq: 1 });
+    talk.message({ ...line(32), ...from, seq: 2 });
+    talk.delete({ ...from, messageid: 31, seq: 3 });
+    talk.sent({ mid: "m-1", to: { id: BOB }, msg: "mine", state: "stored", messageid: 33, ts: 33_000 });
+    answer.resolve({ messages: lines(21, 30), events: [], more: kind === "around", moreafter: false });
+    await asked;
+    const { lines: shown, moreafter, own: unsent } = store.conversation("u2")!;
+    assertEquals(shown.slice(-5).map(({ messageid, msg }) => [messageid, msg]), [[29, "text 29"], [30, "text 30"], [31, ""], [32, "text 32"], [
+      33,
+      "mine",
+    ]], kind);
+    assertEquals([moreafter, unsent], [false, []], kind);
+  }
+});
+
 Deno.test("page: what the browser has no room for stays as long as the page is, and goes when another tab has the account", () => {
   const kept = Object.getOwnPropertyDescriptor(globalThis, "localStorage")!;
   const full = () => {

@@ -30,7 +30,7 @@ import { type Conversation, type Key, keyOfTarget, type Line, newConversation, n
 import * as storage from "./storage.ts";
 import { nothing, type State, type Store } from "./store.ts";
 import { Tabs } from "./tabs.ts";
-import { withoutAddresses } from "./uploads.ts";
+import { lineOfSent, withoutAddresses } from "./uploads.ts";
 
 /** How long what is not urgent may wait to be kept (ms). */
 const KEEP_AFTER = 300;
@@ -241,9 +241,7 @@ export class Account {
   #sent(sent: Sent): void {
     const key = keyOfTarget(sent.to);
     if (key === undefined) return;
-    const { id, name } = this.#store.state.me;
-    const { mid, msg, state, reply, silent, files } = sent;
-    const line = { mid, id, name, msg, state, reply, silent, files: withoutAddresses(files) };
+    const line = lineOfSent(sent, this.#store.state.me);
     if (sent.state === "stored") {
       const stored = { ...line, messageid: sent.messageid, ts: sent.ts };
       this.#store.amend(key, (c) => withWritten(withStored(c, stored), stored));
@@ -252,7 +250,7 @@ export class Account {
       this.#store.amend(key, (c) => withOwn(c, { ...line, ...failed, messageid: 0, ts: Date.now() }));
       // Of a group that the user was put out of meanwhile.
       if (sent.state === "failed" && !this.#store.conversation(key)) {
-        this.#store.complain(`${t.failed}: “${msg.slice(0, LOST_EXCERPT)}” ${explain(sent.error)}`);
+        this.#store.complain(`${t.failed}: “${sent.msg.slice(0, LOST_EXCERPT)}” ${explain(sent.error)}`);
       }
     }
     void this.keep();

@@ -36,6 +36,12 @@ export function withEvent(c: Conversation, line: Line): Conversation {
   return c.lines.length === 0 && c.history === "unknown" || c.moreafter ? c : { ...c, lines: merged(c.lines, [line], 0) };
 }
 
+/** A page has come, up to the end when it was asked for; this line came meanwhile, after those of the page that it is not among. */
+export function withEnd(c: Conversation, line: Line): Conversation {
+  const end = c.moreafter ? undefined : c.lines.at(-1);
+  return end && end.messageid < line.messageid ? { ...c, lines: [...c.lines, line], own: withoutMids(c.own, [line]) } : c;
+}
+
 /** A message of one's own is on its way, or has failed. */
 export function withOwn(c: Conversation, line: Line): Conversation {
   const here = c.own.some((other) => other.mid === line.mid);

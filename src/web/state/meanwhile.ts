@@ -1,14 +1,19 @@
 /**
- * What is done to messages while the server is asked for some. The answer may be older than what was told before it came, and that may have been about messages that
- * were not here yet: so it is done again to what has come.
+ * What comes, and what is done to messages, while the server is asked for some. The answer may be older than what was told before it came: than a message for which
+ * there was no place here before, or than what was done to messages that were not here yet. So it is done again to what has come.
  */
 export class Meanwhile {
   readonly #asking = new Set<(() => void)[]>();
 
   /** Something is done to a message, which twice is the same as once: now, and again when what is being asked for is here. */
   happens(deed: () => void): void {
-    for (const meanwhile of this.#asking) meanwhile.push(deed);
+    this.again(deed);
     deed();
+  }
+
+  /** It is done already: again when what is being asked for is here. */
+  again(deed: () => void): void {
+    for (const meanwhile of this.#asking) meanwhile.push(deed);
   }
 
   /** Asks, and takes the answer. Rejects as `ask` does. */

@@ -4,7 +4,7 @@ import { explain, gist } from "../format.ts";
 import { Deeds } from "./deeds.ts";
 import type { Groups } from "./groups.ts";
 import { asKept, lastOnes } from "./kept_lines.ts";
-import { withoutLines, withoutPast, withStored } from "./lines.ts";
+import { currentLine, withEnd, withoutLines, withoutPast, withStored } from "./lines.ts";
 import { withHeard, withMention, withWritten } from "./marks.ts";
 import { Meanwhile } from "./meanwhile.ts";
 import { findMentions, speaksToMe } from "./mentions.ts";
@@ -16,6 +16,7 @@ import { Pages } from "./pages.ts";
 import type { Account, AccountListener } from "./account.ts";
 import type { Store } from "./store.ts";
 import { Typing } from "./typing.ts";
+import { lineOfSent } from "./uploads.ts";
 
 /** So many messages of a conversation stay here when another is opened. */
 const KEPT = 200;
@@ -112,6 +113,7 @@ export class Talk implements AccountListener {
     const name = group?.groupname ?? (mine ? this.names.of(model.numberOf(key)) : line.name);
     const open = this.#store.state.open === key;
     this.#store.change(key, name, (c) => withStored(c, line, open && !this.following));
+    this.#comes(key, line);
     this.overview.came(key, { messageid: line.messageid, mine });
     this.typing.stops(key, line.id);
     if (mine) {
@@ -148,6 +150,7 @@ export class Talk implements AccountListener {
   group(event: ClientEvents["group"]): void {
     const { me, groups } = this.#store.state;
     this.groups.heard(event);
+    if (event.what !== "invited") this.#comes(`g${event.groupid}`, model.lineOfEvent(event));
     if (event.what !== "joined" || event.id !== me.id || groups.has(event.groupid)) return;
     // Of one that the user had left, or was put out of, before: that was in the log as well, and has taken it off the lists.
     this.elsewhere("groups");
@@ -158,10 +161,12 @@ export class Talk implements AccountListener {
     this.overview.heard(event);
   }
 
-  /** The list may not know of it yet. */
+  /** What is being asked for may not know of it yet. */
   sent(event: ClientEvents["sent"]): void {
     const key = model.keyOfTarget(event.to);
-    if (key && event.state === "stored") this.overview.came(key, { messageid: event.messageid, mine: true });
+    if (!key || event.state !== "stored") return;
+    this.overview.came(key, { messageid: event.messageid, mine: true });
+    this.#comes(key, { ...lineOfSent(event, this.#store.state.me), messageid: event.messageid, ts: event.ts });
   }
 
   signal(event: ClientEvents["signal"]): void {
@@ -214,6 +219,15 @@ export class Talk implements AccountListener {
   /** What is being written is an answer to a message, or another text for it; undefined: neither. */
   write(key: Key, writing: Conversation["writing"]): void {
     this.#store.amend(key, (c) => ({ ...c, writing }));
+  }
+
+  /** A line is at the end, if the end is here: also of a page that is being asked for, and may not reach up to it. */
+  #comes(key: Key, line: Line): void {
+    const { client } = this.#account;
+    this.meanwhile.again(() => {
+      // Not in the conversations of who has logged in since.
+      if (client === this.#account.client) this.#store.amend(key, (c) => withEnd(c, line));
+    });
   }
 
   get #visible(): boolean {

@@ -1,9 +1,9 @@
 /** Files on their way up, or of messages that are forwarded, for messages that are not sent yet. They stay when another conversation is opened, and go with the page. */
 import { copyFile, FileRefused, type Uploaded } from "../../client/files.ts";
-import { ConnectionLost, type FileTold } from "../../client/natter_client.ts";
+import { ConnectionLost, type FileTold, type Sent, type User } from "../../client/natter_client.ts";
 import { Silence } from "../../client/silence.ts";
 import { serverUrl } from "../format.ts";
-import type { Key } from "./model.ts";
+import type { Key, Line } from "./model.ts";
 import type { Account } from "./account.ts";
 
 /** Most files of a message. */
@@ -27,6 +27,11 @@ const known = new Map<number, Uploaded>();
 /** Files of one's own message before the server has told their addresses: `url` is empty. */
 export function withoutAddresses(ids: readonly number[] | undefined): FileTold[] | undefined {
   return ids?.map((id) => ({ ...known.get(id) ?? { id, name: "", type: "", size: 0 }, url: "" }));
+}
+
+/** A message of one's own, for as long as the server has told no more of it. */
+export function lineOfSent({ mid, msg, state, reply, silent, files }: Sent, { id, name }: Pick<User, "id" | "name">): Omit<Line, "messageid" | "ts"> {
+  return { mid, id, name, msg, state, reply, silent, files: withoutAddresses(files) };
 }
 
 export class Uploads {
