@@ -49,6 +49,67 @@ Deno.test("page: what comes while the newest messages are asked for from far abo
   }
 });
 
+Deno.test("page: what the server puts off is not done in the name of who has logged in by then", async () => {
+  const store = new Store();
+  const done: string[] = [];
+  const client = (name: string, answer: () => Promise<unknown>) => {
+    const ask = (what: string) => () => {
+      done.push(`${name}: ${what}`);
+      return answer();
+    };
+    return { react: ask("react"), edit: ask("edit"), delete: ask("delete") };
+  };
+  const answers = Array.from({ length: 3 }, () => new NatterError(15, "too many requests", 1));
+  const alice = client("alice", () => Promise.reject(answers.shift() ?? new ConnectionLost("closed")));
+  const account = { client: alice, keep: () => {} };
+  store.update({ me: { id: ME, name: "alice" }, conversations: new Map([["u2", { ...newConversation("u2", "bob"), lines: lines(1, 3) }]]) });
+  const deeds = new (await part("Deeds"))(store, account, { refresh: () => {} });
+  const asked = [deeds.react("u2", line(1), "👍"), deeds.edit("u2", line(2), "other"), deeds.delete("u2", line(3))];
+  account.client = client("bob", () => Promise.resolve({}));
+  const theirs = { ...newConversation("u2", "bob"), lines: [line(1, { reactions: [{ emoji: "👍", count: 1 }] })] };
+  store.update({ me: { id: BOB, name: "bob" }, conversations: new Map([["u2", theirs]]) });
+  await Promise.allSettled(asked);
+  assertEquals(done.filter((what) => what.startsWith("bob")), []);
+  assertEquals([store.conversation("u2"), store.state.trouble], [theirs, ""]);
+});
+
+Deno.test("page: of clicks on an emoji the last one counts, however the server puts them off; what it refuses is taken back", async () => {
+  const store = new Store();
+  const asked: [string, boolean][] = [];
+  const answers: PromiseWithResolvers<object[]>[] = [];
+  const react = (_: number, emoji: string, { off }: { off: boolean }) => {
+    asked.push([emoji, off]);
+    answers.push(Promise.withResolvers());
+    return answers.at(-1)!.promise;
+  };
+  store.update({ me: { id: ME, name: "me" }, conversations: new Map([["u2", { ...newConversation("u2", "bob"), lines: [line(1)] }]]) });
+  const deeds = new (await part("Deeds"))(store, { client: { react } }, {});
+  store.complain = () => {};
+  const shown = () => store.conversation("u2")!.lines[0].reactions?.map(({ emoji, mine }) => `${emoji} ${mine}`);
+  const click = (...emoji: string[]) => emoji.map((emoji) => deeds.react("u2", line(1), emoji));
+  const clicks = click("👍");
+  await eventually(() => asked.length === 1, "the first");
+  clicks.push(...click("👍", "👍", "🎉"));
+  answers[0].resolve([{ emoji: "👍", count: 1 }]);
+  await eventually(() => asked.length === 2, "the second");
+  assertEquals(shown(), ["👍 true", "🎉 true"], "as it was clicked, not as it was answered");
+  answers[1].resolve([{ emoji: "👍", count: 1 }]);
+  await eventually(() => asked.length === 3, "the third");
+  answers[2].reject(new NatterError(24, "full"));
+  await Promise.all(clicks);
+  assertEquals(asked, [["👍", false], ["👍", false], ["🎉", false]], "the click that was taken back is not told");
+  assertEquals(shown(), ["👍 true"]);
+  // Taken away, and put there again before that is refused: it is where the server has it.
+  const more = click("👍");
+  await eventually(() => asked.length === 4, "the next");
+  more.push(...click("👍"));
+  answers[3].reject(new NatterError(23, "blocked"));
+  await eventually(() => asked.length === 5, "the last");
+  answers[4].reject(new NatterError(23, "blocked"));
+  await Promise.all(more);
+  assertEquals(shown(), ["👍 true"]);
+});
+
 Deno.test("page: what the browser has no room for stays as long as the page is, and goes when another tab has the account", () => {
   const kept = Object.getOwnPropertyDescriptor(globalThis, "localStorage")!;
   const full = () => {

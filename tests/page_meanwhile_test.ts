@@ -106,3 +106,36 @@ pageTest("in a browser that has no room, or keeps nothing, what is written stays
   await alice.page.locator(".connection").getByRole("button", { name: "Use it here" }).click();
   await alice.online();
 }, ["--max-devices", "0"]);
+
+pageTest("a message that is deleted is so where it stands, also if the answer is lost", async (t) => {
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port: Number(new URL(t.server.url).port) });
+  const alice = await t.person({}, `http://127.0.0.1:${proxy.port}/`);
+  alice.expectsRefusals = true;
+  await alice.register("alice");
+  const { id } = await t.server.account("bob");
+  await alice.begin("A person", "bob");
+  for (const text of ["first", "second"]) {
+    await alice.send(text);
+    await alice.sees(text);
+  }
+  await using bob = await RawClient.connect(t.server.tcp);
+  await bob.login({ name: "bob", password: "a password", proto: 3, device: "another" });
+  // More than is asked for when the connection is back.
+  for (let n = 1; n <= 60; n++) await bob.request({ msgid: 6, toid: id - 1, msg: `text ${n}` });
+  await alice.sees("text 60");
+  await alice.page.locator(".messages").evaluate((box: { scrollTop: number }) => box.scrollTop = 0);
+  await choose(alice, "first", "Delete");
+  let lost = false;
+  proxy.inspect = ({ direction, data }) => {
+    if (lost || direction === "up" || !new TextDecoder().decode(data).includes('"re":26')) return "pass";
+    lost = true;
+    return "cut";
+  };
+  const dialog = alice.page.getByRole("dialog", { name: "Delete the message?" });
+  await dialog.getByRole("button", { name: "Delete" }).click();
+  await dialog.getByRole("alert").waitFor();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await alice.message("first").waitFor({ state: "detached" });
+  await alice.page.locator(".stone").waitFor();
+  assertEquals(await alice.message("second").count(), 1);
+});

@@ -1,5 +1,13 @@
-/** What becomes of messages: edited, deleted, reacted to, by the user and by others. */
-import type { ClientEvents, Reaction } from "../../client/natter_client.ts";
+/**
+ * What becomes of messages: edited, deleted, reacted to, by the user and by others.
+ *
+ * Rules:
+ *
+ * 1. What the server puts off is asked for again by the client that asked first: by then the page may be another user's.
+ * 2. Who gets no answer does not know whether it was done, and nobody tells it again: the message is asked for (`unsure`).
+ * 3. Clicks on emoji of a message are told one after the other, since the server puts off all but one a second; of several on the same emoji the last.
+ */
+import { type ClientEvents, ConnectionLost, type NatterClient, type Reaction } from "../../client/natter_client.ts";
 import { explain } from "../format.ts";
 import { lineAt, withDeletion, withEdit, withReactions } from "./lines.ts";
 import { withMention } from "./marks.ts";
@@ -10,14 +18,27 @@ import { patiently } from "../../client/patiently.ts";
 import type { Account } from "./account.ts";
 import type { State, Store } from "./store.ts";
 
+/** A click on an emoji that the server has not answered. */
+interface Click {
+  emoji: string;
+  /** Whether the user's is there, as far as the server has said. */
+  was: boolean;
+  /** Resolves when it is answered, or needs no answer; never rejects. */
+  over: Promise<void>;
+}
+
 export class Deeds {
   /** A message says something else, or nothing any more (undefined). */
   changed: (messageid: number, msg: string | undefined) => void = () => {};
   /** An unread message that did not speak to the user does now. */
   mentioned: (key: Key, line: Line) => void = () => {};
+  /** It is not known whether something was done to a message. */
+  unsure: (key: Key, messageid: number) => void = () => {};
   readonly #store: Store;
   readonly #account: Account;
   readonly #overview: Overview;
+  /** By message. */
+  readonly #clicks = new Map<number, Click[]>();
 
   constructor(store: Store, account: Account, overview: Overview) {
     this.#store = store;
@@ -27,31 +48,59 @@ export class Deeds {
 
   /** Gives a message of the user's own another text. Rejects with {@linkcode NatterError} or {@linkcode ConnectionLost}. */
   async edit(key: Key, { messageid }: Line, msg: string): Promise<void> {
-    const { edited } = await patiently(() => this.#account.client.edit(messageid, msg));
+    const { edited } = await this.#ask(key, messageid, (client) => client.edit(messageid, msg));
     this.#store.amend(key, (c) => withEdit(c, messageid, msg, edited));
     this.changed(messageid, msg);
   }
 
   /** Deletes a message, for all. Rejects as {@linkcode Deeds.edit} does. */
   async delete(key: Key, { messageid }: Line): Promise<void> {
-    await patiently(() => this.#account.client.delete(messageid));
+    await this.#ask(key, messageid, (client) => client.delete(messageid));
     this.#deleted(key, messageid);
   }
 
   /** Puts an emoji to a message, or takes the user's own away. It is shown at once. */
   async react(key: Key, { messageid }: Line, emoji: string): Promise<void> {
-    const before = this.#store.conversation(key)?.lines.find((line) => line.messageid === messageid)?.reactions ?? [];
-    const off = before.some((reaction) => reaction.emoji === emoji && reaction.mine);
-    this.#store.amend(key, (c) => withReactions(c, messageid, toggled(before, emoji, off), [emoji, !off]));
+    const { client } = this.#account;
+    const shown = this.#store.conversation(key)?.lines.find((line) => line.messageid === messageid)?.reactions ?? [];
+    const off = shown.some((reaction) => reaction.emoji === emoji && reaction.mine);
+    this.#store.amend(key, (c) => withReactions(c, messageid, toggled(shown, emoji, off), [emoji, !off]));
+    const clicks = this.#clicks.get(messageid) ?? [];
+    this.#clicks.set(messageid, clicks);
+    const last = () => clicks.findLast((other) => other.emoji === emoji);
+    const tell = async () => {
+      try {
+        if (last() !== click || client !== this.#account.client) return;
+        const now = await this.#ask(key, messageid, (client) => client.react(messageid, emoji, { off }));
+        for (const other of clicks) if (other.emoji === emoji) other.was = !off;
+        // What is clicked on since is shown already.
+        if (clicks.at(-1) === click) this.#store.amend(key, (c) => withReactions(c, messageid, now, [emoji, !off]));
+      } catch (error) {
+        if (client !== this.#account.client) return;
+        if (last() === click && click.was === off) {
+          this.#store.amend(key, (c) => withReactions(c, messageid, toggled(lineAt(c, messageid)?.reactions ?? [], emoji, !off), [emoji, off]));
+        }
+        this.#store.complain(explain(error));
+      } finally {
+        clicks.splice(clicks.indexOf(click), 1);
+        if (clicks.length === 0) this.#clicks.delete(messageid);
+      }
+    };
+    const before = clicks.at(-1)?.over ?? Promise.resolve();
+    const click: Click = { emoji, was: last()?.was ?? off, over: before.then(tell) };
+    clicks.push(click);
+    await click.over;
+  }
+
+  /** Rules 1 and 2. */
+  async #ask<T>(key: Key, messageid: number, ask: (client: NatterClient) => Promise<T>): Promise<T> {
+    const { client } = this.#account;
     try {
-      const now = await patiently(() => this.#account.client.react(messageid, emoji, { off }));
-      this.#store.amend(key, (c) => withReactions(c, messageid, now, [emoji, !off]));
+      return await patiently(() => ask(client));
     } catch (error) {
-      this.#store.amend(key, (c) => {
-        const now = lineAt(c, messageid)?.reactions ?? [];
-        return withReactions(c, messageid, toggled(now, emoji, !off), [emoji, off]);
-      });
-      this.#store.complain(explain(error));
+      // What was not asked at all was not done.
+      if (error instanceof ConnectionLost && error.reason !== "closed" && client === this.#account.client) this.unsure(key, messageid);
+      throw error;
     }
   }
 

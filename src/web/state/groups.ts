@@ -84,11 +84,12 @@ export class Groups {
   /** Brings the members of a group: the first of them, or (`more`) those behind what is there. */
   async loadMembers(groupid: number, more = false): Promise<void> {
     const known = more ? this.#store.state.members.get(groupid) : undefined;
+    const { client } = this.#account;
     const meanwhile: GroupEvent[] = [];
     this.#meanwhile.add(meanwhile);
     let page: Members;
     try {
-      page = await patiently(() => this.#account.client.members(groupid, { after: known?.members.at(-1)?.id, limit: MEMBERS_ASKED_FOR }));
+      page = await patiently(() => client.members(groupid, { after: known?.members.at(-1)?.id, limit: MEMBERS_ASKED_FOR }));
     } finally {
       this.#meanwhile.delete(meanwhile);
     }

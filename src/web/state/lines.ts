@@ -108,6 +108,11 @@ export function withEdit(c: Conversation, messageid: number, msg: string, edited
   };
 }
 
+/** The server has told what a message says. `asked`: when that was asked for. */
+export function withTold(c: Conversation, told: Line, asked: number): Conversation {
+  return told.deleted ? withDeletion(c, told.messageid) : changed(c, told.messageid, (line) => newerOf(line, told, asked));
+}
+
 /** The server has told where the files of a message are. */
 export function withFiles(c: Conversation, messageid: number, files: readonly FileTold[] | undefined): Conversation {
   return changed(c, messageid, (line) => line.deleted ? line : { ...line, files });

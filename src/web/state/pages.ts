@@ -1,6 +1,6 @@
 /** What was said, by pages: the newest, those around a message, and on from there in both directions. */
 import type { History } from "../../client/natter_client.ts";
-import { lineAt, type Page, withAround, withFiles, withNewer, withNewest, withOlder, withQuoted } from "./lines.ts";
+import { lineAt, type Page, withAround, withFiles, withNewer, withNewest, withOlder, withQuoted, withTold } from "./lines.ts";
 import { type Conversation, type Key, lineOf, lineOfEvent, moment, targetOf } from "./model.ts";
 import { patiently } from "../../client/patiently.ts";
 import type { Account } from "./account.ts";
@@ -18,6 +18,8 @@ export class Pages {
   readonly #quotes = new Set<string>();
   /** Answered messages that could not be had. */
   readonly #missed: [Key, number][] = [];
+  /** Messages of which it is not known what they say now. */
+  readonly #unsure: [Key, number][] = [];
 
   constructor(store: Store, account: Account, meanwhile: Meanwhile) {
     this.#store = store;
@@ -86,6 +88,16 @@ export class Pages {
   /** There is a connection again: what could not be asked without one is asked now. */
   entered(): void {
     for (const [key, messageid] of this.#missed.splice(0)) void this.quote(key, messageid);
+    for (const [key, messageid] of this.#unsure.splice(0)) void this.again(key, messageid);
+  }
+
+  /** Asks what a message that is here says now, when there is a connection. */
+  async again(key: Key, messageid: number): Promise<void> {
+    await this.#page(key, { limit: 2, around: messageid }, (c, page) => {
+      if (!page) this.#unsure.push([key, messageid]);
+      const told = page?.lines.find((line) => line.messageid === messageid);
+      return page && told ? withTold(c, told, page.asked) : c;
+    });
   }
 
   /** Asks where the files of a message are: the answer to sending it does not tell. */

@@ -18,7 +18,8 @@ export class People {
 
   /** Asks for the lists again: nobody repeats why. */
   async refresh(): Promise<void> {
-    takeLists(this.#store, await patiently(() => this.#account.client.contacts()));
+    const { client } = this.#account;
+    takeLists(this.#store, await patiently(() => client.contacts()));
   }
 
   /** Another device changed something: what is shown of it is asked for again. */
@@ -36,7 +37,8 @@ export class People {
 
   /** Brings the user's devices. */
   async loadDevices(): Promise<void> {
-    const devices = await patiently(() => this.#account.client.devices());
+    const { client } = this.#account;
+    const devices = await patiently(() => client.devices());
     this.#store.update({ devices });
   }
 

@@ -59,6 +59,7 @@ export class Talk implements AccountListener {
     this.deeds = new Deeds(store, account, this.overview);
     this.typing = new Typing(store, account);
     this.overview.progress = () => this.#known();
+    this.deeds.unsure = (key, messageid) => void this.pages.again(key, messageid);
     this.deeds.mentioned = (key, line) => this.#hold(key, line, true);
   }
 
