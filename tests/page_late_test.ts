@@ -110,6 +110,24 @@ Deno.test("page: of clicks on an emoji the last one counts, however the server p
   assertEquals(shown(), ["👍 true"]);
 });
 
+Deno.test("page: who is told of a message only when it is known what was read is told what it says by then, and nothing if it is deleted", async () => {
+  const list = Promise.withResolvers<object>();
+  const store = new Store();
+  const talk = new (await part("Talk"))(store, { client: { conversations: () => list.promise, state: { state: "online" } }, keep: () => {} });
+  const told: string[] = [];
+  talk.came = (_: unknown, { msg }: Line) => told.push(msg);
+  store.update({ me: { id: ME, name: "me" } });
+  talk.entered();
+  talk.overview.refresh = () => {};
+  const from = { id: BOB, name: "bob", toid: ME };
+  for (const messageid of [1, 2]) talk.message({ ...line(messageid), ...from, seq: messageid });
+  talk.edit({ ...from, messageid: 1, msg: "changed", edited: 9, seq: 3 });
+  talk.delete({ ...from, messageid: 2, seq: 4 });
+  list.resolve({ conversations: [{ toid: BOB, name: "bob", last: line(1), unread: 1, read: 0 }], more: false });
+  await eventually(() => talk.overview.complete, "the list");
+  assertEquals(told, ["changed"]);
+});
+
 Deno.test("page: what the browser has no room for stays as long as the page is, and goes when another tab has the account", () => {
   const kept = Object.getOwnPropertyDescriptor(globalThis, "localStorage")!;
   const full = () => {

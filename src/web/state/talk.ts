@@ -252,7 +252,9 @@ export class Talk implements AccountListener {
     this.#held = this.#held.filter(({ key }) => !this.overview.knows(key));
     for (const { key, line, speaks } of held) {
       const c = this.#store.conversation(key);
-      if (c && line.messageid > c.read) this.came(c, line, { seen: false, speaks });
+      // It may say something else by now.
+      const now = currentLine(c, line);
+      if (c && line.messageid > c.read && !now.deleted) this.came(c, now, { seen: false, speaks });
     }
   }
 
