@@ -157,3 +157,21 @@ Deno.test("page: what the browser has no room for stays as long as the page is, 
     Object.defineProperty(globalThis, "localStorage", kept);
   }
 });
+
+Deno.test("page: several things that went wrong in one moment are all said, each once", async () => {
+  const store = new Store();
+  const { setTimeout } = globalThis;
+  let over = () => {};
+  globalThis.setTimeout = ((run: () => void) => (over = run, 0)) as unknown as typeof setTimeout;
+  try {
+    for (const text of ["one", "two", "one"]) store.complain(text);
+    assertEquals(store.state.trouble, "two\none");
+    over();
+    store.complain("three");
+    assertEquals(store.state.trouble, "three");
+    over();
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+  await Promise.resolve();
+});

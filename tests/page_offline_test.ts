@@ -265,8 +265,10 @@ pageTest("what was written for a group that one was put out of meanwhile is not 
   for (const person of [alice, bob]) person.expectsRefusals = true;
   await t.server.kill();
   await alice.offline();
-  await alice.send("who has the map?");
-  await alice.message("who has the map?").getByRole("img", { name: "Sending" }).waitFor();
+  for (const text of ["who has the map?", "and the tent?"]) {
+    await alice.send(text);
+    await alice.message(text).getByRole("img", { name: "Sending" }).waitFor();
+  }
   await alice.page.goto("about:blank");
   await t.server.start();
   await bob.online();
@@ -276,7 +278,9 @@ pageTest("what was written for a group that one was put out of meanwhile is not 
   await bob.page.getByRole("dialog").getByRole("button", { name: "Remove", exact: true }).click();
   await bob.page.locator(".subtitle").getByText("1 member").waitFor();
   await alice.load();
-  await alice.page.getByRole("alert").getByText("Not sent: “who has the map?” You are not a member of this group.").waitFor();
+  // Each of them: they are nowhere else.
+  const lost = (text: string) => `Not sent: “${text}” You are not a member of this group.`;
+  await alice.page.getByRole("alert").getByText(`${lost("who has the map?")}\n${lost("and the tent?")}`, { exact: true }).waitFor();
   await alice.page.getByText("bob removed you from “Hikers”.").waitFor();
   assertEquals(await alice.item("Hikers").count(), 0);
 });

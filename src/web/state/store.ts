@@ -65,7 +65,7 @@ export interface State {
   member?: Pick<User, "id" | "name"> | undefined;
   /** What a screen reader is to say. */
   spoken: string;
-  /** What went wrong a moment ago with something that has no place of its own to say so. */
+  /** What went wrong a moment ago with something that has no place of its own to say so, each on a line. */
   trouble: string;
 }
 
@@ -85,6 +85,7 @@ export class Store {
     spoken: "",
     trouble: "",
   };
+  #troubles: string[] = [];
   #troubled: ReturnType<typeof setTimeout> | undefined;
   #listeners: ((state: State) => void)[] = [];
 
@@ -123,11 +124,15 @@ export class Store {
     if (this.#state.dialog === dialog) this.update({ dialog: next });
   }
 
-  /** Says for a while that something went wrong. */
+  /** Says for a while that something went wrong, below what is being said already. */
   complain(trouble: string): void {
     clearTimeout(this.#troubled);
-    this.#troubled = setTimeout(() => this.update({ trouble: "" }), TROUBLED);
-    this.update({ trouble });
+    const said = (troubles: string[]) => {
+      this.#troubles = troubles;
+      this.update({ trouble: troubles.join("\n") });
+    };
+    this.#troubled = setTimeout(() => said([]), TROUBLED);
+    said([...this.#troubles.filter((other) => other !== trouble), trouble]);
   }
 
   /** Takes a conversation off the list. */
