@@ -107,6 +107,26 @@ pageTest("in a browser that has no room, or keeps nothing, what is written stays
   await alice.online();
 }, ["--max-devices", "0"]);
 
+pageTest("what was found in a group that one is put out of is seen no more", async (t) => {
+  const [alice, bob] = [await t.user("alice"), await t.user("bob")];
+  await bob.begin("A new group", "Hikers");
+  await alice.begin("Join a group", "Hikers");
+  await bob.send("the map is here");
+  await alice.sees("the map is here");
+  await alice.button("Search in this conversation").click();
+  const found = alice.page.locator(".found");
+  await eventually(async () => {
+    await alice.page.locator("input[type=search]").fill("");
+    await alice.button("Search in this conversation").click();
+    await alice.page.locator("input[type=search]").fill("map");
+    return await found.first().waitFor({ timeout: 1000 }).then(() => true, () => false);
+  }, "it is found");
+  await putOut(bob, "alice");
+  await alice.page.getByText("bob removed you from “Hikers”.").waitFor();
+  await found.waitFor({ state: "detached" });
+  assertEquals(await alice.page.locator("input[type=search]").getAttribute("placeholder"), "Search");
+});
+
 pageTest("a message that is deleted is so where it stands, also if the answer is lost", async (t) => {
   await using proxy = await startProxy({ hostname: "127.0.0.1", port: Number(new URL(t.server.url).port) });
   const alice = await t.person({}, `http://127.0.0.1:${proxy.port}/`);

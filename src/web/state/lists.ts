@@ -15,9 +15,14 @@ export function takeLists(store: Store, { friends, groups, blocked, invited }: P
     blocked: new Set(blocked),
     invitations: new Map(invited.map((invitation) => [invitation.groupid, invitation])),
   };
-  const { open } = store.state;
+  const { open, within } = store.state;
   for (const c of conversations.values()) if (isOver(c, { ...now, open })) conversations.delete(c.key);
-  store.update({ ...now, conversations, ...open && !conversations.has(open) ? withoutOpen(store.state) : {} });
+  store.update({
+    ...now,
+    conversations,
+    ...open && !conversations.has(open) ? withoutOpen(store.state) : {},
+    ...within && !conversations.has(within) ? { within: undefined } : {},
+  });
 }
 
 /** A group that was left; someone who is no contact, and with whom nothing was said. */

@@ -139,7 +139,11 @@ export class Store {
   drop(key: Key): void {
     const conversations = new Map(this.#state.conversations);
     conversations.delete(key);
-    this.update({ conversations, ...this.#state.open === key ? withoutOpen(this.#state) : {} });
+    this.update({
+      conversations,
+      ...this.#state.open === key ? withoutOpen(this.#state) : {},
+      ...this.#state.within === key ? { within: undefined } : {},
+    });
   }
 }
 

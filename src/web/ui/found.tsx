@@ -84,6 +84,9 @@ export function FoundMessages({ text, state, nameOf }: Props): JSX.Element {
     return () => talk.deeds.changed = () => {};
   }, [query]);
 
+  // Of a group that the user was put out of meanwhile there is nothing to be seen any more.
+  const messages = found?.messages.filter(({ groupid }) => groupid === undefined || state.groups.has(groupid));
+
   const show = (message: ChatMessage) => {
     const key = keyOf(message, me.id);
     store.change(key, isGroup(key) ? nameOf(key) : talk.names.of(numberOf(key)), (c) => c);
@@ -109,7 +112,7 @@ export function FoundMessages({ text, state, nameOf }: Props): JSX.Element {
           </span>
         )}
       </li>
-      {found?.messages.map((message) => (
+      {messages?.map((message) => (
         <Item
           key={message.messageid}
           message={message}
@@ -121,7 +124,7 @@ export function FoundMessages({ text, state, nameOf }: Props): JSX.Element {
         />
       ))}
       <li class="found-note" role="status">
-        {error || (!isOnline ? t.notConnected : found === undefined ? (query.empty ? "" : t.searching) : found.messages.length === 0 && t.noMessages)}
+        {error || (!isOnline ? t.notConnected : messages === undefined ? (query.empty ? "" : t.searching) : messages.length === 0 && t.noMessages)}
         {found?.more && (
           <span>
             <button type="button" class="link" disabled={asking} onClick={() => void ask(found.messages.at(-1)?.messageid)}>
