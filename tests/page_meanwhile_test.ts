@@ -107,6 +107,37 @@ pageTest("in a browser that has no room, or keeps nothing, what is written stays
   await alice.online();
 }, ["--max-devices", "0"]);
 
+pageTest("who logs out on a slow line is told no more of what comes", async (t) => {
+  const bob = await t.user("bob");
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port: Number(new URL(t.server.url).port) });
+  const alice = await t.person({}, `http://127.0.0.1:${proxy.port}/`);
+  const closed = new Promise<void>((resolve) => alice.page.once("websocket", (socket) => socket.on("close", () => resolve())));
+  await alice.register("alice");
+  await bob.begin("A person", "alice");
+  const told = Promise.withResolvers<void>(), gone = Promise.withResolvers<void>(), came = Promise.withResolvers<void>();
+  proxy.inspect = async ({ direction, data }): Promise<Verdict> => {
+    if (direction === "up" && data.length > 0) {
+      gone.resolve();
+      await told.promise;
+    } else if (new TextDecoder().decode(data).includes("are you there?")) {
+      came.resolve();
+    }
+    return "pass";
+  };
+  await alice.logOut();
+  await gone.promise;
+  await bob.send("are you there?");
+  await came.promise;
+  // The page has heard of the message when it closes.
+  told.resolve();
+  await closed;
+  assertEquals(await alice.page.title(), "natter");
+  await alice.logIn("alice");
+  await alice.online();
+  await alice.open("bob");
+  await alice.sees("are you there?");
+});
+
 pageTest("what was found in a group that one is put out of is seen no more", async (t) => {
   const [alice, bob] = [await t.user("alice"), await t.user("bob")];
   await bob.begin("A new group", "Hikers");

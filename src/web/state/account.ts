@@ -144,13 +144,16 @@ export class Account {
 
   async #leave(instead: Pick<State, "notice" | "me">): Promise<void> {
     const { id } = this.#store.state.me;
+    const client = this.#client;
     this.listener?.leaving();
-    this.#clear({ screen: "login", ...instead });
+    // What comes before the server knows of it is shown to nobody any more.
+    this.#client = makeClient();
+    this.#clear({ screen: "login", connection: this.#client.state, ...instead });
     storage.forget(id);
     void this.#kept.forget();
     this.#tabs.active = false;
     // Without a connection the server cannot be told; then the token dies of age.
-    await this.#client.logout().catch(() => {});
+    await client.logout().catch(() => {});
   }
 
   /** The user asked for it: tries now. `takeover`: whoever has this device's session makes room. */
@@ -315,12 +318,12 @@ export class Account {
     }
   }
 
-  /** Forgets, in this tab, what the user sees, in one go with what is shown instead. */
   #giveAway(): void {
     storage.letGo();
     this.#clear({ screen: "elsewhere" });
   }
 
+  /** Forgets, in this tab, what the user sees, in one go with what is shown instead. */
   #clear(instead: Partial<State>): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
