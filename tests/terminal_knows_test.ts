@@ -185,3 +185,16 @@ Deno.test("terminal: a group that is renamed is called so from then on, and its 
   assertEquals(faults, []);
   await terminal.end();
 });
+
+Deno.test("terminal: a group that is renamed while the lists are on their way is called so, whatever they say", async () => {
+  const answer = Promise.withResolvers<object>();
+  const directory = new Directory({ contacts: () => answer.promise, session: { id: 1 } } as unknown as NatterClient);
+  const cooks = { id: 3, groupname: "cooks", role: "normal" as const, count: 2 };
+  directory.people.refresh({ friends: [], groups: [cooks], invited: [] });
+  const asked = directory.refresh();
+  const happened = { groupid: 3, groupname: "cooks", what: "updated" as const, id: 2, name: "bob", count: 2, ts: 1, messageid: 1 };
+  directory.happened({ ...happened, group: { groupname: "bakers" } });
+  answer.resolve({ friends: [], groups: [cooks], invited: [], blocked: [] });
+  await asked;
+  assertEquals(directory.people.groupName(3), "bakers");
+});

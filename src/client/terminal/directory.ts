@@ -1,5 +1,5 @@
 /** Who is there: what is known here of people and groups, and the server's word where that is not enough. */
-import { type Group, type Member, type NatterClient, NatterError, type Peer } from "../natter_client.ts";
+import { type Group, type GroupEvent, type Member, type NatterClient, NatterError, type Peer } from "../natter_client.ts";
 import { byNameOrNumber } from "../by_name.ts";
 import { patiently } from "../patiently.ts";
 import { CommandError } from "./commands.ts";
@@ -19,6 +19,8 @@ const USERS_OF_REQUEST = 100;
 export class Directory {
   readonly people = new People();
   readonly #client: NatterClient;
+  /** What happens in groups while the lists are on their way: they may know of it or not. */
+  readonly #meanwhile = new Set<GroupEvent[]>();
 
   constructor(client: NatterClient) {
     this.#client = client;
@@ -26,7 +28,20 @@ export class Directory {
 
   /** The lists are asked for anew. */
   async refresh(): Promise<void> {
-    this.people.refresh(await patiently(() => this.#client.contacts()));
+    const meanwhile: GroupEvent[] = [];
+    this.#meanwhile.add(meanwhile);
+    try {
+      this.people.refresh(await patiently(() => this.#client.contacts()));
+    } finally {
+      this.#meanwhile.delete(meanwhile);
+    }
+    for (const event of meanwhile) this.happened(event);
+  }
+
+  /** Something happened in a group. */
+  happened(event: GroupEvent): void {
+    for (const meanwhile of this.#meanwhile) meanwhile.push(event);
+    this.people.happened(event, this.#client.session?.id);
   }
 
   /** One of one's own groups as typed. Throws {@linkcode CommandError} if there is none. */

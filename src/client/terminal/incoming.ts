@@ -62,7 +62,7 @@ export class Incoming {
     client.on("group", (event) => {
       this.#came(event.seq);
       people.met(event.id, event.name);
-      people.happened(event, client.session?.id);
+      directory.happened(event);
       told.changed();
       // The login has told of it; or it is withdrawn, or taken, since.
       if (event.what === "invited" && event.id === client.session?.id && event.seq <= this.#invitedUpTo!) return;
