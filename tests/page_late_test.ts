@@ -10,8 +10,15 @@ import { eventually } from "./support/server.ts";
 const ME = 1, BOB = 2;
 
 /** A part of the page that speaks to its client. Its types are those of a browser, which there are none of here. */
-async function part(name: "Deeds" | "Talk") {
-  return (await import(`../src/web/state/${name.toLowerCase()}.ts`))[name];
+async function part(name: "Deeds" | "Groups" | "People" | "Talk") {
+  // Where the page was opened is looked at when it is loaded.
+  const kept = Object.getOwnPropertyDescriptor(globalThis, "location")!;
+  Object.defineProperty(globalThis, "location", { configurable: true, value: { hash: "" } });
+  try {
+    return (await import(`../src/web/state/${name.toLowerCase()}.ts`))[name];
+  } finally {
+    Object.defineProperty(globalThis, "location", kept);
+  }
 }
 
 function line(messageid: number, more: Partial<Line> = {}): Line {
@@ -47,6 +54,41 @@ Deno.test("page: what comes while the newest messages are asked for from far abo
     ]], kind);
     assertEquals([moreafter, unsent], [false, []], kind);
   }
+});
+
+Deno.test("page: a group's new name and one's new role stay, and no deleted message speaks to one, whatever lists say that were asked for before", async () => {
+  const [lists, conversations, found] = [Promise.withResolvers<object>(), Promise.withResolvers<object>(), Promise.withResolvers<object>()];
+  const store = new Store();
+  const client = {
+    contacts: () => lists.promise,
+    conversations: () => conversations.promise,
+    search: () => found.promise,
+    state: { state: "online" },
+  };
+  const account = { client, keep: () => {} };
+  const talk = new (await part("Talk"))(store, account);
+  const people = new (await part("People"))(store, account, talk.meanwhile);
+  talk.groups = new (await part("Groups"))(store, account, people);
+  const group = { id: 7, groupname: "cooks", role: "normal" as const, count: 2 };
+  store.update({ me: { id: ME, name: "me" }, groups: new Map([[7, group]]), conversations: new Map([["g7", newConversation("g7", "cooks")]]) });
+  talk.entered();
+  talk.overview.refresh = () => {};
+  const refreshed = people.refresh();
+  const event = { groupid: 7, groupname: "cooks", id: BOB, name: "bob", count: 2, ts: 1, seq: 1 };
+  talk.group({ ...event, what: "updated", group: { groupname: "bakers" }, messageid: 8 });
+  talk.group({ ...event, what: "role", id: ME, role: "moderator", messageid: 9 });
+  const named = () => [store.state.groups.get(7)?.groupname, store.conversation("g7")?.name, store.state.groups.get(7)?.role];
+  lists.resolve({ friends: [], groups: [group], blocked: [], invited: [] });
+  await refreshed;
+  assertEquals(named(), ["bakers", "bakers", "moderator"]);
+  talk.group({ ...event, what: "updated", group: { groupname: "brewers" }, messageid: 10 });
+  conversations.resolve({ conversations: [{ groupid: 7, name: "bakers", last: line(5, { msg: "@me" }), unread: 1, read: 0 }], more: false });
+  await eventually(() => talk.overview.complete, "the list");
+  assertEquals(named(), ["brewers", "brewers", "moderator"]);
+  talk.delete({ id: BOB, groupid: 7, messageid: 5, seq: 4 });
+  found.resolve({ messages: [{ ...line(5, { msg: "@me" }), groupid: 7 }], more: false });
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(store.conversation("g7")?.mentions, []);
 });
 
 Deno.test("page: what the server puts off is not done in the name of who has logged in by then", async () => {

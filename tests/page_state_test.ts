@@ -310,7 +310,7 @@ Deno.test("page: lists that another device has changed are asked for again when 
   // The import may take its time: nobody would look at a promise that is rejected meanwhile.
   const People = await part("People");
   const answers = [Promise.reject(new NatterError(19, "not now", 1)), Promise.resolve({ friends: [friend], groups: [], blocked: [], invited: [] })];
-  const people = new People(store, { client: { contacts: () => answers.shift() } });
+  const people = new People(store, { client: { contacts: () => answers.shift() } }, new Meanwhile());
   await people.changed("contacts");
   assertEquals([...store.state.friends.keys()], [BOB]);
 });

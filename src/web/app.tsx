@@ -120,7 +120,7 @@ applyTheme();
 const store = new Store();
 const account = new Account(store);
 const talk = new Talk(store, account);
-const people = new People(store, account);
+const people = new People(store, account, talk.meanwhile);
 const groups = new Groups(store, account, people);
 followLinks(store);
 const uploads = new Uploads(account);

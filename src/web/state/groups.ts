@@ -145,7 +145,7 @@ export class Groups {
   /** Something happened in a group. */
   heard(event: GroupEvent): void {
     const { me, groups } = this.#store.state;
-    const { groupid, what, id, role } = event;
+    const { groupid, what, id } = event;
     const mine = id === me.id;
     // CHANGED tells of it, and LOGIN_ACK: what is in the log may be over.
     if (what === "invited") return;
@@ -158,12 +158,17 @@ export class Groups {
     if (mine && what === "joined") this.#store.update({ removed: this.#removedFrom(groupid) });
     // Whose group it is by now, the lists tell; what happened stands in its history.
     if (!groups.has(groupid)) return;
-    this.#amend(groupid, { count: event.count, ...mine && role ? { role } : {} });
+    this.again(event);
     this.#store.amend(`g${groupid}`, (c) => withEvent(c, lineOfEvent(event)));
     if (this.#store.state.open === `g${groupid}`) this.#store.update({ spoken: t.happened(event, me.id) });
-    if (what === "updated") this.#updated(groupid, event.group ?? {});
-    else this.#changeMembers(groupid, (known) => withNews(known, event));
+    if (what !== "updated") this.#changeMembers(groupid, (known) => withNews(known, event));
     if (what === "joined" && this.#store.state.members.has(groupid)) void this.loadMembers(groupid).catch(() => {});
+  }
+
+  /** What lists say of a group is so by now, whatever a list says that was asked for before. */
+  again({ groupid, what, id, role, count, group }: GroupEvent): void {
+    this.#amend(groupid, { count, ...id === this.#store.state.me.id && role ? { role } : {} });
+    if (what === "updated") this.#updated(groupid, group ?? {});
   }
 
   /** The user has read that. */

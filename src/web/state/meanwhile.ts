@@ -1,6 +1,6 @@
 /**
- * What comes, and what is done to messages, while the server is asked for some. The answer may be older than what was told before it came: than a message for which
- * there was no place here before, or than what was done to messages that were not here yet. So it is done again to what has come.
+ * What comes, and what is done to messages and in groups, while the server is asked for them. The answer may be older than what was told before it came: than a
+ * message for which there was no place here, what was done to one that was not here yet, or a group's new name. So it is done again to what has come.
  */
 export class Meanwhile {
   readonly #asking = new Set<(() => void)[]>();

@@ -3,6 +3,7 @@ import type { ChatMessage, NatterClient } from "../../client/natter_client.ts";
 import { patiently } from "../../client/patiently.ts";
 import { isMentioned } from "../../search/mentions.ts";
 import { withMention } from "./marks.ts";
+import type { Meanwhile } from "./meanwhile.ts";
 import { isGroup, type Key, keyOf } from "./model.ts";
 import type { State, Store } from "./store.ts";
 
@@ -15,16 +16,18 @@ export function speaksToMe({ me, blocked }: State, key: Key, { id, msg }: Pick<C
 }
 
 /** Finds what spoke to the user while nobody listened: this browser is told of it by nobody if another device was. Never rejects. */
-export async function findMentions(store: Store, client: NatterClient): Promise<void> {
+export async function findMentions(store: Store, client: NatterClient, meanwhile: Meanwhile): Promise<void> {
   const { conversations, me } = store.state;
   if (![...conversations.values()].some(({ key, unread }) => isGroup(key) && unread > 0)) return;
   try {
-    const { messages } = await patiently(() => client.search(me.name, { limit: MOST_ASKED_FOR }));
-    if (store.state.me.id !== me.id) return;
-    for (const message of messages) {
-      const key = keyOf(message, me.id);
-      if (speaksToMe(store.state, key, message)) store.amend(key, (c) => withMention(c, message.messageid, true));
-    }
+    const search = () => patiently(() => client.search(me.name, { limit: MOST_ASKED_FOR }));
+    await meanwhile.asked(search, ({ messages }) => {
+      if (store.state.me.id !== me.id) return;
+      for (const message of messages) {
+        const key = keyOf(message, me.id);
+        if (speaksToMe(store.state, key, message)) store.amend(key, (c) => withMention(c, message.messageid, true));
+      }
+    });
   } catch {
     // The list is without marks then, and the messages are where they are.
   }

@@ -3,6 +3,7 @@ import { byNameOrNumber } from "../../client/by_name.ts";
 import { type Changed, type Friend, NatterError } from "../../client/natter_client.ts";
 import { patiently } from "../../client/patiently.ts";
 import { isOver, takeLists } from "./lists.ts";
+import type { Meanwhile } from "./meanwhile.ts";
 import type { Key } from "./model.ts";
 import type { Account } from "./account.ts";
 import type { Store } from "./store.ts";
@@ -10,16 +11,18 @@ import type { Store } from "./store.ts";
 export class People {
   readonly #store: Store;
   readonly #account: Account;
+  readonly #meanwhile: Meanwhile;
 
-  constructor(store: Store, account: Account) {
+  constructor(store: Store, account: Account, meanwhile: Meanwhile) {
     this.#store = store;
     this.#account = account;
+    this.#meanwhile = meanwhile;
   }
 
   /** Asks for the lists again: nobody repeats why. */
   async refresh(): Promise<void> {
     const { client } = this.#account;
-    takeLists(this.#store, await patiently(() => client.contacts()));
+    await this.#meanwhile.asked(() => patiently(() => client.contacts()), (lists) => takeLists(this.#store, lists));
   }
 
   /** Another device changed something: what is shown of it is asked for again. */

@@ -38,7 +38,7 @@ export class Talk implements AccountListener {
   readonly deeds: Deeds;
   readonly typing: Typing;
   /** What happens in groups. */
-  groups: Pick<Groups, "heard"> = { heard: () => {} };
+  groups: Pick<Groups, "heard" | "again"> = { heard: () => {}, again: () => {} };
   readonly #store: Store;
   readonly #account: Account;
   /** A conversation that is on the screen, and whose messages are not up to date. */
@@ -151,7 +151,10 @@ export class Talk implements AccountListener {
   group(event: ClientEvents["group"]): void {
     const { me, groups } = this.#store.state;
     this.groups.heard(event);
-    if (event.what !== "invited") this.#comes(`g${event.groupid}`, model.lineOfEvent(event));
+    if (event.what !== "invited") {
+      this.#comes(`g${event.groupid}`, model.lineOfEvent(event));
+      this.#again(() => this.groups.again(event));
+    }
     if (event.what !== "joined" || event.id !== me.id || groups.has(event.groupid)) return;
     // Of one that the user had left, or was put out of, before: that was in the log as well, and has taken it off the lists.
     this.elsewhere("groups");
@@ -224,11 +227,13 @@ export class Talk implements AccountListener {
 
   /** A line is at the end, if the end is here: also of a page that is being asked for, and may not reach up to it. */
   #comes(key: Key, line: Line): void {
+    this.#again(() => this.#store.amend(key, (c) => withEnd(c, line)));
+  }
+
+  /** Something has come: again when what is being asked for is here, but not among what is another's who has logged in since. */
+  #again(deed: () => void): void {
     const { client } = this.#account;
-    this.meanwhile.again(() => {
-      // Not in the conversations of who has logged in since.
-      if (client === this.#account.client) this.#store.amend(key, (c) => withEnd(c, line));
-    });
+    this.meanwhile.again(() => client === this.#account.client && deed());
   }
 
   get #visible(): boolean {
@@ -245,7 +250,7 @@ export class Talk implements AccountListener {
   #known(): void {
     if (!this.#looked && this.overview.complete) {
       this.#looked = true;
-      void findMentions(this.#store, this.#account.client);
+      void findMentions(this.#store, this.#account.client, this.meanwhile);
     }
     if (this.#stale) this.#show(this.#stale);
     const held = this.#held.filter(({ key }) => this.overview.knows(key));
