@@ -190,3 +190,35 @@ pageTest("a message that is deleted is so where it stands, also if the answer is
   await alice.page.locator(".stone").waitFor();
   assertEquals(await alice.message("second").count(), 1);
 });
+
+pageTest("what one had open is not opened for who logs in there next, and would have read it", async (t) => {
+  const [alice, bob, carol] = [await t.user("alice"), await t.user("bob"), await t.user("carol")];
+  for (const name of ["alice", "bob"]) {
+    await carol.begin("A person", name);
+    await carol.send(`for ${name}`);
+    await carol.sees(`for ${name}`);
+  }
+  await alice.open("carol");
+  await alice.sees("for alice");
+  const { url } = t.server;
+  await alice.logOut();
+  await alice.page.waitForURL(url);
+  await alice.logIn("bob");
+  await alice.item("carol").getByText("for bob").waitFor();
+  assertEquals([alice.page.url(), await alice.page.getByRole("main", { name: "carol" }).count()], [url, 0]);
+  // Whose next list shows that nothing was read.
+  await bob.page.reload();
+  await bob.item("carol").locator(".badge").waitFor();
+  // A token that ended leads to the login as well: who comes back is where they were, and another one is not.
+  for (const name of ["bob", "alice"]) {
+    await alice.open("carol");
+    await t.db.query("delete from token");
+    await alice.page.reload();
+    await alice.page.locator("input[name=username]").waitFor();
+    await alice.logIn(name);
+    await alice.online();
+    await alice.item("carol").waitFor();
+    if (name === "bob") await alice.page.getByRole("main", { name: "carol" }).waitFor();
+  }
+  assertEquals(await alice.page.getByRole("main", { name: "carol" }).count(), 0);
+});

@@ -6,8 +6,10 @@
  * 1. The entries of the history are: the list; above it, a conversation (`in`), unless the page was opened with one; above that, a dialog (`dialog`).
  * 2. Going back takes a moment: what is to be opened meanwhile, or from a dialog, or left behind it (`#next`), waits until the browser is back. Another dialog
  *    may be opened meanwhile: it has its entry then.
+ * 3. What one user had open is not opened for another one who logs in next: who logs out leaves nothing in the address.
  */
 import { type Key, parseKey } from "./state/model.ts";
+import { readAccount } from "./state/storage.ts";
 import type { Store } from "./state/store.ts";
 import type { Talk } from "./state/talk.ts";
 
@@ -22,6 +24,10 @@ export class Route {
   #next: Key | null | undefined;
   /** The browser is on its way back. */
   #leaving = false;
+  /** Who was here last. */
+  #owner = readAccount()?.id;
+  /** Whoever was here has logged out. */
+  #over = false;
 
   constructor(store: Store, talk: Talk) {
     this.#store = store;
@@ -30,11 +36,18 @@ export class Route {
     // A page that was loaded anew has no dialog.
     if (history.state === "dialog") this.#leave();
     let shown = false;
-    store.subscribe(({ screen, conversations, open, dialog }) => {
+    store.subscribe(({ screen, notice, me, conversations, open, dialog }) => {
       if (dialog && history.state !== "dialog") history.pushState("dialog", "");
       else if (!dialog && history.state === "dialog") this.#leave();
       // A tab that had given the account away shows what it showed before.
-      if (!shown && screen === "chat") this.#wanted ??= parseKey(location.hash.slice(1));
+      if (!shown && screen === "chat") {
+        const before = this.#owner ?? me.id;
+        this.#owner = me.id;
+        if (before === me.id) this.#wanted ??= parseKey(location.hash.slice(1));
+        else this.#forget();
+      }
+      this.#over = screen === "login" && notice !== "refused" && (shown || this.#over);
+      if (this.#over) this.#forget();
       shown = screen === "chat";
       if (!shown) return;
       if (this.#sought && conversations.has(this.#sought)) return this.open(this.#sought);
@@ -79,6 +92,12 @@ export class Route {
     this.#talk.open(undefined);
   }
 
+  /** Rule 3. */
+  #forget(): void {
+    this.#wanted = this.#sought = this.#next = undefined;
+    if (parseKey(location.hash.slice(1))) this.#replace("");
+  }
+
   #leave(): void {
     if (this.#leaving) return;
     this.#leaving = true;
@@ -88,6 +107,7 @@ export class Route {
   #wentBack(): void {
     const left = this.#leaving;
     this.#leaving = false;
+    if (this.#over) this.#forget();
     const key = parseKey(location.hash.slice(1));
     const { screen, open, dialog } = this.#store.state;
     this.#wanted = screen === "chat" ? undefined : key;
