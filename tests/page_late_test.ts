@@ -91,6 +91,24 @@ Deno.test("page: a group's new name and one's new role stay, and no deleted mess
   assertEquals(store.conversation("g7")?.mentions, []);
 });
 
+Deno.test("page: what is changed of a group while its members are on their way is so, whatever they say", async () => {
+  const answer = Promise.withResolvers<object>();
+  const store = new Store();
+  const groups = new (await part("Groups"))(store, { client: { members: () => answer.promise } }, {});
+  store.update({ me: { id: ME, name: "me" }, groups: new Map([[7, { id: 7, groupname: "cooks", role: "normal" as const, count: 1 }]]) });
+  const loading = groups.loadMembers(7);
+  const event = { groupid: 7, groupname: "cooks", what: "updated", id: BOB, name: "bob", count: 1, ts: 5, messageid: 5 };
+  groups.heard({ ...event, group: { posting: "moderators", private: true } });
+  groups.heard({ ...event, group: { groupdesc: "soup" } });
+  answer.resolve({ groupdesc: "", history: "all", posting: "all", members: [], count: 1, more: false });
+  await loading;
+  const told = { groupdesc: "soup", private: true, history: "all", posting: "moderators", members: [], count: 1, more: false };
+  assertEquals(store.state.members.get(7) as object, told);
+  groups.heard({ ...event, group: { posting: "all", private: false } });
+  const { private: _, ...open } = told;
+  assertEquals(store.state.members.get(7) as object, { ...open, posting: "all" });
+});
+
 Deno.test("page: what the server puts off is not done in the name of who has logged in by then", async () => {
   const store = new Store();
   const done: string[] = [];

@@ -161,14 +161,15 @@ export class Groups {
     this.again(event);
     this.#store.amend(`g${groupid}`, (c) => withEvent(c, lineOfEvent(event)));
     if (this.#store.state.open === `g${groupid}`) this.#store.update({ spoken: t.happened(event, me.id) });
-    if (what !== "updated") this.#changeMembers(groupid, (known) => withNews(known, event));
+    this.#changeMembers(groupid, (known) => withNews(known, event));
     if (what === "joined" && this.#store.state.members.has(groupid)) void this.loadMembers(groupid).catch(() => {});
   }
 
   /** What lists say of a group is so by now, whatever a list says that was asked for before. */
-  again({ groupid, what, id, role, count, group }: GroupEvent): void {
-    this.#amend(groupid, { count, ...id === this.#store.state.me.id && role ? { role } : {} });
-    if (what === "updated") this.#updated(groupid, group ?? {});
+  again({ groupid, id, role, count, group: { groupname, private: isPrivate } = {} }: GroupEvent): void {
+    const settings = { ...groupname === undefined ? {} : { groupname }, ...isPrivate === undefined ? {} : { private: isPrivate } };
+    this.#amend(groupid, { count, ...id === this.#store.state.me.id && role ? { role } : {}, ...settings });
+    if (groupname !== undefined) this.#store.amend(`g${groupid}`, (c) => ({ ...c, name: groupname }));
   }
 
   /** The user has read that. */
@@ -202,12 +203,6 @@ export class Groups {
     if (invitations.delete(groupid)) this.#store.update({ invitations });
   }
 
-  #updated(groupid: number, { groupname, private: isPrivate, ...others }: Partial<GroupSettings>): void {
-    this.#amend(groupid, { ...groupname === undefined ? {} : { groupname }, ...isPrivate === undefined ? {} : { private: isPrivate } });
-    if (groupname !== undefined) this.#store.amend(`g${groupid}`, (c) => ({ ...c, name: groupname }));
-    this.#changeMembers(groupid, ({ private: before, ...known }) => ({ ...known, ...others, ...isPrivate ?? before ? { private: true } : {} }));
-  }
-
   #amend(groupid: number, change: Partial<Group>): void {
     const { groups } = this.#store.state;
     const group = groups.get(groupid);
@@ -221,9 +216,14 @@ export class Groups {
   }
 }
 
-/** Somebody went, or is something else now. */
-function withNews(known: Members, { what, id, role, count }: GroupEvent): Members {
+/** Somebody went, or is something else now; or the group is. */
+function withNews(known: Members, { what, id, role, count, group }: GroupEvent): Members {
   if (what === "left" || what === "kicked") return { ...known, count, members: known.members.filter((member) => member.id !== id) };
+  if (what === "updated") {
+    const { groupname: _, private: isPrivate = known.private, ...others } = group ?? {};
+    const { private: __, ...before } = known;
+    return { ...before, ...others, ...isPrivate ? { private: true } : {} };
+  }
   if (what !== "role" || role === undefined) return known;
   const members = known.members.map((member) => member.id === id ? { ...member, role } : member);
   return { ...known, members };
