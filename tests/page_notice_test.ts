@@ -17,10 +17,15 @@ const OBSERVE = `
     return setAppBadge?.call(this, count) ?? Promise.resolve();
   };
   globalThis.shown = [];
+  globalThis.takenAway = [];
   globalThis.Notification = class extends Notification {
     constructor(title, options) {
       super(title, options);
       shown.push({ title, body: options.body, tag: options.tag, click: () => this.onclick?.() });
+    }
+    close() {
+      super.close();
+      takenAway.push(this.body);
     }
   };`;
 
@@ -106,6 +111,26 @@ pageTest("notifications and the title tell of what is not seen, and of nothing e
   if (t.browser === "Firefox") return;
   await bob.button("Settings").click();
   await bob.page.getByText("The browser does not allow them for this page.").waitFor();
+});
+
+pageTest("a notification of what is deleted goes, whatever else is unread there", async (t) => {
+  const alice = await t.user("alice", { permissions: ["notifications"] });
+  await alice.page.addInitScript(OBSERVE);
+  await alice.page.reload();
+  await turn(alice, "On");
+  const bob = await t.user("bob");
+  await bob.begin("A person", "alice");
+  for (const text of ["one", "a secret"]) {
+    await bob.send(text);
+    await bob.sees(text);
+  }
+  await eventually(async () => (await shown(alice.page)).length === 2, "both are told");
+  await bob.message("a secret").hover();
+  await bob.message("a secret").locator(".more").click();
+  await bob.page.getByRole("menuitem", { name: "Delete" }).click();
+  await bob.page.getByRole("dialog", { name: "Delete the message?" }).getByRole("button", { name: "Delete" }).click();
+  await eventually(async () => (await alice.page.evaluate<string[]>("takenAway")).includes("a secret"), "it is gone");
+  await eventually(async () => await alice.page.title() === "(1) natter", "the other one is unread");
 });
 
 pageTest("in a browser that knows nothing, the line stands above what is new, not above all, and stays there", async (t) => {

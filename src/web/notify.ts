@@ -2,6 +2,7 @@
 import { gist } from "./format.ts";
 import { t } from "./i18n.ts";
 import type { Route } from "./route.ts";
+import { currentLine } from "./state/lines.ts";
 import { type Conversation, isGroup, isMuted, type Key, type Line } from "./state/model.ts";
 import { Sound } from "./sound.ts";
 import { readPreference, writePreference } from "./state/storage.ts";
@@ -17,8 +18,8 @@ export class Notify {
   readonly sound = new Sound();
   readonly #store: Store;
   readonly #route: Route;
-  /** Those that are shown. */
-  readonly #shown = new Map<Key, Notification>();
+  /** Those that are shown, and of what. */
+  readonly #shown = new Map<Key, { notification: Notification; line: Line }>();
   /** What title and icon say; undefined: the icon may still say what it said when the page was closed. */
   #unread: number | undefined;
   /** The count is about to be looked at. */
@@ -70,7 +71,7 @@ export class Notify {
         icon: "icon.svg",
         silent: rang || !this.sound.on,
       });
-      this.#shown.set(key, notification);
+      this.#shown.set(key, { notification, line });
       notification.onclick = () => {
         focus();
         this.#route.open(key);
@@ -86,8 +87,11 @@ export class Notify {
     const { state } = this.#store;
     const unread = unreadOf(state);
     if (unread !== this.#unread) this.#count(unread);
-    // Read, here or on another device.
-    for (const key of this.#shown.keys()) if (!state.conversations.get(key)?.unread) this.#close(key);
+    // Read, here or on another device; or deleted.
+    for (const [key, { line }] of this.#shown) {
+      const c = state.conversations.get(key);
+      if (!c?.unread || currentLine(c, line).deleted) this.#close(key);
+    }
   }
 
   #count(unread: number): void {
@@ -98,7 +102,7 @@ export class Notify {
   }
 
   #close(key: Key): void {
-    this.#shown.get(key)?.close();
+    this.#shown.get(key)?.notification.close();
     this.#shown.delete(key);
   }
 }
