@@ -2,7 +2,8 @@
 
 import { assertEquals } from "@std/assert";
 import { ConnectionLost, NatterError } from "../src/client/natter_client.ts";
-import { type Line, newConversation } from "../src/web/state/model.ts";
+import { withOwn, withStored } from "../src/web/state/lines.ts";
+import { type Line, newConversation, newestOf, rowsOf } from "../src/web/state/model.ts";
 import { forget, letGo, readAccount, readDraft, readPreference, writeAccount, writeDraft, writePreference } from "../src/web/state/storage.ts";
 import { Store } from "../src/web/state/store.ts";
 import { eventually } from "./support/server.ts";
@@ -107,6 +108,14 @@ Deno.test("page: what is changed of a group while its members are on their way i
   groups.heard({ ...event, group: { posting: "all", private: false } });
   const { private: _, ...open } = told;
   assertEquals(store.state.members.get(7) as object, { ...open, posting: "all" });
+});
+
+Deno.test("page: what is on its way is the newest of its conversation, also where the clock was set back", () => {
+  const before = withStored(newConversation("u2", "bob"), line(9));
+  const c = withOwn(before, line(0, { id: ME, mid: "1", msg: "mine", ts: 1, state: "sending" }));
+  assertEquals([newestOf(c)?.msg, rowsOf(c).map(({ kind }) => kind)], ["mine", ["date", "message", "message"]]);
+  const failed = withOwn(before, line(0, { id: ME, mid: "1", msg: "mine", ts: 1, state: "failed" }));
+  assertEquals(newestOf(failed)?.msg, "text 9");
 });
 
 Deno.test("page: what the server puts off is not done in the name of who has logged in by then", async () => {

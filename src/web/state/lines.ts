@@ -42,10 +42,11 @@ export function withEnd(c: Conversation, line: Line): Conversation {
   return end && end.messageid < line.messageid ? { ...c, lines: [...c.lines, line], own: withoutMids(c.own, [line]) } : c;
 }
 
-/** A message of one's own is on its way, or has failed. */
+/** A message of one's own is on its way, or has failed. What is on its way is the newest, also where this machine's clock is behind. */
 export function withOwn(c: Conversation, line: Line): Conversation {
   const here = c.own.some((other) => other.mid === line.mid);
-  return { ...c, own: here ? c.own.map((other) => other.mid === line.mid ? { ...line, ts: other.ts } : other) : [...c.own, line] };
+  const ts = line.state === "sending" ? Math.max(line.ts, c.last?.ts ?? 0) : line.ts;
+  return { ...c, own: here ? c.own.map((other) => other.mid === line.mid ? { ...line, ts: other.ts } : other) : [...c.own, { ...line, ts }] };
 }
 
 /** A message of one's own that is not stored is given up. */
