@@ -1,7 +1,7 @@
 // The page while something is under way: what its user does meanwhile stays, and what others do is theirs; in a browser that keeps nothing, too.
 
 import { assertEquals } from "@std/assert";
-import { pageTest, type Person } from "./support/browser.ts";
+import { chromiumTest, pageTest, type Person } from "./support/browser.ts";
 import { startProxy, type Verdict } from "./support/proxy.ts";
 import { RawClient } from "./support/raw_client.ts";
 import { eventually } from "./support/server.ts";
@@ -107,7 +107,7 @@ pageTest("in a browser that has no room, or keeps nothing, what is written stays
   await alice.online();
 }, ["--max-devices", "0"]);
 
-pageTest("who logs out on a slow line is told no more of what comes", async (t) => {
+chromiumTest("news of a connection's end", "who logs out on a slow line is told no more of what comes", async (t) => {
   const bob = await t.user("bob");
   await using proxy = await startProxy({ hostname: "127.0.0.1", port: Number(new URL(t.server.url).port) });
   const alice = await t.person({}, `http://127.0.0.1:${proxy.port}/`);
