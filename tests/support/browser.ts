@@ -268,6 +268,8 @@ export class Person {
 
   async logOut(): Promise<void> {
     await this.button("Settings").click();
+    // The devices come above the button: where it is pressed it would not be let go.
+    await this.page.getByRole("dialog").getByText("Loading…").waitFor({ state: "detached" });
     await this.button("Log out").click();
     await this.page.getByRole("dialog", { name: "Log out?" }).getByRole("button", { name: "Log out" }).click();
     await this.page.locator("input[name=username]").waitFor();
