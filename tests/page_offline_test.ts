@@ -284,3 +284,32 @@ pageTest("what was written for a group that one was put out of meanwhile is not 
   await alice.page.getByText("bob removed you from “Hikers”.").waitFor();
   assertEquals(await alice.item("Hikers").count(), 0);
 });
+
+pageTest("what waits to be sent is kept by a browser that has no room any more: the list makes it", async (t) => {
+  const [alice, bob] = [await t.person(), await t.person()];
+  await alice.register("alice");
+  await bob.register("bob");
+  await alice.begin("A person", "bob");
+  await alice.send("a long story. ".repeat(40));
+  const list = () => alice.page.evaluate<string>("localStorage.getItem('natter.conversations.1') ?? ''");
+  await eventually(async () => (await list()).includes("a long story"), "the list is kept");
+  for (const person of [alice, bob]) person.expectsRefusals = true;
+  await t.server.kill();
+  await alice.offline();
+  await alice.page.evaluate(`(() => {
+    for (let size = 4_194_304, text = ""; size >= 1; size /= 2) {
+      try {
+        localStorage.setItem("other", text + " ".repeat(size));
+        text += " ".repeat(size);
+      } catch {}
+    }
+  })()`);
+  await alice.send("and so on");
+  await alice.message("and so on").getByRole("img", { name: "Sending" }).waitFor();
+  await alice.page.goto("about:blank");
+  await t.server.start();
+  await alice.load();
+  await bob.online();
+  await bob.open("alice");
+  await bob.sees("and so on");
+});

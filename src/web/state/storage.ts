@@ -39,7 +39,7 @@ export function failedOf(conversations: ReadonlyMap<Key, Conversation>): FailedS
   );
 }
 
-const PREFIX = "natter.";
+const PREFIX = "natter.", LISTS = `${PREFIX}conversations.`;
 
 /** What the browser did not keep, as JSON. */
 const refused = new Map<string, string>();
@@ -56,10 +56,22 @@ function write(key: string, value: unknown): void {
   refused.delete(key);
   try {
     if (value === undefined) localStorage.removeItem(PREFIX + key);
-    else localStorage.setItem(PREFIX + key, JSON.stringify(value));
+    else keep(PREFIX + key, JSON.stringify(value));
   } catch {
     // The page works, until it is reloaded.
     if (value !== undefined) refused.set(key, JSON.stringify(value));
+  }
+}
+
+/** Where there is no room the lists make it, which the server tells again. Throws what the browser throws. */
+function keep(key: string, text: string): void {
+  try {
+    localStorage.setItem(key, text);
+  } catch (error) {
+    const lists = Object.keys(localStorage).filter((other) => other.startsWith(LISTS));
+    if (lists.length === 0 || key.startsWith(LISTS)) throw error;
+    for (const list of lists) localStorage.removeItem(list);
+    localStorage.setItem(key, text);
   }
 }
 
