@@ -124,9 +124,13 @@ class PageServer {
   }
 }
 
-/** In the browser, before the page's own script: it was left logged in. */
+/** In the browser, before the page's own script: it was left logged in. Firefox calls it on the empty page as well, which may keep nothing. */
 function remember(account: string): void {
-  localStorage.setItem("natter.account", account);
+  try {
+    localStorage.setItem("natter.account", account);
+  } catch {
+    // There.
+  }
 }
 
 /** What a test of the page works with. */
