@@ -37,9 +37,9 @@ client.on("state", (state) => {
 });
 
 /** What the bot says to a message; undefined: nothing. */
-async function answerTo({ id, msg, groupid }: IncomingMessage): Promise<string | undefined> {
-  // A bot that talks to itself does not stop.
-  if (id === client.session?.id) return undefined;
+async function answerTo({ id, msg, groupid, deleted }: IncomingMessage): Promise<string | undefined> {
+  // A bot that talks to itself does not stop. What was deleted meanwhile asks for nothing.
+  if (id === client.session?.id || deleted) return undefined;
   const name = client.session!.name;
   if (groupid !== undefined && !msg.startsWith(`${name}:`)) return undefined;
   const [command, ...rest] = (groupid === undefined ? msg : msg.slice(name.length + 1)).trim().split(/\s+/);

@@ -81,10 +81,11 @@ class Natter:
                 waiting.put(message)
         elif message["msgid"] == 13:  # PING
             self.send(msgid=14)
-        elif message["msgid"] in (6, 10):  # CHAT, GROUP_CHAT
-            # What was not confirmed comes again: by its seq it is known.
+        elif "seq" in message:
+            # What was not confirmed comes again: by its seq it is known. What is no CHAT or GROUP_CHAT, such as an EDIT, is confirmed all the same.
             if message["seq"] > self.handled:
-                self.on_message(self, message)
+                if message["msgid"] in (6, 10):
+                    self.on_message(self, message)
                 self.handled = message["seq"]
             self.send(msgid=12, seq=self.handled)  # RECEIVED
         elif message["msgid"] == 20:  # GOODBYE
@@ -101,7 +102,9 @@ def show(natter, message):
     place = f" in group {message['groupid']}" if "groupid" in message else ""
     if message["id"] == natter.id != message.get("toid", natter.id):  # written on another device of one's own
         place = f" to {message['toid']}"
-    say(f"{message['name']}{place}: {message['msg']}")
+    # What was deleted meanwhile has no text any more.
+    text = "(deleted)" if message.get("deleted") else message["msg"]
+    say(f"{message['name']}{place}: {text}")
 
 
 def main():

@@ -6,10 +6,11 @@ import { chats, confirmedSeq } from "./chat.ts";
 import { testDatabase } from "./databases.ts";
 import { eventually, makeUsers, startServer } from "./server.ts";
 
-const hasPython = (await new Deno.Command("python3", { args: ["--version"] }).output().catch(() => undefined))?.success === true;
+/** Whether there is a Python to run the client with. */
+export const hasPython = (await new Deno.Command("python3", { args: ["--version"] }).output().catch(() => undefined))?.success === true;
 
 /** A program of which lines are read and to which lines are written. */
-class Talker implements AsyncDisposable {
+export class Talker implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #reader: ReadableStreamDefaultReader<string>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
