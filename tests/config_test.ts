@@ -157,7 +157,7 @@ const bad: { [K in keyof Config]: string[] } = {
     "mysql://[::1]/n?ssl=true",
   ],
   files: ["a\0b"],
-  url: ["chat.example.org", "https://chat.example.org/"],
+  url: ["chat.example.org", "https://chat.example.org/", "ftp://chat.example.org", "wss://chat.example.org"],
   redis: ["127.0.0.1:6379", "http://h", "redis://h/x"],
   node: ["a b", "a/b", "x".repeat(65), "名"],
   heartbeat: ["0", "-1", "1e9", "NaN", "Infinity", "ten", "3601", " 5", "0x10"],

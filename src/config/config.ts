@@ -132,7 +132,7 @@ export const flags: { readonly [K in keyof Config]: Flag<Config[K]> } = {
     value: "ORIGIN",
     default: "where --https or --http listens",
     help: "how users reach the page, such as https://chat.example.org",
-    parse: values.origin,
+    parse: values.pageOrigin,
     otherwise: none,
   },
   redis: { value: "URL", default: "off", help: "redis://HOST:6379: nodes talk", parse: values.orOff(values.redis) },

@@ -118,6 +118,12 @@ export function origin(text: string): string {
   return text;
 }
 
+/** Where a page can be: an origin of http or https. */
+export function pageOrigin(text: string): string {
+  if (!/^https?:/.test(text)) throw new ConfigError(`${quote(text)} is not an origin of http or https, such as https://chat.example.org`);
+  return origin(text);
+}
+
 /** Errors here never repeat the value: it may hold a password. */
 export function database(text: string): DatabaseConfig {
   const file = text.startsWith("sqlite:") ? text.slice("sqlite:".length) : "";
