@@ -45,7 +45,8 @@ export async function toAccount(
     case "unregister": {
       const password = await askPassword("Password, to delete this account for good: ");
       if (password === undefined || password === "") throw new CommandError("given up");
-      return await patiently(() => client.deleteAccount(password));
+      await patiently(() => client.deleteAccount(password));
+      return view.note("your account is deleted");
     }
   }
 }

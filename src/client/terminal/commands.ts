@@ -54,7 +54,7 @@ export const commands = {
   status: { args: "", help: "the connection, and what waits to be sent" },
   help: { args: "", help: "this list" },
   logout: { args: "", help: "ends the session, to log in again" },
-  quit: { args: "", help: "ends the session and the program; so does Ctrl-D" },
+  quit: { args: "", help: "ends the session and the program; so do Ctrl-D, and Ctrl-C on an empty line" },
 } as const satisfies Record<string, Row>;
 
 /** The name of a command. */

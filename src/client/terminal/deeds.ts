@@ -44,7 +44,7 @@ async function lastOf(client: NatterClient, of: Target, own: boolean): Promise<C
   const { messages } = await patiently(() => client.history(of, { limit: LOOKED_BACK }));
   const found = messages.findLast(({ id, deleted }) => !deleted && (id === client.session?.id) === own);
   if (!found) {
-    throw new CommandError(`${own ? "you have" : "nobody else has"} written nothing here lately; #N names a message, /last shows the numbers`);
+    throw new CommandError(`${own ? "you have not" : "nobody else has"} written anything here lately; #N names a message, /last shows the numbers`);
   }
   return found;
 }

@@ -53,13 +53,13 @@ export class Directory {
 
   /** The number of a user as typed. Rejects with {@linkcode NatterError} 16 if there is none. */
   async userId(typed: string): Promise<number> {
-    return this.people.idOf(typed) ?? await byNameOrNumber(typed, (who) => this.find(who));
+    return this.people.idOf(typed) ?? await byNameOrNumber(typed, (who) => this.find(who, typed));
   }
 
-  /** The number of a user whom nobody here knows yet. Rejects with {@linkcode NatterError} 16 if there is none. */
-  async find(who: Peer): Promise<number> {
+  /** The number of a user whom nobody here knows yet, as typed. Rejects with {@linkcode NatterError} 16 if there is none. */
+  async find(who: Peer, typed = "id" in who ? `#${who.id}` : who.name): Promise<number> {
     const [user] = await patiently(() => this.#client.users("id" in who ? { ids: [who.id] } : { names: [who.name] }));
-    if (!user) throw new NatterError(16, `there is no user ${"id" in who ? who.id : label(who.name)}`);
+    if (!user) throw new NatterError(16, `there is no user ${label(typed)}`);
     this.people.met(user.id, user.name);
     return user.id;
   }

@@ -22,6 +22,8 @@ export class Incoming {
   lastSeq = 0;
   /** Told when `lastSeq` is another. */
   onArrived: () => void = () => {};
+  /** The end of the session is asked for, and told by whoever does. */
+  ending = false;
   readonly #client: NatterClient;
   readonly #directory: Directory;
   readonly #view: View;
@@ -87,7 +89,7 @@ export class Incoming {
   show(message: ChatMessage, to?: number, numbered?: boolean): void {
     const { groupid } = message;
     const { people } = this.#directory;
-    const group = groupid === undefined ? undefined : people.groups.find(({ id }) => id === groupid)?.groupname ?? `group ${groupid}`;
+    const group = groupid === undefined ? undefined : people.rawNameOfGroup(groupid);
     const number = numbered ? message.messageid : undefined;
     const me = this.#client.session;
     const files = message.files?.map((file) => ({ ...file, url: (me?.url ?? "") + file.url }));
@@ -141,7 +143,7 @@ export class Incoming {
       this.#wasOffline = false;
       this.#view.note("connected again");
     } else if (state.state === "closed" && "error" in state && this.#loggedIn) {
-      this.#view.fault(reasonOf(state.error));
+      if (!this.ending) this.#view.fault(reasonOf(state.error));
       this.#told.over();
     }
     this.#told.changed();

@@ -69,9 +69,10 @@ export async function interactive({ connect, server, who, colours, http }: Inter
 
 /** Asks until somebody is logged in. False: they gave up. */
 async function logIn(client: NatterClient, screen: Screen, view: View, who: Who): Promise<boolean> {
-  for (;; who = { register: false }) {
-    const answered = await askWho(screen, who);
+  for (let asked = who;;) {
+    const answered = await askWho(screen, asked);
     if (answered === undefined) return false;
+    asked = { register: false };
     const { peer, typed, password, register, invite } = answered;
     if (register && "name" in peer) {
       try {
@@ -93,6 +94,8 @@ async function logIn(client: NatterClient, screen: Screen, view: View, who: Who)
       return true;
     } catch (error) {
       view.fault(reasonOf(error));
+      // Whom the command line names is asked for the password alone: it is what one types next, and the other questions would show it.
+      if (who.peer && error instanceof NatterError && error.errno === 1) asked = { peer: who.peer, register: false };
     } finally {
       off();
     }

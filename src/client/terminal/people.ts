@@ -12,6 +12,8 @@ export class People {
   groups: Group[] = [];
   invited: Invitation[] = [];
   readonly #met = new Map<number, string>();
+  /** Also of those that one is in no more: a conversation keeps its name. */
+  readonly #groupNames = new Map<number, string>();
 
   /** Takes the lists of a login, or fresh ones. */
   refresh({ friends, groups, invited }: { friends: Friend[]; groups: Group[]; invited: Invitation[] }): void {
@@ -19,6 +21,7 @@ export class People {
     this.groups = groups;
     this.invited = invited;
     for (const { id, name } of friends) this.#met.set(id, name);
+    for (const { id, groupname } of groups) this.#groupNames.set(id, groupname);
   }
 
   /** Something happened in a group: what the lists say of it is another, and nobody else tells. Who came in or went is told by fresh lists. */
@@ -84,10 +87,14 @@ export class People {
     return label(this.rawNameOf(id));
   }
 
+  /** A group's name, as the server gave it. */
+  rawNameOfGroup(id: number): string {
+    return this.#groupNames.get(id) ?? `group ${id}`;
+  }
+
   /** A group's name, fit for a screen. */
   groupName(id: number): string {
-    const group = this.groups.find((group) => group.id === id);
-    return group ? label(group.groupname) : `group ${id}`;
+    return label(this.rawNameOfGroup(id));
   }
 
   /** Where a message goes, fit for a screen: `bob`, `[cooks]`. */

@@ -210,8 +210,15 @@ export class Terminal {
       case "password":
       case "about":
       case "receipts":
-      case "unregister":
         return await toAccount(client, view, this.#askPassword, command.name, rest);
+      case "unregister":
+        this.incoming.ending = true;
+        try {
+          return await toAccount(client, view, this.#askPassword, command.name, rest);
+        } catch (error) {
+          this.incoming.ending = false;
+          throw error;
+        }
       case "report": {
         const { messageid, text } = messageAndText(rest);
         if (messageid === undefined || text === "") throw new CommandError("wanted: /report #N REASON");
