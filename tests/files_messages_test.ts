@@ -70,6 +70,7 @@ databaseTest(
     assertEquals(await errno({ ...to }), 13);
     assertEquals(await errno({ ...to, files: [999] }), 26);
     assertEquals(await errno({ ...to, files: [file.id, hers.id] }), 26);
+    assertEquals((await send(sender, { ...to, files: [999] })).errmsg, "no such message, or no such file of yours that nothing uses");
     assertEquals(await errno({ toid: 9999, files: [file.id] }), 16);
     // Blocked, or not in the group: nothing is used.
     await other.request({ msgid: Msg.BLOCK, userid: ann.id });

@@ -78,7 +78,7 @@ export class Sending {
 
   /** A request of these two that failed before it got here is answered in its turn as well. */
   refuse(session: Session, error: Error, answer: Answer): void | Promise<void> {
-    return this.#appender.refuse(session, error, (outcome) => answer(resultOf(outcome, undefined)));
+    return this.#appender.refuse(session, error, (outcome) => answer(resultOf(outcome, {})));
   }
 
   async #find(name: string): Promise<UserId> {
@@ -104,7 +104,7 @@ export class Sending {
     return this.#appender.append(author, append, (outcome) => {
       this.#limits.charge(author.userId, this.#fanOut({ msg, files }, to.groupid) - charged);
       if (!(outcome instanceof Error) && outcome.errno === "OK" && !outcome.repeated) this.#quota.add(author.userId, msg);
-      answer(resultOf(outcome, mid, append.overQuota));
+      answer(resultOf(outcome, append));
     });
   }
 
@@ -114,10 +114,11 @@ export class Sending {
   }
 }
 
-function resultOf(outcome: Outcome, mid: string | undefined, overQuota = false): Stored | Error {
+function resultOf(outcome: Outcome, { mid, files, overQuota }: Pick<Append, "mid" | "files" | "overQuota">): Stored | Error {
   if (outcome instanceof Error) return outcome;
   if (outcome.errno === "FULL" && overQuota) return new Refusal(Errno.FULL, OVER_QUOTA);
   if (outcome.errno === "BAD_FIELD") return new Refusal(Errno.BAD_FIELD, "mid names another message of yours");
+  if (outcome.errno === "NO_MESSAGE" && files) return new Refusal(Errno.NO_MESSAGE, "no such message, or no such file of yours that nothing uses");
   if (outcome.errno !== "OK") return new Refusal(Errno[outcome.errno]);
   return { messageid: outcome.messageid, ts: outcome.ts, ...(mid === undefined ? {} : { mid }) };
 }
