@@ -112,7 +112,7 @@ def main():
         sys.exit(__doc__)
     address, name, password = sys.argv[1:]
     host, _, port = address.rpartition(":")
-    natter = Natter(host, int(port), show)
+    natter = Natter(host.strip("[]"), int(port), show)  # [::1]:6000
     registered = natter.request(msgid=4, name=name, password=password)
     if registered["errno"] not in (0, 1):  # 1: there is such a user; the password will tell whether it is this one
         sys.exit(registered["errmsg"])

@@ -49,3 +49,15 @@ Deno.test({
     assertEquals(await talker.stderr, "");
   },
 });
+
+Deno.test({
+  name: "examples: the Python client takes an address of IPv6 as the others do",
+  ignore: !hasPython && Deno.env.get("NATTER_TEST_REQUIRE") !== "all",
+  fn: async () => {
+    await using db = await testDatabase("sqlite");
+    await using server = await startServer(db, { listen: "[::1]:0" });
+    await using talker = new Talker("python3", [`${folder.pathname}client.py`, `[::1]:${server.port}`, "reader", "pw"]);
+    assertEquals(await talker.line(), "reader is here");
+    assertEquals(await talker.end(), 0);
+  },
+});
