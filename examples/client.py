@@ -25,6 +25,7 @@ class Natter:
         self.sending = threading.Lock()
         self.answers = {}  # by ref
         self.handled = 0  # the highest seq
+        self.closing = self.over = False
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
@@ -35,10 +36,15 @@ class Natter:
     def request(self, **message):
         """Sends a request and returns its answer."""
         ref = str(uuid.uuid4())
-        answer = self.answers[ref] = queue.Queue()
-        self.send(**message, ref=ref)
+        waiting = self.answers[ref] = queue.Queue()
         try:
-            return answer.get(timeout=20)
+            answer = None
+            if not self.over:
+                self.send(**message, ref=ref)
+                answer = waiting.get(timeout=20)
+            if answer is None:
+                raise ConnectionError("not connected")
+            return answer
         except queue.Empty:
             raise ConnectionError("the server does not answer") from None
         finally:
@@ -60,16 +66,24 @@ class Natter:
 
     def close(self):
         """Says that nothing more will be sent, and waits for what is under way."""
+        self.closing = True
         self.socket.shutdown(socket.SHUT_WR)
         self.reader.join(timeout=5)
         self.socket.close()
 
     def _read(self):
+        why = "the connection is lost"
         try:
             for line in self.lines:
                 self._handle(json.loads(line))
         except OSError as error:
-            print(f"the connection is lost: {error}", file=sys.stderr)
+            why += f": {error}"
+        # Nobody is to wait for what does not come any more.
+        self.over = True
+        if not self.closing:
+            print(why, file=sys.stderr)
+        for waiting in list(self.answers.values()):
+            waiting.put(None)
 
     def _handle(self, message):
         if message["msgid"] == 2 and message["errno"] == 0:  # LOGIN_ACK; what waited is right behind it

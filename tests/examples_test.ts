@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { chats, confirmedSeq } from "./support/chat.ts";
 import { testDatabase } from "./support/databases.ts";
 import { hasPython, Talker, testExamples } from "./support/examples.ts";
-import type { RawClient } from "./support/raw_client.ts";
+import { RawClient } from "./support/raw_client.ts";
 import { eventually, makeUsers, startServer } from "./support/server.ts";
 
 const folder = new URL("../examples/", import.meta.url);
@@ -47,6 +47,25 @@ Deno.test({
     await eventually(async () => await confirmedSeq(db, reader) === 4, "the EDIT is confirmed");
     assertEquals(await talker.end(), 0);
     assertEquals(await talker.stderr, "");
+  },
+});
+
+Deno.test({
+  name: "examples: the Python client says that the connection is lost, and waits for nothing then",
+  ignore: !hasPython && Deno.env.get("NATTER_TEST_REQUIRE") !== "all",
+  fn: async () => {
+    await using db = await testDatabase("sqlite");
+    await using server = await startServer(db);
+    // What it complains of comes between its other lines.
+    const command = ["-c", 'exec python3 "$0" "$@" 2>&1', `${folder.pathname}client.py`, `127.0.0.1:${server.port}`, "reader", "pw"];
+    await using talker = new Talker("sh", command);
+    assertEquals(await talker.line(), "reader is here");
+    await using other = await RawClient.connect(server.port);
+    assertEquals((await other.login({ name: "reader", password: "pw", proto: 3, takeover: true })).errno, 0);
+    assertEquals([await talker.line(), await talker.line()], ["the server says goodbye: replaced", "the connection is lost"]);
+    await talker.say("reader hello?");
+    assertEquals(await talker.line(), "not connected");
+    assertEquals(await talker.end(), 1);
   },
 });
 
