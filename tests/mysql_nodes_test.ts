@@ -59,6 +59,26 @@ mysqlTest("a sweep reaps the node whose lease ran out; the node notices, and cla
   assertEquals(await b.holder(bob, 0), { session: "b1", node: "b" });
 });
 
+mysqlTest("a node that died before the database's clock was set back is reaped a lease later", async (t) => {
+  const { a, b, users: [ada, bob], admin } = await twoNodes(t);
+  await claim(a, ada, "a1");
+  await claim(b, bob, "b1");
+  // To a clock that was set back by three hours all that it said before is so much later.
+  await admin.query("UPDATE node SET lease_until = lease_until + INTERVAL 3 HOUR, since = since + INTERVAL 3 HOUR");
+  assertEquals(await b.renew(), true);
+  assertEquals(await b.sweep(), []);
+  const within = "lease_until > UTC_TIMESTAMP(3) AND lease_until <= UTC_TIMESTAMP(3) + INTERVAL 10 SECOND AND since <= UTC_TIMESTAMP(3)";
+  assertEquals(await admin.query(`SELECT name, incarnation FROM node WHERE ${within} ORDER BY name`), [
+    { name: "a", incarnation: 1 },
+    { name: "b", incarnation: 1 },
+  ]);
+  // Nobody is cut who lives.
+  assertEquals(await a.renew(), true);
+  await admin.query("UPDATE node SET lease_until = lease_until - INTERVAL 11 SECOND WHERE name = 'a'");
+  assertEquals(await b.sweep(), [ada]);
+  assertEquals(await b.holder(bob, 0), { session: "b1", node: "b" });
+});
+
 mysqlTest("a reaping and a return that meet in the middle lose no session", async (t) => {
   const { a, b, users, admin } = await twoNodes(t);
   const sessions = users.map((userId) => ({ userId, device: 0, session: `a${userId}` }));

@@ -6,7 +6,8 @@
  *    incarnation is the node's row's and the lease has not run out. A cleared lease (NULL) means: left, or reaped.
  * 3. Incarnations only rise: with every start, with every return after a reaping, and with the reaping and the leaving, both of which clear the lease. So nothing
  *    that an older incarnation sends late can claim.
- * 4. Reaping is one statement, on nodes whose lease ran out, never on oneself.
+ * 4. Reaping is one statement, on nodes whose lease ran out, never on oneself. A lease that ends later than any that begins now is from before the database's clock
+ *    was set back: it is cut to one that begins now, else a dead node's users stayed online for as long as the clock went back.
  * 5. A device's row of an incarnation older than its node's row is a leftover. It is swept when the node's lease is cleared, or when the present incarnation is
  *    older than a lease. So a node that comes back has that long to claim its sessions anew before anybody touches them; what a claim left that
  *    slipped in beside a reaping is gone after it.
@@ -103,8 +104,11 @@ export class NodeLife {
   }
 
   async sweep(): Promise<UserId[]> {
+    // What is set stands in this order: each is decided by the lease that was found.
     await this.db.write(
-      `UPDATE node SET incarnation = incarnation + 1, since = ${NOW}, lease_until = NULL WHERE lease_until <= ${NOW} AND name <> ?`,
+      `UPDATE node SET incarnation = incarnation + (lease_until <= ${NOW}), since = IF(lease_until <= ${NOW}, ${NOW}, LEAST(since, ${NOW})), ` +
+        `lease_until = IF(lease_until <= ${NOW}, NULL, LEAST(lease_until, ${NOW} + ${LEASE})) ` +
+        `WHERE name <> ? AND (lease_until <= ${NOW} OR lease_until > ${NOW} + ${LEASE}) OR lease_until > ${NOW} AND since > ${NOW}`,
       [this.identity?.name ?? ""],
     );
     const old = await this.db.read<{ session: string }>(`SELECT session FROM kick WHERE at < ? LIMIT ${LONGEST_LIST}`, [Date.now() - KICK_MS]);
