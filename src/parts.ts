@@ -32,6 +32,7 @@ import { Retention, RETENTION_MS } from "./chat/retention.ts";
 import { Finder } from "./chat/search.ts";
 import { Signals } from "./chat/signals.ts";
 import { Terms } from "./chat/terms.ts";
+import { LostNews } from "./chat/lost_news.ts";
 import { Ties } from "./chat/ties.ts";
 import { Welcome } from "./chat/welcome.ts";
 import { LocalHub } from "./cluster/local.ts";
@@ -156,6 +157,7 @@ export class Parts implements Server {
   readonly #groupNews: GroupNews;
   #leavers: DeletedAccounts | undefined;
   readonly #changes: Changes;
+  readonly #lostNews: LostNews;
   #closing: Promise<boolean> | undefined;
   #doorbell: Doorbell | undefined;
 
@@ -220,6 +222,7 @@ export class Parts implements Server {
     const appender = this.#appender = new Appender({ store, router, counters, notifier, terms });
     const signals = new Signals({ store, table, router, ties, limits });
     const changes = this.#changes = new Changes({ store, router, table, ties, signals, pushes });
+    this.#lostNews = new LostNews({ store, table, ties, news });
     const groupNews = this.#groupNews = new GroupNews({ router, changes, counters, limits });
     const reading = new Reading({ store, router, table, pushes, changes, limits });
     const deeds = new Deeds({ store, router, counters, limits, quota, notifier });
@@ -272,6 +275,8 @@ export class Parts implements Server {
       probe: (message) => void remote.asked(message, table, login.turns),
       probed: (message) => remote.answered(message),
       ended: ({ key, cause }) => login.ended(key, cause),
+      // Its own return says so here.
+      missed: ({ node }) => node !== router.node && this.#missed(),
     };
   }
 
@@ -283,7 +288,7 @@ export class Parts implements Server {
   async begin(left: readonly UserId[]): Promise<void> {
     const { keepDays } = this.#config;
     this.#terms.listening(this.#listeners.addresses);
-    this.#router.join(this.#joinBus ?? await busOf(this.#config), this.#nodeHandlers, () => this.#node.reconcileSoon());
+    this.#router.join(this.#joinBus ?? await busOf(this.#config), this.#nodeHandlers, () => this.#missed());
     this.#heartbeat.start();
     this.#node.start();
     // Their friends on other nodes were told nothing.
@@ -308,6 +313,12 @@ export class Parts implements Server {
     nodeCrypto();
     const { http, https, metrics } = this.#config;
     if (http || https || metrics) await this.#serveHttp();
+  }
+
+  /** What other nodes said may be lost. */
+  #missed(): void {
+    this.#node.reconcileSoon();
+    this.#lostNews.look();
   }
 
   async #serveHttp(): Promise<void> {
@@ -360,7 +371,14 @@ export class Parts implements Server {
     await this.#listeners.stopAccepting();
     this.#site?.stop();
     this.#notifier?.stop();
-    const own = Promise.all([this.#node.close(), this.#retention?.close(), this.#indexer?.close(), this.#sweeper?.close(), this.#leavers?.close()]);
+    const own = Promise.all([
+      this.#node.close(),
+      this.#lostNews.close(),
+      this.#retention?.close(),
+      this.#indexer?.close(),
+      this.#sweeper?.close(),
+      this.#leavers?.close(),
+    ]);
     // A database that does not answer keeps nobody from being told.
     await within(Promise.all([own, this.#appender.close()]), STORE_MS);
     await within(this.#connections.stop(), GOODBYE_MS);

@@ -26,7 +26,12 @@ class Ear implements BusListener {
   }
 
   get numbers(): (number | undefined)[] {
-    return this.messages.map((m) => m.type === "probed" ? m.number : undefined);
+    return this.messages.flatMap((m) => m.type === "missed" ? [] : [m.type === "probed" ? m.number : undefined]);
+  }
+
+  /** Who has told that something was lost. */
+  get missed(): string[] {
+    return this.messages.flatMap((m) => m.type === "missed" ? m.node : []);
   }
 
   /** Resolves when that message has come. */
@@ -154,6 +159,7 @@ awayTest("Redis away and back: what was sent meanwhile is dropped, the node is t
   await eventually(() => t.heardA.returns === 2, "a is told that the bus is back");
   await works(t, 3);
   assertEquals([t.heardA.numbers, t.heardB.numbers, t.heardB.returns], [[1, 3], [1, 2, 3], 1]);
+  assertEquals(t.heardB.missed, ["a"]);
 });
 
 awayTest("Redis: the link that publishes is lost alone, and comes back", async (t) => {
@@ -167,6 +173,7 @@ awayTest("Redis: the link that publishes is lost alone, and comes back", async (
   await eventually(() => cut && t.heardA.returns === 2, "a is told that the bus is back");
   await works(t, 2);
   assertEquals([t.heardA.numbers, t.heardB.numbers], [[2], [2]]);
+  assertEquals(t.heardB.missed, ["a"]);
 });
 
 Deno.test({

@@ -85,6 +85,29 @@ export class PresenceNews implements PresenceListener {
     }
   }
 
+  /**
+   * Something may have been lost on its way to a session: `read` asks for its friends, and what differs is told. What comes meanwhile is told behind it, as by rule 5.
+   *
+   * @returns whether it was asked; not while a question of the client is being answered
+   */
+  async lookAgain(session: Session, read: () => Promise<readonly News[]>): Promise<boolean> {
+    if (this.#held.has(session)) return false;
+    const beliefs = this.#beliefs.get(session), held: News[] = [];
+    this.#held.set(session, held);
+    let friends: readonly News[] = [];
+    try {
+      friends = await read();
+    } finally {
+      // A question that came meanwhile is answered with what is newer.
+      if (this.#held.get(session) === held) {
+        this.#held.delete(session);
+        const lost = this.#beliefs.get(session) === beliefs ? friends : [];
+        for (const news of [...lost, ...held]) this.#hear(session, news);
+      }
+    }
+    return true;
+  }
+
   /** A client is told its friends, all of them. */
   listed(session: Session, friends: readonly News[]): void {
     if (session.modern) this.#beliefs.set(session, new Map(friends.map(({ id, state }) => [id, state])));

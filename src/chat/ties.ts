@@ -4,7 +4,7 @@
  * 1. It is read at the welcome, when the session stands in the table; what changes later comes from whoever changes it, by way of the router.
  * 2. What comes before the welcome is read is applied after it: applied once more, it changes nothing.
  * 3. Who comes into a group and who goes may be told by several nodes, in any order: the newest event counts. A block has no number: where there are several nodes,
- *    whoever is told of one looks into the database (`changes.ts`).
+ *    whoever is told of one looks into the database (`changes.ts`). What was lost on the way is found in the database as well (`lost_news.ts`).
  */
 import type { OwnChange } from "../cluster/bus.ts";
 import type { Session } from "../net/session.ts";
@@ -33,21 +33,32 @@ export class Ties {
     return this.#known.get(session)?.groups.has(groupid) ?? false;
   }
 
-  /** What the database said at the welcome. */
+  /** It is known what the database said at the welcome. */
+  has(session: Session): boolean {
+    return this.#known.has(session);
+  }
+
+  /** The database is about to be asked once more: what comes before its answer is applied behind it as well. */
+  lookAgain(session: Session): void {
+    if (!this.#early.has(session)) this.#early.set(session, []);
+  }
+
+  /** What the database said, at the welcome or when it was asked once more. */
   set(session: Session, blocked: readonly UserId[], groups: readonly { id: GroupId }[]): void {
-    this.#known.set(session, { blocked: new Set(blocked), groups: new Set(groups.map(({ id }) => id)), moved: new Map() });
-    for (const change of this.#early.get(session) ?? []) this.apply(session, change);
+    const moved = this.#known.get(session)?.moved ?? new Map();
+    this.#known.set(session, { blocked: new Set(blocked), groups: new Set(groups.map(({ id }) => id)), moved });
+    const early = this.#early.get(session) ?? [];
     this.#early.delete(session);
+    for (const change of early) this.apply(session, change);
   }
 
   /** Something of the session's user changed. */
   apply(session: Session, change: OwnChange): void {
-    const known = this.#known.get(session);
-    if (!known) {
-      const early = this.#early.get(session);
-      if (early) early.push(change);
-      else this.#early.set(session, [change]);
-    } else if (change.what === "groups") {
+    const known = this.#known.get(session), early = this.#early.get(session);
+    if (early) early.push(change);
+    else if (!known) this.#early.set(session, [change]);
+    if (!known) return;
+    if (change.what === "groups") {
       const { groupid, joined, at = 0 } = change;
       if (at < (known.moved.get(groupid) ?? 0)) return;
       known.moved.set(groupid, at);

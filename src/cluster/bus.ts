@@ -1,7 +1,8 @@
 /**
  * What nodes tell one another. Truth is in the database: the bus carries only what may be lost.
  *
- * 1. `send` never waits and never throws. What is sent while the bus is away is dropped; the log is read at the next reconciling pass instead.
+ * 1. `send` never waits and never throws. What is sent while the bus is away is dropped; the log is read at the next reconciling pass instead. Who has lost something
+ *    tells all others when the bus is back (`missed`): what is in no log is looked up then (`chat/lost_news.ts`).
  * 2. What one node sends to another arrives in that order, or not at all.
  * 3. What is sent to a node of the same turn of the event loop may travel together.
  */
@@ -33,7 +34,9 @@ export type NodeMessage =
   /** This session of yours is to end: another has its device, or it is not wanted any more. */
   | { type: "ended"; cause: "replaced" | "kicked"; key: SessionKey }
   /** Something of a user who is with you changed, by way of their session `by`, or by another's doing. */
-  | { type: "changed"; userId: UserId; by?: string | undefined; change: OwnChange };
+  | { type: "changed"; userId: UserId; by?: string | undefined; change: OwnChange }
+  /** What this node sent, to you perhaps, was lost. */
+  | { type: "missed"; node: string };
 
 /** The way to the other nodes. */
 export interface Bus {

@@ -1,4 +1,4 @@
-/** The bus over Redis: publish and subscribe, one channel per node. */
+/** The bus over Redis: publish and subscribe, one channel per node, and one that all hear: who could not send something says so there. */
 import { createClient } from "@redis/client";
 import { setImmediate } from "node:timers";
 import { within } from "../async/within.ts";
@@ -30,6 +30,7 @@ class RedisBus implements Bus {
   readonly alone = false;
   readonly #publisher: Client;
   readonly #subscriber: Client;
+  readonly #node: string;
   readonly #prefix: string;
   readonly #channel: string;
   readonly #listener: BusListener;
@@ -39,11 +40,14 @@ class RedisBus implements Bus {
   /** By node: what goes out at the end of this turn. */
   readonly #waiting = new Map<string, NodeMessage[]>();
   #pending = 0;
+  /** Something did not reach Redis, and the others do not know yet. */
+  #missed = false;
   /** What the log said of it last. */
   #away = false;
   #closed = false;
 
   constructor(url: string, prefix: string, node: string, listener: BusListener) {
+    this.#node = node;
     this.#prefix = prefix;
     this.#channel = prefix + node;
     this.#listener = listener;
@@ -70,7 +74,10 @@ class RedisBus implements Bus {
   }
 
   send(node: string, message: NodeMessage): void {
-    if (!this.#publisher.isReady || this.#pending >= MAX_PENDING) return;
+    if (!this.#publisher.isReady || this.#pending >= MAX_PENDING) {
+      this.#missed = true;
+      return;
+    }
     const waiting = this.#waiting.get(node);
     if (waiting) waiting.push(message);
     else this.#waiting.set(node, [message]);
@@ -99,7 +106,7 @@ class RedisBus implements Bus {
   /** The first time; after that the client subscribes again by itself, before it is ready. */
   async #subscribe(): Promise<void> {
     try {
-      if (!this.#subscribed) await this.#subscriber.subscribe(this.#channel, this.#hear);
+      if (!this.#subscribed) await this.#subscriber.subscribe([this.#channel, this.#prefix], this.#hear);
     } catch (error) {
       // The link was lost, and the next one tries again. Anything else is for whoever runs Redis to mend.
       if (this.#subscriber.isReady && !this.#closed) log.error("the bus could not be joined", { error });
@@ -111,10 +118,24 @@ class RedisBus implements Bus {
 
   #flush(): void {
     for (const [node, messages] of this.#waiting) {
-      this.#pending += messages.length;
-      this.#publisher.publish(this.#prefix + node, JSON.stringify(messages)).catch(() => {}).finally(() => this.#pending -= messages.length);
+      void this.#publish(this.#prefix + node, messages);
     }
     this.#waiting.clear();
+  }
+
+  /** Never rejects. */
+  async #publish(channel: string, messages: NodeMessage[]): Promise<void> {
+    this.#pending += messages.length;
+    await this.#publisher.publish(channel, JSON.stringify(messages)).catch(() => this.#missed = true);
+    this.#pending -= messages.length;
+    if (channel !== this.#prefix) this.#tellMissed();
+  }
+
+  /** Tells all who are on the bus that something was lost, when what is sent arrives again. */
+  #tellMissed(): void {
+    if (!this.#missed || this.#pending > 0 || !this.#publisher.isReady || this.#closed) return;
+    this.#missed = false;
+    void this.#publish(this.#prefix, [{ type: "missed", node: this.#node }]);
   }
 
   /** Never throws: Redis' client would throw away what else it has read. */
@@ -136,6 +157,7 @@ class RedisBus implements Bus {
     if (!this.#publisher.isReady || !this.#subscriber.isReady || !this.#subscribed) return;
     if (this.#away) log.info("the bus is there");
     this.#away = false;
+    this.#tellMissed();
     this.#listener.returned();
   }
 }

@@ -1,0 +1,68 @@
+/**
+ * What the bus lost, and no log has: whom users block, which groups they are in, and who of their friends is here. Sessions know of it by what nodes tell one another,
+ * so when something may have been lost, the database is asked once more for each session of this node, one after the other.
+ */
+import { Pause } from "../async/pause.ts";
+import type { Session } from "../net/session.ts";
+import { log } from "../ops/log.ts";
+import type { ConnectionTable } from "../presence/connection_table.ts";
+import { type Store, StoreUnavailable } from "../store/store.ts";
+import type { PresenceNews } from "./presence_news.ts";
+import type { Ties } from "./ties.ts";
+
+/** Until the next try, if the database is away, or a session cannot be looked at now (ms). */
+const AGAIN_MS = 500;
+
+/** Finds what was lost. */
+export class LostNews {
+  readonly #pause = new Pause();
+  /** Those that are still to be looked at. */
+  #sessions = new Set<Session>();
+  #running: Promise<void> | undefined;
+
+  /** Joins its parts. */
+  constructor(private readonly parts: { store: Store; table: ConnectionTable; ties: Ties; news: PresenceNews }) {}
+
+  /** Something may have been lost: also of what those know that were looked at a moment ago. */
+  look(): void {
+    for (const session of this.parts.table.all()) this.#sessions.add(session);
+    if (this.#sessions.size > 0) this.#running ??= this.#run().finally(() => this.#running = undefined);
+  }
+
+  /** What is under way is finished. */
+  async close(): Promise<void> {
+    this.#pause.stop();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#sessions.size > 0 && !this.#pause.stopped) {
+      for (const session of [...this.#sessions]) {
+        if (this.#pause.stopped) return;
+        // Before it is asked: what is lost meanwhile is looked for once more.
+        this.#sessions.delete(session);
+        if (this.parts.table.has(session) && !await this.#find(session)) this.#sessions.add(session);
+      }
+      if (this.#sessions.size > 0) await this.#pause.for(AGAIN_MS);
+    }
+  }
+
+  /** @returns whether it is done */
+  async #find(session: Session): Promise<boolean> {
+    const { store, ties, news } = this.parts;
+    // What its welcome reads may be from before.
+    if (!ties.has(session)) return false;
+    try {
+      return await news.lookAgain(session, async () => {
+        ties.lookAgain(session);
+        const { friends, blocked, groups } = await store.lists(session.userId);
+        ties.set(session, blocked, groups);
+        return friends;
+      });
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return false;
+      log.error("what the bus lost could not be looked up", { user: session.userId, error });
+      return true;
+    }
+  }
+}

@@ -1,0 +1,112 @@
+// What nodes tell one another while the bus is away is lost: when it is back, sessions know all the same whom their users block, which groups they are in, and who of
+// their friends is there.
+
+import { assertEquals } from "@std/assert";
+import type { Bus } from "../src/cluster/bus.ts";
+import { joinRedis } from "../src/cluster/redis.ts";
+import type { JoinBus } from "../src/cluster/router.ts";
+import { StoreWatch } from "./support/around_store.ts";
+import { assertErrno, nothingElse } from "./support/chat.ts";
+import type { TestDatabase } from "./support/databases.ts";
+import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
+import { proxied, startNode, waitingClusterTests } from "./support/nodes.ts";
+import type { RawClient } from "./support/raw_client.ts";
+import { redisUrl } from "./support/redis.ts";
+import { eventually, makeUsers, type TestServer, type TestUser } from "./support/server.ts";
+
+interface Cut {
+  a: TestServer;
+  b: TestServer;
+  /** Of ann, on node a and on node b. */
+  onA: RawClient;
+  onB: RawClient;
+  ann: TestDevice["user"];
+  others: TestUser[];
+  /** What node a asks of its store. */
+  watch: StoreWatch;
+  /** Redis is back for the node that had lost it. */
+  heal(): void;
+}
+
+/** Ann is on both nodes, and does something while one of the two has no Redis; `before` while both have it. */
+async function cutOff(
+  db: TestDatabase,
+  which: "a" | "b",
+  before: (t: Omit<Cut, "heal">) => Promise<void>,
+  meanwhile: (t: Cut) => Promise<void>,
+): Promise<void> {
+  const { proxy: started, url } = await proxied(redisUrl);
+  await using proxy = started;
+  const watch = new StoreWatch();
+  let bus: Bus | undefined;
+  const prefix = `natter:${new URL(db.url).pathname.slice(1)}:`;
+  const overrides = (node: string) =>
+    node === which ? { bus: (...[name, listener]: Parameters<JoinBus>) => bus = joinRedis(url, prefix, name, listener) } : {};
+  await using a = await startNode(db, "a", { store: watch.wrap, ...overrides("a") }, { limits: "off" });
+  await using b = await startNode(db, "b", overrides("b"), { limits: "off" });
+  const others = await makeUsers(db, 2);
+  const [phone, laptop] = await makeDevices(b, 2) as [TestDevice, TestDevice];
+  const { client: onA } = await loginDevice(a, phone);
+  const { client: onB } = await loginDevice(b, laptop);
+  const t = { a, b, onA, onB, ann: phone.user, others, watch };
+  await before(t);
+  proxy.refuse = true;
+  proxy.cut();
+  await eventually(() => bus!.ping().then(() => false, () => true), `${which} has lost the bus`);
+  await meanwhile({ ...t, heal: () => proxy.refuse = false });
+  for (const client of [onA, onB]) await client.close();
+}
+
+/** Until what one says by SIGNAL comes, or comes no more. */
+async function signalled(from: RawClient, to: RawClient, signal: object, comes: boolean): Promise<void> {
+  await eventually(async () => {
+    from.send({ msgid: 21, msg: "typing", ...signal });
+    return (await to.next((m) => m.msgid === 21, 300).catch(() => undefined) !== undefined) === comes;
+  }, `signals ${comes ? "come" : "come no more"}`);
+}
+
+const tests = (which: "a" | "b") => ({
+  [`${which} was cut off: who is blocked on one is blocked on the other`]: (db: TestDatabase) =>
+    cutOff(db, which, async () => {}, async ({ b, onA, onB, ann, others: [bob], heal }) => {
+      await using bobs = await b.client(bob!);
+      assertErrno(await onA.request({ msgid: 23, userid: bob!.id, ref: 1 }), 0);
+      await signalled(bobs, onB, { toid: ann.id }, true);
+      heal();
+      await signalled(bobs, onB, { toid: ann.id }, false);
+    }),
+
+  [`${which} was cut off: who came into a group on one is in it on the other`]: async (db: TestDatabase) => {
+    let groupid = 0;
+    const make = async ({ b, others: [bob] }: Pick<Cut, "b" | "others">) => {
+      await using bobs = await b.client(bob!);
+      ({ groupid } = await bobs.request({ msgid: 8, groupname: "g", groupdesc: "" }) as { groupid: number });
+    };
+    await cutOff(db, which, make, async ({ b, onA, onB, others: [bob], heal }) => {
+      await using bobs = await b.client(bob!);
+      assertErrno(await onA.request({ msgid: 9, groupid, ref: 1 }), 0);
+      assertErrno(await onB.request({ msgid: 21, groupid, msg: "typing", ref: 2 }), 18);
+      heal();
+      await signalled(bobs, onB, { groupid }, true);
+      await signalled(onB, bobs, { groupid }, true);
+    });
+  },
+
+  [`${which} was cut off: who went on one is gone on the other`]: async (db: TestDatabase) => {
+    let bobs: RawClient;
+    await cutOff(db, which, async ({ a, onB, others: [bob] }) => {
+      bobs = await a.client(bob!);
+      const { friend } = await onB.request({ msgid: 7, friendid: bob!.id, ref: 1 });
+      assertEquals((friend as { state: string }).state, "online");
+    }, async ({ onB, others: [bob], watch, heal }) => {
+      await bobs.close();
+      await eventually(() => watch.made.includes("watchers"), "it is asked whom to tell");
+      await watch.quiet();
+      await nothingElse(onB);
+      heal();
+      const { id, state } = await onB.next((m) => m.msgid === 15);
+      assertEquals([id, state], [bob!.id, "offline"]);
+    });
+  },
+});
+
+waitingClusterTests("the bus is back", { ...tests("a"), ...tests("b") });
