@@ -1,8 +1,9 @@
-// A claim whose outcome the server never learnt, and which is committed later, leaves nobody online.
+// A claim whose outcome the server never learnt, and which is committed later, leaves nobody online. Who asks once more is in the group.
 
 import { assertEquals } from "@std/assert";
 import { StoreUnavailable } from "../src/store/store.ts";
 import { type StoreCall, StoreWatch } from "./support/around_store.ts";
+import { assertErrno } from "./support/chat.ts";
 import { databaseTest } from "./support/databases.ts";
 import { eventually, makeUsers, startServer, stateOf, type TestUser } from "./support/server.ts";
 
@@ -42,4 +43,26 @@ databaseTest("unknown outcome: the user need not wait for reconciling", async (d
   await using c = await s.connect();
   assertEquals((await c.login({ id: user.id, token: user.token, proto: 2 })).errno, 19);
   assertEquals((await c.login({ id: user.id, token: user.token, proto: 2 })).errno, 0);
+});
+
+databaseTest("unknown outcome: who left a group, comes back and asks once more, is in it for signals as well", async (db) => {
+  const watch = new StoreWatch();
+  await using s = await startServer(db, { limits: "off" }, { store: watch.wrap });
+  const [ann, bob] = await makeUsers(db, 2) as [TestUser, TestUser];
+  await using a = await s.client(ann);
+  await using b = await s.client(bob);
+  const { groupid } = await a.request({ msgid: 8, groupname: "g", groupdesc: "", ref: 1 });
+  for (const msgid of [9, 19]) assertErrno(await b.request({ msgid, groupid }), 0);
+  watch.around = async (call) => {
+    const result = await call.run();
+    if (call.name !== "joinGroup") return result;
+    watch.around = (call) => call.run();
+    throw new StoreUnavailable("the answer was lost");
+  };
+  assertErrno(await b.request({ msgid: 9, groupid }), 19);
+  assertErrno(await b.request({ msgid: 9, groupid }), 0);
+  b.send({ msgid: 21, groupid, msg: "typing" });
+  assertEquals((await a.next((m) => m.msgid === 21)).msg, "typing");
+  a.send({ msgid: 21, groupid, msg: "typing, too" });
+  assertEquals((await b.next((m) => m.msgid === 21)).msg, "typing, too");
 });

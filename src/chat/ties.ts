@@ -3,8 +3,9 @@
  *
  * 1. It is read at the welcome, when the session stands in the table; what changes later comes from whoever changes it, by way of the router.
  * 2. What comes before the welcome is read is applied after it: applied once more, it changes nothing.
- * 3. Who comes into a group and who goes may be told by several nodes, in any order: the newest event counts. A block has no number: where there are several nodes,
- *    whoever is told of one looks into the database (`changes.ts`). What was lost on the way is found in the database as well (`lost_news.ts`).
+ * 3. Who comes into a group and who goes may be told by several nodes, in any order: the newest event counts. What the database says to who asks once more is so now,
+ *    and has no event. A block has no number: where there are several nodes, whoever is told of one looks into the database (`changes.ts`). What was lost on the way
+ *    is found in the database as well (`lost_news.ts`).
  */
 import type { OwnChange } from "../cluster/bus.ts";
 import type { Session } from "../net/session.ts";
@@ -59,9 +60,11 @@ export class Ties {
     else if (!known) this.#early.set(session, [change]);
     if (!known) return;
     if (change.what === "groups") {
-      const { groupid, joined, at = 0 } = change;
-      if (at < (known.moved.get(groupid) ?? 0)) return;
-      known.moved.set(groupid, at);
+      const { groupid, joined, at } = change;
+      if (at !== undefined) {
+        if (at < (known.moved.get(groupid) ?? 0)) return;
+        known.moved.set(groupid, at);
+      }
       put(known.groups, groupid, joined);
     } else if (change.what === "blocked") put(known.blocked, change.other, change.blocked);
   }
