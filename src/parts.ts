@@ -222,7 +222,7 @@ export class Parts implements Server {
     const appender = this.#appender = new Appender({ store, router, counters, notifier, terms });
     const signals = new Signals({ store, table, router, ties, limits });
     const changes = this.#changes = new Changes({ store, router, table, ties, signals, pushes });
-    this.#lostNews = new LostNews({ store, table, ties, news });
+    this.#lostNews = new LostNews({ store, table, ties, news, pushes });
     const groupNews = this.#groupNews = new GroupNews({ router, changes, counters, limits });
     const reading = new Reading({ store, router, table, pushes, changes, limits });
     const deeds = new Deeds({ store, router, counters, limits, quota, notifier });

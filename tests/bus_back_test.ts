@@ -72,6 +72,7 @@ const tests = (which: "a" | "b") => ({
       assertErrno(await onA.request({ msgid: 23, userid: bob!.id, ref: 1 }), 0);
       await signalled(bobs, onB, { toid: ann.id }, true);
       heal();
+      assertEquals((await onB.next((m) => m.msgid === 30)).what, "blocked");
       await signalled(bobs, onB, { toid: ann.id }, false);
     }),
 
@@ -86,10 +87,26 @@ const tests = (which: "a" | "b") => ({
       assertErrno(await onA.request({ msgid: 9, groupid, ref: 1 }), 0);
       assertErrno(await onB.request({ msgid: 21, groupid, msg: "typing", ref: 2 }), 18);
       heal();
+      assertEquals((await onB.next((m) => m.msgid === 30)).what, "groups");
       await signalled(bobs, onB, { groupid }, true);
       await signalled(onB, bobs, { groupid }, true);
     });
   },
+
+  [`${which} was cut off: who is a friend on one is one on the other`]: (db: TestDatabase) =>
+    cutOff(db, which, async ({ onA, onB }) => {
+      // Each knows what the other did.
+      for (const client of [onA, onB]) await client.request({ msgid: 17 });
+    }, async ({ onA, onB, others: [bob, cid], heal }) => {
+      for (const { id } of [bob!, cid!]) assertErrno(await onA.request({ msgid: 7, friendid: id, ref: 1 }), 0);
+      assertErrno(await onA.request({ msgid: 18, friendid: cid!.id, ref: 2 }), 0);
+      await nothingElse(onB);
+      heal();
+      assertEquals(await onB.next((m) => m.msgid === 30), { msgid: 30, what: "contacts" });
+      // The one who did it knows.
+      await onA.request({ msgid: 13 }).catch(() => {});
+      await nothingElse(onB);
+    }),
 
   [`${which} was cut off: who went on one is gone on the other`]: async (db: TestDatabase) => {
     let bobs: RawClient;

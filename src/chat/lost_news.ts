@@ -1,13 +1,16 @@
 /**
  * What the bus lost, and no log has: whom users block, which groups they are in, and who of their friends is here. Sessions know of it by what nodes tell one another,
- * so when something may have been lost, the database is asked once more for each session of this node, one after the other.
+ * so when something may have been lost, the database is asked once more for each session of this node, one after the other. The clients are told what is not as it was.
  */
 import { Pause } from "../async/pause.ts";
+import type { OwnChange } from "../cluster/bus.ts";
 import type { Session } from "../net/session.ts";
 import { log } from "../ops/log.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
+import { Msg } from "../wire/msgid.ts";
 import type { PresenceNews } from "./presence_news.ts";
+import type { Pushes } from "./pushes.ts";
 import type { Ties } from "./ties.ts";
 
 /** Until the next try, if the database is away, or a session cannot be looked at now (ms). */
@@ -21,7 +24,7 @@ export class LostNews {
   #running: Promise<void> | undefined;
 
   /** Joins its parts. */
-  constructor(private readonly parts: { store: Store; table: ConnectionTable; ties: Ties; news: PresenceNews }) {}
+  constructor(private readonly parts: { store: Store; table: ConnectionTable; ties: Ties; news: PresenceNews; pushes: Pushes }) {}
 
   /** Something may have been lost: also of what those know that were looked at a moment ago. */
   look(): void {
@@ -49,20 +52,29 @@ export class LostNews {
 
   /** @returns whether it is done */
   async #find(session: Session): Promise<boolean> {
-    const { store, ties, news } = this.parts;
+    const { store, ties, news, pushes } = this.parts;
     // What its welcome reads may be from before.
     if (!ties.has(session)) return false;
     try {
-      return await news.lookAgain(session, async () => {
+      const changed = new Set<OwnChange["what"]>();
+      const others = await news.lookAgain(session, async () => {
         ties.lookAgain(session);
         const { friends, blocked, groups } = await store.lists(session.userId);
-        ties.set(session, blocked, groups);
+        for (const what of ties.set(session, blocked, groups)) changed.add(what);
         return friends;
       });
+      if (others) changed.add("contacts");
+      if (session.dialect === 3) {
+        for (const what of changed) {
+          pushes.push(session, what, () => session.connection.send({ msgid: Msg.CHANGED, what }));
+        }
+      }
+      return others !== undefined;
     } catch (error) {
-      if (error instanceof StoreUnavailable) return false;
-      log.error("what the bus lost could not be looked up", { user: session.userId, error });
-      return true;
+      const isAway = error instanceof StoreUnavailable;
+      if (isAway) await this.#pause.for(AGAIN_MS);
+      else log.error("what the bus lost could not be looked up", { user: session.userId, error });
+      return !isAway;
     }
   }
 }

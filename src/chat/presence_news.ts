@@ -88,24 +88,31 @@ export class PresenceNews implements PresenceListener {
   /**
    * Something may have been lost on its way to a session: `read` asks for its friends, and what differs is told. What comes meanwhile is told behind it, as by rule 5.
    *
-   * @returns whether it was asked; not while a question of the client is being answered
+   * @returns whether they are others than the client was told; undefined: it is to be asked again, for a question of the client came between
    */
-  async lookAgain(session: Session, read: () => Promise<readonly News[]>): Promise<boolean> {
-    if (this.#held.has(session)) return false;
-    const beliefs = this.#beliefs.get(session), held: News[] = [];
+  async lookAgain(session: Session, read: () => Promise<readonly News[]>): Promise<boolean | undefined> {
+    if (this.#held.has(session)) return undefined;
+    const held: News[] = [];
     this.#held.set(session, held);
-    let friends: readonly News[] = [];
+    /** False: a question came meanwhile, which is answered with what is newer. */
+    const ends = () => this.#held.get(session) === held && this.#held.delete(session);
+    let friends: readonly News[];
     try {
       friends = await read();
-    } finally {
-      // A question that came meanwhile is answered with what is newer.
-      if (this.#held.get(session) === held) {
-        this.#held.delete(session);
-        const lost = this.#beliefs.get(session) === beliefs ? friends : [];
-        for (const news of [...lost, ...held]) this.#hear(session, news);
-      }
+    } catch (error) {
+      if (ends()) { for (const news of held) this.#hear(session, news); }
+      throw error;
     }
-    return true;
+    if (!ends()) return undefined;
+    for (const news of [...friends, ...held]) this.#hear(session, news);
+    const beliefs = this.#beliefs.get(session);
+    if (!beliefs) return false;
+    const fresh = friends.filter(({ id }) => !beliefs.has(id)), all = new Set(friends.map(({ id }) => id));
+    const gone = [...beliefs.keys()].filter((id) => !all.has(id));
+    // It is told so once.
+    for (const { id, state } of fresh) beliefs.set(id, state);
+    for (const id of gone) beliefs.delete(id);
+    return fresh.length + gone.length > 0;
   }
 
   /** A client is told its friends, all of them. */

@@ -44,13 +44,15 @@ export class Ties {
     if (!this.#early.has(session)) this.#early.set(session, []);
   }
 
-  /** What the database said, at the welcome or when it was asked once more. */
-  set(session: Session, blocked: readonly UserId[], groups: readonly { id: GroupId }[]): void {
-    const moved = this.#known.get(session)?.moved ?? new Map();
-    this.#known.set(session, { blocked: new Set(blocked), groups: new Set(groups.map(({ id }) => id)), moved });
+  /** What the database said, at the welcome or when it was asked once more. @returns what of it is not as it was known */
+  set(session: Session, blocked: readonly UserId[], groups: readonly { id: GroupId }[]): ("blocked" | "groups")[] {
+    const former = this.#known.get(session);
+    const known: Known = { blocked: new Set(blocked), groups: new Set(groups.map(({ id }) => id)), moved: former?.moved ?? new Map() };
+    this.#known.set(session, known);
     const early = this.#early.get(session) ?? [];
     this.#early.delete(session);
     for (const change of early) this.apply(session, change);
+    return (["blocked", "groups"] as const).filter((what) => former && former[what].symmetricDifference(known[what]).size > 0);
   }
 
   /** Something of the session's user changed. */
