@@ -27,6 +27,7 @@ export class People {
   /** Something happened in a group: what the lists say of it is another, and nobody else tells. Who came in or went is told by fresh lists. */
   happened({ groupid, what, id, role, group: now, count }: GroupEvent, self: number | undefined): void {
     if (what === "invited") return;
+    if (now?.groupname !== undefined) this.#groupNames.set(groupid, now.groupname);
     const changed = { count, ...now?.groupname === undefined ? {} : { groupname: now.groupname }, ...id === self && role ? { role } : {} };
     this.groups = this.groups.map((group) => group.id === groupid ? { ...group, ...changed } : group);
   }
