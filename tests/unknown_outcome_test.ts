@@ -24,8 +24,15 @@ databaseTest("unknown outcome: a claim that is committed after its link broke is
   // The release that follows a doubtful claim comes before the claim itself.
   await eventually(() => watch.made.includes("release"), "the release");
   await watch.quiet();
+  // No pass comes before it is seen.
+  const seen = Promise.withResolvers<void>();
+  watch.around = async (call) => {
+    if (call.name === "sessions") await seen.promise;
+    return await call.run();
+  };
   await late!.run();
   assertEquals(await stateOf(db, user.id), "online");
+  seen.resolve();
   await eventually(async () => await stateOf(db, user.id) === "offline", "reconciling");
 });
 
