@@ -13,6 +13,11 @@ export function nodeBuffer(): typeof import("node:buffer") {
   return buffer ??= process.getBuiltinModule("node:buffer");
 }
 
+/** `node:fs`. */
+export function nodeFs(): typeof import("node:fs") {
+  return process.getBuiltinModule("node:fs");
+}
+
 /** `node:path`. */
 export function nodePath(): typeof import("node:path") {
   return process.getBuiltinModule("node:path");

@@ -60,6 +60,23 @@ Deno.test("nobody else may read the file, nor what stands beside it, nor a copy;
     assertEquals(modes().sort(), [["copy.db", "600"], ["natter.db", "640"]]);
   }));
 
+Deno.test("a link where the lock is to stand is refused, and what it leads to is left as it is: an operator has more rights than who put it there", {
+  ignore: Deno.build.os === "windows",
+}, () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/natter.db`, others = `${folder}/another's`;
+    const store = await openSqlite(path, LIMITS);
+    await Deno.writeTextFile(others, "said", { mode: 0o644 });
+    await Deno.symlink(others, `${path}.lock`);
+    // Root's command would give it away.
+    if (Deno.uid() === 0) await Deno.chown(path, 65_534, 65_534);
+    const error = await assertRejects(() => store.join("a"), StoreRefused);
+    assertStringIncludes(error.message, `the database ${path} cannot be locked: ${path}.lock is a link`);
+    await store.close();
+    const { uid, mode } = await Deno.stat(others);
+    assertEquals([uid, (mode! & 0o777).toString(8), await Deno.readTextFile(others)], [Deno.uid(), "644", "said"]);
+  }));
+
 Deno.test("a file that cannot be used is refused in one line", () =>
   withFolder(async (folder) => {
     assertStringIncludes(await refused(`${folder}/nowhere/natter.db`), `cannot be used: there is no folder ${folder}/nowhere`);

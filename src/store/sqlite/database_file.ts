@@ -11,6 +11,7 @@
  * 4. What is at the paths must be what is open: else the next start finds another file, or no log, and nothing that is committed from then on. The database
  *    looks after each commit, before it tells of it, and every 3 s (`renew`).
  */
+import { nodeFs } from "../../node.ts";
 import { StoreRefused } from "../store.ts";
 
 /** What must fit onto a disk that was full before it counts as writable again (bytes). */
@@ -116,25 +117,40 @@ export class DatabaseFile {
 
   /**
    * The file that is locked beside it. Nobody else may open it: who holds its lock keeps natter from starting. What an operator makes, with more rights than the server
-   * has, belongs to whom the database belongs to, as SQLite's log does.
+   * has, belongs to whom the database belongs to, as SQLite's log does. So it must be no link: it could lead to what is the operator's alone.
    */
   #openBeside(): Deno.FsFile {
     const path = `${this.#real}.lock`;
-    let beside: Deno.FsFile;
+    let beside: Deno.FsFile | undefined;
     try {
       beside = Deno.openSync(path, { create: true, read: true, write: true, mode: PRIVATE });
+      if (Deno.build.os === "windows") return beside;
+      if (identityOf(Deno.lstatSync(path)) !== identityOf(beside.statSync())) throw new Error(`${path} is a link`);
     } catch (error) {
+      beside?.close();
       throw new StoreRefused(`the database ${this.path} cannot be locked: ${error instanceof Error ? error.message : error}`, { cause: error });
     }
-    if (Deno.build.os === "windows") return beside;
     try {
-      Deno.chmodSync(path, PRIVATE);
-      const { uid, gid } = Deno.statSync(this.#real);
-      if (beside.statSync().uid !== uid) Deno.chownSync(path, uid, gid);
+      this.#makePrivate(path, beside.statSync());
     } catch {
       // It is not ours to give away, or its disk knows no modes.
     }
     return beside;
+  }
+
+  /** By what is open, not by the path: that may lead elsewhere by now. */
+  #makePrivate(path: string, there: Deno.FileInfo): void {
+    const { uid, gid } = Deno.statSync(this.#real);
+    if ((there.mode! & 0o777) === PRIVATE && there.uid === uid) return;
+    const fs = nodeFs();
+    const fd = fs.openSync(path, "r+");
+    try {
+      if (identityOf(fs.fstatSync(fd)) !== identityOf(there)) return;
+      fs.fchmodSync(fd, PRIVATE);
+      if (there.uid !== uid) fs.fchownSync(fd, uid!, gid!);
+    } finally {
+      fs.closeSync(fd);
+    }
   }
 
   /** Another may serve it. */
@@ -154,7 +170,7 @@ export class DatabaseFile {
   }
 }
 
-function identityOf({ dev, ino }: Deno.FileInfo): string {
+function identityOf({ dev, ino }: Pick<Deno.FileInfo, "dev" | "ino">): string {
   return `${dev} ${ino}`;
 }
 
