@@ -1,6 +1,7 @@
 // `deno task start` at a terminal, which tells it and the task of Ctrl-C and of its own end: it stops in order.
 
 import { assertEquals } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
 import { type TestDatabase, testDatabase } from "./support/databases.ts";
 import { asTask, denoEnv } from "./support/program.ts";
 import { RawClient } from "./support/raw_client.ts";
@@ -71,5 +72,24 @@ terminalTest("so does closing the terminal", async (db) => {
   await server.ended();
   await eventually(async () => await countOnline(db) === 0, "all are offline");
   // It has ended: its database is free.
+  await eventually(() => db.open().then((store) => store.join("another")).then(() => true, () => false), "another may serve the file");
+});
+
+terminalTest("so does Ctrl-C behind which the terminal is closed", async (db) => {
+  const server = await atTerminal(db);
+  await using client = server.client;
+  // Somebody else writes: the stop takes as long as that.
+  const other = new DatabaseSync(db.url.slice("sqlite:".length));
+  other.exec("BEGIN IMMEDIATE");
+  await server.type("\x03");
+  assertEquals((await client.next((m) => m.msgid === 20)).reason, "stopping");
+  server.close();
+  await server.ended();
+  // Nothing tells that SIGHUP has come; too short a moment could only let a defect through.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assertEquals(await countOnline(db), 1);
+  other.exec("COMMIT");
+  other.close();
+  await eventually(async () => await countOnline(db) === 0, "all are offline");
   await eventually(() => db.open().then((store) => store.join("another")).then(() => true, () => false), "another may serve the file");
 });

@@ -78,14 +78,14 @@ function readyLine(addresses: Readonly<Addresses>): string {
 
 /**
  * Resolves at the first SIGTERM or SIGINT, or SIGHUP if it `hangsUp`. The second ends the process at once, unless it is the first one,
- * {@linkcode HANDED_ON_MS handed on}.
+ * {@linkcode HANDED_ON_MS handed on}, or SIGHUP: who closes the terminal behind Ctrl-C is not in a hurry.
  */
 function signalled(hangsUp: boolean): Promise<undefined> {
   return new Promise((resolve) => {
     let first: Deno.Signal | undefined, until = 0;
     const listen = (signal: Deno.Signal) =>
       Deno.addSignalListener(signal, () => {
-        if (first === signal && performance.now() < until) return;
+        if (first && signal === "SIGHUP" || first === signal && performance.now() < until) return;
         if (first) Deno.exit(1);
         first = signal;
         until = performance.now() + HANDED_ON_MS;
