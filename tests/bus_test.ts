@@ -6,7 +6,7 @@ import { LocalHub } from "../src/cluster/local.ts";
 import { joinRedis } from "../src/cluster/redis.ts";
 import { upTo } from "./support/chat.ts";
 import { proxied } from "./support/nodes.ts";
-import type { Proxy } from "./support/proxy.ts";
+import type { Proxy, Verdict } from "./support/proxy.ts";
 import { listened, redisUrl, useRedis } from "./support/redis.ts";
 import { eventually } from "./support/server.ts";
 
@@ -174,6 +174,29 @@ awayTest("Redis: the link that publishes is lost alone, and comes back", async (
   await works(t, 2);
   assertEquals([t.heardA.numbers, t.heardB.numbers], [[2], [2]]);
   assertEquals(t.heardB.missed, ["a"]);
+});
+
+awayTest("Redis is slow: that too much was sent is told as soon as there is room again, though never all of it has arrived", async (t) => {
+  const answers = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let publishing: number | undefined, answered = 0;
+  t.proxy.inspect = async ({ connection, direction, data }): Promise<Verdict> => {
+    if (direction === "up" && publishing === undefined && new TextDecoder().decode(data.subarray(0, 100)).includes("PUBLISH")) {
+      publishing = connection;
+    } else if (direction === "down" && connection === publishing) await answers[answered++]?.promise;
+    return "pass";
+  };
+  for (const number of upTo(9999)) t.a.send("b", numbered(number));
+  await t.heardB.heard(9999);
+  t.a.send("b", numbered(10_000));
+  await t.heardB.heard(10_000);
+  t.a.send("b", numbered(10_001));
+  answers[0]!.resolve();
+  await eventually(() => t.heardB.missed.length > 0, "b is told");
+  // Not because Redis' silence made an end of the link, and so of what was under way.
+  assertEquals(t.heardA.returns, 1);
+  answers[1]!.resolve();
+  await works(t, 10_002);
+  assertEquals([t.heardB.numbers.includes(10_001), t.heardB.missed], [false, ["a"]]);
 });
 
 Deno.test({

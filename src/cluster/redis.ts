@@ -131,9 +131,9 @@ class RedisBus implements Bus {
     if (channel !== this.#prefix) this.#tellMissed();
   }
 
-  /** Tells all who are on the bus that something was lost, when what is sent arrives again. */
+  /** Tells all who are on the bus that something was lost, when what is sent arrives again. Where much is sent there is always something on its way. */
   #tellMissed(): void {
-    if (!this.#missed || this.#pending > 0 || !this.#publisher.isReady || this.#closed) return;
+    if (!this.#missed || this.#pending > MAX_PENDING / 2 || !this.#publisher.isReady || this.#closed) return;
     this.#missed = false;
     void this.#publish(this.#prefix, [{ type: "missed", node: this.#node }]);
   }
