@@ -47,7 +47,10 @@ export class Changes {
     if (nodes) return others(nodes);
     store.whereabouts([userId]).then(
       (found) => others(found.get(userId)?.nodes),
-      (error) => log.warning("a user's other devices were not told of a change", { user: userId, error }),
+      (error) => {
+        log.warning("a user's other devices were not told of a change", { user: userId, error });
+        router.lost();
+      },
     );
   }
 
@@ -59,7 +62,10 @@ export class Changes {
       (found) => {
         for (const [userId, { nodes }] of found) router.send([...nodes], { type: "changed", userId, by: "", change: { what } });
       },
-      (error) => log.warning("users were not told that their lists changed", { error }),
+      (error) => {
+        log.warning("users were not told that their lists changed", { error });
+        router.lost();
+      },
     );
   }
 

@@ -1,6 +1,7 @@
 /**
- * What the bus lost, and no log has: whom users block, which groups they are in, and who of their friends is here. Sessions know of it by what nodes tell one another,
- * so when something may have been lost, the database is asked once more for each session of this node, one after the other. The clients are told what is not as it was.
+ * What the bus lost, or nobody could say where to send, and no log has: whom users block, which groups they are in, and who of their friends is here. Sessions know of
+ * it by what nodes tell one another, so when something may have been lost, the database is asked once more for each session of this node, one after the other. The
+ * clients are told what is not as it was.
  */
 import { Pause } from "../async/pause.ts";
 import type { OwnChange } from "../cluster/bus.ts";
@@ -29,13 +30,23 @@ export class LostNews {
   /** Something may have been lost: also of what those know that were looked at a moment ago. */
   look(): void {
     for (const session of this.parts.table.all()) this.#sessions.add(session);
-    if (this.#sessions.size > 0) this.#running ??= this.#run().finally(() => this.#running = undefined);
+    this.#begin();
   }
 
   /** What is under way is finished. */
   async close(): Promise<void> {
     this.#pause.stop();
     await this.#running;
+  }
+
+  /** Unless it is under way, or there is nothing to do. */
+  #begin(): void {
+    if (this.#sessions.size === 0 || this.#pause.stopped) return;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      // It may have been asked to since it last looked.
+      this.#begin();
+    });
   }
 
   async #run(): Promise<void> {
@@ -58,10 +69,9 @@ export class LostNews {
     try {
       const changed = new Set<OwnChange["what"]>();
       const others = await news.lookAgain(session, async () => {
-        ties.lookAgain(session);
-        const { friends, blocked, groups } = await store.lists(session.userId);
-        for (const what of ties.set(session, blocked, groups)) changed.add(what);
-        return friends;
+        const known = await ties.lookAgain(session, () => store.lists(session.userId));
+        for (const what of known.changed) changed.add(what);
+        return known.lists.friends;
       });
       if (others) changed.add("contacts");
       if (session.dialect === 3) {

@@ -139,6 +139,7 @@ export class PresenceNews implements PresenceListener {
       this.#router.send(found.get(watcher)?.nodes ?? [], { type: "presence", watchers: [watcher], ...news });
     } catch (error) {
       log.warning("a user was not told of a friend", { user: watcher, error });
+      this.#router.lost();
     }
   }
 

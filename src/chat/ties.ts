@@ -9,7 +9,7 @@
  */
 import type { OwnChange } from "../cluster/bus.ts";
 import type { Session } from "../net/session.ts";
-import type { GroupId, UserId } from "../store/store.ts";
+import type { GroupId, UserId, Welcome } from "../store/store.ts";
 
 interface Known {
   blocked: Set<UserId>;
@@ -39,13 +39,22 @@ export class Ties {
     return this.#known.has(session);
   }
 
-  /** The database is about to be asked once more: what comes before its answer is applied behind it as well. */
-  lookAgain(session: Session): void {
-    if (!this.#early.has(session)) this.#early.set(session, []);
+  /** Asks the database once more: what comes before its answer is applied behind it as well. @returns the answer, and what of it is not as it was known */
+  async lookAgain<T extends Pick<Welcome, "blocked" | "groups">>(
+    session: Session,
+    read: () => Promise<T>,
+  ): Promise<{ lists: T; changed: ("blocked" | "groups")[] }> {
+    this.#early.set(session, []);
+    try {
+      const lists = await read();
+      return { lists, changed: this.set(session, lists) };
+    } finally {
+      this.#early.delete(session);
+    }
   }
 
   /** What the database said, at the welcome or when it was asked once more. @returns what of it is not as it was known */
-  set(session: Session, blocked: readonly UserId[], groups: readonly { id: GroupId }[]): ("blocked" | "groups")[] {
+  set(session: Session, { blocked, groups }: Pick<Welcome, "blocked" | "groups">): ("blocked" | "groups")[] {
     const former = this.#known.get(session);
     const known: Known = { blocked: new Set(blocked), groups: new Set(groups.map(({ id }) => id)), moved: former?.moved ?? new Map() };
     this.#known.set(session, known);

@@ -56,7 +56,7 @@ export class Welcome {
       session.dialect === 3 ? store.epoch() : undefined,
       this.#extend(login),
     ]);
-    ties.set(session, read.blocked, read.groups);
+    ties.set(session, read);
     news.listed(session, read.friends);
     const ack = { msgid: Msg.LOGIN_ACK, ...(ref === undefined ? {} : { ref }), errno: 0, id: session.userId, name: session.name };
     if (session.dialect === "classic") await this.#classic(session, ack, read);

@@ -2,7 +2,7 @@
  * What nodes tell one another. Truth is in the database: the bus carries only what may be lost.
  *
  * 1. `send` never waits and never throws. What is sent while the bus is away is dropped; the log is read at the next reconciling pass instead. Who has lost something
- *    tells all others when the bus is back (`missed`): what is in no log is looked up then (`chat/lost_news.ts`).
+ *    tells all others when the bus is back (`missed`): what is in no log is looked up then (`chat/lost_news.ts`). So does who could not find out whom to tell.
  * 2. What one node sends to another arrives in that order, or not at all.
  * 3. What is sent to a node of the same turn of the event loop may travel together.
  */
@@ -44,6 +44,8 @@ export interface Bus {
   readonly alone: boolean;
   /** Sends to one node. To a node that does not exist it is nothing. */
   send(node: string, message: NodeMessage): void;
+  /** Something for other nodes was not sent, since nobody could say where to: they are told as if it had been lost. */
+  lost(): void;
   /** Whether anybody hears what is sent to that node. Rejects when the bus is away. */
   listens(node: string): Promise<boolean>;
   /** Resolves when the bus answers, in both directions. */

@@ -9,11 +9,15 @@ export class LocalHub {
   join(node: string, listener: BusListener): Bus {
     this.#nodes.set(node, listener);
     const alone = () => this.#nodes.size === 1;
+    const send = (to: string, message: NodeMessage) => queueMicrotask(() => this.#nodes.get(to)?.received(message));
     return {
       get alone() {
         return alone();
       },
-      send: (to: string, message: NodeMessage) => queueMicrotask(() => this.#nodes.get(to)?.received(message)),
+      send,
+      lost: () => {
+        for (const other of this.#nodes.keys()) if (other !== node) send(other, { type: "missed", node });
+      },
       listens: (other: string) => Promise.resolve(this.#nodes.has(other)),
       ping: () => Promise.resolve(),
       close: () => {

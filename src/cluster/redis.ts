@@ -84,6 +84,11 @@ class RedisBus implements Bus {
     if (this.#waiting.size === 1 && !waiting) setImmediate(() => this.#flush());
   }
 
+  lost(): void {
+    this.#missed = true;
+    this.#tellMissed();
+  }
+
   async listens(node: string): Promise<boolean> {
     const channel = this.#prefix + node;
     return (await this.#publisher.pubSubNumSub([channel]))[channel]! > 0;

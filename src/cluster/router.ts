@@ -24,16 +24,18 @@ export class Router {
   readonly node: string;
   #bus: Bus | undefined;
   #handlers: Handlers | undefined;
+  #lookAgain: () => void = () => {};
 
   /** It leads nowhere before {@linkcode Router.join}. */
   constructor(node: string) {
     this.node = node;
   }
 
-  /** Joins the bus. `returned`: the bus is back after it was away, and something may have been lost. */
-  join(joinBus: JoinBus, handlers: Handlers, returned: () => void): void {
+  /** Joins the bus. `lookAgain`: something for this node may have been lost. */
+  join(joinBus: JoinBus, handlers: Handlers, lookAgain: () => void): void {
     this.#handlers = handlers;
-    this.#bus = joinBus(this.node, { received: (message) => this.#received(message), returned });
+    this.#lookAgain = lookAgain;
+    this.#bus = joinBus(this.node, { received: (message) => this.#received(message), returned: lookAgain });
   }
 
   /** There is no other node. */
@@ -47,6 +49,12 @@ export class Router {
       if (node === this.node) this.#handle(message);
       else this.#bus?.send(node, message);
     }
+  }
+
+  /** Somebody was not told of something, since nobody could say where they are: all nodes look for it. */
+  lost(): void {
+    this.#bus?.lost();
+    this.#lookAgain();
   }
 
   /** Tells users, each on the nodes where they are: `message` makes what a node is told of those there. */
