@@ -108,6 +108,9 @@ for (const { name, ignore, join } of kinds) {
       await c.heard(2002);
       assertEquals(b.messages.length, before);
       await eventually(async () => !await buses.a.listens("b"), "nobody listens where b was");
+      buses.a.lost();
+      await eventually(() => c.missed.length > 0, "c is told that something was lost");
+      assertEquals([b.missed, c.missed], [[], ["a"]]);
       await Promise.all([buses.a.close(), buses.c.close()]);
     },
   });
