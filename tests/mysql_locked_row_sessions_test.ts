@@ -153,7 +153,9 @@ waitingMysqlTests("locked row, sessions", {
     await admin.query("COMMIT");
   },
 
-  "a token's row, and an invitation's, hold up nobody whose tokens and invitations end, though theirs are most of the table": async (t) => {
+  "a token's row, an invitation's and a name's hold up nobody whose tokens, invitations and names end, though theirs are most of the table": async (
+    t,
+  ) => {
     const store = await t.open();
     const [held, ann] = await addUsers(store, "held", "ann") as [UserId, UserId];
     const give = async (userId: UserId, count: number) => {
@@ -166,11 +168,13 @@ waitingMysqlTests("locked row, sessions", {
     const made = await store.makeBot(bot, hash(1), 1000);
     assert(made !== "INVALID");
     await give(held, 1);
-    const [[{ token }], [{ invite }]] = await Promise.all([
+    const [[{ token }], [{ invite }], [{ look }]] = await Promise.all([
       t.database.query(`SELECT HEX(hash) AS token FROM token WHERE userid = ${held}`),
       t.database.query(`SELECT id AS invite FROM invite WHERE userid = ${held}`),
-    ]) as [[{ token: string }], [{ invite: number }]];
+      t.database.query(`SELECT HEX(look) AS look FROM look WHERE id = ${held}`),
+    ]) as [[{ token: string }], [{ invite: number }], [{ look: string }]];
     const admins = [await hold(t, `hash = UNHEX('${token}')`, "token"), await hold(t, invite, "invite")];
+    admins.push(await hold(t, `kind = 'user' AND look = UNHEX('${look}')`, "look"));
     await give(made.id, 12);
     assert(await store.makeBot(bot, hash(2), 1000) !== "INVALID");
     await store.deleteAccount(made.id, undefined, false);

@@ -11,7 +11,7 @@ export function takingLook(kind: Kind, look: string, id: string): string {
   return `INSERT INTO look (kind, look, id) VALUES ('${kind}', ${literal(Buffer.from(look))}, ${id})`;
 }
 
-/** The statement by which what that one's name looked like is free again. */
+/** The statement by which what that one's name looked like is free again. By that key: of few names all would be locked. */
 export function freeingLook(kind: Kind, id: number): string {
-  return `DELETE FROM look WHERE kind = '${kind}' AND id = ${numbers([id])}`;
+  return `DELETE look FROM look FORCE INDEX (look_id) WHERE kind = '${kind}' AND id = ${numbers([id])}`;
 }
