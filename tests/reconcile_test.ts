@@ -2,12 +2,25 @@
 
 import { assertEquals } from "@std/assert";
 import { LocalHub } from "../src/cluster/local.ts";
+import type { JoinBus } from "../src/cluster/router.ts";
 import { StoreWatch } from "./support/around_store.ts";
 import { standStill } from "./support/clock.ts";
 import { hasMysql, testDatabase, waitingDatabaseTests } from "./support/databases.ts";
 import { eventually, holderOf, makeUsers, setHolder, startServer, stateOf, type TestUser } from "./support/server.ts";
 
 const TIMES = { renew: 100, kicks: 100, reconcile: 200, news: 250 };
+/** No pass but those that are asked for. */
+const ON_DEMAND = { ...TIMES, reconcile: 3600_000 };
+
+/** A bus that was away, and is back, whenever it is told to. */
+function returning() {
+  let back = () => {};
+  const bus: JoinBus = (node, listener) => {
+    back = () => listener.returned();
+    return new LocalHub().join(node, listener);
+  };
+  return { bus, returned: () => back() };
+}
 
 /** Does something while a pass waits to begin: no pass comes between its steps. `ask` has the pass come, where none does by itself. */
 async function heldPasses(watch: StoreWatch, work: () => Promise<void>, ask: () => void = () => {}): Promise<void> {
@@ -87,12 +100,8 @@ Deno.test({
 Deno.test("reconciling: what was asked for before the process stood still is not forgotten", async () => {
   await using db = await testDatabase("sqlite");
   const watch = new StoreWatch();
-  let returned = () => {};
-  const bus: typeof LocalHub.prototype.join = (node, listener) => {
-    returned = () => listener.returned();
-    return new LocalHub().join(node, listener);
-  };
-  await using _s = await startServer(db, {}, { store: watch.wrap, times: { ...TIMES, reconcile: 3600_000 }, bus });
+  const { bus, returned } = returning();
+  await using _s = await startServer(db, {}, { store: watch.wrap, times: ON_DEMAND, bus });
   await eventually(() => watch.made.includes("takeKicks"), "the loop turns");
   returned();
   standStill(3 * TIMES.renew);
@@ -116,17 +125,13 @@ waitingDatabaseTests("reconciling", {
 
   "what is lost while a pass is under way is looked for in another one, at once": async (db) => {
     const watch = new StoreWatch();
-    let returned = () => {};
-    const bus: typeof LocalHub.prototype.join = (node, listener) => {
-      returned = () => listener.returned();
-      return new LocalHub().join(node, listener);
-    };
-    await using _s = await startServer(db, {}, { store: watch.wrap, times: { ...TIMES, reconcile: 3600_000 }, bus });
+    const { bus, returned } = returning();
+    await using _s = await startServer(db, {}, { store: watch.wrap, times: ON_DEMAND, bus });
     await heldPasses(watch, () => {
       watch.forget();
       returned();
       return Promise.resolve();
-    }, () => returned());
+    }, returned);
     await eventually(() => watch.made.includes("sessions"), "another pass");
   },
 
