@@ -1,7 +1,10 @@
 /**
  * What the bus lost, or nobody could say where to send, and no log has: whom users block, which groups they are in, and who of their friends is here. Sessions know of
- * it by what nodes tell one another, so when something may have been lost, the database is asked once more for each session of this node, one after the other. The
- * clients are told what is not as it was.
+ * it by what nodes tell one another, so when something may have been lost, the database is asked once more. The clients are told what is not as it was.
+ *
+ * 1. All sessions of this node are looked at, one after the other: a database that has just come back has enough to do.
+ * 2. A session is off the list before it is asked for: what is lost meanwhile puts it there again.
+ * 3. What its welcome reads, or the answer to its client's question, may be from before, or newer: then it is looked at a moment later.
  */
 import { Pause } from "../async/pause.ts";
 import type { OwnChange } from "../cluster/bus.ts";
@@ -21,7 +24,7 @@ const AGAIN_MS = 500;
 export class LostNews {
   readonly #pause = new Pause();
   /** Those that are still to be looked at. */
-  #sessions = new Set<Session>();
+  readonly #sessions = new Set<Session>();
   #running: Promise<void> | undefined;
 
   /** Joins its parts. */
@@ -53,7 +56,7 @@ export class LostNews {
     while (this.#sessions.size > 0 && !this.#pause.stopped) {
       for (const session of [...this.#sessions]) {
         if (this.#pause.stopped) return;
-        // Before it is asked: what is lost meanwhile is looked for once more.
+        // Rule 2.
         this.#sessions.delete(session);
         if (this.parts.table.has(session) && !await this.#find(session)) this.#sessions.add(session);
       }
@@ -64,7 +67,7 @@ export class LostNews {
   /** @returns whether it is done */
   async #find(session: Session): Promise<boolean> {
     const { store, ties, news, pushes } = this.parts;
-    // What its welcome reads may be from before.
+    // Rule 3.
     if (!ties.has(session)) return false;
     try {
       const changed = new Set<OwnChange["what"]>();
