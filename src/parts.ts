@@ -283,7 +283,7 @@ export class Parts implements Server {
   /**
    * Joins the bus, sets going what needs no client to begin, and lets requests in.
    *
-   * @param left users whom a former life of this node had left online
+   * @param left users of whom a former life of this node had left sessions
    */
   async begin(left: readonly UserId[]): Promise<void> {
     const { keepDays } = this.#config;
@@ -291,8 +291,11 @@ export class Parts implements Server {
     this.#router.join(this.#joinBus ?? await busOf(this.#config), this.#nodeHandlers, () => this.#missed());
     this.#heartbeat.start();
     this.#node.start();
-    // Their friends on other nodes were told nothing.
-    for (const userId of this.#router.alone ? [] : left) this.#news.changed(userId);
+    if (left.length > 0 && !this.#router.alone) {
+      // Their friends on other nodes were told nothing, nor anybody what else was on its way.
+      for (const userId of left) this.#news.changed(userId);
+      this.#router.lost();
+    }
     this.#retention = new Retention(this.#store, this.#time, { tokenLife: this.#tokenLife, keepDays, interval: this.#times.retention });
     this.#quota.start(this.#times);
     this.#notifier?.start();

@@ -9,7 +9,7 @@ import { StoreWatch } from "./support/around_store.ts";
 import { assertErrno, nothingElse } from "./support/chat.ts";
 import type { TestDatabase } from "./support/databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
-import { proxied, startNode, waitingClusterTests } from "./support/nodes.ts";
+import { proxied, spawnNode, startNode, waitingClusterTests } from "./support/nodes.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { redisUrl } from "./support/redis.ts";
 import { eventually, makeUsers, type TestServer, type TestUser } from "./support/server.ts";
@@ -159,8 +159,32 @@ async function blockedUntold(db: TestDatabase): Promise<void> {
   await nothingElse(onA);
 }
 
+/** Ann blocks bob at node a, which is cut off from Redis by then, and dies. It is started again, or buried by the other one. */
+async function diedUntold(db: TestDatabase, again: boolean): Promise<void> {
+  const { proxy: started, url: redis } = await proxied(redisUrl);
+  await using proxy = started;
+  await using a = await spawnNode(db, "a", { redis, limits: "off", "log-level": "error" });
+  await using b = await startNode(db, "b", { times: { lease: again ? 3600_000 : 0, kicks: 100 } }, { limits: "off" });
+  const [phone, laptop] = await makeDevices(b, 2) as [TestDevice, TestDevice];
+  const [bob] = await makeUsers(db, 1);
+  const onA = (await loginDevice(a, phone)).client;
+  await using onB = (await loginDevice(b, laptop)).client;
+  proxy.freeze();
+  assertErrno(await onA.request({ msgid: 23, userid: bob!.id, ref: 1 }), 0);
+  await a.stop("SIGKILL");
+  await onA.closed;
+  // What it had said is lost, and Redis knows that it has gone.
+  proxy.cut();
+  await nothingElse(onB);
+  await using next = again ? await spawnNode(db, "a", { "log-level": "error" }) : undefined;
+  if (!next) await db.query("update node set lease_until = utc_timestamp(3) where name = 'a'");
+  assertEquals((await onB.next((m) => m.msgid === 30)).what, "blocked");
+}
+
 waitingClusterTests("the bus is back", {
   ...tests("a"),
   ...tests("b"),
   "nor is it forgotten what was to be told while the database could not say where": blockedUntold,
+  "nor what a node that died had not told": (db) => diedUntold(db, false),
+  "nor what a node that died, and is there again, had not told": (db) => diedUntold(db, true),
 });

@@ -2,7 +2,8 @@
  * What nodes tell one another. Truth is in the database: the bus carries only what may be lost.
  *
  * 1. `send` never waits and never throws. What is sent while the bus is away is dropped; the log is read at the next reconciling pass instead. Who has lost something
- *    tells all others when the bus is back (`missed`): what is in no log is looked up then (`chat/lost_news.ts`). So does who could not find out whom to tell.
+ *    tells all others when the bus is back (`missed`): what is in no log is looked up then (`chat/lost_news.ts`). So does who could not find out whom to
+ *    tell, and who buries a node, or is there again after it died.
  * 2. What one node sends to another arrives in that order, or not at all.
  * 3. What is sent to a node of the same turn of the event loop may travel together.
  */

@@ -51,7 +51,7 @@ export class Router {
     }
   }
 
-  /** Somebody was not told of something, since nobody could say where they are: all nodes look for it. */
+  /** What somebody was to be told will not come, for nobody could say where they are, or a node died with it: all nodes look for it. */
   lost(): void {
     this.#bus?.lost();
     this.#lookAgain();

@@ -10,11 +10,13 @@
  *    or a release of that device is.
  *    A session whose row names another is closed, if reading that row again confirms it; if the row names nobody, the session is claimed anew, and closed if
  *    that is refused: its device was removed, its account closed, its password changed.
- * 5. Friends are told of those whom a sweep or a pass set offline, and of those who are back after a reaping, or by a pass.
+ * 5. Friends are told of those whom a sweep or a pass set offline, and of those who are back after a reaping, or by a pass. What a dead node had still to tell is lost
+ *    with it: all look for it.
  * 6. A turn that came late (the process was stopped) grants everyone one more interval: sweeping and reconciling wait for it, renewing does not, nor what was asked
  *    for since something may have been lost.
  */
 import { Pause } from "../async/pause.ts";
+import type { Router } from "../cluster/router.ts";
 import type { Session } from "../net/session.ts";
 import { log } from "../ops/log.ts";
 import { type Store, StoreRefused, StoreUnavailable } from "../store/store.ts";
@@ -65,6 +67,7 @@ export class NodeLife {
     private readonly parts: {
       store: Store;
       table: ConnectionTable;
+      router: Router;
       login: Login;
       offline: OfflineWriter;
       times: NodeTimes;
@@ -179,9 +182,12 @@ export class NodeLife {
   }
 
   async #sweep(): Promise<void> {
-    const swept = await this.parts.store.sweep();
-    if (swept.length > 0) log.warning("users of nodes whose lease ran out are offline now", { count: swept.length });
-    for (const userId of swept) this.parts.listener.changed(userId);
+    const { store, listener, router } = this.parts;
+    const swept = await store.sweep();
+    if (swept.length === 0) return;
+    log.warning("the sessions of nodes whose lease ran out are ended", { users: swept.length });
+    for (const userId of swept) listener.changed(userId);
+    router.lost();
   }
 
   /** One pass. Throws what the store throws. */

@@ -95,7 +95,7 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
    *
    * MySQL: waits for the name, `wait` ms (default 20,000). Throws {@linkcode StoreRefused} if it is taken.
    *
-   * @returns the users whom a former life had left online.
+   * @returns the users of whom a former life had left sessions.
    */
   join(node: string, wait?: number): Promise<UserId[]>;
   /**
@@ -113,9 +113,9 @@ export interface Store extends ExportStore, FileStore, GroupStore, HookStore, Pu
    */
   rejoin(sessions: (SessionKey & Pick<Claiming, "proof">)[]): Promise<SessionKey[]>;
   /**
-   * Sets the users of nodes whose lease ran out offline, and those that rows of former incarnations left. Only when this node's own database link has been up for a whole lease.
+   * Ends the sessions of nodes whose lease ran out, and those that rows of former incarnations left. Only when this node's own database link has been up for a whole lease.
    *
-   * @returns the users set offline, and those of whom the answer was lost. SQLite: always none.
+   * @returns the users whose sessions ended, and those of whom the answer was lost. SQLite: always none.
    */
   sweep(): Promise<UserId[]>;
   /** Whether a process holds the name of that node now. Unlike the lease, the name is free as soon as the process has ended, however it did. SQLite: always true. */

@@ -1,6 +1,7 @@
 // deno run --v8-flags=--expose-gc idle_node.ts TURNS: lets a node's loop turn so often without a pause, three times, and prints how many bytes a turn leaves behind:
 // the least of the three, since what is loaded once, such as what the first line of the log needs, is no leak.
 
+import { Router } from "../../src/cluster/router.ts";
 import type { PresenceListener } from "../../src/presence/departure.ts";
 import { ConnectionTable } from "../../src/presence/connection_table.ts";
 import type { Login } from "../../src/presence/login.ts";
@@ -25,6 +26,7 @@ const never = 3600_000, nothing = () => {};
 const life = new NodeLife({
   store,
   table,
+  router: new Router("a"),
   login: {} as Login,
   offline: new OfflineWriter(store),
   times: { renew: never, lease: never, kicks: 0, reconcile: never },

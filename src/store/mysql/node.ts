@@ -164,8 +164,8 @@ export class NodeLife {
   }
 
   /**
-   * Ends the sessions that former incarnations of this node left; where others hold a user's row the next sweep does. `swept` gets the users who are offline by
-   * that, or may be: a COMMIT's answer may be lost.
+   * Ends the sessions that former incarnations of this node left; where others hold a user's row the next sweep does. `swept` gets the users whose sessions ended by
+   * that, or may have: a COMMIT's answer may be lost.
    */
   async #sweepNode(name: string, incarnation: number, swept: Set<UserId>): Promise<void> {
     const now = `SELECT incarnation, CAST(UNIX_TIMESTAMP(CURRENT_TIMESTAMP(3)) * 1000 AS SIGNED) AS now FROM node WHERE name = ${literal(name)}`;
@@ -181,9 +181,10 @@ export class NodeLife {
         if (node?.incarnation !== incarnation) return { result: false };
         for (const user of locked.values()) {
           for (const device of user.devices.values()) {
-            if (device.node === name && device.incarnation !== null && device.incarnation < incarnation) user.end(device, node.now);
+            if (device.node !== name || device.incarnation === null || device.incarnation >= incarnation) continue;
+            user.end(device, node.now);
+            swept.add(user.row.id);
           }
-          if (user.row.state !== user.before.state) swept.add(user.row.id);
         }
         for (const userId of held) left.add(userId);
         return { result: true };
