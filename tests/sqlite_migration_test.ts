@@ -347,20 +347,31 @@ Deno.test({
   name: "asked to stop before an older file is brought to newer tables, a server lets nobody in, however long its log takes",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using t = await testDatabase("sqlite");
-    put(t);
-    const path = t.url.slice("sqlite:".length);
-    // Nobody reads its log, which says first what will be done: that is waited for, a second each time.
-    const pipe = `${path}.pipe`;
-    assert((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
-    const shell = `exec 3<>${pipe}; head -c 65536 /dev/zero >&3; exec 2>&3`;
-    await using server = new Program(["--listen", "127.0.0.1:0", "--http", "off", "--database", t.url], { shell });
-    await eventually(() => Deno.stat(`${path}.lock`).then(() => true, () => false), "it is about to");
-    // A part of the first second is over: what comes behind it would be done within the second one.
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    server.kill("SIGTERM");
-    const { code, stdout } = await server.ended();
-    assertEquals([code, stdout], [0, ""]);
+    for (let round = 1;; round++) {
+      await using t = await testDatabase("sqlite");
+      put(t);
+      const path = t.url.slice("sqlite:".length);
+      // Nobody reads its log, which says first what will be done: that is waited for, a second each time.
+      const pipe = `${path}.pipe`;
+      assert((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
+      const shell = `exec 3<>${pipe}; head -c 65536 /dev/zero >&3; exec 2>&3`;
+      await using server = new Program(["--listen", "127.0.0.1:0", "--http", "off", "--database", t.url], { shell });
+      let looked = performance.now(), before = looked;
+      await eventually(() => {
+        before = looked;
+        looked = performance.now();
+        return Deno.stat(`${path}.lock`).then(() => true, () => false);
+      }, "it is about to");
+      // A part of the first second is over: what comes behind it would be done within the second one.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      server.kill("SIGTERM");
+      // The machine has other things to do: it may have been asked too late.
+      const inTime = performance.now() - before < 1000;
+      const { code, stdout } = await server.ended();
+      if (!inTime && round < 5) continue;
+      assertEquals([code, stdout], [0, ""]);
+      return;
+    }
   },
 });
 
