@@ -21,7 +21,7 @@ import { Invitations } from "./chat/invitations.ts";
 import { DeletedAccounts, LEAVERS_MS } from "./chat/deleted_accounts.ts";
 import { Lists } from "./chat/lists.ts";
 import { Sending } from "./chat/sending.ts";
-import { PresenceNews } from "./chat/presence_news.ts";
+import { NEWS_DELAY_MS, PresenceNews } from "./chat/presence_news.ts";
 import { PushSettings } from "./chat/push_settings.ts";
 import { Profiles } from "./chat/profiles.ts";
 import { Reports } from "./chat/reports.ts";
@@ -212,7 +212,8 @@ export class Parts implements Server {
     const lists = new Lists(store);
     const offline = this.#offline = new OfflineWriter(store);
     const confirmation = this.#confirmation = new Confirmation(store);
-    const news = this.#news = new PresenceNews({ store, table, router, pushes }, overrides.times?.news);
+    const newsDelay = overrides.times?.news ?? NEWS_DELAY_MS;
+    const news = this.#news = new PresenceNews({ store, table, router, pushes }, newsDelay);
     const departure = new Departure({ table, offline, listener: news, counters, unconfirmed: (session) => confirmation.unconfirmed(session) });
     const farewell = new Farewell(departure, config.maxLine);
     const end = farewell.end.bind(farewell);
@@ -222,7 +223,7 @@ export class Parts implements Server {
     const appender = this.#appender = new Appender({ store, router, counters, notifier, terms });
     const signals = new Signals({ store, table, router, ties, limits });
     const changes = this.#changes = new Changes({ store, router, table, ties, signals, pushes });
-    this.#lostNews = new LostNews({ store, table, ties, news, pushes });
+    this.#lostNews = new LostNews({ store, table, ties, news, pushes }, newsDelay);
     const groupNews = this.#groupNews = new GroupNews({ router, changes, counters, limits });
     const reading = new Reading({ store, router, table, pushes, changes, limits });
     const deeds = new Deeds({ store, router, counters, limits, quota, notifier });

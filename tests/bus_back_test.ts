@@ -10,7 +10,7 @@ import { assertErrno, nothingElse } from "./support/chat.ts";
 import type { TestDatabase } from "./support/databases.ts";
 import { loginDevice, makeDevices, type TestDevice } from "./support/devices.ts";
 import { proxied, spawnNode, startNode, waitingClusterTests } from "./support/nodes.ts";
-import type { RawClient } from "./support/raw_client.ts";
+import { RawClient } from "./support/raw_client.ts";
 import { redisUrl } from "./support/redis.ts";
 import { eventually, makeUsers, type TestServer, type TestUser } from "./support/server.ts";
 
@@ -181,10 +181,34 @@ async function diedUntold(db: TestDatabase, again: boolean): Promise<void> {
   assertEquals((await onB.next((m) => m.msgid === 30)).what, "blocked");
 }
 
+/** A node dies, and is there again: nobody hears of those who come back as soon as they can. */
+async function backSoon(db: TestDatabase): Promise<void> {
+  const watch = new StoreWatch();
+  const a = await spawnNode(db, "a", { "log-level": "error" });
+  // News are not due before this is over.
+  await using b = await startNode(db, "b", { store: watch.wrap, times: { news: 3600_000, reconcile: 3600_000 } }, { limits: "off" });
+  const [ann, bob] = await makeUsers(db, 2);
+  const gone = await RawClient.connect(a.port);
+  await gone.login({ id: ann!.id, token: ann!.token, proto: 2 });
+  await using bobs = await b.client(bob!);
+  const { friend } = await bobs.request({ msgid: 7, friendid: ann!.id, ref: 1 });
+  assertEquals((friend as { state: string }).state, "online");
+  await eventually(() => watch.made.includes("sessions"), "the pass with which b begins");
+  await a.stop("SIGKILL");
+  await gone.closed;
+  await watch.quiet();
+  watch.forget();
+  await using _again = await spawnNode(db, "a", { "log-level": "error" });
+  await eventually(() => watch.made.includes("sessions"), "b is told that something was lost");
+  assertEquals(watch.asked, []);
+  await nothingElse(bobs);
+}
+
 waitingClusterTests("the bus is back", {
   ...tests("a"),
   ...tests("b"),
   "nor is it forgotten what was to be told while the database could not say where": blockedUntold,
+  "who comes back to a node that died, and is there again, was not gone": backSoon,
   "nor what a node that died had not told": (db) => diedUntold(db, false),
   "nor what a node that died, and is there again, had not told": (db) => diedUntold(db, true),
 });

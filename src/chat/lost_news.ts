@@ -2,9 +2,10 @@
  * What the bus lost, or nobody could say where to send, and no log has: whom users block, which groups they are in, and who of their friends is here. Sessions know of
  * it by what nodes tell one another, so when something may have been lost, the database is asked once more. The clients are told what is not as it was.
  *
- * 1. All sessions of this node are looked at, one after the other: a database that has just come back has enough to do.
+ * 1. All sessions of this node are looked at, one after the other: a database that has just come back has enough to do. Not before news are due: those who were on
+ *    a node that died, and come back to another, are told to nobody as gone (`presence_news.ts`).
  * 2. A session is off the list before it is asked for: what is lost meanwhile puts it there again.
- * 3. What its welcome reads, or the answer to its client's question, may be from before, or newer: then it is looked at a moment later.
+ * 3. What its welcome reads, or the answer to its client's question, may be from before, or newer: then it is looked at in the next round.
  */
 import { Pause } from "../async/pause.ts";
 import type { OwnChange } from "../cluster/bus.ts";
@@ -17,9 +18,6 @@ import type { PresenceNews } from "./presence_news.ts";
 import type { Pushes } from "./pushes.ts";
 import type { Ties } from "./ties.ts";
 
-/** Until the next try, if the database is away, or a session cannot be looked at now (ms). */
-const AGAIN_MS = 500;
-
 /** Finds what was lost. */
 export class LostNews {
   readonly #pause = new Pause();
@@ -27,8 +25,11 @@ export class LostNews {
   readonly #sessions = new Set<Session>();
   #running: Promise<void> | undefined;
 
-  /** Joins its parts. */
-  constructor(private readonly parts: { store: Store; table: ConnectionTable; ties: Ties; news: PresenceNews; pushes: Pushes }) {}
+  /** `delay`: how late news are; also between two rounds, if the database is away, or a session cannot be looked at (ms). */
+  constructor(
+    private readonly parts: { store: Store; table: ConnectionTable; ties: Ties; news: PresenceNews; pushes: Pushes },
+    private readonly delay: number,
+  ) {}
 
   /** Something may have been lost: also of what those know that were looked at a moment ago. */
   look(): void {
@@ -54,13 +55,13 @@ export class LostNews {
 
   async #run(): Promise<void> {
     while (this.#sessions.size > 0 && !this.#pause.stopped) {
+      await this.#pause.for(this.delay);
       for (const session of [...this.#sessions]) {
         if (this.#pause.stopped) return;
         // Rule 2.
         this.#sessions.delete(session);
         if (this.parts.table.has(session) && !await this.#find(session)) this.#sessions.add(session);
       }
-      if (this.#sessions.size > 0) await this.#pause.for(AGAIN_MS);
     }
   }
 
@@ -85,7 +86,7 @@ export class LostNews {
       return others !== undefined;
     } catch (error) {
       const isAway = error instanceof StoreUnavailable;
-      if (isAway) await this.#pause.for(AGAIN_MS);
+      if (isAway) await this.#pause.for(this.delay);
       else log.error("what the bus lost could not be looked up", { user: session.userId, error });
       return !isAway;
     }

@@ -24,8 +24,10 @@ import type { Contact, State, Store, UserId, Whereabouts } from "../store/store.
 import { Msg } from "../wire/msgid.ts";
 import type { Pushes } from "./pushes.ts";
 
-/** How late news are (ms), and how often within that time it is looked whether some are due. */
-const DELAY_MS = 2000, TICKS = 8;
+/** How late news are (ms). */
+export const NEWS_DELAY_MS = 2000;
+/** How often within that time it is looked whether some are due. */
+const TICKS = 8;
 /** Users looked up at once. */
 const LOOKED_UP_AT_ONCE = 500;
 /** Of so many of them it is asked at once whom to tell, lest those be too many. */
@@ -55,7 +57,7 @@ export class PresenceNews implements PresenceListener {
   #closed = false;
 
   /** `delay`: how late news are (ms). */
-  constructor(parts: { store: Store; table: ConnectionTable; router: Router; pushes: Pushes }, delay: number = DELAY_MS) {
+  constructor(parts: { store: Store; table: ConnectionTable; router: Router; pushes: Pushes }, delay: number) {
     this.#store = parts.store;
     this.#table = parts.table;
     this.#router = parts.router;
