@@ -139,6 +139,8 @@ async function blockedUntold(db: TestDatabase): Promise<void> {
   await using bobs = await b.client(bob!);
   const { friend } = await bobs.request({ msgid: 7, friendid: phone.user.id, ref: 1 });
   assertEquals((friend as { state: string }).state, "online");
+  // Nothing else asks by then.
+  await eventually(() => watch.made.includes("whereabouts"), "it was told that ann is here");
   await watch.quiet();
   let failed = 0;
   watch.around = async (call) => {
@@ -204,11 +206,12 @@ async function backSoon(db: TestDatabase): Promise<void> {
   await nothingElse(bobs);
 }
 
-waitingClusterTests("the bus is back", {
-  ...tests("a"),
-  ...tests("b"),
-  "nor is it forgotten what was to be told while the database could not say where": blockedUntold,
-  "who comes back to a node that died, and is there again, was not gone": backSoon,
-  "nor what a node that died had not told": (db) => diedUntold(db, false),
-  "nor what a node that died, and is there again, had not told": (db) => diedUntold(db, true),
+waitingClusterTests("the bus is back", { ...tests("a"), ...tests("b") });
+
+// By itself: together they would need more connections than a MariaDB has.
+waitingClusterTests("what could not be told is found", {
+  "the database could not say where": blockedUntold,
+  "a node died, and is buried": (db) => diedUntold(db, false),
+  "a node died, and is there again": (db) => diedUntold(db, true),
+  "but who comes back to a node that died, and is there again, was not gone": backSoon,
 });
