@@ -65,6 +65,13 @@ async function signalled(from: RawClient, to: RawClient, signal: object, comes: 
   }, `signals ${comes ? "come" : "come no more"}`);
 }
 
+/** A client is told once to ask for all that may be another. */
+async function toldToAskAgain(client: RawClient): Promise<void> {
+  const told: unknown[] = [];
+  while (told.length < 4) told.push((await client.next((m) => m.msgid === 30)).what);
+  assertEquals(told.toSorted(), ["contacts", "conversations", "devices", "profile"]);
+}
+
 const tests = (which: "a" | "b") => ({
   [`${which} was cut off: who is blocked on one is blocked on the other`]: (db: TestDatabase) =>
     cutOff(db, which, async () => {}, async ({ b, onA, onB, ann, others: [bob], heal }) => {
@@ -72,7 +79,7 @@ const tests = (which: "a" | "b") => ({
       assertErrno(await onA.request({ msgid: 23, userid: bob!.id, ref: 1 }), 0);
       await signalled(bobs, onB, { toid: ann.id }, true);
       heal();
-      assertEquals((await onB.next((m) => m.msgid === 30)).what, "blocked");
+      await toldToAskAgain(onB);
       await signalled(bobs, onB, { toid: ann.id }, false);
     }),
 
@@ -87,25 +94,32 @@ const tests = (which: "a" | "b") => ({
       assertErrno(await onA.request({ msgid: 9, groupid, ref: 1 }), 0);
       assertErrno(await onB.request({ msgid: 21, groupid, msg: "typing", ref: 2 }), 18);
       heal();
-      assertEquals((await onB.next((m) => m.msgid === 30)).what, "groups");
+      await toldToAskAgain(onB);
       await signalled(bobs, onB, { groupid }, true);
       await signalled(onB, bobs, { groupid }, true);
     });
   },
 
-  [`${which} was cut off: who is a friend on one is one on the other`]: (db: TestDatabase) =>
-    cutOff(db, which, async ({ onA, onB }) => {
-      // Each knows what the other did.
-      for (const client of [onA, onB]) await client.request({ msgid: 17 });
+  [`${which} was cut off: clients are told to ask for contacts, read marks and all else`]: async (db: TestDatabase) => {
+    let messageid = 0;
+    await cutOff(db, which, async ({ b, onA, onB, ann, others: [bob] }) => {
+      await using bobs = await b.client(bob!);
+      ({ messageid } = await bobs.request({ msgid: 6, toid: ann.id, msg: "hello", ref: 1 }) as { messageid: number });
+      for (const client of [onA, onB]) await client.next((m) => m.msgid === 6);
     }, async ({ onA, onB, others: [bob, cid], heal }) => {
-      for (const { id } of [bob!, cid!]) assertErrno(await onA.request({ msgid: 7, friendid: id, ref: 1 }), 0);
-      assertErrno(await onA.request({ msgid: 18, friendid: cid!.id, ref: 2 }), 0);
+      assertErrno(await onA.request({ msgid: 7, friendid: cid!.id, ref: 1 }), 0);
+      assertErrno(await onA.request({ msgid: 29, toid: bob!.id, messageid, ref: 2 }), 0);
       await nothingElse(onB);
       heal();
-      assertEquals(await onB.next((m) => m.msgid === 30), { msgid: 30, what: "contacts" });
-      // Nor is the one told who did it.
+      await toldToAskAgain(onB);
+      const { friends } = await onB.request({ msgid: 17, ref: 3 }) as { friends: { id: number }[] };
+      assertEquals(friends.map(({ id }) => id), [cid!.id]);
+      const { conversations } = await onB.request({ msgid: 31, ref: 4 }) as { conversations: { read: number }[] };
+      assertEquals(conversations.map(({ read }) => read), [messageid]);
+      if (which === "a") await toldToAskAgain(onA);
       for (const client of [onA, onB]) await nothingElse(client);
-    }),
+    });
+  },
 
   [`${which} was cut off: who went on one is gone on the other`]: async (db: TestDatabase) => {
     let bobs: RawClient;
@@ -156,9 +170,10 @@ async function blockedUntold(db: TestDatabase): Promise<void> {
   await eventually(() => failed === 2, "it was asked where ann is, and where bob is");
   watch.around = (call) => call.run();
   proxy.refuse = false;
-  assertEquals((await onB.next((m) => m.msgid === 30)).what, "blocked");
+  await toldToAskAgain(onB);
+  await toldToAskAgain(onA);
   assertEquals((await bobs.next((m) => m.msgid === 15)).state, "offline");
-  await nothingElse(onA);
+  await signalled(bobs, onB, { toid: phone.user.id }, false);
 }
 
 /** Ann blocks bob at node a, which is cut off from Redis by then, and dies. It is started again, or buried by the other one. */
@@ -171,6 +186,8 @@ async function diedUntold(db: TestDatabase, again: boolean): Promise<void> {
   const [bob] = await makeUsers(db, 1);
   const onA = (await loginDevice(a, phone)).client;
   await using onB = (await loginDevice(b, laptop)).client;
+  await using bobs = await b.client(bob!);
+  await signalled(bobs, onB, { toid: phone.user.id }, true);
   proxy.freeze();
   assertErrno(await onA.request({ msgid: 23, userid: bob!.id, ref: 1 }), 0);
   await a.stop("SIGKILL");
@@ -180,7 +197,8 @@ async function diedUntold(db: TestDatabase, again: boolean): Promise<void> {
   await nothingElse(onB);
   await using next = again ? await spawnNode(db, "a", { "log-level": "error" }) : undefined;
   if (!next) await db.query("update node set lease_until = utc_timestamp(3) where name = 'a'");
-  assertEquals((await onB.next((m) => m.msgid === 30)).what, "blocked");
+  await toldToAskAgain(onB);
+  await signalled(bobs, onB, { toid: phone.user.id }, false);
 }
 
 /** A node dies, and is there again: nobody hears of those who come back as soon as they can. */

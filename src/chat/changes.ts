@@ -6,7 +6,6 @@ import type { Session } from "../net/session.ts";
 import { log } from "../ops/log.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import type { GroupId, Store, UserId } from "../store/store.ts";
-import { Msg } from "../wire/msgid.ts";
 import type { Pushes } from "./pushes.ts";
 import type { Signals } from "./signals.ts";
 import type { Ties } from "./ties.ts";
@@ -77,8 +76,7 @@ export class Changes {
     if (what === "blocked" && !router.alone) void this.#lookAgain(userId, change.other);
     for (const session of table.of(userId)) {
       ties.apply(session, change);
-      if (session.id === by || session.dialect !== 3) continue;
-      pushes.push(session, what, () => session.connection.send({ msgid: Msg.CHANGED, what }));
+      if (session.id !== by) pushes.changed(session, what);
     }
   }
 

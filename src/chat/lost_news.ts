@@ -1,6 +1,7 @@
 /**
- * What the bus lost, or nobody could say where to send, and no log has: whom users block, which groups they are in, and who of their friends is here. Sessions know of
- * it by what nodes tell one another, so when something may have been lost, the database is asked once more. The clients are told what is not as it was.
+ * What the bus lost, or nobody could say where to send, and no log has. Sessions know by what nodes tell one another whom their users block, which groups they are in,
+ * and who of their friends is here, so when something may have been lost, the database is asked once more. What only clients know (read marks, invitations, devices)
+ * nobody can compare: they are told to ask for all of it.
  *
  * 1. All sessions of this node are looked at, one after the other: a database that has just come back has enough to do. Not before news are due: those who were on
  *    a node that died, and come back to another, are told to nobody as gone (`presence_news.ts`).
@@ -8,15 +9,16 @@
  * 3. What its welcome reads, or the answer to its client's question, may be from before, or newer: then it is looked at in the next round.
  */
 import { Pause } from "../async/pause.ts";
-import type { OwnChange } from "../cluster/bus.ts";
 import type { Session } from "../net/session.ts";
 import { log } from "../ops/log.ts";
 import type { ConnectionTable } from "../presence/connection_table.ts";
 import { type Store, StoreUnavailable } from "../store/store.ts";
-import { Msg } from "../wire/msgid.ts";
 import type { PresenceNews } from "./presence_news.ts";
 import type { Pushes } from "./pushes.ts";
 import type { Ties } from "./ties.ts";
+
+/** What clients ask for again: with the contacts come groups, blocks and invitations. */
+const ASKED_AGAIN = ["contacts", "conversations", "devices", "profile"] as const;
 
 /** Finds what was lost. */
 export class LostNews {
@@ -71,19 +73,9 @@ export class LostNews {
     // Rule 3.
     if (!ties.has(session)) return false;
     try {
-      const changed = new Set<OwnChange["what"]>();
-      const others = await news.lookAgain(session, async () => {
-        const known = await ties.lookAgain(session, () => store.lists(session.userId));
-        for (const what of known.changed) changed.add(what);
-        return known.lists.friends;
-      });
-      if (others) changed.add("contacts");
-      if (session.dialect === 3) {
-        for (const what of changed) {
-          pushes.push(session, what, () => session.connection.send({ msgid: Msg.CHANGED, what }));
-        }
-      }
-      return others !== undefined;
+      const isDone = await news.lookAgain(session, async () => (await ties.lookAgain(session, () => store.lists(session.userId))).friends);
+      if (isDone) { for (const what of ASKED_AGAIN) pushes.changed(session, what); }
+      return isDone;
     } catch (error) {
       const isAway = error instanceof StoreUnavailable;
       if (isAway) await this.#pause.for(this.delay);

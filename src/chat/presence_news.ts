@@ -90,31 +90,20 @@ export class PresenceNews implements PresenceListener {
   /**
    * Something may have been lost on its way to a session: `read` asks for its friends, and what differs is told. What comes meanwhile is told behind it, as by rule 5.
    *
-   * @returns whether they are others than the client was told; undefined: it is to be asked again, for a question of the client came between
+   * @returns whether it is done; else it is to be asked again, for a question of the client came between, whose answer is newer
    */
-  async lookAgain(session: Session, read: () => Promise<readonly News[]>): Promise<boolean | undefined> {
-    if (this.#held.has(session)) return undefined;
+  async lookAgain(session: Session, read: () => Promise<readonly News[]>): Promise<boolean> {
+    if (this.#held.has(session)) return false;
     const held: News[] = [];
     this.#held.set(session, held);
-    /** False: a question came meanwhile, which is answered with what is newer. */
-    const ends = () => this.#held.get(session) === held && this.#held.delete(session);
-    let friends: readonly News[];
+    let friends: readonly News[] = [], isLast: boolean;
     try {
       friends = await read();
-    } catch (error) {
-      if (ends()) { for (const news of held) this.#hear(session, news); }
-      throw error;
+    } finally {
+      isLast = this.#held.get(session) === held && this.#held.delete(session);
+      if (isLast) { for (const news of [...friends, ...held]) this.#hear(session, news); }
     }
-    if (!ends()) return undefined;
-    for (const news of [...friends, ...held]) this.#hear(session, news);
-    const beliefs = this.#beliefs.get(session);
-    if (!beliefs) return false;
-    const fresh = friends.filter(({ id }) => !beliefs.has(id)), all = new Set(friends.map(({ id }) => id));
-    const gone = [...beliefs.keys()].filter((id) => !all.has(id));
-    // It is told so once.
-    for (const { id, state } of fresh) beliefs.set(id, state);
-    for (const id of gone) beliefs.delete(id);
-    return fresh.length + gone.length > 0;
+    return isLast;
   }
 
   /** A client is told its friends, all of them. */

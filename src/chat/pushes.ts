@@ -4,7 +4,9 @@
  * 1. Nothing precedes LOGIN_ACK, and nothing is put into a congested connection: what comes then is told later, when there is room.
  * 2. Of several news about the same thing only the last is told later; a slow client costs as much memory as there are things to tell of.
  */
+import type { OwnChange } from "../cluster/bus.ts";
 import type { Session } from "../net/session.ts";
+import { Msg } from "../wire/msgid.ts";
 
 /** Tells what is so now, as soon as a client can take it. */
 export class Pushes {
@@ -23,6 +25,11 @@ export class Pushes {
       // It may go before it is welcomed.
       else void session.connection.closed.then(() => this.#later.delete(session));
     }
+  }
+
+  /** CHANGED, to those that know it. */
+  changed(session: Session, what: OwnChange["what"]): void {
+    if (session.dialect === 3) this.push(session, what, () => session.connection.send({ msgid: Msg.CHANGED, what }));
   }
 
   /** LOGIN_ACK has gone out. */

@@ -39,29 +39,25 @@ export class Ties {
     return this.#known.has(session);
   }
 
-  /** Asks the database once more: what comes before its answer is applied behind it as well. @returns the answer, and what of it is not as it was known */
-  async lookAgain<T extends Pick<Welcome, "blocked" | "groups">>(
-    session: Session,
-    read: () => Promise<T>,
-  ): Promise<{ lists: T; changed: ("blocked" | "groups")[] }> {
+  /** Asks the database once more: what comes before its answer is applied behind it as well. @returns the answer */
+  async lookAgain<T extends Pick<Welcome, "blocked" | "groups">>(session: Session, read: () => Promise<T>): Promise<T> {
     this.#early.set(session, []);
     try {
       const lists = await read();
-      return { lists, changed: this.set(session, lists) };
+      this.set(session, lists);
+      return lists;
     } finally {
       this.#early.delete(session);
     }
   }
 
-  /** What the database said, at the welcome or when it was asked once more. @returns what of it is not as it was known */
-  set(session: Session, { blocked, groups }: Pick<Welcome, "blocked" | "groups">): ("blocked" | "groups")[] {
-    const former = this.#known.get(session);
-    const known: Known = { blocked: new Set(blocked), groups: new Set(groups.map(({ id }) => id)), moved: former?.moved ?? new Map() };
-    this.#known.set(session, known);
+  /** What the database said, at the welcome or when it was asked once more. */
+  set(session: Session, { blocked, groups }: Pick<Welcome, "blocked" | "groups">): void {
+    const moved = this.#known.get(session)?.moved ?? new Map();
+    this.#known.set(session, { blocked: new Set(blocked), groups: new Set(groups.map(({ id }) => id)), moved });
     const early = this.#early.get(session) ?? [];
     this.#early.delete(session);
     for (const change of early) this.apply(session, change);
-    return (["blocked", "groups"] as const).filter((what) => former && former[what].symmetricDifference(known[what]).size > 0);
   }
 
   /** Something of the session's user changed. */
