@@ -271,9 +271,21 @@ export class Person {
   }
 
   async logOut(): Promise<void> {
+    await this.settings();
+    await this.confirmLogOut();
+  }
+
+  /** Opens the settings, with all that is asked for them. */
+  async settings(): Promise<void> {
     await this.button("Settings").click();
-    // The devices come above the button: where it is pressed it would not be let go.
-    await this.page.getByRole("dialog").getByText("Loading…").waitFor({ state: "detached" });
+    const dialog = this.page.getByRole("dialog");
+    await dialog.waitFor();
+    // The devices come above the buttons: where one is pressed it would not be let go.
+    await dialog.getByText("Loading…").waitFor({ state: "detached" });
+  }
+
+  /** From the settings. */
+  async confirmLogOut(): Promise<void> {
     await this.button("Log out").click();
     await this.page.getByRole("dialog", { name: "Log out?" }).getByRole("button", { name: "Log out" }).click();
     await this.page.locator("input[name=username]").waitFor();
