@@ -25,6 +25,18 @@ async function putOut(person: Person, name: string): Promise<void> {
   await person.page.locator(".subtitle").getByText("1 member").waitFor();
 }
 
+/** Who may write in the open group. */
+async function setPosting(person: Person, who: string): Promise<void> {
+  await person.page.locator(".conversation > header .who").click();
+  await person.button("Group settings").click();
+  const dialog = person.page.getByRole("dialog");
+  await dialog.getByRole("button", { name: who, exact: true }).click();
+  await dialog.getByRole("button", { name: "Save", exact: true }).click();
+  await person.button("Leave the group").waitFor();
+  await person.page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+}
+
 pageTest("a message is edited, and the answer comes when its writer is at something else: that stays as it is, and is sent", async (t) => {
   const [alice, bob] = [await t.user("alice"), await t.user("bob")];
   await bob.begin("A person", "alice");
@@ -158,6 +170,57 @@ pageTest("what was found in a group that one is put out of is seen no more", asy
   await alice.page.getByText("bob removed you from “Hikers”.").waitFor();
   await found.waitFor({ state: "detached" });
   assertEquals(await alice.page.locator("input[type=search]").getAttribute("placeholder"), "Search");
+});
+
+pageTest("who is put out of a group while typing says the rest to nobody; also who may not write there any more", async (t) => {
+  const [alice, bob] = [await t.user("alice"), await t.user("bob")];
+  const { keyboard } = alice.page;
+  await t.user("carol");
+  await bob.begin("A new group", "Hikers");
+  await alice.begin("A person", "carol");
+  await alice.begin("Join a group", "Hikers");
+  await bob.page.locator(".subtitle").getByText("2 members").waitFor();
+  // By clicks: what had the focus before is the button that opens the other conversation.
+  await alice.open("carol");
+  await alice.open("Hikers");
+  await field(alice).focus();
+  await keyboard.type("between us: I");
+  await setPosting(bob, "Moderators");
+  await alice.page.getByText("Only moderators write here.").waitFor();
+  await keyboard.type(" do not like carol");
+  await keyboard.press("Enter");
+  await alice.page.getByRole("main", { name: "Hikers" }).waitFor();
+  await setPosting(bob, "Everybody");
+  await field(alice).focus();
+  assertEquals(await field(alice).inputValue(), "between us: I");
+  await putOut(bob, "alice");
+  await alice.page.getByText("bob removed you from “Hikers”.").waitFor();
+  await keyboard.type(" do not like carol");
+  await keyboard.press("Enter");
+  await alice.page.getByText("Pick a conversation").waitFor();
+  // The next Tab goes on from there, and whoever leaves by a key is at the list.
+  await keyboard.press("Shift+Tab");
+  assertEquals(await alice.page.evaluate("document.activeElement.classList.contains('item')"), true);
+  await keyboard.press("Enter");
+  await alice.page.getByRole("main", { name: "carol" }).waitFor();
+  assertEquals(await alice.texts(), []);
+});
+
+pageTest("another text that is being written stands in the field when all is drawn anew, not what was to be sent", async (t) => {
+  const alice = await t.user("alice");
+  await alice.begin("A person", "alice");
+  await alice.send("to be edited");
+  await alice.sees("to be edited");
+  await field(alice).fill("a draft");
+  await choose(alice, "to be edited", "Edit");
+  await alice.button("Settings").click();
+  await alice.page.getByRole("group", { name: "Language" }).getByRole("button", { name: "中文" }).click();
+  await alice.page.keyboard.press("Escape");
+  await alice.page.getByRole("dialog").waitFor({ state: "detached" });
+  assertEquals(await title(alice).textContent(), "编辑消息");
+  assertEquals(await field(alice).inputValue(), "to be edited");
+  await field(alice).press("Escape");
+  assertEquals(await field(alice).inputValue(), "a draft");
 });
 
 pageTest("a message that is deleted is so where it stands, also if the answer is lost", async (t) => {

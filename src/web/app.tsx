@@ -91,7 +91,8 @@ function Chat({ state }: { state: State }): JSX.Element {
 function Nothing({ state: { conversations, me } }: { state: State }): JSX.Element {
   const first = conversations.size === 0;
   return (
-    <main class="conversation nothing">
+    // Who was put out of a group while typing is here.
+    <main class="conversation nothing" tabIndex={-1}>
       <Logo />
       <h1>{first ? t.welcome(me.name) : t.pickTitle}</h1>
       <p>{first ? t.welcomeText : t.pickText}</p>

@@ -90,7 +90,7 @@ export function ConversationList({ state }: { state: State }): JSX.Element {
 
   return (
     // On a phone it is all there is, until a conversation is opened.
-    <section class="sidebar" role={alone ? "main" : "navigation"} aria-label={t.conversations} onKeyDown={onKeyDown}>
+    <section class="sidebar" role={alone ? "main" : "navigation"} aria-label={t.conversations} tabIndex={-1} onKeyDown={onKeyDown}>
       {alone && <h1 class="hidden">{t.conversations}</h1>}
       <header>
         <button type="button" class="profile" aria-label={t.settings} title={t.settings} onClick={() => store.update({ dialog: "settings" })}>
