@@ -49,7 +49,7 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
   const saved = saving?.writing === writing ? saving : undefined;
   const error = saved?.error, busy = saved !== undefined && error === undefined;
   const edited = writing?.what === "edit" ? writing.line : undefined;
-  const [text, setText] = useState(() => readDraft(me, key));
+  const [text, setText] = useState(() => edited ? edited.msg : readDraft(me, key));
   const ref = useRef<HTMLTextAreaElement>(null);
   const bytes = bytesOf(text);
   // In characters, about: nobody counts bytes.
