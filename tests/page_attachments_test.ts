@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { crc32, deflateSync } from "node:zlib";
 import { pageTest } from "./support/browser.ts";
-import { makeUsers } from "./support/server.ts";
+import { eventually, makeUsers } from "./support/server.ts";
 
 /** A black picture that a browser can draw. */
 function picture(width: number, height: number): Buffer {
@@ -189,5 +189,43 @@ pageTest("files: one that stands still on its way is given up, and said to be; t
   await alice.page.clock.fastForward("01:01");
   await alice.page.getByRole("dialog").getByRole("alert").getByText("The server cannot be reached.").waitFor();
 }, ["--files", folder]);
+
+pageTest(
+  "files: of many a few go at once, as many as the server takes; the others wait as long as it may be, unless they are given up",
+  async (t) => {
+    const alice = await t.user("alice");
+    await alice.page.clock.install();
+    await alice.page.reload();
+    await alice.online();
+    await alice.begin("A person", "alice");
+    const under: { name: string; go(): Promise<void> }[] = [];
+    await alice.page.route(/\/files\?/, (route) => {
+      under.push({ name: new URL(route.request().url()).searchParams.get("name")!, go: () => route.continue() });
+    });
+    const names = Array.from({ length: 10 }, (_, i) => `file ${i}`);
+    await alice.page.locator(".composer input[type=file]").setInputFiles(
+      names.map((name) => ({ name, mimeType: "text/plain", buffer: Buffer.from(name) })),
+    );
+    const attached = alice.page.getByRole("list", { name: "Attached files" });
+    await attached.getByText("file 9").waitFor();
+    await alice.button("Remove file 4").click();
+    const gone: string[] = [];
+    for (let left = 9; left > 0; left -= 3) {
+      await eventually(() => under.length === 3, "three are under way");
+      gone.push(...under.map(({ name }) => name));
+      // Who waits stands still for longer than one may that is under way.
+      await alice.page.clock.fastForward(50_000);
+      assertEquals(under.length, 3);
+      for (const { go } of under.splice(0)) await go();
+      await eventually(async () => await attached.getByRole("progressbar").count() === left - 3, "they are up");
+    }
+    assertEquals(gone.sort(), names.filter((name) => name !== "file 4"));
+    assertEquals(await attached.getByRole("alert").count(), 0);
+    await alice.page.locator(".composer button[type=submit]").click();
+    await alice.page.getByRole("link", { name: "Save file 9" }).waitFor();
+    assertEquals(await alice.page.locator(".message .file-name").allTextContents(), names.filter((name) => name !== "file 4"));
+  },
+  ["--files", folder],
+);
 
 Deno.test("page: the files' folder goes", () => Deno.remove(folder, { recursive: true }));

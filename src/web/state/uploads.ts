@@ -8,6 +8,11 @@ import type { Account } from "./account.ts";
 
 /** Most files of a message. */
 export const MAX_FILES = 10;
+/**
+ * So many are on their way at once; the others wait for them. The server takes four of a user's, from all devices, and refuses more; a browser sends six, and the
+ * time in which one must move would run for those that it holds back.
+ */
+const AT_ONCE = 3;
 
 export interface Upload {
   /** Its own on this page. */
@@ -40,6 +45,10 @@ export class Uploads {
   readonly #account: Account;
   readonly #all = new Map<string, readonly Upload[]>();
   readonly #requests = new Map<number, XMLHttpRequest>();
+  /** Those that have not begun, in their order. */
+  readonly #waiting: { me: number; key: Key; upload: Upload }[] = [];
+  /** How many have. */
+  #under = 0;
   #last = 0;
 
   constructor(account: Account) {
@@ -79,13 +88,37 @@ export class Uploads {
     return ids;
   }
 
-  #start(me: number, key: Key, { id, file }: Upload): void {
-    if (file instanceof File) return this.#send(me, key, id, file);
-    const copy = async () => await copyFile(file.url, { url: serverUrl(), token: this.#account.token });
-    copy().then(
-      (uploaded) => this.#done(me, key, id, uploaded),
-      (error) => this.#change(me, key, id, { state: "failed", error }),
-    );
+  #start(me: number, key: Key, upload: Upload): void {
+    this.#waiting.push({ me, key, upload });
+    this.#next();
+  }
+
+  #next(): void {
+    while (this.#under < AT_ONCE) {
+      const next = this.#waiting.shift();
+      if (!next) return;
+      const { me, key, upload: { id, file } } = next;
+      // Given up before it began.
+      if (!this.of(me, key).some((upload) => upload.id === id)) continue;
+      this.#under++;
+      void this.#go(me, key, id, file).finally(() => {
+        this.#under--;
+        this.#next();
+      });
+    }
+  }
+
+  /** Resolves when it is over; never rejects. */
+  async #go(me: number, key: Key, id: number, file: File | FileTold): Promise<void> {
+    try {
+      const { token } = this.#account;
+      // Who waited may be another one's by now.
+      if (this.#account.client.session?.id !== me) throw new ConnectionLost("closed");
+      if (file instanceof File) await this.#send(me, key, id, file, token);
+      else this.#done(me, key, id, await copyFile(file.url, { url: serverUrl(), token }));
+    } catch (error) {
+      this.#change(me, key, id, { state: "failed", error });
+    }
   }
 
   #done(me: number, key: Key, id: number, uploaded: Uploaded): void {
@@ -93,32 +126,34 @@ export class Uploads {
     this.#change(me, key, id, { state: "done", part: 1, uploaded });
   }
 
-  /** By XMLHttpRequest: `fetch` tells nothing of how much has gone. */
-  #send(me: number, key: Key, id: number, file: File): void {
+  /** By XMLHttpRequest: `fetch` tells nothing of how much has gone. Rejects as `upload` of the client does. */
+  #send(me: number, key: Key, id: number, file: File, token: string): Promise<void> {
     const request = new XMLHttpRequest(), silence = new Silence();
     this.#requests.set(id, request);
     request.open("POST", new URL(`files?name=${encodeURIComponent(file.name.toWellFormed())}`, document.baseURI));
-    request.setRequestHeader("authorization", `Bearer ${this.#account.client.session?.token ?? ""}`);
-    request.upload.onprogress = ({ loaded, total }) => {
+    request.setRequestHeader("authorization", `Bearer ${token}`);
+    return new Promise<void>((resolve, reject) => {
+      request.upload.onprogress = ({ loaded, total }) => {
+        silence.moved();
+        this.#change(me, key, id, { part: total > 0 ? loaded / total : 0 });
+      };
+      silence.signal.onabort = () => {
+        reject(silence.signal.reason);
+        request.abort();
+      };
+      request.onerror = () => reject(new ConnectionLost("unreachable"));
+      request.onload = () => {
+        if (request.status !== 201) return reject(new FileRefused(request.status, request.responseText));
+        this.#done(me, key, id, JSON.parse(request.responseText));
+      };
+      request.onloadend = () => {
+        silence.end();
+        this.#requests.delete(id);
+        resolve();
+      };
       silence.moved();
-      this.#change(me, key, id, { part: total > 0 ? loaded / total : 0 });
-    };
-    const failed = (error: unknown) => this.#change(me, key, id, { state: "failed", error });
-    silence.signal.onabort = () => {
-      failed(silence.signal.reason);
-      request.abort();
-    };
-    request.onerror = () => failed(new ConnectionLost("unreachable"));
-    request.onload = () => {
-      if (request.status !== 201) failed(new FileRefused(request.status, request.responseText));
-      else this.#done(me, key, id, JSON.parse(request.responseText));
-    };
-    request.onloadend = () => {
-      silence.end();
-      this.#requests.delete(id);
-    };
-    silence.moved();
-    request.send(file);
+      request.send(file);
+    });
   }
 
   #change(me: number, key: Key, id: number, how: Partial<Upload>): void {
