@@ -152,6 +152,44 @@ chromiumTest("news of a connection's end", "who logs out on a slow line is told 
   await alice.sees("are you there?");
 });
 
+chromiumTest("news of a connection's end", "what is answered when its user has logged out is not shown to who logs in next", async (t) => {
+  // Two devices, one of which is not this browser.
+  await t.server.account("alice");
+  await t.user("bob");
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port: Number(new URL(t.server.url).port) });
+  const person = await t.person({}, `http://127.0.0.1:${proxy.port}/`);
+  const closed = new Promise<void>((resolve) => person.page.once("websocket", (socket) => socket.on("close", () => resolve())));
+  await person.logIn("alice");
+  await person.online();
+  const settings = person.page.getByRole("dialog", { name: "Settings" });
+  /** Opens the settings on a line that holds what goes up. */
+  const open = async () => {
+    const told = Promise.withResolvers<void>(), held = Promise.withResolvers<void>();
+    proxy.inspect = async ({ direction, data }): Promise<Verdict> => {
+      if (direction === "down" || data.length === 0) return "pass";
+      held.resolve();
+      await told.promise;
+      return "pass";
+    };
+    await person.button("Settings").click();
+    await settings.getByText("Loading…").waitFor();
+    await held.promise;
+    return told;
+  };
+  const told = await open();
+  await person.button("Log out").click();
+  await person.page.getByRole("dialog", { name: "Log out?" }).getByRole("button", { name: "Log out" }).click();
+  await person.page.locator("input[name=username]").waitFor();
+  told.resolve();
+  await closed;
+  await person.logIn("bob");
+  await person.online();
+  const bobs = await open();
+  assertEquals(await settings.getByText("browser", { exact: true }).count(), 0);
+  bobs.resolve();
+  await settings.getByText("this browser").waitFor();
+});
+
 pageTest("what was found in a group that one is put out of is seen no more", async (t) => {
   const [alice, bob] = [await t.user("alice"), await t.user("bob")];
   await bob.begin("A new group", "Hikers");

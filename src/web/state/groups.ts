@@ -9,6 +9,7 @@ import { type Group, type GroupEvent, type GroupSettings, type Members, NatterEr
 import { patiently } from "../../client/patiently.ts";
 import { codeOf } from "../door.ts";
 import { t } from "../i18n.ts";
+import { ask } from "./asking.ts";
 import { withEvent } from "./lines.ts";
 import { type Key, lineOfEvent } from "./model.ts";
 import type { People } from "./people.ts";
@@ -34,7 +35,7 @@ export class Groups {
   }
 
   async create(name: string, description: string, isPrivate: boolean): Promise<Key> {
-    const { groupid } = await this.#account.client.createGroup(name, description, { private: isPrivate });
+    const { groupid } = await ask(this.#account, (client) => client.createGroup(name, description, { private: isPrivate }));
     await this.#people.refresh();
     return `g${groupid}`;
   }
@@ -44,19 +45,19 @@ export class Groups {
     const code = codeOf(text);
     return this.#joined(
       code === undefined
-        ? await byNameOrNumber(text, (which) => this.#account.client.joinGroup(which))
-        : await this.#account.client.joinGroup({ code }),
+        ? await byNameOrNumber(text, (which) => ask(this.#account, (client) => client.joinGroup(which)))
+        : await ask(this.#account, (client) => client.joinGroup({ code })),
     );
   }
 
   async joinByCode(code: string): Promise<Key> {
-    return this.#joined(await this.#account.client.joinGroup({ code }));
+    return this.#joined(await ask(this.#account, (client) => client.joinGroup({ code })));
   }
 
   /** Takes an invitation. */
   async accept(groupid: number): Promise<Key> {
     try {
-      return this.#joined(await this.#account.client.joinGroup({ id: groupid }));
+      return this.#joined(await ask(this.#account, (client) => client.joinGroup({ id: groupid })));
     } catch (error) {
       // It is none any more: what stood there would stay, and the reason with it.
       if (error instanceof NatterError && error.errno === 17) {
@@ -70,26 +71,26 @@ export class Groups {
   /** Declines an invitation. */
   async decline(groupid: number): Promise<void> {
     // Where it is none any more there is nothing to decline.
-    await this.#account.client.leaveGroup(groupid).catch((error) => {
+    await ask(this.#account, (client) => client.leaveGroup(groupid)).catch((error) => {
       if (!(error instanceof NatterError) || (error.errno !== 17 && error.errno !== 18)) throw error;
     });
     this.#uninvited(groupid);
   }
 
   async leave(groupid: number): Promise<void> {
-    await this.#account.client.leaveGroup(groupid);
+    await ask(this.#account, (client) => client.leaveGroup(groupid));
     this.#gone(groupid);
   }
 
   /** Brings the members of a group: the first of them, or (`more`) those behind what is there. */
   async loadMembers(groupid: number, more = false): Promise<void> {
     const known = more ? this.#store.state.members.get(groupid) : undefined;
-    const { client } = this.#account;
     const meanwhile: GroupEvent[] = [];
     this.#meanwhile.add(meanwhile);
     let page: Members;
     try {
-      page = await patiently(() => client.members(groupid, { after: known?.members.at(-1)?.id, limit: MEMBERS_ASKED_FOR }));
+      const after = known?.members.at(-1)?.id;
+      page = await ask(this.#account, (client) => patiently(() => client.members(groupid, { after, limit: MEMBERS_ASKED_FOR })));
     } finally {
       this.#meanwhile.delete(meanwhile);
     }
@@ -105,32 +106,32 @@ export class Groups {
 
   /** Brings who is banned from a group. */
   async loadBanned(groupid: number): Promise<void> {
-    const { banned } = await this.#account.client.banned(groupid, { limit: BANNED });
+    const { banned } = await ask(this.#account, (client) => client.banned(groupid, { limit: BANNED }));
     this.#store.update({ banned });
   }
 
   async setRole(groupid: number, userid: number, role: Role): Promise<void> {
-    await this.#account.client.setRole(groupid, userid, role);
+    await ask(this.#account, (client) => client.setRole(groupid, userid, role));
   }
 
   async kick(groupid: number, userid: number, ban: boolean): Promise<void> {
-    await this.#account.client.kick(groupid, userid, { ban });
+    await ask(this.#account, (client) => client.kick(groupid, userid, { ban }));
   }
 
   async unban(groupid: number, userid: number): Promise<void> {
-    await this.#account.client.unban(groupid, userid);
+    await ask(this.#account, (client) => client.unban(groupid, userid));
     await this.loadBanned(groupid);
   }
 
   async update(groupid: number, settings: Partial<GroupSettings>): Promise<void> {
-    await this.#account.client.updateGroup(groupid, settings);
+    await ask(this.#account, (client) => client.updateGroup(groupid, settings));
   }
 
   /** Lets somebody in, by name or number. */
   async invite(groupid: number, nameOrNumber: string): Promise<void> {
     await byNameOrNumber(nameOrNumber, async (who) => {
       const id = "id" in who ? who.id : await this.#people.idOf(who.name);
-      await this.#account.client.inviteToGroup(groupid, id);
+      await ask(this.#account, (client) => client.inviteToGroup(groupid, id));
     });
   }
 

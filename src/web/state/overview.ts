@@ -9,6 +9,7 @@
  *    be told, at the next login.
  */
 import { type ClientEvents, type Conversation as Talk, NatterError } from "../../client/natter_client.ts";
+import { ask } from "./asking.ts";
 import { isOver } from "./lists.ts";
 import { type Came, knowsUnread, withPeerRead, withRead, withTalk } from "./marks.ts";
 import { type Conversation, type Key, keyOf, newConversation, targetOf } from "./model.ts";
@@ -111,7 +112,7 @@ export class Overview {
       ...(pinned === undefined ? {} : { pinned }),
       ...(archived === undefined ? {} : { archived }),
     };
-    await this.#account.client.mute(targetOf(key), said);
+    await ask(this.#account, (client) => client.mute(targetOf(key), said));
     this.#store.amend(key, (c) => ({ ...c, muted: muted ?? c.muted, pinned: pinned ?? c.pinned, archived: archived ?? c.archived }));
   }
 

@@ -2,6 +2,7 @@
 import { byNameOrNumber } from "../../client/by_name.ts";
 import { type Changed, type Friend, NatterError } from "../../client/natter_client.ts";
 import { patiently } from "../../client/patiently.ts";
+import { ask } from "./asking.ts";
 import { isOver, takeLists } from "./lists.ts";
 import type { Meanwhile } from "./meanwhile.ts";
 import type { Key } from "./model.ts";
@@ -21,8 +22,8 @@ export class People {
 
   /** Asks for the lists again: nobody repeats why. */
   async refresh(): Promise<void> {
-    const { client } = this.#account;
-    await this.#meanwhile.asked(() => patiently(() => client.contacts()), (lists) => takeLists(this.#store, lists));
+    const contacts = () => ask(this.#account, (client) => patiently(() => client.contacts()));
+    await this.#meanwhile.asked(contacts, (lists) => takeLists(this.#store, lists));
   }
 
   /** Another device changed something: what is shown of it is asked for again. */
@@ -33,21 +34,20 @@ export class People {
 
   /** The number of who is called so. */
   async idOf(name: string): Promise<number> {
-    const [user] = await this.#account.client.users({ names: [name] });
+    const [user] = await ask(this.#account, (client) => client.users({ names: [name] }));
     if (!user) throw new NatterError(16, "there is nobody of that name");
     return user.id;
   }
 
   /** Brings the user's devices. */
   async loadDevices(): Promise<void> {
-    const { client } = this.#account;
-    const devices = await patiently(() => client.devices());
+    const devices = await ask(this.#account, (client) => patiently(() => client.devices()));
     this.#store.update({ devices });
   }
 
   /** Signs one of the user's other devices out. */
   async removeDevice(id: number): Promise<void> {
-    await this.#account.client.removeDevice(id);
+    await ask(this.#account, (client) => client.removeDevice(id));
     await this.loadDevices();
   }
 
@@ -58,13 +58,13 @@ export class People {
       this.#store.change(`u${me.id}`, me.name, (c) => c);
       return `u${me.id}`;
     }
-    const friend = await byNameOrNumber(nameOrNumber, (who) => this.#account.client.addFriend(who));
+    const friend = await byNameOrNumber(nameOrNumber, (who) => ask(this.#account, (client) => client.addFriend(who)));
     this.#addFriend(friend);
     return `u${friend.id}`;
   }
 
   async addFriendById(id: number): Promise<void> {
-    this.#addFriend(await this.#account.client.addFriend({ id }));
+    this.#addFriend(await ask(this.#account, (client) => client.addFriend({ id })));
   }
 
   #addFriend(friend: Friend): void {
@@ -74,7 +74,7 @@ export class People {
 
   /** What was said stays in the list, if anything was. */
   async removeFriend(id: number): Promise<void> {
-    await this.#account.client.removeFriend(id);
+    await ask(this.#account, (client) => client.removeFriend(id));
     const friends = new Map(this.#store.state.friends);
     friends.delete(id);
     this.#store.update({ friends });
@@ -90,12 +90,12 @@ export class People {
   }
 
   async block(id: number): Promise<void> {
-    await this.#account.client.block(id);
+    await ask(this.#account, (client) => client.block(id));
     this.#store.update({ blocked: new Set(this.#store.state.blocked).add(id) });
   }
 
   async unblock(id: number): Promise<void> {
-    await this.#account.client.unblock(id);
+    await ask(this.#account, (client) => client.unblock(id));
     const blocked = new Set(this.#store.state.blocked);
     blocked.delete(id);
     this.#store.update({ blocked });
