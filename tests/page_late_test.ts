@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { ConnectionLost, NatterError } from "../src/client/natter_client.ts";
 import { withOwn, withStored } from "../src/web/state/lines.ts";
+import { Meanwhile } from "../src/web/state/meanwhile.ts";
 import { type Line, newConversation, newestOf, rowsOf } from "../src/web/state/model.ts";
 import { forget, letGo, readAccount, readDraft, readPreference, writeAccount, writeDraft, writePreference } from "../src/web/state/storage.ts";
 import { Store } from "../src/web/state/store.ts";
@@ -11,7 +12,7 @@ import { eventually } from "./support/server.ts";
 const ME = 1, BOB = 2;
 
 /** A part of the page that speaks to its client. Its types are those of a browser, which there are none of here. */
-async function part(name: "Deeds" | "Groups" | "People" | "Talk") {
+async function part(name: "Deeds" | "Groups" | "Pages" | "People" | "Talk") {
   // Where the page was opened is looked at when it is loaded.
   const kept = Object.getOwnPropertyDescriptor(globalThis, "location")!;
   Object.defineProperty(globalThis, "location", { configurable: true, value: { hash: "" } });
@@ -90,6 +91,27 @@ Deno.test("page: a group's new name and one's new role stay, and no deleted mess
   found.resolve({ messages: [{ ...line(5, { msg: "@me" }), groupid: 7 }], more: false });
   await new Promise((resolve) => setTimeout(resolve));
   assertEquals(store.conversation("g7")?.mentions, []);
+});
+
+Deno.test("page: a message that cannot be brought to the screen is said not to be, and does not come there when its page is here", async () => {
+  const store = new Store();
+  const trouble: string[] = [];
+  store.complain = (what) => void trouble.push(what);
+  const answers = [
+    () => Promise.reject(new ConnectionLost("unreachable")),
+    () => Promise.resolve({ messages: lines(1, 10), events: [], more: false }),
+  ];
+  const history = () => answers.shift()!();
+  const pages = new (await part("Pages"))(store, { client: { history } }, new Meanwhile());
+  const here = { ...newConversation("u2", "bob"), lines: lines(11, 20), more: true, history: "loaded" as const };
+  store.update({ me: { id: ME, name: "me" }, open: "u2", conversations: new Map([["u2", here]]) });
+  await pages.to("u2", 5);
+  assertEquals([trouble.length, store.conversation("u2")?.target], [1, undefined]);
+  // The user has gone on, up to there.
+  await pages.older("u2");
+  assertEquals([store.conversation("u2")?.lines.length, store.conversation("u2")?.target], [20, undefined]);
+  await pages.to("u2", 5);
+  assertEquals(store.conversation("u2")?.target, { messageid: 5 });
 });
 
 Deno.test("page: what is changed of a group while its members are on their way is so, whatever they say", async () => {

@@ -1,5 +1,6 @@
 /** What was said, by pages: the newest, those around a message, and on from there in both directions. */
 import type { History } from "../../client/natter_client.ts";
+import { t } from "../i18n.ts";
 import { lineAt, type Page, withAround, withFiles, withNewer, withNewest, withOlder, withQuoted, withTold } from "./lines.ts";
 import { type Conversation, type Key, lineOf, lineOfEvent, moment, targetOf } from "./model.ts";
 import { patiently } from "../../client/patiently.ts";
@@ -34,10 +35,11 @@ export class Pages {
 
   /** Brings the messages around one, unless they are here, and that one to the screen. */
   async to(key: Key, messageid: number): Promise<void> {
-    const c = this.#store.conversation(key);
-    if (!c) return;
-    if (!c.lines.some((line) => line.messageid === messageid)) await this.around(key, messageid);
-    this.#store.amend(key, (c) => ({ ...c, target: { messageid } }));
+    const isHere = () => this.#store.conversation(key)?.lines.some((line) => line.messageid === messageid);
+    if (!isHere()) await this.around(key, messageid);
+    // If it comes later, the user is at something else, and would be torn from that.
+    if (isHere()) this.#store.amend(key, (c) => ({ ...c, target: { messageid } }));
+    else if (this.#store.state.open === key) this.#store.complain(t.historyFailed);
   }
 
   /** Brings the messages around one. */
