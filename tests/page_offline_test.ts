@@ -285,6 +285,56 @@ pageTest("what was written for a group that one was put out of meanwhile is not 
   assertEquals(await alice.item("Hikers").count(), 0);
 });
 
+pageTest("what could not be sent into a group is told of when one is put out of it, while the page is open or was closed", async (t) => {
+  const [alice, bob] = [await t.user("alice"), await t.user("bob")];
+  for (const name of ["Hikers", "Cooks"]) {
+    await bob.begin("A new group", name);
+    await alice.begin("Join a group", name);
+  }
+  for (const person of [alice, bob]) person.expectsRefusals = true;
+  const details = () => bob.page.locator(".conversation > header .who").click();
+  const putOut = async (name: string) => {
+    await bob.open(name);
+    await details();
+    await bob.button("alice: what to do").click();
+    await bob.page.getByRole("menuitem", { name: "Remove", exact: true }).click();
+    await bob.page.getByRole("dialog").getByRole("button", { name: "Remove", exact: true }).click();
+    await bob.page.locator(".subtitle").getByText("1 member").waitFor();
+    await bob.page.keyboard.press("Escape");
+  };
+  await t.server.kill();
+  await alice.offline();
+  for (const name of ["Hikers", "Cooks"]) {
+    await alice.open(name);
+    await alice.send(`to the ${name}`);
+    await alice.message(`to the ${name}`).getByRole("img", { name: "Sending" }).waitFor();
+  }
+  await alice.page.goto("about:blank");
+  await t.server.start();
+  await bob.online();
+  for (const name of ["Hikers", "Cooks"]) {
+    await bob.open(name);
+    await details();
+    await bob.button("Group settings").click();
+    await bob.page.getByRole("dialog").getByRole("button", { name: "Moderators", exact: true }).click();
+    await bob.page.getByRole("dialog").getByRole("button", { name: "Save", exact: true }).click();
+    await bob.button("Leave the group").waitFor();
+    await bob.page.keyboard.press("Escape");
+  }
+  await alice.load();
+  for (const name of ["Hikers", "Cooks"]) {
+    await alice.open(name);
+    await alice.page.getByText("Not sent. Only moderators write here.").waitFor();
+  }
+  const lost = (name: string) => alice.page.getByRole("alert").getByText(`Not sent: “to the ${name}” You are not a member of this group.`);
+  await putOut("Cooks");
+  await lost("Cooks").waitFor();
+  await alice.page.goto("about:blank");
+  await putOut("Hikers");
+  await alice.load();
+  await lost("Hikers").waitFor();
+});
+
 pageTest("what waits to be sent is kept by a browser that has no room any more: the list makes it", async (t) => {
   const [alice, bob] = [await t.person(), await t.person()];
   await alice.register("alice");

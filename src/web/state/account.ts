@@ -19,12 +19,10 @@ import {
   type Sent,
 } from "../../client/natter_client.ts";
 import { deviceName } from "../device_name.ts";
-import { explain } from "../format.ts";
-import { t } from "../i18n.ts";
 import { makeClient } from "./client.ts";
 import { asKept, isSignedOut, type Kept, KeptLines } from "./kept_lines.ts";
 import { withoutLines, withoutOwn, withOwn, withStored } from "./lines.ts";
-import { takeLists } from "./lists.ts";
+import { complainOfLost, takeLists } from "./lists.ts";
 import { withWritten } from "./marks.ts";
 import { type Conversation, type Key, keyOfTarget, type Line, newConversation, numberOf } from "./model.ts";
 import * as storage from "./storage.ts";
@@ -34,8 +32,6 @@ import { lineOfSent, withoutAddresses } from "./uploads.ts";
 
 /** How long what is not urgent may wait to be kept (ms). */
 const KEEP_AFTER = 300;
-/** How much is told of a message that has no place any more (UTF-16 units). */
-const LOST_EXCERPT = 160;
 /** How long a tab that is loaded anew may take until it asks for its account (ms). */
 const RELOAD = 1000;
 
@@ -253,7 +249,7 @@ export class Account {
       this.#store.amend(key, (c) => withOwn(c, { ...line, ...failed, messageid: 0, ts: Date.now() }));
       // Of a group that the user was put out of meanwhile.
       if (sent.state === "failed" && !this.#store.conversation(key)) {
-        this.#store.complain(`${t.failed}: “${sent.msg.slice(0, LOST_EXCERPT)}” ${explain(sent.error)}`);
+        complainOfLost(this.#store, sent.msg, sent.error);
       }
     }
     void this.keep();

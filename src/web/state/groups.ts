@@ -11,6 +11,7 @@ import { codeOf } from "../door.ts";
 import { t } from "../i18n.ts";
 import { ask } from "./asking.ts";
 import { withEvent } from "./lines.ts";
+import { complainOfFailed } from "./lists.ts";
 import { type Key, lineOfEvent } from "./model.ts";
 import type { People } from "./people.ts";
 import type { Account } from "./account.ts";
@@ -195,7 +196,10 @@ export class Groups {
     groups.delete(groupid);
     members.delete(groupid);
     this.#store.update({ groups, members });
-    this.#store.drop(`g${groupid}`);
+    const c = this.#store.conversation(`g${groupid}`);
+    if (!c) return;
+    this.#store.drop(c.key);
+    complainOfFailed(this.#store, c);
   }
 
   /** The invitation was taken, or declined. */
