@@ -228,4 +228,36 @@ pageTest(
   ["--files", folder],
 );
 
+pageTest("files: what waited to be sent for longer than its files is said to, and its text can be sent", async (t) => {
+  const [alice, bob] = [await t.user("alice"), await t.user("bob")];
+  alice.expectsRefusals = bob.expectsRefusals = true;
+  const file = { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("a") };
+  const submit = alice.page.locator(".composer button[type=submit]:enabled");
+  for (const name of ["alice", "bob"]) {
+    await alice.begin("A person", name);
+    await alice.page.locator(".composer input[type=file]").setInputFiles(file);
+    await submit.waitFor();
+  }
+  await t.server.kill();
+  await alice.offline();
+  await alice.page.locator(".composer textarea").fill("the list");
+  await submit.click();
+  await alice.message("the list").waitFor();
+  await alice.open("Notes to yourself");
+  await submit.click();
+  // A day later.
+  await t.db.query("delete from file");
+  await t.server.start();
+  const failed = alice.page.locator(".failure").getByText("Not sent. Its files are not on the server any more: they waited for too long.");
+  await failed.waitFor();
+  assertEquals(await alice.page.locator(".failure button").allTextContents(), ["Discard"]);
+  await alice.open("bob");
+  await failed.waitFor();
+  await alice.button("Send without files").click();
+  await alice.sees("the list");
+  await bob.open("alice");
+  await bob.sees("the list");
+  assertEquals(await alice.page.locator(".message .file").count(), 0);
+}, ["--files", folder]);
+
 Deno.test("page: the files' folder goes", () => Deno.remove(folder, { recursive: true }));

@@ -142,6 +142,8 @@ export const english = {
   failed: "Not sent",
   retry: "Send again",
   discard: "Discard",
+  filesOver: "Its files are not on the server any more: they waited for too long. Please attach them again.",
+  sendWithoutFiles: "Send without files",
   copyFailed: "The browser does not let this page copy.",
   copyCode: "Copy the code",
   copied: "Copied",

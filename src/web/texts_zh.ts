@@ -138,6 +138,8 @@ export const chinese: Texts = {
   failed: "未发送",
   retry: "重新发送",
   discard: "放弃",
+  filesOver: "等待太久，服务器上已没有其中的文件。请重新添加文件。",
+  sendWithoutFiles: "不带文件发送",
   copyFailed: "浏览器不允许此页面复制。",
   copyCode: "复制代码",
   copied: "已复制",

@@ -136,10 +136,15 @@ function Reactions({ conversation, line }: { conversation: Key; line: Line }): J
 
 function Failed({ conversation, line }: { conversation: Key; line: Line }): JSX.Element {
   const { talk } = useParts();
+  // As a rule it is that, and not what the message answers: files that wait for their message for a day go. So they would be refused each time.
+  const isOver = line.errno === 26 && line.files !== undefined;
   return (
     <div class="failure" role="alert">
-      <span>{t.failed}. {explain(new NatterError(line.errno ?? 0, ""))}</span>
-      <button type="button" class="link" onClick={() => talk.retry(conversation, line)}>{t.retry}</button>
+      <span>{t.failed}. {isOver ? t.filesOver : explain(new NatterError(line.errno ?? 0, ""))}</span>
+      {!isOver && <button type="button" class="link" onClick={() => talk.retry(conversation, line)}>{t.retry}</button>}
+      {isOver && line.msg !== "" && (
+        <button type="button" class="link" onClick={() => talk.retry(conversation, { ...line, files: undefined })}>{t.sendWithoutFiles}</button>
+      )}
       <button type="button" class="link" onClick={() => talk.discard(conversation, line)}>{t.discard}</button>
     </div>
   );
