@@ -40,6 +40,11 @@ async function pusher(page: Page): Promise<(data: object | string) => Promise<un
     });
 }
 
+/** Whether the page is before its user: a browser without a screen says that each is. */
+async function inFront(page: Page, front: boolean): Promise<void> {
+  await page.evaluate(`Object.defineProperty(document, "hidden", { configurable: true, value: ${!front} })`);
+}
+
 /** In the worker: counts what is on the screen for certain. Whoever asks the browser for its notifications before that makes it forget one that is on its way there. */
 const COUNTING = `(() => {
   const show = registration.showNotification;
@@ -100,6 +105,7 @@ chromiumTest(
     const pushed = (id: number, name: string) => saying({ to: 1, id, name, messageid: 5, ts: 1 }, `u${id} ${name}`);
     const click = (tag: string) => worker.evaluate<string[]>(`(${CLICK})("${tag}")`);
     const { url } = t.server;
+    await inFront(alice.page, false);
 
     // A file in a tab of its own, in front of the page, which is none; and browsers may refuse to bring the page to the front.
     const file = await alice.context.newPage();
@@ -121,8 +127,39 @@ chromiumTest(
 
     // Whoever comes to the page by another way has seen what was pushed.
     await pushed(2, "bob");
+    await inFront(alice.page, true);
     await alice.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
     await eventually(async () => (await shown()).length === 0, "it is gone");
+
+    // Also what comes late, when they are there already; without a connection they have not seen it.
+    await worker.evaluate(COUNTING);
+    let count = 0;
+    const late = async () => {
+      await push({ to: 1, id: 2, name: "bob", messageid: 5, ts: 1 });
+      count++;
+      await eventually(async () => await worker.evaluate<number>("globalThis.shown") === count, "it was shown");
+    };
+    // By the page: the browser does it, too, after a while.
+    await alice.page.evaluate(`{
+      globalThis.takenAway = 0;
+      const { close } = Notification.prototype;
+      Notification.prototype.close = function () {
+        takenAway++;
+        close.call(this);
+      };
+    }`);
+    const closed = async (times: number) => await eventually(() => alice.page.evaluate<boolean>(`takenAway === ${times}`), "it is taken away");
+    await late();
+    await closed(1);
+    alice.expectsRefusals = bob.expectsRefusals = carol.expectsRefusals = true;
+    await t.server.kill();
+    await alice.offline();
+    await late();
+    assertEquals([await shown(), await alice.page.evaluate("takenAway")], [["u2 bob"], 1]);
+    await t.server.start();
+    await alice.online();
+    await closed(2);
+    await inFront(alice.page, false);
 
     // In the language that was chosen in the page.
     await alice.button("Settings").click();
@@ -168,6 +205,7 @@ chromiumTest("what goes on in a service worker", "who closes the page may be tol
   await alice.page.keyboard.press("Escape");
 
   const push = await pusher(alice.page);
+  await inFront(alice.page, false);
   const shown = () =>
     alice.page.evaluate<unknown>(
       "navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((all) => all.map(({ title, body, tag }) => [tag, title, body]).sort())",

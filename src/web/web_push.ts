@@ -20,21 +20,29 @@ export class WebPush {
   constructor(store: Store, account: Account, route: Route) {
     this.#account = account;
     let screen = store.state.screen;
+    /** Something came late, while the page was before its user without a connection: they see it when there is one. */
+    let late = false;
     store.subscribe((state) => {
+      if (late && state.connection.state === "online") seen();
       if (state.screen === screen) return;
       screen = state.screen;
       if (screen === "login") void unsubscribe();
       else if (screen === "chat") void closeAll();
     });
-    // A notification was clicked on.
+    const seen = () => {
+      late = false;
+      if (!document.hidden && screen === "chat") void closeAll();
+    };
     navigator.serviceWorker?.addEventListener("message", ({ data }) => {
+      // A notification was clicked on, or has come.
       const key = parseKey(String(data?.open));
       if (key) route.seek(key);
+      if (!data?.shown) return;
+      if (store.state.connection.state === "online") seen();
+      else late = true;
     });
     // A phone had stopped the page, and goes on with it.
-    document.addEventListener("visibilitychange", () => {
-      if (!document.hidden && screen === "chat") void closeAll();
-    });
+    document.addEventListener("visibilitychange", seen);
   }
 
   /** Whether server and browser can do it. */
