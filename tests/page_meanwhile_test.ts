@@ -190,6 +190,20 @@ chromiumTest("news of a connection's end", "what is answered when its user has l
   await settings.getByText("this browser").waitFor();
 });
 
+pageTest("of two choices that are made before the server has answered the last one counts", async (t) => {
+  const alice = await t.user("alice");
+  await t.user("bob");
+  await alice.begin("A person", "bob");
+  await alice.page.locator(".conversation > header .who").click();
+  const choice = alice.page.getByRole("dialog").getByRole("group", { name: "Notifications" });
+  await choice.getByRole("button", { name: "Not muted", pressed: true }).waitFor();
+  t.server.freeze();
+  await choice.getByRole("button", { name: "1 hour" }).click();
+  await choice.getByRole("button", { name: "For ever" }).click();
+  t.server.thaw();
+  await choice.getByRole("button", { name: "For ever", pressed: true }).waitFor();
+});
+
 pageTest("what was found in a group that one is put out of is seen no more", async (t) => {
   const [alice, bob] = [await t.user("alice"), await t.user("bob")];
   await bob.begin("A new group", "Hikers");

@@ -1,5 +1,5 @@
 /** Something that is asked of the server by a form: whether it is under way, and what went wrong. */
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { explain } from "../format.ts";
 
 interface UseRequest {
@@ -8,7 +8,10 @@ interface UseRequest {
   error: string | undefined;
   /** The error was about something else than what is shown now. */
   forget(): void;
-  /** Runs it, unless something runs. `particular` says what an errno means here. @returns whether it succeeded */
+  /**
+   * Runs it; behind what runs, since of two choices the last one counts. What must not be done twice is asked for by a button that is disabled meanwhile.
+   * `particular` says what an errno means here. @returns whether it succeeded
+   */
   run(what: () => Promise<unknown>, particular?: Record<number, string>): Promise<boolean>;
 }
 
@@ -16,8 +19,9 @@ interface UseRequest {
 export function useRequest(say: (failure: unknown, particular?: Record<number, string>) => string = explain): UseRequest {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
-  const run: UseRequest["run"] = async (what, particular) => {
-    if (busy) return false;
+  /** What was asked for last, until it is over. */
+  const last = useRef<Promise<boolean> | undefined>(undefined);
+  const go = async (what: () => Promise<unknown>, particular?: Record<number, string>) => {
     setBusy(true);
     setError(undefined);
     try {
@@ -26,9 +30,18 @@ export function useRequest(say: (failure: unknown, particular?: Record<number, s
     } catch (failure) {
       setError(say(failure, particular));
       return false;
-    } finally {
+    }
+  };
+  const run: UseRequest["run"] = async (what, particular) => {
+    const before = last.current;
+    const mine = before ? before.then(() => go(what, particular)) : go(what, particular);
+    last.current = mine;
+    const succeeded = await mine;
+    if (last.current === mine) {
+      last.current = undefined;
       setBusy(false);
     }
+    return succeeded;
   };
   return { busy, error, run, forget: () => setError(undefined) };
 }
