@@ -51,3 +51,23 @@ pageTest("profile: one's picture and line are seen by others, and taken away aga
   await bob.button("Details").click();
   await bob.page.locator("dialog").getByText("A program, not a person").waitFor();
 });
+
+pageTest("profile: what is being typed stays when something else is answered, and is not saved by that", async (t) => {
+  const alice = await t.user("alice");
+  await settings(alice);
+  const line = alice.page.getByLabel("What others read beside your name");
+  await line.fill("I like tea");
+  const receipts = alice.page.getByRole("group", { name: "Read marks" });
+  await receipts.getByRole("button", { name: "Off" }).click();
+  await receipts.getByRole("button", { name: "Off", pressed: true }).waitFor();
+  assertEquals(await line.inputValue(), "I like tea");
+  t.server.freeze();
+  await line.press("Enter");
+  await line.press("End");
+  await line.pressSequentially(", and coffee");
+  t.server.thaw();
+  const profile = () => t.db.query("select about from user");
+  await eventually(async () => (await profile()).some(({ about }) => about === "I like tea"), "it is saved");
+  await alice.page.locator("dialog form").getByRole("button", { name: "Save", disabled: false }).click();
+  await eventually(async () => (await profile()).some(({ about }) => about === "I like tea, and coffee"), "all of it is");
+});

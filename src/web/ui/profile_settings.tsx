@@ -17,15 +17,17 @@ export function ProfileSettings({ id }: { id: number }): JSX.Element {
   const receipts = useRequest();
   const [profile, setProfile] = useState<Profile>();
   const [about, setAbout] = useState("");
-  const show = (fresh: Profile) => {
+  /** `said`: what the field said when it was asked, as far as it is known. What has been typed there since stays. */
+  const show = (fresh: Profile, said?: string) => {
     setProfile(fresh);
-    setAbout(fresh.about);
+    setAbout((now) => said === undefined || now.trim() === said ? fresh.about : now);
     talk.names.again(id);
   };
   useEffect(() => void run(async () => show(await account.client.profile())), []);
   const save = (event: Event) => {
     event.preventDefault();
-    void run(async () => show(await account.client.profile({ about: about.trim() })));
+    const said = about.trim();
+    void run(async () => show(await account.client.profile({ about: said }), said));
   };
   return (
     <>
@@ -51,7 +53,7 @@ export function ProfileSettings({ id }: { id: number }): JSX.Element {
           label={t.receipts}
           value={profile.receipts ? "on" : "off"}
           options={[["on", t.notificationsOn], ["off", t.notificationsOff]]}
-          choose={(chosen) => void receipts.run(async () => show(await account.client.profile({ receipts: chosen === "on" })))}
+          choose={(chosen) => void receipts.run(async () => show(await account.client.profile({ receipts: chosen === "on" }), profile.about))}
         />
       )}
     </>
