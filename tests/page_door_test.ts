@@ -3,6 +3,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { pageTest } from "./support/browser.ts";
 import { run } from "./support/program.ts";
+import { startProxy } from "./support/proxy.ts";
 
 pageTest("an invitation: a link of another's, once; without one, a field for the code", async (t) => {
   const { stdout } = await run(["invite", "--database", t.db.url]);
@@ -31,6 +32,26 @@ pageTest("an invitation: a link of another's, once; without one, a field for the
   await bob.logIn("bob", "a password", "Create account");
   await bob.online();
 }, ["--registration", "invite", "--invites", "members"]);
+
+pageTest("an account whose making was not answered is there when one tries again, also where invitations are used once", async (t) => {
+  const { stdout } = await run(["invite", "--database", t.db.url]);
+  await using proxy = await startProxy({ hostname: "127.0.0.1", port: Number(new URL(t.server.url).port) });
+  const alice = await t.person({}, `http://127.0.0.1:${proxy.port}/`);
+  alice.expectsRefusals = true;
+  await alice.button("Create account").click();
+  await alice.page.locator("input[name=invitation]").fill(stdout.trim());
+  const made = () => t.db.query("select id from user where name = 'alice'");
+  proxy.inspect = async ({ direction, data }) => direction === "down" && data.length > 0 && (await made()).length > 0 ? "cut" : "pass";
+  await alice.logIn("alice", "a password", "Create account");
+  await alice.page.getByRole("alert").getByText("The server cannot be reached.").waitFor();
+  assertEquals((await made()).length, 1);
+  proxy.inspect = undefined;
+  // Nobody else's is taken for it.
+  await alice.logIn("alice", "another password", "Create account");
+  await alice.page.getByRole("alert").getByText("This invitation is not valid, or not any more.").waitFor();
+  await alice.logIn("alice", "a password", "Create account");
+  await alice.online();
+}, ["--registration", "invite"]);
 
 pageTest("where nobody may register, nobody is asked to", async (t) => {
   const alice = await t.person();

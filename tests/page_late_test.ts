@@ -93,6 +93,17 @@ Deno.test("page: a group's new name and one's new role stay, and no deleted mess
   assertEquals(store.conversation("g7")?.mentions, []);
 });
 
+Deno.test("page: a group that the list does not know of yet is not called as somebody is", async () => {
+  const store = new Store();
+  const talk = new (await part("Talk"))(store, { client: { sentHere: () => false, state: { state: "online" } }, keep: () => {} });
+  store.update({ me: { id: ME, name: "me" }, names: new Map([[7, "carol"]]) });
+  talk.message({ ...line(1), id: BOB, name: "bob", groupid: 7, seq: 1 });
+  talk.message({ ...line(2), id: ME, name: "me", groupid: 7, seq: 2 });
+  talk.message({ ...line(3), id: ME, name: "me", groupid: 8, seq: 3 });
+  talk.message({ ...line(4), id: ME, name: "me", toid: 7, seq: 4 });
+  assertEquals(["g7", "g8", "u7"].map((key) => store.conversation(key as "g7")?.name), ["#7", "#8", "carol"]);
+});
+
 Deno.test("page: a message that cannot be brought to the screen is said not to be, and does not come there when its page is here", async () => {
   const store = new Store();
   const trouble: string[] = [];

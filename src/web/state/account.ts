@@ -62,6 +62,8 @@ export class Account {
   #client = makeClient();
   /** Whose things are in the store. */
   #owner = 0;
+  /** A name under which there may be an account that was made here a moment ago. */
+  #unsure: string | undefined;
   /** What was kept is of before something that this browser has handled. */
   #outdated = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -121,10 +123,19 @@ export class Account {
     await client.login({ ...credentials, device: deviceName() });
   }
 
-  /** Makes an account, and logs in. Rejects as {@linkcode Account.logIn} does. */
+  /** Makes an account, and logs in. Rejects as {@linkcode Account.logIn} does; then the same again is the same account. */
   async register(name: string, password: string, invite?: string): Promise<void> {
-    const { id } = await this.#client.register(name, password, invite);
-    await this.logIn({ id, password });
+    try {
+      const { id } = await this.#client.register(name, password, invite);
+      await this.logIn({ id, password });
+    } catch (error) {
+      if (error instanceof ConnectionLost) this.#unsure = name;
+      // The name was taken, or the invitation used, by the attempt before, of which there was no answer.
+      else if (this.#unsure === name) {
+        return await this.logIn({ name, password }).catch((failure) => Promise.reject(failure instanceof ConnectionLost ? failure : error));
+      }
+      throw error;
+    }
   }
 
   /** Ends the account, and forgets in this browser what was said. Rejects as {@linkcode Account.logIn} does. */

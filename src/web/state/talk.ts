@@ -111,7 +111,9 @@ export class Talk implements AccountListener {
     const group = groups.get(message.groupid ?? 0);
     if (message.groupid !== undefined && !group) this.elsewhere("groups");
     const mine = line.id === me.id;
-    const name = group?.groupname ?? (mine ? this.names.of(model.numberOf(key)) : line.name);
+    // A group of which the list does not know yet has no name; nobody's number is its.
+    const person = () => mine ? this.names.of(model.numberOf(key)) : line.name;
+    const name = message.groupid === undefined ? person() : group?.groupname ?? `#${message.groupid}`;
     const open = this.#store.state.open === key;
     this.#store.change(key, name, (c) => withStored(c, line, open && !this.following));
     this.#comes(key, line);

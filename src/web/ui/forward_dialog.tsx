@@ -20,6 +20,9 @@ export function ForwardDialog({ line, state }: { line: Line; state: State }): JS
   const found = sorted(state.conversations).map(({ key, name }) => ({ key, name: key === `u${me.id}` ? t.notes : name }))
     .filter(({ key, name }) => may(key) && name.toLowerCase().includes(wanted));
   const choose = (key: Key) => {
+    // The second click of a double one, while the browser goes back from here.
+    if (store.state.dialog !== "forward") return;
+    store.update({ dialog: undefined });
     writeDraft(me.id, key, [readDraft(me.id, key), line.msg].filter((text) => text !== "").join("\n"));
     if (line.files && !uploads.add(me.id, key, line.files)) store.complain(t.tooManyFiles(MAX_FILES));
     talk.write(key, undefined);
