@@ -229,7 +229,9 @@ export class Person {
 
   #watch(page: Page): void {
     page.on("console", (message) => {
-      const refusal = this.expectsRefusals && /WebSocket connection .* failed|Failed to load resource/.test(message.text());
+      // The last one: the service worker's, which the browser looks for anew some time after a page was loaded.
+      const refusal = this.expectsRefusals &&
+        /WebSocket connection .* failed|Failed to load resource|error occurred when fetching the script/.test(message.text());
       const blocked = message.text() === "Service Worker registration blocked by Playwright";
       if (["error", "warning"].includes(message.type()) && !refusal && !blocked) this.complaints.push(message.text());
     });
