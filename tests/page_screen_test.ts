@@ -9,7 +9,7 @@ import { eventually, makeUsers } from "./support/server.ts";
 /** Whether something is wider than its place. */
 async function overflows(person: Person): Promise<boolean> {
   return await person.page.evaluate<boolean>(
-    "[document.documentElement, ...document.querySelectorAll('.messages, .list, .bubble')].some((e) => e.scrollWidth > e.clientWidth)",
+    "[document.documentElement, ...document.querySelectorAll('.messages, .list, .bubble, dialog[open]')].some((e) => e.scrollWidth > e.clientWidth)",
   );
 }
 
@@ -119,6 +119,33 @@ pageTest("what is new is marked; texts of any length, script and direction fit",
   assertEquals(await alice.page.locator(".composer textarea").inputValue(), "y".repeat(66_000));
   await alice.send("z".repeat(60_000));
   await alice.page.locator(".message.mine.stored").waitFor();
+});
+
+pageTest("names of fifty letters without a blank fit on a narrow screen, wherever they stand", async (t) => {
+  const [wide, wider] = ["V".repeat(50), "W".repeat(50)];
+  const [alice, bob] = [await t.user(wide, { viewport: { width: 320, height: 480 } }), await t.user(wider)];
+  const fits = async (where: string) => assertEquals(await overflows(alice), false, where);
+  const dialog = alice.page.getByRole("dialog");
+  await alice.page.getByText(`Others find you as ${wide}`).waitFor();
+  await fits("nobody in the list");
+  await bob.begin("A person", wide);
+  await bob.send("hello");
+  await alice.open(wider);
+  await alice.sees("hello");
+  await alice.page.locator(".strip").waitFor();
+  await fits("a stranger");
+  await alice.button("Block").click();
+  await dialog.waitFor();
+  await fits("a question");
+  await dialog.getByRole("button", { name: "Block", exact: true }).click();
+  await alice.page.locator(".blocked").waitFor();
+  await fits("who is blocked");
+  await alice.button("Back to the list").click();
+  await alice.begin("A new group", "G".repeat(50));
+  await alice.page.locator(".conversation > header .who").click();
+  await alice.button("Leave the group").click();
+  await alice.page.getByRole("dialog", { name: /^Leave the group/ }).waitFor();
+  await fits("a question about a group");
 });
 
 pageTest("by keyboard alone, and what a screen reader is told", async (t) => {
