@@ -48,14 +48,13 @@ export function ProfileSettings({ id }: { id: number }): JSX.Element {
       </form>
       <h3>{t.receipts}</h3>
       <p class="fine">{t.receiptsHint}</p>
-      {profile && (
-        <Choice
-          label={t.receipts}
-          value={profile.receipts ? "on" : "off"}
-          options={[["on", t.notificationsOn], ["off", t.notificationsOff]]}
-          choose={(chosen) => void receipts.run(async () => show(await account.client.profile({ receipts: chosen === "on" }), profile.about))}
-        />
-      )}
+      {/* Before it is known, too: what is below would move under the finger. */}
+      <Choice
+        label={t.receipts}
+        value={profile && (profile.receipts ? "on" : "off")}
+        options={[["on", t.notificationsOn], ["off", t.notificationsOff]]}
+        choose={(chosen) => void receipts.run(async () => show(await account.client.profile({ receipts: chosen === "on" }), profile?.about))}
+      />
     </>
   );
 }
