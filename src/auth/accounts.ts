@@ -1,5 +1,4 @@
 /** REGISTER, CHANGE_PASSWORD, DELETE_ACCOUNT. */
-import { later } from "../async/loop.ts";
 import type { Registration } from "../config/config.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Session } from "../net/session.ts";
@@ -86,11 +85,12 @@ export class Accounts {
   async deleteAccount(session: Session, { password, messages }: Request<typeof Msg.DELETE_ACCOUNT>): Promise<void> {
     const wrong = "the password is wrong";
     const { version } = await this.#proved(session, password, wrong);
-    const ended = await this.#store.deleteAccount(session.userId, version, messages);
-    if (!ended) throw new Refusal(Errno.INVALID, wrong);
-    log.info("an account was deleted", { user: session.userId });
-    // The answer goes first.
-    later(() => this.#ended(ended));
+    await session.endItself(async () => {
+      const ended = await this.#store.deleteAccount(session.userId, version, messages);
+      if (!ended) throw new Refusal(Errno.INVALID, wrong);
+      log.info("an account was deleted", { user: session.userId });
+      this.#ended(ended);
+    });
   }
 
   /** The user of a session, who knows the password. Throws {@linkcode Refusal}: with `wrong`, if not. */

@@ -61,9 +61,11 @@ export class Devices {
     const { store, departure, appender, changes } = this.parts;
     const { userId, device, proof, connection } = session;
     await appender.answered(session);
-    if (device.id > 0) await store.removeDevice(userId, device.id);
-    else if ("token" in proof) await store.removeToken(proof.token);
-    await departure.depart(session, "logout");
+    await session.endItself(async () => {
+      if (device.id > 0) await store.removeDevice(userId, device.id);
+      else if ("token" in proof) await store.removeToken(proof.token);
+      await departure.depart(session, "logout");
+    });
     this.#estranged(connection);
     if (device.id > 0) changes.made(session, { what: "devices" });
   }

@@ -1,4 +1,5 @@
 /** Who is on a connection, from login to departure. What a part of the server knows of a session beyond that lies in that part. */
+import { later } from "../async/loop.ts";
 import type { Claiming, DeviceId, SessionKey, UserId } from "../store/store.ts";
 import type { Connection } from "./connection.ts";
 
@@ -16,6 +17,8 @@ export class Session {
   departed: Promise<void> | undefined;
   /** Its LOGIN_ACK stands in the outgoing queue; nothing is told unasked before. */
   welcomed = false;
+  /** While its own request ends it: resolves when that one is answered. Whom others find kicked meanwhile is told so after that. */
+  ownEnd: Promise<void> | undefined;
 
   /**
    * Made by the login.
@@ -38,6 +41,21 @@ export class Session {
   /** As the database names it. */
   get key(): SessionKey {
     return { userId: this.userId, device: this.device.id, session: this.id };
+  }
+
+  /** Does what ends this session at its own request. Throws what `work` throws. */
+  async endItself<T>(work: () => Promise<T>): Promise<T> {
+    const answered = Promise.withResolvers<void>();
+    this.ownEnd = answered.promise;
+    try {
+      return await work();
+    } finally {
+      // The answer is written before the next turn.
+      later(() => {
+        if (this.ownEnd === answered.promise) this.ownEnd = undefined;
+        answered.resolve();
+      });
+    }
   }
 
   /** It can be told what the course's client does not know: PING, PRESENCE, SIGNAL, GOODBYE. */

@@ -4,6 +4,7 @@
  * 1. GOODBYE is the last line, but for a classic session, which does not know it.
  * 2. Who may come back by itself is told when (`retry`); who broke a rule, was replaced or kicked, is not.
  * 3. A session ends at once, not when its last line has gone out: a silent client takes none.
+ * 4. Who ends their own session (LOGOUT, DELETE_ACCOUNT) is answered first: the database may say before that it has ended. After LOGOUT the connection stays.
  */
 import type { Cause, Connection } from "../net/connection.ts";
 import type { Session } from "../net/session.ts";
@@ -37,6 +38,7 @@ export class Farewell {
 
   /** Ends a session, with its connection. */
   end(session: Session, cause: Cause): void {
+    if (cause === "kicked" && session.ownEnd) return void session.ownEnd.then(() => session.departed ?? this.end(session, cause));
     void this.#departure.depart(session, cause);
     this.cut(session.connection, cause);
   }
