@@ -126,6 +126,6 @@ chromiumTest(
       client,
     });
     await page.goto(server.url.slice(0, -1) + await address((await response.json()).id));
-    await page.waitForFunction("document.querySelector('video')?.readyState >= 1");
+    await page.waitForFunction("() => document.querySelector('video')?.readyState >= 1");
   },
 );

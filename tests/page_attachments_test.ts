@@ -57,7 +57,7 @@ pageTest("files: chosen and dropped, one taken out, sent without a text; the oth
     assertEquals([await wide.getAttribute("width"), await wide.getAttribute("height")], ["320", "160"]);
     const small = person.button("Open picture small.png").locator("img");
     assertEquals(await small.getAttribute("width"), "40");
-    await person.page.waitForFunction(`[...document.querySelectorAll(".picture img")].every((img) => img.naturalWidth > 0)`);
+    await person.page.waitForFunction(`() => [...document.querySelectorAll(".picture img")].every((img) => img.naturalWidth > 0)`);
     const box = await wide.boundingBox();
     assert(box && Math.abs(box.width - 2 * box.height) < 2, JSON.stringify(box));
     assertEquals(await person.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);

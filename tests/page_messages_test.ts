@@ -194,7 +194,7 @@ pageTest(
     await keyboard.type("hiking boot");
     await keyboard.press("Enter");
     await alice.page.getByRole("dialog").waitFor({ state: "detached" });
-    await alice.page.waitForFunction("document.activeElement.matches('.composer textarea')");
+    await alice.page.waitForFunction("() => document.activeElement.matches('.composer textarea')");
     await keyboard.type(" now");
     assertEquals(await field.inputValue(), "Off we go🥾 now!");
     await field.fill("");
