@@ -236,7 +236,7 @@ waitingTests("pipe", {
 
     const wrong = await piped([where, "--name", "bob"], "", { NATTER_PASSWORD: "wrong" });
     assertEquals(wrong, { code: 1, stdout: "", stderr: "natter: id or password is invalid!\n" });
-    for (const args of [["nowhere:x", "--id", "1"], ["--id", "x"], ["--nix"], [where], ["--name", "a", "--id", "1"], [where, where]]) {
+    for (const args of [["nowhere:x", "--id", "1"], ["--id", "x"], ["--id", "0"], ["--nix"], [where], ["--name", "a", "--id", "1"], [where, where]]) {
       const { code, stdout, stderr } = await piped(args, "");
       assertEquals([code, stdout], [2, ""], args.join(" "));
       assertMatch(stderr, /^natter: .+\n$/);

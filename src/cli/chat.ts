@@ -47,7 +47,7 @@ async function parse(args: string[]): Promise<{ hostname: string; port: number; 
   if ((register || invite !== undefined) && name === undefined && id !== undefined) {
     throw new ConfigError("--register and --invite go with --name: the server gives the number");
   }
-  if (id !== undefined && !/^\d{1,15}$/.test(id)) throw new ConfigError(`--id: ${quote(id)} is not a number`);
+  if (id !== undefined && !/^[1-9]\d{0,14}$/.test(id)) throw new ConfigError(`--id: ${quote(id)} is not a user's number`);
   const where = positionals[0] ?? `127.0.0.1:${PORT}`;
   // A lone host, also an IPv6 address in brackets, has the usual port.
   const { hostname, port } = address(/:\d+$/.test(where) && !where.endsWith("]") ? where : `${where}:${PORT}`);
