@@ -79,6 +79,16 @@ pageTest("files: chosen and dropped, one taken out, sent without a text; the oth
   await bob.page.reload();
   await bob.button("Open picture wide.png").waitFor();
 
+  // What was said to one is not said to the next one on that page.
+  await alice.page.locator(".composer input[type=file]").setInputFiles(
+    Array.from({ length: 11 }, (_, i) => ({ name: `${i}.txt`, mimeType: "text/plain", buffer: Buffer.from("bread\n") })),
+  );
+  await alice.page.locator(".trouble").waitFor();
+  await alice.logOut();
+  await alice.logIn("alice");
+  await alice.online();
+  assertEquals(await alice.page.locator(".trouble").count(), 0);
+
   // The operator has lost the bytes: it is said so, in place of the picture and when a file is to be saved.
   for await (const { name } of Deno.readDir(folder)) await Deno.remove(`${folder}/${name}`, { recursive: true });
   const lost = bob.page.locator(".file", { hasText: "This file is not on the server any more." });

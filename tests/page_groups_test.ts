@@ -47,6 +47,9 @@ pageTest("a private group: by link and by name; roles, settings, removal, ban", 
   await alice.button("Invite people").click();
   await alice.button("Make a link").click();
   const link = await alice.page.getByLabel("Link to the group").inputValue();
+  // Another choice is of the next link.
+  await alice.button("10").click();
+  await alice.page.getByText("Whoever has it can join: one person, within 7 days.").waitFor();
   assertMatch(link, /^http:.*#join=[A-Za-z0-9_-]{22}$/);
   await alice.button("Close").click();
   const bob = await t.person();

@@ -152,6 +152,8 @@ pageTest(
     await bob.joinGroup({ id: Number(groupid) });
     const first = await bob.chat({ groupid: Number(groupid) }, "Where do we start?");
     await alice.sees("Where do we start?");
+    await alice.send("At the mill");
+    await alice.sees("At the mill");
     for (let i = 0; i < 130; i++) await bob.chat({ groupid: Number(groupid) }, `step ${i}`);
     await bob.chat({ groupid: Number(groupid) }, "At the lake", { reply: first.messageid });
     await alice.sees("At the lake");
@@ -212,8 +214,11 @@ pageTest(
       return box !== null && row !== null && row.y >= box.y && row.y + row.height <= box.y + box.height;
     }, "it on the screen");
     assertEquals(await alice.message("At the lake").count(), 0);
+    // Of those of her own that are shown none is her last for sure.
+    await alice.page.locator(".composer textarea").press("ArrowUp");
     await bob.chat({ groupid: Number(groupid) }, "meanwhile");
     await alice.page.locator(".to-newest .badge", { hasText: "1" }).waitFor();
+    assertEquals(await alice.page.locator(".composer textarea").inputValue(), "");
     assertEquals(await alice.message("meanwhile").count(), 0);
     await alice.button("To the newest message").click();
     await alice.message("meanwhile").waitFor();

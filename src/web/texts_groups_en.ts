@@ -64,7 +64,10 @@ export const englishGroups = {
   linkDays: "How many days",
   makeLink: "Make a link",
   groupLink: "Link to the group",
-  linkHint: "Whoever has it can join. It is shown this once.",
+  linkHint: (people: number, days: number) => {
+    const who = people === 1 ? "one person" : `${people} people`, how = days === 1 ? "one day" : `${days} days`;
+    return `Whoever has it can join: ${who}, within ${how}. It is shown this once.`;
+  },
   copyLink: "Copy",
   linkCopied: "Copied",
   endLinks: "End all links",

@@ -62,7 +62,7 @@ export const chineseGroups: typeof englishGroups = {
   linkDays: "有效天数",
   makeLink: "生成链接",
   groupLink: "群链接",
-  linkHint: "拿到链接的人都可以加入。链接只显示这一次。",
+  linkHint: (people: number, days: number) => `拿到链接的人都可以加入：${days} 天内，最多 ${people} 人。链接只显示这一次。`,
   copyLink: "复制",
   linkCopied: "已复制",
   endLinks: "使所有链接失效",

@@ -345,5 +345,6 @@ export class Account {
       devices: undefined,
     };
     this.#store.update({ ...nothing(), ...looked, spoken: "", ...instead });
+    this.#store.hush();
   }
 }

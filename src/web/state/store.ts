@@ -126,13 +126,19 @@ export class Store {
 
   /** Says for a while that something went wrong, below what is being said already. */
   complain(trouble: string): void {
+    this.#say([...this.#troubles.filter((other) => other !== trouble), trouble]);
+    this.#troubled = setTimeout(() => this.#say([]), TROUBLED);
+  }
+
+  /** Somebody else may look at the page now: nothing that was said stays. */
+  hush(): void {
+    this.#say([]);
+  }
+
+  #say(troubles: string[]): void {
     clearTimeout(this.#troubled);
-    const said = (troubles: string[]) => {
-      this.#troubles = troubles;
-      this.update({ trouble: troubles.join("\n") });
-    };
-    this.#troubled = setTimeout(() => said([]), TROUBLED);
-    said([...this.#troubles.filter((other) => other !== trouble), trouble]);
+    this.#troubles = troubles;
+    this.update({ trouble: troubles.join("\n") });
   }
 
   /** Takes a conversation off the list. */

@@ -143,7 +143,8 @@ export function Composer({ conversation, name, me, members, maxLine, files, clos
       event.stopPropagation();
       stop();
     } else if (event.key === "ArrowUp" && text === "" && !writing) {
-      const line = conversation.lines.findLast((line) => mayEdit(store.state, line));
+      // Among older ones one's last is not to be found.
+      const line = conversation.moreafter ? undefined : conversation.lines.findLast((line) => mayEdit(store.state, line));
       if (!line) return;
       talk.write(key, { what: "edit", line });
     } else if (event.key === "Enter" && byKeyboard && !event.shiftKey) {

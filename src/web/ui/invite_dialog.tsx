@@ -54,21 +54,25 @@ function ByLink({ groupid }: { groupid: number }): JSX.Element {
   const { busy, error, run } = useRequest();
   const [uses, setUses] = useState<typeof USES[number]>("1");
   const [days, setDays] = useState<typeof DAYS[number]>("7");
-  const [link, setLink] = useState("");
+  const [made, setMade] = useState<{ link: string; uses: number; days: number }>();
   const [said, setSaid] = useState("");
   const [ending, setEnding] = useState(false);
-  const show = (link: string, said: string) => {
-    setLink(link);
+  const show = (made: { link: string; uses: number; days: number } | undefined, said: string) => {
+    setMade(made);
     setSaid(said);
   };
-  const make = () => run(async () => show(groupLink(await groups.code(groupid, Number(uses), Number(days))), ""));
+  const make = () =>
+    run(async () => {
+      const terms = { uses: Number(uses), days: Number(days) };
+      show({ link: groupLink(await groups.code(groupid, terms.uses, terms.days)), ...terms }, "");
+    });
   const end = () =>
     run(async () => {
       await groups.revoke(groupid);
       setEnding(false);
-      show("", t.linksEnded);
+      show(undefined, t.linksEnded);
     });
-  const copy = () => void copyText(link).then(() => setSaid(t.linkCopied), () => setSaid(t.copyFailed));
+  const copy = (link: string) => void copyText(link).then(() => setSaid(t.linkCopied), () => setSaid(t.copyFailed));
   return (
     <>
       <h3>{t.inviteByLink}</h3>
@@ -76,14 +80,14 @@ function ByLink({ groupid }: { groupid: number }): JSX.Element {
       <Choice label={t.linkUses} value={uses} options={USES.map((count) => [count, count])} choose={setUses} />
       <p class="fine">{t.linkDays}</p>
       <Choice label={t.linkDays} value={days} options={DAYS.map((count) => [count, count])} choose={setDays} />
-      {link !== "" && (
+      {made && (
         <label>
           <span>{t.groupLink}</span>
           <span class="with-button">
-            <input readOnly value={link} onFocus={(event) => event.currentTarget.select()} />
-            <button type="button" class="quiet" onClick={copy}>{t.copyLink}</button>
+            <input readOnly value={made.link} onFocus={(event) => event.currentTarget.select()} />
+            <button type="button" class="quiet" onClick={() => copy(made.link)}>{t.copyLink}</button>
           </span>
-          <small>{t.linkHint}</small>
+          <small>{t.linkHint(made.uses, made.days)}</small>
         </label>
       )}
       {error && <p class="error" role="alert">{error}</p>}

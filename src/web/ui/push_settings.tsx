@@ -12,7 +12,7 @@ const ALL = ["off", "who", "text"] as const;
 
 export function PushSettings(): JSX.Element {
   const { webPush } = useParts();
-  const { busy, error, run } = useRequest((failure, particular) => failure instanceof DOMException ? t.pushFailed : explain(failure, particular));
+  const { error, run } = useRequest((failure, particular) => failure instanceof DOMException ? t.pushFailed : explain(failure, particular));
   const [pushed, setPushed] = useState<Pushed>();
   useEffect(() => void run(async () => setPushed(await webPush.state())), []);
   return (
@@ -23,7 +23,7 @@ export function PushSettings(): JSX.Element {
         label={t.pushed}
         value={pushed}
         options={ALL.map((what) => [what, t.pushedWhat[what]])}
-        choose={(chosen) => !busy && void run(async () => setPushed(await webPush.turn(chosen)))}
+        choose={(chosen) => void run(async () => setPushed(await webPush.turn(chosen)))}
       />
       <p class="fine">{t.pushedHint}</p>
     </>
