@@ -193,6 +193,19 @@ pageTest("files: one that stands still on its way is given up, and said to be; t
   await alice.page.locator(".composer button[type=submit]").click();
   await alice.page.getByRole("link", { name: "Save list.txt" }).waitFor();
 
+  // One that is not there any more.
+  await Deno.writeTextFile(`${folder}/gone.txt`, "bread\n");
+  await alice.page.route(/\/files\?/, (route) => route.abort());
+  await alice.page.locator(".composer input[type=file]").setInputFiles(`${folder}/gone.txt`);
+  await attached.getByRole("alert").getByText("The server cannot be reached.").waitFor();
+  await alice.page.unroute(/\/files\?/);
+  await Deno.remove(`${folder}/gone.txt`);
+  await alice.button("Try again").click();
+  await attached.getByRole("alert").getByText("This file cannot be read.").waitFor();
+  await alice.button("Remove gone.txt").click();
+  // Chromium says that it was cut off.
+  assertEquals(alice.complaints.splice(0).filter((complaint) => !complaint.includes("ERR_FAILED")), []);
+
   const picking = Promise.withResolvers<void>();
   await alice.page.route(/\/files\?/, () => picking.resolve());
   await alice.page.locator(".sidebar > header .profile").click();

@@ -76,6 +76,8 @@ export function explain(error: unknown, particular: Record<number, string> = {})
 
 /** Why a file was not taken, for the user. */
 export function explainUpload(error: unknown): string {
+  // The browser could not read it.
+  if (error instanceof DOMException) return t.unreadable;
   return error instanceof FileRefused ? t.fileErrors[error.status] ?? t.unknownError : explain(error);
 }
 

@@ -288,6 +288,7 @@ export const english = {
   nameTaken: "That name is taken, or looks like another's.",
   wrongPassword: "The present password is wrong.",
   unreachable: "The server cannot be reached.",
+  unreadable: "This file cannot be read.",
   unknownError: "The server could not do that.",
 };
 

@@ -281,5 +281,6 @@ export const chinese: Texts = {
   nameTaken: "这个名字已被使用，或与他人的名称过于相似。",
   wrongPassword: "当前密码错误。",
   unreachable: "无法连接服务器。",
+  unreadable: "无法读取此文件。",
   unknownError: "服务器未能完成该操作。",
 };

@@ -111,6 +111,8 @@ export class Uploads {
   /** Resolves when it is over; never rejects. */
   async #go(me: number, key: Key, id: number, file: File | FileTold): Promise<void> {
     try {
+      // Of a folder, or what is not there any more, the request would say only that it failed.
+      if (file instanceof File) await file.slice(0, 1).arrayBuffer();
       const { token } = this.#account;
       // Who waited may be another one's by now.
       if (this.#account.client.session?.id !== me) throw new ConnectionLost("closed");
