@@ -82,7 +82,7 @@ databaseTest("LOGIN: by id or name, password or token; what is wrong is not told
   for (const fields of wrong) {
     for (const kind of [{}, { proto: 2 }]) assertEquals(plain(await c.login({ ...fields, ...kind })), invalid, JSON.stringify(fields));
   }
-  assertEquals(await stateOf(db, id), "offline");
+  await eventually(async () => await stateOf(db, id) === "offline", "offline");
 
   for (const fields of [{ id, password: "secret" }, { name: "bOB", password: "secret" }, { id, token }, { name: "ＢＯＢ", token }]) {
     await using modern = await s.connect();
@@ -175,7 +175,7 @@ databaseTest("LOGOUT: session and token end, the connection stays, other tokens 
   assertEquals((await c.login({ id: other!.id, token: other!.token, proto: 2 })).errno, 0);
   c.send({ msgid: 3 });
   assertEquals((await c.login({ id, token: kept, proto: 2 })).errno, 0);
-  assertEquals(await stateOf(db, other!.id), "offline");
+  await eventually(async () => await stateOf(db, other!.id) === "offline", "the other is offline");
   assertEquals((await c.request({ msgid: 3 })).errno, 0);
   assertEquals(plain(await c.login({ id, token: kept, proto: 2 })), invalid);
   assertEquals((await c.login({ id, password: "secret" })).errno, 0, "a classic session after modern ones");

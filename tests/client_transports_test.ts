@@ -54,14 +54,15 @@ for (const [name, connectTo] of Object.entries(transports)) {
 for (const [name, connectTo] of Object.entries(transports)) {
   Deno.test(`client over ${name}: a peer that accepts and says nothing is given up`, async () => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const accepted = listener.accept();
+    // It may be given up while it is looked up who localhost is: then nobody comes.
+    const accepted = listener.accept().catch(() => undefined);
     const { addr } = listener;
     const connect = connectTo({ tcp: addr, tls: addr, http: addr });
     const client = new NatterClient({ connect, timeout: 50 });
     const error = await assertRejects(() => client.login({ name: "alice", password: "pw" }), ConnectionLost) as ConnectionLost;
     assertEquals(error.reason, "timeout");
-    (await accepted).close();
     listener.close();
+    (await accepted)?.close();
   });
 }
 
