@@ -48,7 +48,7 @@ Deno.test({
     await using server = new Program(args, { shell: `ulimit -n ${LEFT}` });
     const ports = await server.ready();
     const users = await makeUsers(db, 2);
-    const clients = await Promise.all(users.map(() => RawClient.connect(ports.tcp)));
+    const clients = await Promise.all(users.map(async () => (await RawClient.connect(ports.tcp)).answerPings()));
     for (const [i, client] of clients.entries()) {
       assertEquals((await client.request({ msgid: 1, id: users[i].id, token: users[i].token, proto: 2 })).errno, 0);
     }
