@@ -24,8 +24,8 @@ interface Cut {
   others: TestUser[];
   /** What node a asks of its store. */
   watch: StoreWatch;
-  /** Redis is back for the node that had lost it. */
-  heal(): void;
+  /** Redis is back for the node that had lost it: when nothing is left that node a would tell the other one by it then. */
+  heal(): Promise<void>;
 }
 
 /** Ann is on both nodes, and does something while one of the two has no Redis; `before` while both have it. */
@@ -53,7 +53,11 @@ async function cutOff(
   proxy.refuse = true;
   proxy.cut();
   await eventually(() => bus!.ping().then(() => false, () => true), `${which} has lost the bus`);
-  await meanwhile({ ...t, heal: () => proxy.refuse = false });
+  const heal = async () => {
+    await watch.quiet();
+    proxy.refuse = false;
+  };
+  await meanwhile({ ...t, heal });
   for (const client of [onA, onB]) await client.close();
 }
 
@@ -78,7 +82,7 @@ const tests = (which: "a" | "b") => ({
       await using bobs = await b.client(bob!);
       assertErrno(await onA.request({ msgid: 23, userid: bob!.id, ref: 1 }), 0);
       await signalled(bobs, onB, { toid: ann.id }, true);
-      heal();
+      await heal();
       await toldToAskAgain(onB);
       await signalled(bobs, onB, { toid: ann.id }, false);
     }),
@@ -93,7 +97,7 @@ const tests = (which: "a" | "b") => ({
       await using bobs = await b.client(bob!);
       assertErrno(await onA.request({ msgid: 9, groupid, ref: 1 }), 0);
       assertErrno(await onB.request({ msgid: 21, groupid, msg: "typing", ref: 2 }), 18);
-      heal();
+      await heal();
       await toldToAskAgain(onB);
       await signalled(bobs, onB, { groupid }, true);
       await signalled(onB, bobs, { groupid }, true);
@@ -110,7 +114,7 @@ const tests = (which: "a" | "b") => ({
       assertErrno(await onA.request({ msgid: 7, friendid: cid!.id, ref: 1 }), 0);
       assertErrno(await onA.request({ msgid: 29, toid: bob!.id, messageid, ref: 2 }), 0);
       await nothingElse(onB);
-      heal();
+      await heal();
       await toldToAskAgain(onB);
       const { friends } = await onB.request({ msgid: 17, ref: 3 }) as unknown as { friends: { id: number }[] };
       assertEquals(friends.map(({ id }) => id), [cid!.id]);
@@ -132,7 +136,7 @@ const tests = (which: "a" | "b") => ({
       await eventually(() => watch.made.includes("watchers"), "it is asked whom to tell");
       await watch.quiet();
       await nothingElse(onB);
-      heal();
+      await heal();
       const { id, state } = await onB.next((m) => m.msgid === 15);
       assertEquals([id, state], [bob!.id, "offline"]);
     });
