@@ -102,6 +102,8 @@ pageTest("what is new is marked; texts of any length, script and direction fit",
   const huge = "x".repeat(60_000);
   const others = ["مرحبا، كيف حالك؟", "👩‍👩‍👧‍👦", "中文".repeat(500), "a\n".repeat(300) + "end", "https://example.org/" + "path/".repeat(200)];
   for (const text of [huge, ...others]) await bob.chat({ name: "alice" }, text);
+  // What comes into an open conversation is not new there.
+  await alice.item("bob1").locator(".badge", { hasText: "6" }).waitFor();
   await alice.open("bob1");
   await alice.page.locator(".message").nth(6).waitFor();
   assertEquals(await alice.page.locator(".divider + .message .text").textContent(), "x".repeat(2000) + "…");
