@@ -272,7 +272,7 @@ Deno.test("websocket: X-Forwarded-For is believed from a trusted proxy only", as
 Deno.test("websocket: what is no handshake, or no frame, ends the connection and harms nobody else", async () => {
   await using log = await CapturedLog.start();
   await using db = await testDatabase("sqlite");
-  await using server = await startServer(db, { ...settings, "login-timeout": 0.5 });
+  await using server = await startServer(db, { ...settings, "login-timeout": 1.5 });
   const head = "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
   const key = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
   // The answer, until the server closes.
