@@ -4,13 +4,11 @@ import { assert, assertEquals } from "@std/assert";
 import { StoreWatch } from "./support/around_store.ts";
 import { databaseTest, waitingDatabaseTest } from "./support/databases.ts";
 import { RawClient } from "./support/raw_client.ts";
-import { eventually, makeUsers, residentMemory, spawnServer, startServer, stateOf, type TestUser } from "./support/server.ts";
+import { COLLECT_EARLY, eventually, makeUsers, residentMemory, spawnServer, startServer, stateOf, type TestUser } from "./support/server.ts";
 
 const COUNT = 20_000, MIB = 1024 * 1024;
 /** All of it waiting inside takes 49 to 73 MiB; as it is, 8 to 17 (bytes). */
 const MOST_GROWTH = 32 * MIB;
-/** What is measured is what the server holds, not what V8 has not collected yet: left to itself it grows by 20 to 80 MiB, as its pauses happen to fall. */
-const COLLECT_EARLY = "--optimize-for-size";
 /** What a server that reads no further has taken, the kernel's buffers on both ends included (bytes). */
 const MOST_TAKEN = 12 * MIB;
 /** The others' answers, one at a time (ms): half of them, and 95 of 100, come within this. On two idle cores it is 3 and 10. */
